@@ -1,0 +1,88 @@
+/* The subcommands that only the supervisor runs: its two children. */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "fs.h"
+#include "log.h"
+#include "sync.h"
+
+struct child_options {
+	char *state_dir, *log_file;
+	uint64_t fuse_fd, lower_fd, shared_fd, wake_fd;
+	int64_t history_ns, settle_idle_ns, settle_age_ns;
+	bool debug;
+};
+
+/* inherited - the descriptor is there, and is not for the child's children. */
+static bool inherited(uint64_t fd)
+{
+	return fd < 1u << 20 && fcntl((int)fd, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+static bool child_parse(const char *command, const char *ident, int argc,
+			char **argv, struct child_options *o)
+{
+	const struct option options[] = {
+		{"state-dir", "DIR", OPTION_TEXT, &o->state_dir, ""},
+		{"log-file", "FILE", OPTION_TEXT, &o->log_file, ""},
+		{"fuse-fd", "FD", OPTION_COUNT, &o->fuse_fd, ""},
+		{"lower-fd", "FD", OPTION_COUNT, &o->lower_fd, ""},
+		{"shared-fd", "FD", OPTION_COUNT, &o->shared_fd, ""},
+		{"wake-fd", "FD", OPTION_COUNT, &o->wake_fd, ""},
+		{"history", "SPAN", OPTION_SPAN, &o->history_ns, ""},
+		{"settle-idle", "SPAN", OPTION_SPAN, &o->settle_idle_ns, ""},
+		{"settle-age", "SPAN", OPTION_SPAN, &o->settle_age_ns, ""},
+		{"debug", NULL, OPTION_FLAG, &o->debug, ""},
+		{0},
+	};
+	int n = options_parse(command, options, argc, argv);
+	if (n != 0 || !o->state_dir || !inherited(o->lower_fd) ||
+	    !inherited(o->shared_fd) || !inherited(o->wake_fd)) {
+		fail_usage("%s is started by mirrorfs mount", command);
+		return false;
+	}
+	int r = log_open(ident, o->log_file);
+	if (r < 0)
+		fail("%s: %s", o->log_file, strerror(-r));
+	if (o->debug)
+		log_set_level(LL_DEBUG);
+	return true;
+}
+
+int cmd_fs_worker(int argc, char **argv)
+{
+	struct child_options o = {0};
+	if (!child_parse("fs-worker", "fs", argc, argv, &o) ||
+	    !inherited(o.fuse_fd))
+		return EXIT_USAGE;
+	const struct worker_config cfg = {
+		.state_dir = o.state_dir,
+		.fuse_fd = (int)o.fuse_fd,
+		.lower_fd = (int)o.lower_fd,
+		.shared_fd = (int)o.shared_fd,
+		.wake_fd = (int)o.wake_fd,
+		.history_ns = o.history_ns,
+		.settle_idle_ns = o.settle_idle_ns,
+		.settle_age_ns = o.settle_age_ns,
+	};
+	return worker_main(&cfg);
+}
+
+int cmd_sync(int argc, char **argv)
+{
+	struct child_options o = {0};
+	if (!child_parse("sync", "sync", argc, argv, &o))
+		return EXIT_USAGE;
+	const struct sync_config cfg = {
+		.state_dir = o.state_dir,
+		.lower_fd = (int)o.lower_fd,
+		.shared_fd = (int)o.shared_fd,
+		.wake_fd = (int)o.wake_fd,
+	};
+	return sync_main(&cfg);
+}

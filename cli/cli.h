@@ -1,0 +1,123 @@
+#ifndef MIRRORFS_CLI_H
+#define MIRRORFS_CLI_H
+
+/*
+ * The command line. Exit status of each subcommand: 0 yes or done, 1 no or
+ * failed, 2 wrong usage. Each error is one line on stderr.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "journal.h"
+#include "settings.h"
+
+enum { EXIT_YES = 0, EXIT_NO = 1, EXIT_USAGE = 2 };
+
+#define COMMAND(word, function, synopsis, text)                                \
+	int function(int argc, char **argv);
+#include "cli/commands.h"
+#undef COMMAND
+/* hidden: the children of the supervisor */
+int cmd_fs_worker(int argc, char **argv);
+int cmd_sync(int argc, char **argv);
+
+/* fail - "mirrorfs: …" on stderr; returns EXIT_NO, or EXIT_USAGE. */
+int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int fail_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * Options: a table for each subcommand. Parsed options are taken out of argv,
+ * so that what remains are the operands, in order; "--" ends them.
+ */
+enum option_type { OPTION_FLAG, OPTION_TEXT, OPTION_LIST, OPTION_SPAN,
+		   OPTION_COUNT };
+struct option_list {
+	char **items;
+	unsigned n;
+};
+struct option {
+	const char *name;  /* without the two dashes */
+	const char *value; /* what stands for its value in --help, or NULL */
+	enum option_type type;
+	void *where;       /* bool, char * (borrowed), option_list, int64_t
+			    * (ns), uint64_t */
+	const char *text;  /* for --help */
+};
+/*
+ * options_parse - returns how many operands are left in argv[0…], or -1 after
+ * it has printed a fault (exit 2), or -2 after --help (exit 0).
+ */
+int options_parse(const char *command, const struct option *options,
+		  int argc, char **argv);
+/* options_exit - the exit status for a negative options_parse. */
+int options_exit(int r);
+
+/* Which mount is meant. */
+struct target {
+	char *name;
+	char *root;
+	char *state_dir;
+	bool alive;
+};
+void target_done(struct target *t);
+/* default_state_dir - /var/lib/mirrorfs/NAME, owned by the caller. */
+char *default_state_dir(const char *name);
+
+struct target_choice {
+	char *name;      /* --name or NULL */
+	char *state_dir; /* --state-dir or NULL */
+};
+/*
+ * target_find - the mount that the options or the first operand name, or the
+ * one that there is. When the first operand was taken as ROOT, *ret_used is
+ * 1. An operand that is a path inside a known mount chooses that mount and is
+ * not used up. Returns 0, or EXIT_NO after it has printed why.
+ */
+int target_find(const struct target_choice *choice, int n, char **operands,
+		struct target *ret, int *ret_used);
+/* target_path - an operand as a tree path of the mount: absolute paths below
+ * its root, or relative ones. NULL after it has printed why. */
+char *target_path(const struct target *t, const char *operand);
+/* target_journal - open its journal; NULL after it has printed why. */
+struct journal *target_journal(const struct target *t, enum journal_mode mode);
+
+/* target_pids - what the supervisor says of itself; false when it is not
+ * alive (zeros then). */
+struct target_pids {
+	long long supervisor, worker, sync;
+	uint64_t last_seq;
+};
+bool target_pids(const struct target *t, struct target_pids *ret);
+/* target_wake - tell sync that the list of replicas has changed. */
+void target_wake(const struct target *t);
+
+/* ---- printing ---- */
+struct libscols_table;
+struct json_t;
+/* table_new - with columns "A", "B", … NULL; the last one takes the rest. */
+struct libscols_table *table_new(const char *const *columns);
+/* table_row - one text for each column, NULL at the end. */
+void table_row(struct libscols_table *t, const char *const *cells);
+/* table_print - on stdout, and free it. */
+void table_print(struct libscols_table *t);
+/* json_text - any bytes as a JSON string: what is not UTF-8 becomes U+FFFD. */
+struct json_t *json_text(const char *s);
+/* json_print - one line (or indented) on stdout, and free it. */
+void json_print(struct json_t *o, bool indent);
+/* user_name - of a uid, or its number; static buffer. */
+const char *user_name(uint32_t uid);
+/* size_text - "0", "812", "1.2K", "3.4M" … into out. */
+void size_text(uint64_t bytes, char *out, size_t size);
+
+/* preflight_replica - can it be used? Returns true, or false after it has
+ * printed why. A replica that is merely unreachable is fine: a notice. */
+bool preflight_replica(const struct settings_replica *r, const char *root,
+		       const char *uuid);
+/* replica_row_from - a row for journal_replica_put; borrows r's strings. */
+struct replica_row replica_row_from(const struct settings_replica *r,
+				    bool from_config);
+/* replica_parse - "NAME=URL" into `s`; NULL after it has printed why. */
+struct settings_replica *replica_parse(struct settings *s, const char *text);
+
+#endif

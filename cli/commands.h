@@ -1,0 +1,18 @@
+/*
+ * COMMAND(word, function, synopsis, what it does). Parser, --help and the
+ * summary follow this table; the functions are in the file of their name.
+ */
+COMMAND("mount", cmd_mount,
+	"ROOT [--replica NAME=URL]... [OPTIONS]",
+	"mount over ROOT, record each change, replay it on the replicas")
+COMMAND("umount", cmd_umount, "ROOT", "unmount and stop replicating")
+COMMAND("status", cmd_status, "[ROOT] [--json]",
+	"the replicas: state, lag, newest error")
+COMMAND("wait", cmd_wait,
+	"[ROOT] [PATH...] [--replica NAME] [--timeout SECONDS]",
+	"wait until what was recorded before the call is on the replicas")
+COMMAND("log", cmd_log, "[ROOT] [PATH] [FILTERS] [--follow] [--json]",
+	"who changed what, when, and when it reached which replica")
+COMMAND("replica", cmd_replica,
+	"add|remove|list|pause|resume ROOT [NAME[=URL]] [OPTIONS]",
+	"change the replicas of a living mount")

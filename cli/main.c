@@ -1,0 +1,101 @@
+/* mirrorfs(8): the subcommands and what they have in common. */
+#include "confdefs.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "paths.h"
+
+static const struct command {
+	const char *word;
+	int (*run)(int argc, char **argv);
+	const char *synopsis, *text;
+} commands[] = {
+#define COMMAND(word, function, synopsis, text)                                \
+	{word, function, synopsis, text},
+#include "cli/commands.h"
+#undef COMMAND
+	{"fs-worker", cmd_fs_worker, NULL, NULL},
+	{"sync", cmd_sync, NULL, NULL},
+};
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+__attribute__((format(printf, 2, 0)))
+static int print_error(int status, const char *fmt, va_list ap)
+{
+	char line[2048];
+	vsnprintf(line, sizeof(line), fmt, ap);
+	fprintf(stderr, "mirrorfs: %s\n", line);
+	return status;
+}
+
+int fail(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	int r = print_error(EXIT_NO, fmt, ap);
+	va_end(ap);
+	return r;
+}
+
+int fail_usage(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	int r = print_error(EXIT_USAGE, fmt, ap);
+	va_end(ap);
+	return r;
+}
+
+static void print_help(void)
+{
+	printf("Usage: mirrorfs COMMAND ...\n\n"
+	       "Mounts over a document root, records each change in a journal "
+	       "and\nreplays it on replicas over SFTP.\n\n");
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (commands[i].synopsis)
+			printf("  mirrorfs %s %s\n      %s\n", commands[i].word,
+			       commands[i].synopsis, commands[i].text);
+	}
+	printf("\n\"mirrorfs COMMAND --help\" tells the options; mirrorfs(8), "
+	       "mirrorfs.conf(5)\nand mirrorfs-journal(5) tell the rest.\n");
+}
+
+static int unknown_command(const char *word)
+{
+	const char *known[N_COMMANDS];
+	size_t n = 0;
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (commands[i].synopsis)
+			known[n++] = commands[i].word;
+	}
+	const char *near = text_nearest(word, known, n);
+	if (near)
+		return fail_usage("unknown command \"%s\": did you mean "
+				  "\"%s\"?",
+				  word, near);
+	return fail_usage("unknown command \"%s\": see mirrorfs --help", word);
+}
+
+int main(int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : "";
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 ||
+	    strcmp(word, "help") == 0) {
+		print_help();
+		return EXIT_YES;
+	}
+	if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+		printf("mirrorfs %s\n", PACKAGE_VERSION);
+		return EXIT_YES;
+	}
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (strcmp(commands[i].word, word) == 0)
+			return commands[i].run(argc - 2, argv + 2);
+	}
+	if (!*word)
+		return fail_usage("a command is missing: see mirrorfs --help");
+	return unknown_command(word);
+}

@@ -1,0 +1,508 @@
+/*
+ * mirrorfs mount: everything that can be refused is looked at first, while
+ * nothing has been changed; then the state folder, the journal, and the
+ * supervisor, in the background unless --foreground is given.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "cli/cli.h"
+#include "cli/mounts.h"
+#include "fs.h"
+#include "log.h"
+#include "paths.h"
+#include "runtime.h"
+
+struct mount_job {
+	struct settings settings;
+	bool have_config;
+	bool foreground, debug;
+	int lock_fd;
+	char program[PATH_MAX];
+};
+
+struct mount_options {
+	char *name, *identity, *known_hosts, *state_dir, *config;
+	struct option_list replicas;
+	bool accept_new, adopt;
+};
+
+static void set_text(char **where, const char *value)
+{
+	if (!value)
+		return;
+	free(*where);
+	*where = strdup(value);
+}
+
+/* set_path - a file named on the command line, made absolute. */
+static void set_path(char **where, const char *value)
+{
+	if (!value)
+		return;
+	CLEANUP_FREE char *cwd = getcwd(NULL, 0);
+	free(*where);
+	*where = path_normalise(value, cwd ? cwd : "/");
+}
+
+/* ---- the settings: file first, command line over it ---- */
+
+static int load_config(struct mount_job *job, const struct mount_options *o,
+		       const char *root)
+{
+	CLEANUP_FREE char *path = NULL;
+	CLEANUP_FREE char *name = o->name ? strdup(o->name)
+				  : root  ? path_escape(root)
+					  : NULL;
+	if (o->config)
+		set_path(&path, o->config);
+	else if (!name ||
+		 asprintf(&path, "%s/mirrorfs/%s.conf", SYSCONFDIR, name) < 0)
+		return 0;
+	CLEANUP_FREE char *why = NULL;
+	int r = settings_load(&job->settings, path, &why);
+	if (r == -ENOENT && !o->config)
+		return 0;
+	if (r < 0)
+		return fail("%s", why);
+	job->have_config = true;
+	return 0;
+}
+
+static int apply_options(struct mount_job *job, const struct mount_options *o,
+			 const char *root)
+{
+	struct settings *s = &job->settings;
+	set_text(&s->root, root);
+	set_text(&s->name, o->name);
+	set_path(&s->state_dir, o->state_dir);
+	set_path(&s->identity, o->identity);
+	set_path(&s->known_hosts, o->known_hosts);
+	s->accept_new |= o->accept_new;
+	for (unsigned i = 0; i < o->replicas.n; i++) {
+		struct settings_replica *r =
+			replica_parse(s, o->replicas.items[i]);
+		if (!r)
+			return EXIT_USAGE;
+		r->adopt |= o->adopt;
+	}
+	for (unsigned i = 0; i < s->n_replicas; i++) {
+		struct settings_replica *r = &s->replicas[i];
+		if (!r->identity)
+			set_text(&r->identity, s->identity);
+		if (!r->known_hosts)
+			set_text(&r->known_hosts, s->known_hosts);
+		r->accept_new |= s->accept_new;
+	}
+	return 0;
+}
+
+/* ---- the checks ---- */
+
+/* refuse_mounted - one of ours is there already, serving or dead. */
+static int refuse_mounted(const char *root)
+{
+	struct runtime_info *infos;
+	unsigned n;
+	bool alive = false;
+	if (runtime_list(&infos, &n) == 0) {
+		for (unsigned i = 0; i < n; i++) {
+			alive |= infos[i].alive && !strcmp(infos[i].root, root);
+			runtime_info_done(&infos[i]);
+		}
+		free(infos);
+	}
+	if (alive)
+		return fail("%s is already mounted: see mirrorfs status", root);
+	return fail("%s has a dead mount on it, whose processes are gone: run "
+		    "mirrorfs umount %s first",
+		    root, root);
+}
+
+static int check_root(struct settings *s)
+{
+	CLEANUP_FREE char *cwd = getcwd(NULL, 0);
+	char *text = path_normalise(s->root, cwd ? cwd : "/");
+	free(s->root);
+	s->root = text;
+	if (mount_is_mirrorfs(s->root))
+		return refuse_mounted(s->root);
+	char *real = realpath(s->root, NULL);
+	if (!real)
+		return fail("%s: %s", s->root, strerror(errno));
+	free(s->root);
+	s->root = real;
+	struct stat st;
+	if (stat(s->root, &st) < 0)
+		return fail("%s: %s", s->root, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return fail("%s is not a directory", s->root);
+	if (strcmp(s->root, "/") == 0)
+		return fail("mounting over / is not possible: name a document "
+			    "root below it");
+	if (mount_is_mirrorfs(s->root))
+		return refuse_mounted(s->root);
+	return 0;
+}
+
+static int check_tree(const struct settings *s)
+{
+	CLEANUP_FREE char *inner = mount_below(s->root);
+	if (inner)
+		return fail("%s is another mount inside %s, which mirrorfs "
+			    "does not follow: mount it elsewhere, or mirror it "
+			    "by itself",
+			    inner, s->root);
+	CLEANUP_FREE char *reserved = path_join(s->root, RESERVED_NAME);
+	struct stat st;
+	if (lstat(reserved, &st) == 0)
+		return fail("%s exists, but this name is reserved at the top "
+			    "of a tree (is %s a replica of another mirrorfs?): "
+			    "rename or remove it",
+			    reserved, s->root);
+	struct {
+		struct file_handle h;
+		unsigned char bytes[MAX_HANDLE_SZ];
+	} handle = {.h.handle_bytes = MAX_HANDLE_SZ};
+	int mount_id;
+	if (name_to_handle_at(AT_FDCWD, s->root, &handle.h, &mount_id, 0) < 0)
+		return fail("the file system of %s cannot name files by handle "
+			    "(%s): use ext4, xfs, btrfs or tmpfs below",
+			    s->root, strerror(errno));
+	return 0;
+}
+
+/* existing_part - the real path of the part of `path` that is there. */
+static char *existing_part(const char *path)
+{
+	CLEANUP_FREE char *part = strdup(path);
+	for (;;) {
+		char *real = realpath(part, NULL);
+		if (real) {
+			char *whole = path_rebase(path, part, real);
+			free(real);
+			return whole;
+		}
+		char *slash = strrchr(part, '/');
+		if (!slash || slash == part)
+			return strdup(path);
+		*slash = 0;
+	}
+}
+
+static int check_state_dir(struct settings *s)
+{
+	if (!s->state_dir)
+		s->state_dir = default_state_dir(s->name);
+	CLEANUP_FREE char *real = existing_part(s->state_dir);
+	if (path_is_below(real, s->root))
+		return fail("the state folder %s lies inside the tree %s: "
+			    "choose another with --state-dir",
+			    s->state_dir, s->root);
+	struct stat st;
+	if (stat(s->state_dir, &st) == 0 && !S_ISDIR(st.st_mode))
+		return fail("the state folder %s is not a directory",
+			    s->state_dir);
+	return 0;
+}
+
+static int check_fuse(void)
+{
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return fail("cannot open /dev/fuse: %s (is the fuse module "
+			    "loaded? try: modprobe fuse)",
+			    strerror(errno));
+	close(fd);
+	return 0;
+}
+
+/* check_replicas - as text against each other, then over the network those
+ * that the journal does not know yet: a known one that is down or has gone
+ * wrong must not keep the users of the master waiting. */
+static int check_replicas(struct mount_job *job, struct journal *j)
+{
+	struct settings *s = &job->settings;
+	for (unsigned i = 0; i < s->n_replicas; i++) {
+		struct settings_replica *r = &s->replicas[i];
+		for (unsigned k = 0; k < i; k++) {
+			if (strcmp(s->replicas[k].url, r->url) == 0)
+				return fail("replicas %s and %s have the same "
+					    "url %s",
+					    s->replicas[k].name, r->name,
+					    r->url);
+		}
+		struct replica_row row;
+		if (j && journal_replica_get(j, r->name, &row) == 0) {
+			bool same = strcmp(row.url, r->url) == 0;
+			replica_row_done(&row);
+			if (same)
+				continue;
+		}
+		if (!preflight_replica(r, s->root, j ? journal_uuid(j) : NULL))
+			return EXIT_NO;
+	}
+	return 0;
+}
+
+/* check_journal - the one that is there belongs to this root. */
+static int check_journal(const struct settings *s, struct journal **ret)
+{
+	*ret = NULL;
+	int r = journal_open(s->state_dir, JOURNAL_READ, ret);
+	if (r == -ENOENT || r == -ENOTDIR)
+		return 0;
+	if (r == -EUCLEAN)
+		return fail("the journal in %s is damaged: move journal.db "
+			    "away and mount again, which compares everything",
+			    s->state_dir);
+	if (r < 0)
+		return fail("the journal in %s cannot be opened: %s",
+			    s->state_dir, strerror(-r));
+	CLEANUP_FREE char *root = NULL;
+	journal_meta_get(*ret, "root", &root);
+	if (root && strcmp(root, s->root) != 0)
+		return fail("the journal in %s belongs to %s, not to %s: "
+			    "choose another --state-dir",
+			    s->state_dir, root, s->root);
+	return 0;
+}
+
+static int check_all(struct mount_job *job)
+{
+	struct settings *s = &job->settings;
+	int r = check_root(s);
+	if (r != 0)
+		return r;
+	if (!s->name)
+		s->name = path_escape(s->root);
+	if (!settings_name_ok(s->name))
+		return fail_usage("\"%s\" cannot be a name: use letters, "
+				  "digits, \"_\", \".\" and \"-\"",
+				  s->name);
+	if ((r = check_tree(s)) != 0 || (r = check_state_dir(s)) != 0 ||
+	    (r = check_fuse()) != 0)
+		return r;
+	struct journal *j;
+	r = check_journal(s, &j);
+	if (r == 0)
+		r = check_replicas(job, j);
+	journal_close(j);
+	return r;
+}
+
+/* ---- doing it ---- */
+
+static int make_dirs(const char *path)
+{
+	CLEANUP_FREE char *part = strdup(path);
+	for (char *p = part + 1; (p = strchr(p, '/')); *p++ = '/') {
+		*p = 0;
+		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+			return -errno;
+	}
+	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+/* store_replicas - the journal's list follows the configuration. What was
+ * added otherwise stays until "replica remove". */
+static int store_replicas(const struct mount_job *job, struct journal *j)
+{
+	const struct settings *s = &job->settings;
+	struct replica_row *rows;
+	unsigned n;
+	int r = journal_replica_list(j, &rows, &n);
+	for (unsigned i = 0; r == 0 && i < n; i++) {
+		bool named = false;
+		for (unsigned k = 0; k < s->n_replicas; k++)
+			named |= !strcmp(s->replicas[k].name, rows[i].name);
+		if (job->have_config && rows[i].from_config && !named)
+			r = journal_replica_remove(j, rows[i].name);
+	}
+	for (unsigned i = 0; r == 0 && i < s->n_replicas; i++) {
+		struct replica_row row =
+			replica_row_from(&s->replicas[i], job->have_config);
+		r = journal_replica_put(j, &row);
+	}
+	for (unsigned i = 0; i < n; i++)
+		replica_row_done(&rows[i]);
+	free(rows);
+	return r;
+}
+
+static int prepare_state(const struct mount_job *job)
+{
+	const struct settings *s = &job->settings;
+	int r = make_dirs(s->state_dir);
+	if (r < 0)
+		return fail("cannot make the state folder %s: %s", s->state_dir,
+			    strerror(-r));
+	struct journal *j;
+	r = journal_open(s->state_dir, JOURNAL_CREATE, &j);
+	if (r < 0)
+		return fail("cannot make a journal in %s: %s", s->state_dir,
+			    strerror(-r));
+	r = journal_meta_set(j, "root", s->root);
+	if (r == 0)
+		r = journal_meta_set(j, "name", s->name);
+	if (r == 0)
+		r = store_replicas(job, j);
+	if (r < 0)
+		fail("cannot write the journal in %s: %s", s->state_dir,
+		     journal_error(j));
+	journal_close(j);
+	return r < 0 ? EXIT_NO : 0;
+}
+
+static int run(const struct mount_job *job, int ready_fd, const char *log_file)
+{
+	const struct settings *s = &job->settings;
+	const struct supervisor_config cfg = {
+		.root = s->root,
+		.name = s->name,
+		.state_dir = s->state_dir,
+		.program = job->program,
+		.log_file = log_file,
+		.debug = job->debug,
+		.ready_fd = ready_fd,
+		.history_ns = s->history_ns,
+		.settle_idle_ns = s->settle_idle_ns,
+		.settle_age_ns = s->settle_age_ns,
+	};
+	return supervisor_run(&cfg);
+}
+
+/* detach - the rest of a daemon's life, in the child. */
+static int detach(const struct mount_job *job, int ready_fd)
+{
+	CLEANUP_FREE char *log_file =
+		path_join(job->settings.state_dir, "mirrorfs.log");
+	setsid();
+	int r = log_open("supervisor", log_file);
+	if (r < 0) {
+		dprintf(ready_fd, "%s: %s\n", log_file, strerror(-r));
+		return EXIT_NO;
+	}
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int err = open(log_file, O_WRONLY | O_APPEND | O_CLOEXEC);
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	dup2(err, STDERR_FILENO);
+	close(null);
+	close(err);
+	return run(job, ready_fd, log_file);
+}
+
+static int start_background(const struct mount_job *job)
+{
+	int ready[2];
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return fail("pipe: %s", strerror(errno));
+	pid_t pid = fork();
+	if (pid < 0)
+		return fail("fork: %s", strerror(errno));
+	if (pid == 0) {
+		close(ready[0]);
+		_exit(detach(job, ready[1]));
+	}
+	close(ready[1]);
+	CLEANUP_FCLOSE FILE *f = fdopen(ready[0], "r");
+	char line[512] = "the supervisor died";
+	if (f && fgets(line, sizeof(line), f))
+		line[strcspn(line, "\n")] = 0;
+	if (strcmp(line, "ok") == 0)
+		return EXIT_YES;
+	return fail("cannot mount %s: %s (see %s/mirrorfs.log)",
+		    job->settings.root, line, job->settings.state_dir);
+}
+
+static int mount_job_run(struct mount_job *job)
+{
+	const struct settings *s = &job->settings;
+	ssize_t n = readlink("/proc/self/exe", job->program,
+			     sizeof(job->program) - 1);
+	if (n < 0)
+		return fail("/proc/self/exe: %s", strerror(errno));
+	int r = check_all(job);
+	if (r != 0)
+		return r;
+	job->lock_fd = runtime_claim(s->name);
+	if (job->lock_fd == -EBUSY)
+		return fail("a mount named \"%s\" is alive: see mirrorfs "
+			    "status, or choose another --name",
+			    s->name);
+	if (job->lock_fd < 0)
+		return fail("/run/mirrorfs/%s: %s", s->name,
+			    strerror(-job->lock_fd));
+	r = prepare_state(job);
+	if (r != 0) {
+		runtime_withdraw(s->name);
+		return r;
+	}
+	if (chdir("/") < 0)
+		return fail("/: %s", strerror(errno));
+	if (!job->foreground)
+		return start_background(job);
+	log_open("supervisor", NULL);
+	return run(job, -1, NULL);
+}
+
+int cmd_mount(int argc, char **argv)
+{
+	struct mount_options o = {0};
+	struct mount_job job = {.lock_fd = -1};
+	const struct option options[] = {
+		{"name", "NAME", OPTION_TEXT, &o.name,
+		 "name of the mount (default: the escaped path, var-www)"},
+		{"replica", "NAME=URL", OPTION_LIST, &o.replicas,
+		 "a replica: sftp://user@host:port/path or /path"},
+		{"identity", "FILE", OPTION_TEXT, &o.identity,
+		 "private key to log in with"},
+		{"known-hosts", "FILE", OPTION_TEXT, &o.known_hosts,
+		 "host keys (default: ~/.ssh/known_hosts, then the system's)"},
+		{"accept-new", NULL, OPTION_FLAG, &o.accept_new,
+		 "store the key of a host that is not known yet"},
+		{"adopt", NULL, OPTION_FLAG, &o.adopt,
+		 "take over replica folders that are not empty"},
+		{"state-dir", "DIR", OPTION_TEXT, &o.state_dir,
+		 "the journal's folder (default: /var/lib/mirrorfs/NAME)"},
+		{"config", "FILE", OPTION_TEXT, &o.config,
+		 "configuration (default: /etc/mirrorfs/NAME.conf, if any)"},
+		{"foreground", NULL, OPTION_FLAG, &job.foreground,
+		 "stay in the foreground, log to stderr"},
+		{"debug", NULL, OPTION_FLAG, &job.debug, "log more"},
+		{0},
+	};
+	int n = options_parse("mount", options, argc, argv);
+	if (n < 0)
+		return options_exit(n);
+	if (n > 1)
+		return fail_usage("mount: one ROOT only, \"%s\" is too much",
+				  argv[1]);
+	if (geteuid() != 0)
+		return fail("mounting needs root: try sudo mirrorfs mount");
+	CLEANUP_FREE char *cwd = getcwd(NULL, 0);
+	CLEANUP_FREE char *root =
+		n ? path_normalise(argv[0], cwd ? cwd : "/") : NULL;
+	settings_init(&job.settings);
+	int r = load_config(&job, &o, root);
+	if (r == 0)
+		r = apply_options(&job, &o, root);
+	if (r == 0 && !job.settings.root)
+		r = fail_usage("mount: name the ROOT (or \"root\" in the "
+			       "configuration)");
+	if (r == 0)
+		r = mount_job_run(&job);
+	settings_done(&job.settings);
+	free(o.replicas.items);
+	return r;
+}

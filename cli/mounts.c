@@ -1,0 +1,75 @@
+/* /proc/self/mountinfo: "id parent dev root MOUNTPOINT … - FSTYPE source …" */
+#include "confdefs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "cli/mounts.h"
+#include "paths.h"
+
+/* mount_unescape - the kernel writes blanks, tabs and backslashes as \ooo. */
+static void mount_unescape(char *s)
+{
+	char *o = s;
+	for (; *s; s++) {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] &&
+		    s[3]) {
+			*o++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 |
+				      (s[3] - '0'));
+			s += 3;
+		} else {
+			*o++ = *s;
+		}
+	}
+	*o = 0;
+}
+
+/* mount_next - the next line's mount point and type; false at the end. */
+static bool mount_next(FILE *f, char **line, size_t *size, char **ret_point,
+		       char **ret_type)
+{
+	while (getline(line, size, f) > 0) {
+		char *dash = strstr(*line, " - ");
+		char *save, *word = strtok_r(*line, " ", &save);
+		for (int i = 0; i < 4 && word; i++)
+			word = strtok_r(NULL, " ", &save);
+		if (!word || !dash)
+			continue;
+		char *type = dash + 3;
+		type[strcspn(type, " ")] = 0;
+		mount_unescape(word);
+		*ret_point = word;
+		*ret_type = type;
+		return true;
+	}
+	return false;
+}
+
+bool mount_is_mirrorfs(const char *path)
+{
+	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/mountinfo", "re");
+	CLEANUP_FREE char *line = NULL;
+	size_t size = 0;
+	char *point, *type;
+	bool ours = false;
+	while (f && mount_next(f, &line, &size, &point, &type)) {
+		if (strcmp(point, path) == 0)
+			ours = strcmp(type, "fuse.mirrorfs") == 0;
+	}
+	return ours;
+}
+
+char *mount_below(const char *path)
+{
+	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/mountinfo", "re");
+	CLEANUP_FREE char *line = NULL;
+	size_t size = 0;
+	char *point, *type;
+	while (f && mount_next(f, &line, &size, &point, &type)) {
+		if (strcmp(point, path) != 0 && path_is_below(point, path))
+			return strdup(point);
+	}
+	return NULL;
+}

@@ -1,0 +1,16 @@
+#ifndef MIRRORFS_CLI_MOUNTS_H
+#define MIRRORFS_CLI_MOUNTS_H
+
+#include <stdbool.h>
+
+/* The mount table (/proc/self/mountinfo), read as text: nothing here touches
+ * a path, so a hanging mount cannot hang us. Paths are normalised. */
+
+/* mount_is_mirrorfs - the topmost mount at `path` is one of ours. */
+bool mount_is_mirrorfs(const char *path);
+
+/* mount_below - a mount point strictly below `path`, owned by the caller, or
+ * NULL. */
+char *mount_below(const char *path);
+
+#endif

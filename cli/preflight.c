@@ -1,0 +1,122 @@
+/*
+ * What is looked at before anything is changed: replicas, as text and over
+ * the network.
+ */
+#include "confdefs.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "cli/cli.h"
+#include "paths.h"
+#include "sync.h"
+
+#define PROBE_TIMEOUT_MS 10000
+
+struct settings_replica *replica_parse(struct settings *s, const char *text)
+{
+	const char *equals = strchr(text, '=');
+	CLEANUP_FREE char *name =
+		strndup(text, equals ? (size_t)(equals - text) : 0);
+	if (!equals || !settings_name_ok(name)) {
+		fail_usage("\"%s\" is not NAME=URL, as in "
+			   "web1=sftp://deploy@web1/var/www",
+			   text);
+		return NULL;
+	}
+	struct settings_replica *r = settings_replica(s, name);
+	free(r->url);
+	r->url = strdup(equals + 1);
+	return r;
+}
+
+struct replica_row replica_row_from(const struct settings_replica *r,
+				    bool from_config)
+{
+	return (struct replica_row){.name = r->name,
+				    .url = r->url,
+				    .identity = r->identity,
+				    .known_hosts = r->known_hosts,
+				    .accept_new = r->accept_new,
+				    .adopt = r->adopt,
+				    .from_config = from_config};
+}
+
+static bool is_this_host(const char *host)
+{
+	char self[256] = "";
+	gethostname(self, sizeof(self) - 1);
+	return !host || strcmp(host, "localhost") == 0 ||
+	       strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
+	       strcmp(host, self) == 0;
+}
+
+/* A replica must not lie in the tree, nor the tree in the replica: the one
+ * would copy itself without end, the other would be deleted. */
+static bool replica_is_apart(const struct settings_replica *r,
+			     const struct remote_url *url, const char *root)
+{
+	if (!is_this_host(url->host))
+		return true;
+	CLEANUP_FREE char *real = realpath(url->path, NULL);
+	const char *path = real ? real : url->path;
+	if (path_is_below(path, root)) {
+		fail("replica %s: %s lies inside the tree %s", r->name,
+		     url->path, root);
+		return false;
+	}
+	if (path_is_below(root, path) || strcmp(path, "/") == 0) {
+		fail("replica %s: the tree %s lies inside %s", r->name, root,
+		     url->path);
+		return false;
+	}
+	return true;
+}
+
+/* readable - an option that names a file must name one. */
+static bool readable(const struct settings_replica *r, const char *what,
+		     const char *file)
+{
+	if (!file || access(file, R_OK) == 0)
+		return true;
+	fail("replica %s: cannot read the %s file %s", r->name, what, file);
+	return false;
+}
+
+bool preflight_replica(const struct settings_replica *r, const char *root,
+		       const char *uuid)
+{
+	struct remote_url url;
+	const char *why;
+	if (remote_url_parse(r->url, &url, &why) < 0) {
+		fail("replica %s: %s", r->name, why);
+		return false;
+	}
+	bool ok = replica_is_apart(r, &url, root) &&
+		  readable(r, "identity", r->identity) &&
+		  (r->accept_new || readable(r, "known-hosts", r->known_hosts));
+	remote_url_done(&url);
+	if (!ok)
+		return false;
+	const struct remote_config cfg = {.url = r->url,
+					  .identity = r->identity,
+					  .known_hosts = r->known_hosts,
+					  .accept_new = r->accept_new,
+					  .timeout_ms = PROBE_TIMEOUT_MS};
+	struct remote_error err = {0};
+	if (sync_probe(&cfg, uuid, r->adopt, &err) == 0)
+		return true;
+	if (err.kind < REMOTE_REFUSED) {
+		fprintf(stderr,
+			"mirrorfs: note: replica %s: %s; it is tried again "
+			"until it answers\n",
+			r->name, err.text);
+		return true;
+	}
+	fail("replica %s: %s", r->name, err.text);
+	return false;
+}

@@ -1,0 +1,118 @@
+/* Tables as in lsblk(8), JSON, and numbers for people. */
+#include "confdefs.h"
+
+#include <jansson.h>
+#include <libsmartcols.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "cli/cli.h"
+#include "paths.h"
+
+struct libscols_table *table_new(const char *const *columns)
+{
+	struct libscols_table *t = scols_new_table();
+	if (!t)
+		abort();
+	for (; *columns; columns++)
+		scols_table_new_column(t, *columns, 0,
+				       columns[1] ? 0 : SCOLS_FL_WRAP);
+	return t;
+}
+
+void table_row(struct libscols_table *t, const char *const *cells)
+{
+	struct libscols_line *line = scols_table_new_line(t, NULL);
+	if (!line)
+		abort();
+	for (size_t i = 0; cells[i]; i++) {
+		CLEANUP_FREE char *text = text_printable(cells[i]);
+		scols_line_set_data(line, i, text);
+	}
+}
+
+void table_print(struct libscols_table *t)
+{
+	scols_print_table(t);
+	scols_unref_table(t);
+}
+
+/* utf8_length - bytes of the well-formed character at `s`, or 0. */
+static size_t utf8_length(const unsigned char *s)
+{
+	size_t n = s[0] < 0x80			 ? 1
+		   : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+		   : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+		   : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+						 : 0;
+	for (size_t i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] >= 0x90))
+		return 0;
+	return n;
+}
+
+json_t *json_text(const char *s)
+{
+	char *out = malloc(strlen(s) * 3 + 1), *o = out;
+	if (!out)
+		abort();
+	while (*s) {
+		size_t n = utf8_length((const unsigned char *)s);
+		if (n) {
+			memcpy(o, s, n);
+			o += n;
+			s += n;
+		} else {
+			memcpy(o, "\xef\xbf\xbd", 3);
+			o += 3;
+			s++;
+		}
+	}
+	*o = 0;
+	json_t *j = json_string(out);
+	free(out);
+	return j;
+}
+
+void json_print(json_t *o, bool indent)
+{
+	json_dumpf(o, stdout, indent ? JSON_INDENT(2) : JSON_COMPACT);
+	putchar('\n');
+	json_decref(o);
+}
+
+const char *user_name(uint32_t uid)
+{
+	static char name[64];
+	static uint32_t last = UINT32_MAX;
+	if (uid == last)
+		return name;
+	struct passwd *pw = getpwuid(uid);
+	if (pw)
+		snprintf(name, sizeof(name), "%s", pw->pw_name);
+	else
+		snprintf(name, sizeof(name), "%u", uid);
+	last = uid;
+	return name;
+}
+
+void size_text(uint64_t bytes, char *out, size_t size)
+{
+	static const char units[] = "KMGTPE";
+	if (bytes < 1024) {
+		snprintf(out, size, "%u", (unsigned)bytes);
+		return;
+	}
+	double v = (double)bytes / 1024;
+	size_t u = 0;
+	for (; v >= 1024 && units[u + 1]; u++)
+		v /= 1024;
+	snprintf(out, size, v < 10 ? "%.1f%c" : "%.0f%c", v, units[u]);
+}

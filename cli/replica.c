@@ -1,0 +1,213 @@
+/*
+ * mirrorfs replica: changes the list in the journal, then wakes the sync
+ * process, which reads it again.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "cli/cli.h"
+#include "cli/status.h"
+#include "paths.h"
+
+struct replica_job {
+	struct target target;
+	struct journal *journal;
+	char *operand; /* NAME or NAME=URL */
+	struct settings settings;
+	bool json, accept_new, adopt;
+	char *identity, *known_hosts;
+};
+
+static int job_result(struct replica_job *job, int r)
+{
+	if (r == -ENOENT)
+		return fail("%s has no replica \"%s\": see mirrorfs replica "
+			    "list",
+			    job->target.root, job->operand);
+	if (r < 0)
+		return fail("writing the journal: %s",
+			    journal_error(job->journal));
+	target_wake(&job->target);
+	return EXIT_YES;
+}
+
+static char *absolute(const char *path)
+{
+	CLEANUP_FREE char *cwd = getcwd(NULL, 0);
+	return path ? path_normalise(path, cwd ? cwd : "/") : NULL;
+}
+
+/* refuse_taken - another replica has this name or url already. */
+static int refuse_taken(struct replica_job *job,
+			const struct settings_replica *s)
+{
+	struct replica_row *rows;
+	unsigned n;
+	int r = journal_replica_list(job->journal, &rows, &n);
+	if (r < 0)
+		return job_result(job, r);
+	for (unsigned i = 0; r == 0 && i < n; i++) {
+		if (strcmp(rows[i].name, s->name) == 0)
+			r = fail("replica %s exists already: remove it first",
+				 s->name);
+		else if (strcmp(rows[i].url, s->url) == 0)
+			r = fail("replica %s has this url already",
+				 rows[i].name);
+	}
+	replica_rows_free(rows, n);
+	return r;
+}
+
+static int replica_add(struct replica_job *job)
+{
+	struct settings_replica *s =
+		replica_parse(&job->settings, job->operand);
+	if (!s)
+		return EXIT_USAGE;
+	s->identity = absolute(job->identity);
+	s->known_hosts = absolute(job->known_hosts);
+	s->accept_new = job->accept_new;
+	s->adopt = job->adopt;
+	int r = refuse_taken(job, s);
+	if (r != 0)
+		return r;
+	if (!preflight_replica(s, job->target.root, journal_uuid(job->journal)))
+		return EXIT_NO;
+	struct replica_row row = replica_row_from(s, false);
+	return job_result(job, journal_replica_put(job->journal, &row));
+}
+
+static int replica_remove(struct replica_job *job)
+{
+	return job_result(job,
+			  journal_replica_remove(job->journal, job->operand));
+}
+
+static int replica_pause(struct replica_job *job)
+{
+	return job_result(
+		job, journal_replica_pause(job->journal, job->operand, true));
+}
+
+static int replica_resume(struct replica_job *job)
+{
+	return job_result(
+		job, journal_replica_pause(job->journal, job->operand, false));
+}
+
+static int replica_list(struct replica_job *job)
+{
+	struct target_pids pids;
+	bool alive = target_pids(&job->target, &pids);
+	struct replica_row *rows;
+	unsigned n;
+	int r = journal_replica_list(job->journal, &rows, &n);
+	if (r < 0)
+		return fail("reading the journal: %s",
+			    journal_error(job->journal));
+	if (job->json)
+		json_print(replicas_json(job->journal, rows, n, alive), true);
+	else
+		replicas_table(rows, n, alive);
+	replica_rows_free(rows, n);
+	return EXIT_YES;
+}
+
+static const struct verb {
+	const char *word;
+	int (*run)(struct replica_job *job);
+	bool needs_name, writes;
+} verbs[] = {
+	{"add", replica_add, true, true},
+	{"remove", replica_remove, true, true},
+	{"list", replica_list, false, false},
+	{"pause", replica_pause, true, true},
+	{"resume", replica_resume, true, true},
+};
+#define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+static const struct verb *verb_find(const char *word)
+{
+	const char *words[N_VERBS];
+	for (size_t i = 0; i < N_VERBS; i++) {
+		if (strcmp(verbs[i].word, word) == 0)
+			return &verbs[i];
+		words[i] = verbs[i].word;
+	}
+	const char *near = text_nearest(word, words, N_VERBS);
+	if (near)
+		fail_usage("replica: unknown verb \"%s\": did you mean "
+			   "\"%s\"?",
+			   word, near);
+	else
+		fail_usage("replica: unknown verb \"%s\": add, remove, list, "
+			   "pause or resume",
+			   word);
+	return NULL;
+}
+
+static int replica_run(struct replica_job *job, const struct verb *verb,
+		       const struct target_choice *choice, int n, char **argv)
+{
+	int used = 0;
+	int operands = verb->needs_name ? 1 : 0;
+	/* with two operands the first is ROOT, whatever it looks like */
+	int roots = n > operands ? 1 : 0;
+	int r = target_find(choice, roots, argv, &job->target, &used);
+	if (r != 0)
+		return r;
+	if (roots && !used)
+		return fail("%s is not the root of a mount", argv[0]);
+	if (n - used < operands)
+		return fail_usage("replica %s: name the replica", verb->word);
+	if (n - used > operands)
+		return fail_usage("replica %s: \"%s\" is too much", verb->word,
+				  argv[used + operands]);
+	job->operand = operands ? argv[used] : NULL;
+	job->journal = target_journal(
+		&job->target, verb->writes ? JOURNAL_WRITE : JOURNAL_READ);
+	return job->journal ? verb->run(job) : EXIT_NO;
+}
+
+int cmd_replica(int argc, char **argv)
+{
+	struct replica_job job = {0};
+	struct target_choice choice = {0};
+	const struct option options[] = {
+		{"identity", "FILE", OPTION_TEXT, &job.identity,
+		 "add: private key to log in with"},
+		{"known-hosts", "FILE", OPTION_TEXT, &job.known_hosts,
+		 "add: host keys"},
+		{"accept-new", NULL, OPTION_FLAG, &job.accept_new,
+		 "add: store the key of a host that is not known yet"},
+		{"adopt", NULL, OPTION_FLAG, &job.adopt,
+		 "add: take over a folder that is not empty"},
+		{"json", NULL, OPTION_FLAG, &job.json, "list: as JSON"},
+		{"name", "NAME", OPTION_TEXT, &choice.name,
+		 "the mount, by its name"},
+		{"state-dir", "DIR", OPTION_TEXT, &choice.state_dir,
+		 "the mount, by its state folder"},
+		{0},
+	};
+	int n = options_parse("replica", options, argc, argv);
+	if (n < 0)
+		return options_exit(n);
+	if (n == 0)
+		return fail_usage("replica: add, remove, list, pause or "
+				  "resume?");
+	const struct verb *verb = verb_find(argv[0]);
+	if (!verb)
+		return EXIT_USAGE;
+	settings_init(&job.settings);
+	int r = replica_run(&job, verb, &choice, n - 1, argv + 1);
+	journal_close(job.journal);
+	settings_done(&job.settings);
+	target_done(&job.target);
+	return r;
+}

@@ -1,0 +1,218 @@
+/* mirrorfs status, and the list of `mirrorfs replica list`. */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "cli/cli.h"
+#include "cli/status.h"
+#include "clock.h"
+#include "runtime.h"
+
+bool target_pids(const struct target *t, struct target_pids *ret)
+{
+	CLEANUP_FREE char *answer = NULL;
+	*ret = (struct target_pids){0};
+	if (!t->alive || runtime_ask(t->name, "status", &answer) < 0)
+		return false;
+	json_t *o = json_loads(answer, 0, NULL);
+	json_int_t seq = 0;
+	int r = json_unpack(o, "{s:I, s:I, s:I, s:I}", "supervisor_pid",
+			    &ret->supervisor, "worker_pid", &ret->worker,
+			    "sync_pid", &ret->sync, "last_seq", &seq);
+	ret->last_seq = (uint64_t)seq;
+	json_decref(o);
+	return r == 0;
+}
+
+void target_wake(const struct target *t)
+{
+	CLEANUP_FREE char *answer = NULL;
+	if (t->alive)
+		runtime_ask(t->name, "wake", &answer);
+}
+
+/* shown_state - what the sync process last said, seen from now. */
+static const char *shown_state(const struct replica_row *r, bool alive)
+{
+	if (!alive)
+		return replica_state_word(REPLICA_STOPPED);
+	if (r->paused)
+		return replica_state_word(REPLICA_PAUSED);
+	if (r->state == REPLICA_SYNCED && r->lag_records > 0)
+		return replica_state_word(REPLICA_REPLAYING);
+	return replica_state_word(r->state);
+}
+
+static json_t *uncarried_json(struct journal *j, int64_t id)
+{
+	struct uncarried *u = NULL;
+	unsigned n = 0;
+	json_t *o = json_object();
+	if (journal_uncarried_load(j, id, &u, &n) < 0)
+		return o;
+	for (unsigned i = 0; i < n; i++)
+		json_object_set_new(
+			o, u[i].kind,
+			json_pack("{s:I, s:o}", "count", (json_int_t)u[i].count,
+				  "example",
+				  json_text(u[i].example ? u[i].example : "")));
+	uncarried_free(u, n);
+	return o;
+}
+
+static json_t *replica_json(struct journal *j, const struct replica_row *r,
+			    bool alive)
+{
+	json_t *o =
+		json_pack("{s:o, s:o, s:s, s:I, s:I, s:f, s:I, s:o, s:o}",
+			  "name", json_text(r->name), "url", json_text(r->url),
+			  "state", shown_state(r, alive), "lag_records",
+			  (json_int_t)r->lag_records, "lag_bytes",
+			  (json_int_t)r->lag_bytes, "lag_seconds",
+			  (double)r->lag_ns / (double)NS_PER_S, "parked",
+			  (json_int_t)r->parked, "error",
+			  r->error ? json_text(r->error) : json_null(),
+			  "uncarried", uncarried_json(j, r->id));
+	return o;
+}
+
+json_t *replicas_json(struct journal *j, const struct replica_row *rows,
+		      unsigned n, bool alive)
+{
+	json_t *list = json_array();
+	for (unsigned i = 0; i < n; i++)
+		json_array_append_new(list, replica_json(j, &rows[i], alive));
+	return list;
+}
+
+void replicas_table(const struct replica_row *rows, unsigned n, bool alive)
+{
+	static const char *const columns[] = {"REPLICA", "STATE",   "RECORDS",
+					      "BYTES",	 "SECONDS", "PARKED",
+					      "URL",	 "ERROR",   NULL};
+	struct libscols_table *t = table_new(columns);
+	for (unsigned i = 0; i < n; i++) {
+		const struct replica_row *r = &rows[i];
+		char records[24], bytes[24], seconds[24], parked[24];
+		snprintf(records, sizeof(records), "%llu",
+			 (unsigned long long)r->lag_records);
+		size_text(r->lag_bytes, bytes, sizeof(bytes));
+		snprintf(seconds, sizeof(seconds), "%.1f",
+			 (double)r->lag_ns / (double)NS_PER_S);
+		snprintf(parked, sizeof(parked), "%llu",
+			 (unsigned long long)r->parked);
+		table_row(t, (const char *const[]){
+				     r->name, shown_state(r, alive), records,
+				     bytes, seconds, parked, r->url,
+				     r->error ? r->error : "", NULL});
+	}
+	table_print(t);
+}
+
+void replica_rows_free(struct replica_row *rows, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		replica_row_done(&rows[i]);
+	free(rows);
+}
+
+/* print_parked - what is held back, and why: the newest few. */
+static void print_parked(struct journal *j, const struct replica_row *r)
+{
+	struct parked *p = NULL;
+	unsigned n = 0;
+	if (journal_parked_load(j, r->id, &p, &n) < 0)
+		return;
+	for (unsigned i = 0; i < n && i < 5; i++)
+		printf("%s: parked: /%s: %s (tried %u times)\n", r->name,
+		       p[i].path, p[i].error, p[i].tries);
+	if (n > 5)
+		printf("%s: parked: and %u more\n", r->name, n - 5);
+	parked_free(p, n);
+}
+
+static void print_uncarried(struct journal *j, const struct replica_row *r)
+{
+	struct uncarried *u = NULL;
+	unsigned n = 0;
+	if (journal_uncarried_load(j, r->id, &u, &n) < 0)
+		return;
+	for (unsigned i = 0; i < n; i++)
+		printf("%s: not carried by SFTP: %s, %llu times, as in /%s\n",
+		       r->name, u[i].kind, (unsigned long long)u[i].count,
+		       u[i].example ? u[i].example : "");
+	uncarried_free(u, n);
+}
+
+static int print_status(const struct target *t, struct journal *j, bool json)
+{
+	struct target_pids pids;
+	bool alive = target_pids(t, &pids);
+	struct replica_row *rows;
+	unsigned n;
+	if (journal_replica_list(j, &rows, &n) < 0)
+		return fail("reading the journal: %s", journal_error(j));
+	if (json) {
+		json_print(json_pack("{s:o, s:o, s:o, s:b, s:I, s:I, s:I, s:I, "
+				     "s:o}",
+				     "name", json_text(t->name), "root",
+				     json_text(t->root), "state_dir",
+				     json_text(t->state_dir), "mounted", alive,
+				     "supervisor_pid",
+				     (json_int_t)pids.supervisor, "worker_pid",
+				     (json_int_t)pids.worker, "sync_pid",
+				     (json_int_t)pids.sync, "last_seq",
+				     (json_int_t)pids.last_seq, "replicas",
+				     replicas_json(j, rows, n, alive)),
+			   true);
+	} else {
+		printf("%s: %s\n", t->root,
+		       !alive	     ? "not mounted"
+		       : pids.worker ? "mounted"
+				     : "OUT OF SERVICE: the fs worker died, "
+				       "see mirrorfs.log, then umount and "
+				       "mount");
+		if (n)
+			replicas_table(rows, n, alive);
+		else
+			printf("no replicas: see mirrorfs replica add\n");
+		for (unsigned i = 0; i < n; i++) {
+			print_parked(j, &rows[i]);
+			print_uncarried(j, &rows[i]);
+		}
+	}
+	replica_rows_free(rows, n);
+	return alive && pids.worker ? EXIT_YES : EXIT_NO;
+}
+
+int cmd_status(int argc, char **argv)
+{
+	struct target_choice choice = {0};
+	bool json = false;
+	const struct option options[] = {
+		{"json", NULL, OPTION_FLAG, &json, "as JSON"},
+		{"name", "NAME", OPTION_TEXT, &choice.name,
+		 "the mount, by its name"},
+		{"state-dir", "DIR", OPTION_TEXT, &choice.state_dir,
+		 "the mount, by its state folder"},
+		{0},
+	};
+	int n = options_parse("status", options, argc, argv);
+	if (n < 0)
+		return options_exit(n);
+	if (n > 1)
+		return fail_usage("status: one ROOT only");
+	struct target t = {0};
+	int used;
+	int r = target_find(&choice, n, argv, &t, &used);
+	struct journal *j = r == 0 ? target_journal(&t, JOURNAL_READ) : NULL;
+	r = j ? print_status(&t, j, json) : EXIT_NO;
+	journal_close(j);
+	target_done(&t);
+	return r;
+}

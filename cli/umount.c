@@ -1,0 +1,107 @@
+/*
+ * mirrorfs umount: asks the supervisor. A mount whose supervisor or worker is
+ * gone is a dead FUSE mount; it is taken away here.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "cli/cli.h"
+#include "cli/holders.h"
+#include "cli/mounts.h"
+#include "clock.h"
+#include "runtime.h"
+
+#define END_WAIT_NS (60 * NS_PER_S)
+
+static bool still_alive(const char *name)
+{
+	struct runtime_info *infos;
+	unsigned n;
+	bool alive = false;
+	if (runtime_list(&infos, &n) < 0)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		if (strcmp(infos[i].name, name) == 0)
+			alive = infos[i].alive;
+		runtime_info_done(&infos[i]);
+	}
+	free(infos);
+	return alive;
+}
+
+static int busy(const struct target *t)
+{
+	struct target_pids pids;
+	target_pids(t, &pids);
+	const pid_t ours[] = {getpid(), (pid_t)pids.supervisor,
+			      (pid_t)pids.worker, (pid_t)pids.sync};
+	CLEANUP_FREE char *who = holders_of(t->root, ours, 4);
+	return fail("%s is in use%s%s: end that first (nothing was changed)",
+		    t->root, who ? " by " : "", who ? who : "");
+}
+
+/* dead_unmount - nobody serves it any more. */
+static int dead_unmount(const struct target *t)
+{
+	if (!mount_is_mirrorfs(t->root))
+		return fail("%s is not mounted", t->root);
+	if (umount2(t->root, UMOUNT_NOFOLLOW) < 0 && errno == EBUSY)
+		return busy(t);
+	else if (mount_is_mirrorfs(t->root))
+		return fail("cannot unmount %s: %s", t->root, strerror(errno));
+	runtime_withdraw(t->name);
+	return EXIT_YES;
+}
+
+int cmd_umount(int argc, char **argv)
+{
+	struct target_choice choice = {0};
+	const struct option options[] = {
+		{"name", "NAME", OPTION_TEXT, &choice.name,
+		 "the mount, by its name"},
+		{"state-dir", "DIR", OPTION_TEXT, &choice.state_dir,
+		 "the mount, by its state folder"},
+		{0},
+	};
+	int n = options_parse("umount", options, argc, argv);
+	if (n < 0)
+		return options_exit(n);
+	if (n != 1 && !choice.name && !choice.state_dir)
+		return fail_usage("umount: name the ROOT");
+	struct target t = {0};
+	int used;
+	int r = target_find(&choice, n, argv, &t, &used);
+	if (r == 0 && n > used)
+		r = fail("%s is not the root of a mount", argv[used]);
+	if (r != 0) {
+		target_done(&t);
+		return r;
+	}
+	CLEANUP_FREE char *answer = NULL;
+	if (!t.alive || runtime_ask(t.name, "stop", &answer) < 0)
+		r = dead_unmount(&t);
+	else if (strcmp(answer, "ok") == 0)
+		r = EXIT_YES;
+	else if (strstr(answer, strerror(EBUSY)))
+		r = busy(&t);
+	else
+		r = fail("cannot unmount %s: %s", t.root, answer);
+	/* the journal is complete when the supervisor has ended */
+	int64_t end = clock_mono_ns() + END_WAIT_NS;
+	while (r == EXIT_YES && still_alive(t.name)) {
+		if (clock_mono_ns() > end)
+			r = fail("%s is unmounted, but its processes have not "
+				 "ended yet",
+				 t.root);
+		usleep(10000);
+	}
+	target_done(&t);
+	return r;
+}

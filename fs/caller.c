@@ -1,0 +1,130 @@
+/*
+ * Raw system calls: glibc's wrappers for setfsuid cannot report errors, and
+ * those for capabilities live in libraries that act on a process. Each thread
+ * remembers what it is, so that a user who does a thousand things in a row
+ * costs two calls.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fs/caller.h"
+
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
+
+static __thread struct {
+	uid_t uid;
+	gid_t gid;
+	bool without_fsetid;
+	mode_t umask;
+} now; /* what this thread is; root at its start */
+
+static int capabilities(struct __user_cap_data_struct caps[2], bool set)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	return syscall(set ? SYS_capset : SYS_capget, &head, caps) < 0 ? -errno
+								       : 0;
+}
+
+static int capability_effective(int cap, bool on)
+{
+	struct __user_cap_data_struct caps[2];
+	int r = capabilities(caps, false);
+	if (r < 0)
+		return r;
+	if (on)
+		caps[CAP_TO_INDEX(cap)].effective |= CAP_TO_MASK(cap);
+	else
+		caps[CAP_TO_INDEX(cap)].effective &= ~CAP_TO_MASK(cap);
+	return capabilities(caps, true);
+}
+
+int caller_process_start(void)
+{
+	/* memory that we need must not wait for a write-back through us;
+	 * where this is not allowed, we do without */
+	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	/* with it, everybody could use reserved blocks and exceed quotas */
+	int r = capability_effective(CAP_SYS_RESOURCE, false);
+	if (r < 0)
+		return r;
+	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0)
+		return -errno;
+	/* our groups are nobody's: a group decides who may keep a set-gid bit
+	 * and use reserved blocks */
+	if (setgroups(0, NULL) < 0)
+		return -errno;
+	umask(0);
+	return 0;
+}
+
+int caller_thread_start(void)
+{
+	if (unshare(CLONE_FS) < 0)
+		return -errno;
+	memset(&now, 0, sizeof(now));
+	umask(0);
+	return 0;
+}
+
+static int become_uid(uid_t uid)
+{
+	if (now.uid == uid)
+		return 0;
+	syscall(SYS_setfsuid, uid);
+	if ((uid_t)syscall(SYS_setfsuid, (uid_t)-1) != uid)
+		return -EPERM;
+	now.uid = uid;
+	return 0;
+}
+
+static int become_gid(gid_t gid)
+{
+	if (now.gid == gid)
+		return 0;
+	syscall(SYS_setfsgid, gid);
+	if ((gid_t)syscall(SYS_setfsgid, (gid_t)-1) != gid)
+		return -EPERM;
+	now.gid = gid;
+	return 0;
+}
+
+int caller_become(uid_t uid, gid_t gid, enum caller_setid setid)
+{
+	if (uid == (uid_t)-1)
+		uid = 0;
+	if (gid == (gid_t)-1)
+		gid = 0;
+	int r = become_gid(gid);
+	if (r == 0)
+		r = become_uid(uid);
+	bool without = setid == CALLER_CLEARS_SETID && uid != 0;
+	if (r == 0 && without != now.without_fsetid) {
+		r = capability_effective(CAP_FSETID, !without);
+		if (r == 0)
+			now.without_fsetid = without;
+	}
+	return r;
+}
+
+void caller_umask(mode_t mask)
+{
+	if (now.umask == mask)
+		return;
+	umask(mask);
+	now.umask = mask;
+}

@@ -1,0 +1,51 @@
+#ifndef MIRRORFS_FS_CONTENT_H
+#define MIRRORFS_FS_CONTENT_H
+
+/*
+ * The content of a file that is open for writing: clean, or dirty from the
+ * DIRTY record (or the CREATE of an open file) before its first change to the
+ * SETTLE record after its last writer closed it. A file that stays open is
+ * settled when it was idle for long or dirty for too long; its next change
+ * makes it dirty again.
+ *
+ *	content_open(…);                    a descriptor that can write
+ *	content_begin(…); pwrite(…); content_end(…);     each change
+ *	content_close(…);
+ *
+ * All take the object's order lock themselves, except the ones that end in
+ * _locked. Objects without any link are left out: nobody can see them.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fs/inode.h"
+#include "record.h"
+
+/* contents_start - ns as in struct worker_config. Returns 0, or a negative
+ * errno: no thread can be made. */
+int contents_start(int64_t settle_idle_ns, int64_t settle_age_ns);
+/* contents_stop - settles all. No other thread uses this module any more. */
+void contents_stop(void);
+
+/* content_open - `who` opened it for writing. Holds a reference on `i`. */
+void content_open(struct inode *i, const struct who *who);
+/* content_created_locked - the same for a file that the caller has just made
+ * and nobody else knows. The caller has said change_busy, its CREATE record
+ * counts as DIRTY. */
+void content_created_locked(struct inode *i, const struct who *who);
+void content_close(struct inode *i, int fd);
+
+/* content_begin - before a change through `fd`. A `who` without a pid is the
+ * kernel's write-back: whoever wrote or opened last did it. */
+void content_begin(struct inode *i, const struct who *who, int fd);
+/* content_end - bytes [off, off+len) may have changed; len 0: none. */
+void content_end(struct inode *i, int fd, uint64_t off, uint64_t len);
+
+/* content_is_open_locked - somebody has it open for writing, so a change is
+ * to be told by content_begin and content_end. */
+bool content_is_open_locked(struct inode *i);
+/* content_begin_locked - the caller holds tree and object. */
+void content_begin_locked(struct inode *i, const struct who *who, int fd);
+
+#endif

@@ -1,0 +1,94 @@
+#ifndef MIRRORFS_FS_INODE_H
+#define MIRRORFS_FS_INODE_H
+
+/*
+ * The inodes that the kernel knows. Each is one lower object, found by its
+ * file handle, and has a number (FUSE's nodeid) and the names under which it
+ * was seen, so that its tree path can be told at any time. What has a name in
+ * a directory keeps that directory's entry alive.
+ *
+ * An inode lives while the kernel has looked it up or somebody holds a
+ * reference. A request may use the inodes it names without a reference: the
+ * kernel does not forget them meanwhile.
+ *
+ * One table a process; any thread. Names change only under the order lock of
+ * their directory (order.h). Behind this header the table can move.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "record.h"
+
+struct inode;
+struct content;
+
+#define INODE_ROOT 1 /* the root's number */
+
+void inodes_start(const struct fhandle *root);
+void inodes_stop(void);
+/* inodes_count - how many are known. */
+size_t inodes_count(void);
+
+/* inode_get - by number; NULL when there is none (any more). */
+struct inode *inode_get(uint64_t id);
+/* inode_find - by handle, with a reference; NULL when it is not known. */
+struct inode *inode_find(const struct fhandle *fh);
+/*
+ * inode_learn - the inode of an object that the kernel is about to be told
+ * of: made if needed, one lookup more. It is now known as `name` in `dir`.
+ * Returns NULL when memory is exhausted.
+ */
+struct inode *inode_learn(const struct fhandle *fh, const struct stat *st,
+			  struct inode *dir, const char *name);
+/* inode_forget - the kernel gives back `n` lookups. */
+void inode_forget(uint64_t id, uint64_t n);
+void inode_ref(struct inode *i);
+void inode_unref(struct inode *i);
+
+uint64_t inode_id(const struct inode *i);
+/* inode_generation - (number, generation) is never used twice. */
+uint64_t inode_generation(const struct inode *i);
+mode_t inode_type(const struct inode *i); /* S_IFMT bits */
+void inode_handle(const struct inode *i, struct fhandle *ret);
+/* inode_hash, fhandle_hash - the same number for the same object. */
+uint32_t inode_hash(const struct inode *i);
+uint32_t fhandle_hash(const struct fhandle *fh);
+
+void inode_name_add(struct inode *i, struct inode *dir, const char *name);
+/* inode_name_del - the last name stays as a former one, for inode_path. */
+void inode_name_del(struct inode *i, struct inode *dir, const char *name);
+
+/* inode_path - its tree path, owned by the caller. *ret_former: it has no
+ * name that is known; this is where it was last. */
+char *inode_path(const struct inode *i, bool *ret_former);
+/* inode_path_of - tree path of `name` in `dir`, owned by the caller. */
+char *inode_path_of(const struct inode *dir, const char *name);
+
+/* inode_open - the lower object; flags and errors as for lower_open. The
+ * caller does not hold its order lock. */
+int inode_open(struct inode *i, int flags);
+/* inode_stat - of the lower object. The caller holds its order lock. */
+int inode_stat(struct inode *i, struct stat *ret);
+
+/*
+ * inode_gone - it has lost its last link. It may still be used: it is open,
+ * somebody's working directory, or somebody has just found it by a path that
+ * means something else now. Not every file system opens it by handle any
+ * more, so it is pinned by an O_PATH descriptor, taken over here (-1: none),
+ * until the kernel forgets it. Under its order lock.
+ */
+void inode_gone(struct inode *i, int pin_fd);
+bool inode_is_gone(const struct inode *i);
+
+/* inode_saw - note attributes that went to the kernel; inode_had_setid - the
+ * last ones had a set-id bit. */
+void inode_saw(struct inode *i, const struct stat *st);
+bool inode_had_setid(const struct inode *i);
+
+/* inode_content - where content.c keeps its state; guarded by the object's
+ * order lock. */
+struct content **inode_content(struct inode *i);
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * File handles, as in open_by_handle_at(2): they carry the generation of the
+ * inode, survive renames, and opening one costs what opening a path costs.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/lower.h"
+
+static int root_fd = -1;  /* constant after lower_start */
+static int root_mount_id; /* constant after lower_start */
+static dev_t root_dev;	  /* constant after lower_start */
+
+union handle_space {
+	struct file_handle handle;
+	char bytes[sizeof(struct file_handle) + FHANDLE_MAX];
+};
+
+int lower_errno(void)
+{
+	/* our table is full, not the caller's */
+	return errno == EMFILE ? -ENFILE : -errno;
+}
+
+static int lower_handle(int dirfd, const char *name, struct fhandle *ret_fh,
+			int *ret_mount_id)
+{
+	union handle_space space;
+	space.handle.handle_bytes = FHANDLE_MAX;
+	if (name_to_handle_at(dirfd, name, &space.handle, ret_mount_id,
+			      *name ? 0 : AT_EMPTY_PATH) < 0)
+		return lower_errno();
+	ret_fh->len = space.handle.handle_bytes;
+	ret_fh->type = space.handle.handle_type;
+	memcpy(ret_fh->bytes, space.handle.f_handle, ret_fh->len);
+	return 0;
+}
+
+int lower_start(int fd, struct fhandle *ret_root, struct stat *ret_st)
+{
+	root_fd = fd;
+	if (fstat(fd, ret_st) < 0)
+		return lower_errno();
+	root_dev = ret_st->st_dev;
+	int r = lower_handle(fd, "", ret_root, &root_mount_id);
+	if (r < 0)
+		return r;
+	int again = lower_open(ret_root, O_PATH);
+	if (again < 0)
+		return again;
+	close(again);
+	return 0;
+}
+
+int lower_root_fd(void)
+{
+	return root_fd;
+}
+
+int lower_identify(int dirfd, const char *name, struct fhandle *ret_fh,
+		   struct stat *ret_st)
+{
+	int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
+	if (fstatat(dirfd, name, ret_st, *name ? flags : AT_EMPTY_PATH) < 0)
+		return lower_errno();
+	if (ret_st->st_dev != root_dev)
+		return -EXDEV;
+	int mount_id;
+	int r = lower_handle(dirfd, name, ret_fh, &mount_id);
+	if (r < 0)
+		return r;
+	return mount_id == root_mount_id ? 0 : -EXDEV;
+}
+
+int lower_open(const struct fhandle *fh, int flags)
+{
+	union handle_space space;
+	space.handle.handle_bytes = fh->len;
+	space.handle.handle_type = fh->type;
+	memcpy(space.handle.f_handle, fh->bytes, fh->len);
+	int fd = open_by_handle_at(root_fd, &space.handle, flags | O_CLOEXEC);
+	return fd < 0 ? lower_errno() : fd;
+}
+
+const char *lower_link_path(int fd, char out[LOWER_LINK_BYTES])
+{
+	snprintf(out, LOWER_LINK_BYTES, "/proc/self/fd/%d", fd);
+	return out;
+}
+
+int lower_reopen(int fd, int flags)
+{
+	char path[LOWER_LINK_BYTES];
+	/* the link itself is what must be followed */
+	int again = open(lower_link_path(fd, path),
+			 (flags & ~O_NOFOLLOW) | O_CLOEXEC);
+	return again < 0 ? lower_errno() : again;
+}

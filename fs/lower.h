@@ -1,0 +1,48 @@
+#ifndef MIRRORFS_FS_LOWER_H
+#define MIRRORFS_FS_LOWER_H
+
+/*
+ * The lower tree: what an object is named by (its file handle) and how it is
+ * opened again. Nothing here knows paths; no descriptor is kept. One lower
+ * tree a process; all functions may be called by any thread.
+ */
+
+#include <sys/stat.h>
+
+#include "record.h"
+
+/*
+ * lower_start - remember the root (borrowed) and try whether its file system
+ * has handles.
+ * Returns 0, or a negative errno: -EOPNOTSUPP when it has none, -EPERM when
+ * this process may not open by handle.
+ */
+int lower_start(int root_fd, struct fhandle *ret_root, struct stat *ret_st);
+int lower_root_fd(void);
+
+/*
+ * lower_identify - handle and attributes of `name` in `dirfd`, or of `dirfd`
+ * itself when `name` is "". A symlink is not followed.
+ * Returns 0, or a negative errno: -ENOENT, -EXDEV when it is on another mount
+ * or device than the root.
+ */
+int lower_identify(int dirfd, const char *name, struct fhandle *ret_fh,
+		   struct stat *ret_st);
+
+/* lower_open - flags as for open(2). Returns a descriptor (close-on-exec),
+ * or a negative errno: -ESTALE when it is gone, -ENFILE when this process has
+ * too many files open. */
+int lower_open(const struct fhandle *fh, int flags);
+/* lower_reopen - the object behind `fd` (which may be O_PATH) once more. */
+int lower_reopen(int fd, int flags);
+
+/* lower_link_path - "/proc/self/fd/N" for calls that take no O_PATH
+ * descriptor; it is followed to the object itself, even to a symlink. */
+#define LOWER_LINK_BYTES 32
+const char *lower_link_path(int fd, char out[LOWER_LINK_BYTES]);
+
+/* lower_errno - the errno of the last failed call, negative; what means
+ * something else to our callers is translated. */
+int lower_errno(void);
+
+#endif

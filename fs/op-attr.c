@@ -1,0 +1,236 @@
+/* Attributes. */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "fs/change.h"
+#include "fs/content.h"
+#include "fs/handle.h"
+#include "fs/lower.h"
+#include "fs/ops.h"
+#include "fs/order.h"
+
+void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct handle *h = fi ? handle_get(fi->fh) : NULL;
+	struct inode *i = inode_get(ino);
+	struct stat st;
+	CLEANUP_CLOSE int path_fd = -1;
+	if (i && !h)
+		path_fd = inode_open(i, O_PATH | O_NOFOLLOW);
+	int r = h ? h->fd : i ? path_fd : -ESTALE;
+	if (r >= 0 && fstat(r, &st) < 0)
+		r = lower_errno();
+	if (r < 0) {
+		op_reply(req, r);
+		return;
+	}
+	if (i)
+		inode_saw(i, &st);
+	fuse_reply_attr(req, &st, OP_TIMEOUT);
+}
+
+/* What is to be set. One request may carry several: the size (with the
+ * time, or the mode without its set-id bits), the owner (also with the mode),
+ * the times. Each is one lower call. */
+struct setattr {
+	struct inode *inode;
+	int fd;		/* O_PATH, or the handle's */
+	bool fd_writes; /* it is a handle's that may write */
+	const struct stat *attr;
+	int set;       /* FUSE_SET_ATTR_* */
+	uint32_t done; /* RF_* of what took effect */
+	struct stat before, after;
+};
+
+#define SET_OWNER (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)
+#define SET_TIMES (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME)
+
+static int set_owner(struct setattr *sa)
+{
+	uid_t uid = sa->set & FUSE_SET_ATTR_UID ? sa->attr->st_uid : (uid_t)-1;
+	gid_t gid = sa->set & FUSE_SET_ATTR_GID ? sa->attr->st_gid : (gid_t)-1;
+	if (fchownat(sa->fd, "", uid, gid, AT_EMPTY_PATH) < 0)
+		return lower_errno();
+	sa->done |= RF_OWNER;
+	return 0;
+}
+
+/* After the owner: chown clears bits that the kernel wants kept. */
+static int set_mode(struct setattr *sa)
+{
+	char path[LOWER_LINK_BYTES];
+	if (chmod(lower_link_path(sa->fd, path), sa->attr->st_mode & 07777) < 0)
+		return lower_errno();
+	sa->done |= RF_MODE;
+	return 0;
+}
+
+static void choose_time(struct timespec *ts, int set, int to_value, int to_now,
+			struct timespec value)
+{
+	*ts = (struct timespec){0, UTIME_OMIT};
+	if (set & to_now)
+		ts->tv_nsec = UTIME_NOW;
+	else if (set & to_value)
+		*ts = value;
+}
+
+static int set_times(struct setattr *sa)
+{
+	char path[LOWER_LINK_BYTES];
+	struct timespec ts[2];
+	choose_time(&ts[0], sa->set, FUSE_SET_ATTR_ATIME,
+		    FUSE_SET_ATTR_ATIME_NOW, sa->attr->st_atim);
+	choose_time(&ts[1], sa->set, FUSE_SET_ATTR_MTIME,
+		    FUSE_SET_ATTR_MTIME_NOW, sa->attr->st_mtim);
+	if (utimensat(AT_FDCWD, lower_link_path(sa->fd, path), ts, 0) < 0)
+		return lower_errno();
+	sa->done |= RF_TIMES;
+	return 0;
+}
+
+static int set_others(struct setattr *sa)
+{
+	int r = 0;
+	if (sa->set & SET_OWNER)
+		r = set_owner(sa);
+	if (r == 0 && (sa->set & FUSE_SET_ATTR_MODE))
+		r = set_mode(sa);
+	if (r == 0 && (sa->set & SET_TIMES))
+		r = set_times(sa);
+	return r;
+}
+
+static int cut(struct setattr *sa)
+{
+	char path[LOWER_LINK_BYTES];
+	int r = sa->fd_writes ? ftruncate(sa->fd, sa->attr->st_size)
+			      : truncate(lower_link_path(sa->fd, path),
+					 sa->attr->st_size);
+	return r < 0 ? lower_errno() : 0;
+}
+
+/* Bytes from the smaller to the larger size are other bytes now, or none. */
+static void cut_range(const struct setattr *sa, uint64_t *ret_off,
+		      uint64_t *ret_len)
+{
+	uint64_t a = (uint64_t)sa->before.st_size;
+	uint64_t b = (uint64_t)sa->attr->st_size;
+	*ret_off = a < b ? a : b;
+	*ret_len = a < b ? b - a : a - b;
+}
+
+/* Nobody has it open for writing: one TRUNC record. The lock is held. */
+static int cut_closed_locked(struct setattr *sa, const struct who *who)
+{
+	struct change c;
+	change_init(&c, OP_TRUNC, who, NULL, NULL);
+	change_object(&c, sa->inode);
+	struct fhandle fh = c.r.obj;
+	c.r.ranges = c.ranges;
+	cut_range(sa, &c.ranges[0].off, &c.ranges[0].len);
+	c.r.n_ranges = c.ranges[0].len > 0;
+	change_busy(&fh);
+	change_begin(&c);
+	int r = cut(sa);
+	if (r < 0)
+		change_cancel(&c);
+	else
+		change_end(&c,
+			   fstat(sa->fd, &sa->after) < 0 ? NULL : &sa->after);
+	change_idle(&fh);
+	return r;
+}
+
+static int set_size(fuse_req_t req, struct setattr *sa, const struct who *who)
+{
+	struct order o = ORDER_INIT;
+	uint64_t off, len;
+	int r = op_become(req, CALLER_CLEARS_SETID);
+	if (r < 0)
+		return r;
+	order_add(&o, inode_hash(sa->inode));
+	order_lock(&o, ORDER_SHARED);
+	if (fstat(sa->fd, &sa->before) < 0)
+		r = lower_errno();
+	bool open = content_is_open_locked(sa->inode);
+	if (r == 0 && open)
+		content_begin_locked(sa->inode, who, sa->fd);
+	else if (r == 0 && inode_is_gone(sa->inode))
+		r = cut(sa);
+	else if (r == 0)
+		r = cut_closed_locked(sa, who);
+	order_unlock(&o);
+	if (r < 0 || !open)
+		return r;
+	cut_range(sa, &off, &len);
+	r = cut(sa);
+	content_end(sa->inode, sa->fd, off, r < 0 ? 0 : len);
+	return r;
+}
+
+static int set_and_record(struct setattr *sa, const struct who *who)
+{
+	struct order o = ORDER_INIT;
+	struct change c;
+	order_add(&o, inode_hash(sa->inode));
+	order_lock(&o, ORDER_SHARED);
+	change_init(&c, OP_SETATTR, who, NULL, NULL);
+	change_object(&c, sa->inode);
+	change_begin(&c);
+	int r = set_others(sa);
+	c.r.flags |= sa->done;
+	if (sa->done && !inode_is_gone(sa->inode))
+		change_end(&c,
+			   fstat(sa->fd, &sa->after) < 0 ? NULL : &sa->after);
+	else
+		change_cancel(&c);
+	order_unlock(&o);
+	return r;
+}
+
+static int setattr(fuse_req_t req, struct setattr *sa)
+{
+	struct who who;
+	int r = 0;
+	op_who(req, &who);
+	if (sa->set & FUSE_SET_ATTR_SIZE)
+		r = set_size(req, sa, &who);
+	if (r == 0 && (sa->set & (SET_OWNER | FUSE_SET_ATTR_MODE | SET_TIMES)))
+		r = op_become(req, CALLER_KEEPS_SETID);
+	if (r == 0 && (sa->set & (SET_OWNER | FUSE_SET_ATTR_MODE | SET_TIMES)))
+		r = set_and_record(sa, &who);
+	if (r == 0 && fstat(sa->fd, &sa->after) < 0)
+		r = lower_errno();
+	return r;
+}
+
+void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+		struct fuse_file_info *fi)
+{
+	struct handle *h = fi ? handle_get(fi->fh) : NULL;
+	struct inode *i = inode_get(ino);
+	CLEANUP_CLOSE int path_fd = -1;
+	if (i && !h)
+		path_fd = inode_open(i, O_PATH | O_NOFOLLOW);
+	struct setattr sa = {
+		.inode = i,
+		.fd = h ? h->fd : path_fd,
+		.fd_writes = h && h->writable,
+		.attr = attr,
+		.set = to_set,
+	};
+	int r = i ? sa.fd : -ESTALE;
+	if (r >= 0)
+		r = setattr(req, &sa);
+	if (r < 0) {
+		op_reply(req, r);
+		return;
+	}
+	inode_saw(i, &sa.after);
+	fuse_reply_attr(req, &sa.after, OP_TIMEOUT);
+}

@@ -1,0 +1,175 @@
+/* Reading and changing the content of open files. */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <unistd.h>
+
+#include "fs/content.h"
+#include "fs/handle.h"
+#include "fs/lower.h"
+#include "fs/ops.h"
+
+/* One call must not hold a thread for long; who wants more asks again. */
+#define COPY_BYTES (64u << 20)
+
+void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+	     struct fuse_file_info *fi)
+{
+	struct handle *h = handle_get(fi->fh);
+	char *out = op_scratch(size);
+	size_t done = 0;
+	if (!h || !out) {
+		op_reply(req, h ? -ENOMEM : -EBADF);
+		return;
+	}
+	while (done < size) {
+		ssize_t n = pread(h->fd, out + done, size - done,
+				  off + (off_t)done);
+		if (n < 0) {
+			op_reply(req, lower_errno());
+			return;
+		}
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	fuse_reply_buf(req, out, done);
+}
+
+/* The kernel's write-back has no caller: whoever opened the file is bound. A
+ * store into a mapping clears no set-id bits, nowhere. */
+static int become_writer(fuse_req_t req, const struct handle *h,
+			 const struct fuse_file_info *fi)
+{
+	if (fi->writepage)
+		return caller_become(h->uid, h->gid, CALLER_KEEPS_SETID);
+	return op_become(req, CALLER_CLEARS_SETID);
+}
+
+/* As much as can be written; a negative errno only when nothing could. */
+static ssize_t write_all(int fd, const char *data, size_t size, off_t off)
+{
+	size_t done = 0;
+	while (done < size) {
+		ssize_t n =
+			pwrite(fd, data + done, size - done, off + (off_t)done);
+		if (n < 0 && done == 0)
+			return lower_errno();
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
+	      off_t off, struct fuse_file_info *fi)
+{
+	struct handle *h = handle_get(fi->fh);
+	struct who who;
+	if (!h || !h->writable) {
+		op_reply(req, -EBADF);
+		return;
+	}
+	ssize_t n = become_writer(req, h, fi);
+	if (n == 0) {
+		op_who(req, &who);
+		content_begin(h->inode, &who, h->fd);
+		n = write_all(h->fd, data, size, off);
+		content_end(h->inode, h->fd, (uint64_t)off,
+			    n > 0 ? (uint64_t)n : 0);
+		op_setid_check(h->inode, h->fd);
+	}
+	if (n < 0)
+		op_reply(req, (int)n);
+	else
+		fuse_reply_write(req, (size_t)n);
+}
+
+void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
+	      struct fuse_file_info *fi)
+{
+	struct handle *h = handle_get(fi->fh);
+	if (!h)
+		op_reply(req, -EBADF);
+	else if ((datasync ? fdatasync(h->fd) : fsync(h->fd)) < 0)
+		op_reply(req, lower_errno());
+	else
+		op_reply(req, 0);
+}
+
+void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off,
+		  off_t len, struct fuse_file_info *fi)
+{
+	struct handle *h = handle_get(fi->fh);
+	struct who who;
+	if (!h || !h->writable) {
+		op_reply(req, -EBADF);
+		return;
+	}
+	int r = op_become(req, CALLER_CLEARS_SETID);
+	if (r == 0) {
+		/* these two move all that lies behind */
+		bool moves = mode & (FALLOC_FL_COLLAPSE_RANGE |
+				     FALLOC_FL_INSERT_RANGE);
+		struct stat st = {0};
+		fstat(h->fd, &st);
+		uint64_t n = (uint64_t)len;
+		if (moves)
+			n += (uint64_t)(st.st_size > off ? st.st_size - off
+							 : 0);
+		op_who(req, &who);
+		content_begin(h->inode, &who, h->fd);
+		if (fallocate(h->fd, mode, off, len) < 0)
+			r = lower_errno();
+		content_end(h->inode, h->fd, (uint64_t)off, r < 0 ? 0 : n);
+		op_setid_check(h->inode, h->fd);
+	}
+	op_reply(req, r);
+}
+
+void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
+			struct fuse_file_info *fi_in, fuse_ino_t ino_out,
+			off_t off_out, struct fuse_file_info *fi_out,
+			size_t len, int flags)
+{
+	struct handle *in = handle_get(fi_in->fh);
+	struct handle *out = handle_get(fi_out->fh);
+	struct who who;
+	if (!in || !out || !out->writable) {
+		op_reply(req, -EBADF);
+		return;
+	}
+	ssize_t n = op_become(req, CALLER_CLEARS_SETID);
+	if (n == 0) {
+		uint64_t at = (uint64_t)off_out;
+		op_who(req, &who);
+		content_begin(out->inode, &who, out->fd);
+		n = copy_file_range(in->fd, &off_in, out->fd, &off_out,
+				    len < COPY_BYTES ? len : COPY_BYTES,
+				    (unsigned)flags);
+		if (n < 0)
+			n = lower_errno();
+		content_end(out->inode, out->fd, at, n > 0 ? (uint64_t)n : 0);
+		op_setid_check(out->inode, out->fd);
+	}
+	if (n < 0)
+		op_reply(req, (int)n);
+	else
+		fuse_reply_write(req, (size_t)n);
+}
+
+void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
+	      struct fuse_file_info *fi)
+{
+	struct handle *h = handle_get(fi->fh);
+	off_t at = h ? lseek(h->fd, off, whence) : -1;
+	if (!h)
+		op_reply(req, -EBADF);
+	else if (at < 0)
+		op_reply(req, lower_errno());
+	else
+		fuse_reply_lseek(req, at);
+}

@@ -1,0 +1,163 @@
+/* Making names: mknod, mkdir, symlink, link. */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "fs/change.h"
+#include "fs/lower.h"
+#include "fs/ops.h"
+#include "fs/order.h"
+
+struct node {
+	enum record_op op;
+	mode_t mode;
+	dev_t rdev;
+	const char *target; /* of a symlink, else NULL */
+};
+
+static int node_act(int dirfd, const char *name, const struct node *node)
+{
+	int r;
+	switch (node->op) {
+	case OP_MKDIR:
+		r = mkdirat(dirfd, name, node->mode);
+		break;
+	case OP_SYMLINK:
+		r = symlinkat(node->target, dirfd, name);
+		break;
+	default:
+		r = mknodat(dirfd, name, node->mode, node->rdev);
+		break;
+	}
+	return r < 0 ? lower_errno() : 0;
+}
+
+/* make_locked - the order lock of `dir` is held. */
+static int make_locked(struct change *c, int dirfd, struct inode *dir,
+		       const char *name, const struct node *node,
+		       struct fuse_entry_param *e)
+{
+	struct stat st;
+	change_begin(c);
+	int r = node_act(dirfd, name, node);
+	if (r < 0) {
+		change_cancel(c);
+		return r;
+	}
+	r = lower_identify(dirfd, name, &c->r.obj, &st);
+	if (r == 0)
+		r = op_entry(&c->r.obj, &st, dir, name, e);
+	change_end(c, r == 0 ? &st : NULL);
+	return r;
+}
+
+static int make(fuse_req_t req, struct inode *dir, const char *name,
+		const struct node *node, struct fuse_entry_param *e)
+{
+	struct order o = ORDER_INIT;
+	struct change c;
+	struct who who;
+	if (!dir)
+		return -ESTALE;
+	if (op_reserved(dir, name))
+		return -EACCES;
+	CLEANUP_CLOSE int dirfd = op_dir_open(dir);
+	if (dirfd < 0)
+		return dirfd;
+	int r = op_become(req, CALLER_KEEPS_SETID);
+	if (r < 0)
+		return r;
+	caller_umask(fuse_req_ctx(req)->umask);
+	op_who(req, &who);
+	order_add(&o, inode_hash(dir));
+	order_lock(&o, ORDER_SHARED);
+	change_init(&c, node->op, &who, inode_path_of(dir, name),
+		    node->target ? strdup(node->target) : NULL);
+	r = make_locked(&c, dirfd, dir, name, node, e);
+	order_unlock(&o);
+	return r;
+}
+
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+	      dev_t rdev)
+{
+	struct fuse_entry_param e;
+	struct node node = {
+		.op = S_ISREG(mode) ? OP_CREATE : OP_MKNOD,
+		.mode = mode,
+		.rdev = rdev,
+	};
+	op_reply_entry(req, make(req, inode_get(parent), name, &node, &e), &e);
+}
+
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	struct fuse_entry_param e;
+	struct node node = {.op = OP_MKDIR, .mode = mode};
+	op_reply_entry(req, make(req, inode_get(parent), name, &node, &e), &e);
+}
+
+void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent,
+		const char *name)
+{
+	struct fuse_entry_param e;
+	struct node node = {.op = OP_SYMLINK, .target = target};
+	op_reply_entry(req, make(req, inode_get(parent), name, &node, &e), &e);
+}
+
+static int link_locked(struct change *c, int fd, int dirfd, struct inode *dir,
+		       const char *name, struct fuse_entry_param *e)
+{
+	struct stat st;
+	change_begin(c);
+	if (linkat(fd, "", dirfd, name, AT_EMPTY_PATH) < 0) {
+		int r = lower_errno();
+		change_cancel(c);
+		return r;
+	}
+	int r = fstat(fd, &st) < 0 ? lower_errno() : 0;
+	if (r == 0)
+		r = op_entry(&c->r.obj, &st, dir, name, e);
+	change_end(c, r == 0 ? &st : NULL);
+	return r;
+}
+
+static int make_link(fuse_req_t req, struct inode *i, struct inode *dir,
+		     const char *name, struct fuse_entry_param *e)
+{
+	struct order o = ORDER_INIT;
+	struct change c;
+	struct who who;
+	if (!i || !dir)
+		return -ESTALE;
+	if (op_reserved(dir, name))
+		return -EACCES;
+	CLEANUP_CLOSE int dirfd = op_dir_open(dir);
+	if (dirfd < 0)
+		return dirfd;
+	CLEANUP_CLOSE int fd = inode_open(i, O_PATH | O_NOFOLLOW);
+	if (fd < 0)
+		return fd;
+	op_who(req, &who);
+	order_add(&o, inode_hash(dir));
+	order_add(&o, inode_hash(i));
+	order_lock(&o, ORDER_SHARED);
+	change_init(&c, OP_LINK, &who, NULL, inode_path_of(dir, name));
+	change_object(&c, i);
+	int r = link_locked(&c, fd, dirfd, dir, name, e);
+	order_unlock(&o);
+	return r;
+}
+
+void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
+	     const char *newname)
+{
+	struct fuse_entry_param e;
+	int r = make_link(req, inode_get(ino), inode_get(newparent), newname,
+			  &e);
+	op_reply_entry(req, r, &e);
+}

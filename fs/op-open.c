@@ -1,0 +1,232 @@
+/*
+ * Opening, creating and releasing files.
+ *
+ * How the kernel caches: who only writes goes straight through, where that
+ * is safe (a cached write costs one more round trip, for security.capability).
+ * Who reads, or reads and writes, uses the page cache, which is kept from one
+ * open to the next, as all changes come through here; so all of them may map
+ * the file.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "fs/change.h"
+#include "fs/content.h"
+#include "fs/handle.h"
+#include "fs/lower.h"
+#include "fs/ops.h"
+#include "fs/order.h"
+
+/* What of the caller's flags is for the lower file. The kernel gives an
+ * offset with each write, also for O_APPEND; its memory is not ours, so no
+ * O_DIRECT; the rest was dealt with. */
+static int lower_flags(int flags)
+{
+	return (flags & (O_ACCMODE | O_DSYNC | O_SYNC)) | O_NOFOLLOW;
+}
+
+static bool wants_write(int flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY;
+}
+
+static void choose_cache(struct fuse_file_info *fi)
+{
+	fi->direct_io =
+		(fi->flags & O_ACCMODE) == O_WRONLY && op_direct_writes();
+	fi->keep_cache = !fi->direct_io;
+}
+
+static int open_lower(struct inode *i, int flags)
+{
+	int fd = inode_open(i, lower_flags(flags));
+	/* a file that can only be appended to (chattr +a) */
+	if (fd == -EPERM && (flags & O_APPEND))
+		fd = inode_open(i, lower_flags(flags) | O_APPEND);
+	return fd;
+}
+
+/* As handle_new. */
+static int new_handle(fuse_req_t req, struct inode *i, int fd,
+		      struct fuse_file_info *fi, struct handle **ret)
+{
+	struct handle *h;
+	int r = handle_new(i, fd, &h);
+	if (r < 0)
+		return r;
+	h->uid = fuse_req_ctx(req)->uid;
+	h->gid = fuse_req_ctx(req)->gid;
+	h->writable = wants_write(fi->flags);
+	fi->fh = h->id;
+	choose_cache(fi);
+	*ret = h;
+	return 0;
+}
+
+static void release(struct handle *h)
+{
+	if (h->writable)
+		content_close(h->inode, h->fd);
+	handle_free(h);
+}
+
+/* Cut to nothing by O_TRUNC. The kernel has checked the permission, even for
+ * somebody who opens for reading only; then no content is open. */
+static int truncate_opened(fuse_req_t req, struct handle *h,
+			   const struct who *who)
+{
+	char path[LOWER_LINK_BYTES];
+	struct stat st;
+	int r = op_become(req, CALLER_CLEARS_SETID);
+	if (r < 0)
+		return r;
+	if (fstat(h->fd, &st) < 0)
+		return lower_errno();
+	content_begin(h->inode, who, h->fd);
+	if (truncate(lower_link_path(h->fd, path), 0) < 0)
+		r = lower_errno();
+	content_end(h->inode, h->fd, 0, r < 0 ? 0 : (uint64_t)st.st_size);
+	op_setid_check(h->inode, h->fd);
+	return r;
+}
+
+static int open_file(fuse_req_t req, struct inode *i, struct fuse_file_info *fi)
+{
+	struct handle *h;
+	struct who who;
+	if (!i)
+		return -ESTALE;
+	if (inode_type(i) != S_IFREG)
+		return inode_type(i) == S_IFLNK ? -ELOOP : -ENXIO;
+	int fd = open_lower(i, fi->flags);
+	if (fd < 0)
+		return fd;
+	int r = new_handle(req, i, fd, fi, &h);
+	if (r < 0)
+		return r;
+	bool changes = h->writable || (fi->flags & O_TRUNC);
+	if (changes)
+		op_who(req, &who);
+	if (h->writable)
+		content_open(i, &who);
+	if (fi->flags & O_TRUNC)
+		r = truncate_opened(req, h, &who);
+	if (r < 0)
+		release(h);
+	return r;
+}
+
+void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	int r = open_file(req, inode_get(ino), fi);
+	if (r < 0)
+		op_reply(req, r);
+	else if (fuse_reply_open(req, fi) < 0)
+		release(handle_get(fi->fh));
+}
+
+/* The file was made as `fd`, which is taken over; the lock is held. */
+static int created_locked(fuse_req_t req, struct change *c, struct inode *dir,
+			  const char *name, int fd, struct fuse_file_info *fi,
+			  struct fuse_entry_param *e)
+{
+	struct handle *h = NULL;
+	struct stat st;
+	int r = lower_identify(fd, "", &c->r.obj, &st);
+	if (r == 0)
+		r = op_entry(&c->r.obj, &st, dir, name, e);
+	if (r < 0) {
+		close(fd);
+		change_end(c, NULL);
+		return r;
+	}
+	struct inode *i = inode_get(e->ino);
+	r = new_handle(req, i, fd, fi, &h);
+	if (r == 0 && h->writable) {
+		c->r.flags |= RF_OPEN;
+		change_busy(&c->r.obj);
+		content_created_locked(i, &c->r.who);
+	}
+	change_end(c, &st);
+	if (r < 0)
+		inode_forget(e->ino, 1);
+	return r;
+}
+
+/* -EEXIST: somebody was faster. */
+static int create_new(fuse_req_t req, int dirfd, struct inode *dir,
+		      const char *name, mode_t mode, struct fuse_file_info *fi,
+		      struct fuse_entry_param *e)
+{
+	struct order o = ORDER_INIT;
+	struct change c;
+	struct who who;
+	int r = op_become(req, CALLER_KEEPS_SETID);
+	if (r < 0)
+		return r;
+	caller_umask(fuse_req_ctx(req)->umask);
+	op_who(req, &who);
+	order_add(&o, inode_hash(dir));
+	order_lock(&o, ORDER_SHARED);
+	change_init(&c, OP_CREATE, &who, inode_path_of(dir, name), NULL);
+	change_begin(&c);
+	int fd = openat(dirfd, name,
+			lower_flags(fi->flags) | O_CREAT | O_EXCL | O_CLOEXEC,
+			mode);
+	if (fd < 0) {
+		r = lower_errno();
+		change_cancel(&c);
+	} else {
+		r = created_locked(req, &c, dir, name, fd, fi, e);
+	}
+	order_unlock(&o);
+	return r;
+}
+
+static int create_file(fuse_req_t req, struct inode *dir, const char *name,
+		       mode_t mode, struct fuse_file_info *fi,
+		       struct fuse_entry_param *e)
+{
+	if (!dir)
+		return -ESTALE;
+	if (op_reserved(dir, name))
+		return -EACCES;
+	CLEANUP_CLOSE int dirfd = op_dir_open(dir);
+	if (dirfd < 0)
+		return dirfd;
+	int r = create_new(req, dirfd, dir, name, mode, fi, e);
+	if (r != -EEXIST || (fi->flags & O_EXCL))
+		return r;
+	r = op_lookup_child(dirfd, dir, name, e);
+	if (r < 0)
+		return r;
+	r = open_file(req, inode_get(e->ino), fi);
+	if (r < 0)
+		inode_forget(e->ino, 1);
+	return r;
+}
+
+void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+	       struct fuse_file_info *fi)
+{
+	struct fuse_entry_param e;
+	int r = create_file(req, inode_get(parent), name, mode, fi, &e);
+	if (r < 0) {
+		op_reply(req, r);
+	} else if (fuse_reply_create(req, &e, fi) < 0) {
+		release(handle_get(fi->fh));
+		inode_forget(e.ino, 1);
+	}
+}
+
+void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct handle *h = handle_get(fi->fh);
+	if (h)
+		release(h);
+	op_reply(req, h ? 0 : -EBADF);
+}

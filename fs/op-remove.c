@@ -1,0 +1,71 @@
+/* Removing names: unlink, rmdir. */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "fs/change.h"
+#include "fs/lower.h"
+#include "fs/ops.h"
+#include "fs/order.h"
+#include "fs/victim.h"
+
+static int remove_locked(struct change *c, int dirfd, struct inode *dir,
+			 const char *name, struct victim *v)
+{
+	c->r.obj = v->fh;
+	if (victim_is_last(v))
+		c->r.flags |= RF_LAST;
+	change_begin(c);
+	int flags = c->r.op == OP_RMDIR ? AT_REMOVEDIR : 0;
+	if (unlinkat(dirfd, name, flags) < 0) {
+		int r = lower_errno();
+		change_cancel(c);
+		return r;
+	}
+	victim_gone(v, dir, name);
+	change_end(c, &v->st);
+	return 0;
+}
+
+static int remove_name(fuse_req_t req, struct inode *dir, const char *name,
+		       enum record_op op)
+{
+	struct order o = ORDER_INIT;
+	struct victim v = VICTIM_INIT;
+	struct change c;
+	struct who who;
+	if (!dir)
+		return -ESTALE;
+	if (op_reserved(dir, name))
+		return -ENOENT;
+	CLEANUP_CLOSE int dirfd = op_dir_open(dir);
+	if (dirfd < 0)
+		return dirfd;
+	int r = victim_find(&v, dirfd, name);
+	if (r < 0) {
+		victim_done(&v);
+		return r;
+	}
+	op_who(req, &who);
+	order_add(&o, inode_hash(dir));
+	order_add(&o, fhandle_hash(&v.fh));
+	order_lock(&o, ORDER_SHARED);
+	change_init(&c, op, &who, inode_path_of(dir, name), NULL);
+	r = remove_locked(&c, dirfd, dir, name, &v);
+	order_unlock(&o);
+	victim_done(&v);
+	return r;
+}
+
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	op_reply(req, remove_name(req, inode_get(parent), name, OP_UNLINK));
+}
+
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	op_reply(req, remove_name(req, inode_get(parent), name, OP_RMDIR));
+}

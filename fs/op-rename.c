@@ -1,0 +1,162 @@
+/*
+ * Renaming. The rename of a directory changes the paths of everything below
+ * it: nobody else may append a record between the lower call and its own.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "fs/change.h"
+#include "fs/lower.h"
+#include "fs/ops.h"
+#include "fs/order.h"
+#include "fs/victim.h"
+
+struct end {
+	struct inode *dir; /* the kernel's reference */
+	const char *name;
+	int dirfd;
+	struct victim v; /* what has the name before */
+};
+
+struct rename {
+	struct end from, to;
+	bool target; /* the new name is taken */
+	unsigned flags;
+};
+
+static int end_open(struct end *end)
+{
+	if (!end->dir)
+		return -ESTALE;
+	if (op_reserved(end->dir, end->name))
+		return -EACCES;
+	end->dirfd = op_dir_open(end->dir);
+	return end->dirfd < 0 ? end->dirfd : 0;
+}
+
+static void end_done(struct end *end)
+{
+	victim_done(&end->v);
+	if (end->dirfd >= 0)
+		close(end->dirfd);
+}
+
+static int rename_look(struct rename *rn)
+{
+	int r = end_open(&rn->from);
+	if (r == 0)
+		r = end_open(&rn->to);
+	if (r == 0)
+		r = victim_find(&rn->from.v, rn->from.dirfd, rn->from.name);
+	if (r < 0)
+		return r;
+	r = victim_find(&rn->to.v, rn->to.dirfd, rn->to.name);
+	rn->target = r == 0;
+	return r == -ENOENT ? 0 : r;
+}
+
+/* Two names of one object: rename(2) leaves both. */
+static bool rename_is_void(const struct rename *rn)
+{
+	return rn->target && fhandle_equal(&rn->from.v.fh, &rn->to.v.fh);
+}
+
+static bool rename_moves_dir(const struct rename *rn)
+{
+	return S_ISDIR(rn->from.v.st.st_mode) ||
+	       (rn->target && S_ISDIR(rn->to.v.st.st_mode));
+}
+
+/* The lower call was made: our names follow. */
+static void rename_names(struct rename *rn)
+{
+	struct inode *moved = rn->from.v.inode, *other = rn->to.v.inode;
+	if (rn->flags & RENAME_EXCHANGE) {
+		if (other) {
+			inode_name_add(other, rn->from.dir, rn->from.name);
+			inode_name_del(other, rn->to.dir, rn->to.name);
+		}
+	} else if (rn->target) {
+		victim_gone(&rn->to.v, rn->to.dir, rn->to.name);
+	}
+	if (moved) {
+		inode_name_add(moved, rn->to.dir, rn->to.name);
+		inode_name_del(moved, rn->from.dir, rn->from.name);
+	}
+}
+
+static int rename_locked(struct rename *rn, struct change *c)
+{
+	c->r.obj = rn->from.v.fh;
+	if (rn->flags & RENAME_EXCHANGE)
+		c->r.flags |= RF_EXCHANGE;
+	else if (rn->target)
+		c->r.flags |= RF_REPLACED;
+	if (rn->flags & RENAME_WHITEOUT)
+		c->r.flags |= RF_WHITEOUT;
+	change_begin(c);
+	if (renameat2(rn->from.dirfd, rn->from.name, rn->to.dirfd, rn->to.name,
+		      rn->flags) < 0) {
+		int r = lower_errno();
+		change_cancel(c);
+		return r;
+	}
+	if (rename_is_void(rn)) {
+		change_cancel(c);
+		return 0;
+	}
+	rename_names(rn);
+	change_end(c, &rn->from.v.st);
+	return 0;
+}
+
+static void rename_lock(const struct rename *rn, struct order *o)
+{
+	order_add(o, inode_hash(rn->from.dir));
+	order_add(o, inode_hash(rn->to.dir));
+	order_add(o, fhandle_hash(&rn->from.v.fh));
+	if (rn->target)
+		order_add(o, fhandle_hash(&rn->to.v.fh));
+	order_lock(o, rename_moves_dir(rn) ? ORDER_EXCLUSIVE : ORDER_SHARED);
+}
+
+static int rename_run(fuse_req_t req, struct rename *rn)
+{
+	struct order o = ORDER_INIT;
+	struct change c;
+	struct who who;
+	int r = rename_look(rn);
+	if (r < 0)
+		return r;
+	/* a whiteout belongs to the caller */
+	r = op_become(req, CALLER_KEEPS_SETID);
+	if (r < 0)
+		return r;
+	op_who(req, &who);
+	rename_lock(rn, &o);
+	change_init(&c, OP_RENAME, &who,
+		    inode_path_of(rn->from.dir, rn->from.name),
+		    inode_path_of(rn->to.dir, rn->to.name));
+	r = rename_locked(rn, &c);
+	order_unlock(&o);
+	return r;
+}
+
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
+	       fuse_ino_t newparent, const char *newname, unsigned flags)
+{
+	struct rename rn = {
+		.from = {inode_get(parent), name, -1, VICTIM_INIT},
+		.to = {inode_get(newparent), newname, -1, VICTIM_INIT},
+		.flags = flags,
+	};
+	int r = rename_run(req, &rn);
+	end_done(&rn.from);
+	end_done(&rn.to);
+	op_reply(req, r);
+}

@@ -1,0 +1,316 @@
+/*
+ * Extended attributes, ACLs and inode flags. There are no *at() calls for
+ * extended attributes: they go through /proc/self/fd, which leads to the
+ * object itself and opens nothing.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "fs/change.h"
+#include "fs/handle.h"
+#include "fs/lower.h"
+#include "fs/ops.h"
+#include "fs/order.h"
+
+#define XATTR_BYTES 65536u
+#define GROUPS	    65536
+#define ACL_ACCESS  "system.posix_acl_access"
+
+/* An object and the record of what is done to it. */
+struct target {
+	struct inode *inode;
+	int fd; /* O_PATH, owned; or a handle's */
+	char path[LOWER_LINK_BYTES];
+};
+
+static int target_open(struct target *t, fuse_ino_t ino)
+{
+	t->inode = inode_get(ino);
+	t->fd = t->inode ? inode_open(t->inode, O_PATH | O_NOFOLLOW) : -ESTALE;
+	if (t->fd >= 0)
+		lower_link_path(t->fd, t->path);
+	return t->fd;
+}
+
+/* A record of `op`, unless the object has no name any more. */
+struct recording {
+	struct order order;
+	struct change change;
+};
+
+static void recording_begin(struct recording *rec, fuse_req_t req,
+			    const struct inode *i, enum record_op op,
+			    const char *path2)
+{
+	struct who who;
+	op_who(req, &who);
+	rec->order = (struct order)ORDER_INIT;
+	order_add(&rec->order, inode_hash(i));
+	order_lock(&rec->order, ORDER_SHARED);
+	change_init(&rec->change, op, &who, NULL, path2 ? strdup(path2) : NULL);
+	change_object(&rec->change, i);
+	change_begin(&rec->change);
+}
+
+/* `r` is what the lower call said; returns it. */
+static int recording_end(struct recording *rec, const struct inode *i, int fd,
+			 int r)
+{
+	struct change *c = &rec->change;
+	struct stat st;
+	bool acl = c->r.path2 && strcmp(c->r.path2, ACL_ACCESS) == 0;
+	struct who who = c->r.who;
+	if (r < 0 || inode_is_gone(i)) {
+		change_cancel(c);
+	} else {
+		const struct stat *now = fstat(fd, &st) < 0 ? NULL : &st;
+		change_end(c, now);
+		if (acl) { /* the mode has changed with it */
+			change_init(c, OP_SETATTR, &who, NULL, NULL);
+			change_object(c, i);
+			c->r.flags |= RF_MODE;
+			change_append(c, now);
+		}
+	}
+	order_unlock(&rec->order);
+	return r;
+}
+
+static bool is_acl(const char *name)
+{
+	return strncmp(name, "system.posix_acl_", 17) == 0;
+}
+
+static bool has_xattr(const struct target *t, const char *name)
+{
+	return getxattr(t->path, name, NULL, 0) >= 0;
+}
+
+/* An ACL that says no more than the mode is not kept by the file system:
+ * cp -a and tar set such ones everywhere. What remains is a chmod. */
+static void recording_trivial(struct recording *rec)
+{
+	struct record *r = &rec->change.r;
+	free(r->path2);
+	r->path2 = NULL;
+	r->op = OP_SETATTR;
+	r->flags |= RF_MODE;
+}
+
+/* Does the caller belong to the file's group? */
+static bool in_group(fuse_req_t req, gid_t gid)
+{
+	if (fuse_req_ctx(req)->gid == gid)
+		return true;
+	gid_t *groups = malloc(GROUPS * sizeof(*groups));
+	int n = groups ? fuse_req_getgroups(req, GROUPS, groups) : 0;
+	bool found = false;
+	for (int i = 0; i < n && i < GROUPS && !found; i++)
+		found = groups[i] == gid;
+	free(groups);
+	return found;
+}
+
+/* An ACL changes the mode, and a caller from another group loses the set-gid
+ * bit, as with chmod. Only here the kernel leaves it to us. */
+static int become_for_acl(fuse_req_t req, int fd, const char *name)
+{
+	struct stat st;
+	if (strcmp(name, ACL_ACCESS) != 0 || fstat(fd, &st) < 0 ||
+	    !(st.st_mode & S_ISGID) || in_group(req, st.st_gid))
+		return op_become(req, CALLER_KEEPS_SETID);
+	return op_become(req, CALLER_CLEARS_SETID);
+}
+
+static int set_xattr(fuse_req_t req, fuse_ino_t ino, const char *name,
+		     const char *value, size_t size, int flags)
+{
+	struct target t;
+	struct recording rec;
+	CLEANUP_CLOSE int fd = target_open(&t, ino);
+	if (fd < 0)
+		return fd;
+	int r = become_for_acl(req, fd, name);
+	if (r < 0)
+		return r;
+	bool had = is_acl(name) && has_xattr(&t, name);
+	recording_begin(&rec, req, t.inode, OP_XATTR, name);
+	if (setxattr(t.path, name, value, size, flags) < 0)
+		r = lower_errno();
+	else if (is_acl(name) && !had && !has_xattr(&t, name))
+		recording_trivial(&rec);
+	return recording_end(&rec, t.inode, fd, r);
+}
+
+void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
+		 const char *value, size_t size, int flags)
+{
+	op_reply(req, set_xattr(req, ino, name, value, size, flags));
+}
+
+static int remove_xattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	struct target t;
+	struct recording rec;
+	CLEANUP_CLOSE int fd = target_open(&t, ino);
+	if (fd < 0)
+		return fd;
+	int r = op_become(req, CALLER_KEEPS_SETID);
+	if (r < 0)
+		return r;
+	bool had = !is_acl(name) || has_xattr(&t, name);
+	recording_begin(&rec, req, t.inode, OP_XATTR, name);
+	if (removexattr(t.path, name) < 0)
+		r = lower_errno();
+	else if (!had)
+		recording_trivial(&rec);
+	return recording_end(&rec, t.inode, fd, r);
+}
+
+void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	op_reply(req, remove_xattr(req, ino, name));
+}
+
+/* `data` has `n` bytes, or n is a negative errno. The caller asked for the
+ * size only (0), or has room for `size` bytes. */
+static void reply_xattr(fuse_req_t req, const char *data, ssize_t n,
+			size_t size)
+{
+	if (n < 0)
+		op_reply(req, (int)n);
+	else if (size == 0)
+		fuse_reply_xattr(req, (size_t)n);
+	else if ((size_t)n > size)
+		op_reply(req, -ERANGE);
+	else
+		fuse_reply_buf(req, data, (size_t)n);
+}
+
+static ssize_t get_xattr(fuse_ino_t ino, const char *name, char *data,
+			 size_t size)
+{
+	struct target t;
+	CLEANUP_CLOSE int fd = target_open(&t, ino);
+	if (fd < 0)
+		return fd;
+	if (!data)
+		return -ENOMEM;
+	ssize_t n = getxattr(t.path, name, data, size);
+	if (n >= 0)
+		return n;
+	/* the kernel asks for ACLs even where the lower file system has none,
+	 * and would take this for a failure */
+	if (errno == EOPNOTSUPP && is_acl(name))
+		return -ENODATA;
+	return lower_errno();
+}
+
+void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	char *data = op_scratch(XATTR_BYTES);
+	if (size > XATTR_BYTES)
+		size = XATTR_BYTES;
+	reply_xattr(req, data, get_xattr(ino, name, data, size), size);
+}
+
+/* We see "trusted." attributes; a caller who is not root does not. */
+static size_t hide_trusted(char *list, size_t n)
+{
+	size_t kept = 0;
+	for (size_t at = 0; at < n;) {
+		size_t len = strnlen(list + at, n - at - 1) + 1;
+		if (strncmp(list + at, "trusted.", 8) != 0) {
+			memmove(list + kept, list + at, len);
+			kept += len;
+		}
+		at += len;
+	}
+	return kept;
+}
+
+static ssize_t list_xattr(fuse_req_t req, fuse_ino_t ino, char *list)
+{
+	struct target t;
+	CLEANUP_CLOSE int fd = target_open(&t, ino);
+	if (fd < 0 || !list)
+		return fd < 0 ? fd : -ENOMEM;
+	ssize_t n = listxattr(t.path, list, XATTR_BYTES);
+	if (n < 0)
+		return lower_errno();
+	if (fuse_req_ctx(req)->uid != 0)
+		n = (ssize_t)hide_trusted(list, (size_t)n);
+	return n;
+}
+
+void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	char *list = op_scratch(XATTR_BYTES);
+	reply_xattr(req, list, list_xattr(req, ino, list), size);
+}
+
+/* Only these are answered: the kernel asks for them by itself, and has
+ * checked that the caller may. */
+static bool ioctl_is_known(unsigned cmd, bool *ret_sets, size_t *ret_size)
+{
+	*ret_sets = cmd == FS_IOC_SETFLAGS || cmd == FS_IOC_FSSETXATTR;
+	switch (cmd) {
+	case FS_IOC_GETFLAGS:
+	case FS_IOC_SETFLAGS:
+		*ret_size = sizeof(int); /* whatever the number says */
+		return true;
+	case FS_IOC_FSGETXATTR:
+	case FS_IOC_FSSETXATTR:
+		*ret_size = sizeof(struct fsxattr);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int run_ioctl(fuse_req_t req, struct handle *h, unsigned cmd,
+		     const void *in_buf, size_t in_size, void *data,
+		     size_t *ret_size)
+{
+	struct recording rec;
+	bool sets;
+	if (!h)
+		return -EBADF;
+	if (!ioctl_is_known(cmd, &sets, ret_size))
+		return -ENOTTY;
+	if (sets && in_size < *ret_size)
+		return -EINVAL;
+	if (!sets)
+		return ioctl(h->fd, cmd, data) < 0 ? lower_errno() : 0;
+	memcpy(data, in_buf, *ret_size);
+	recording_begin(&rec, req, h->inode, OP_FLAGS, NULL);
+	int r = ioctl(h->fd, cmd, data) < 0 ? lower_errno() : 0;
+	return recording_end(&rec, h->inode, h->fd, r);
+}
+
+void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg,
+	      struct fuse_file_info *fi, unsigned flags, const void *in_buf,
+	      size_t in_size, size_t out_size)
+{
+	union {
+		long flags;
+		struct fsxattr fsx;
+	} data = {0};
+	size_t size = 0;
+	int r = run_ioctl(req, handle_get(fi->fh), cmd, in_buf, in_size, &data,
+			  &size);
+	if (r < 0)
+		op_reply(req, r);
+	else
+		fuse_reply_ioctl(req, 0, &data,
+				 size < out_size ? size : out_size);
+}

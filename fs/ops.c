@@ -1,0 +1,178 @@
+/* The table of operations, and what they share: see ops.h. */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/lower.h"
+#include "fs/ops.h"
+#include "fs/order.h"
+#include "fs/who.h"
+#include "paths.h"
+
+/* Requests that the kernel sends ahead (reading) or behind (closing): many
+ * must be on their way at once, or closing waits behind reading. */
+#define MAX_BACKGROUND 512
+
+const struct fuse_lowlevel_ops fs_ops = {
+#define RECORDED(member, function) .member = function,
+#define PASSED(member, function)   .member = function,
+#define REFUSED(member)
+#include "tbl/fsops.h"
+#undef RECORDED
+#undef PASSED
+#undef REFUSED
+};
+
+/* The protocol of Linux 6.6. Before it, a direct write left old pages in the
+ * cache, which only a new mtime made stale, and mappings did not see that. */
+#ifndef DIRECT_WRITES_MINOR
+#define DIRECT_WRITES_MINOR 39
+#endif
+
+static struct fuse_session *session; /* constant while the worker runs */
+static bool direct_writes;	     /* constant after op_init */
+static __thread char *scratch;	     /* this thread's, as big as */
+static __thread size_t scratch_size; /* the largest request so far */
+
+void ops_start(struct fuse_session *se)
+{
+	session = se;
+}
+
+void ops_thread_stop(void)
+{
+	free(scratch);
+	scratch = NULL;
+	scratch_size = 0;
+}
+
+char *op_scratch(size_t size)
+{
+	if (size > scratch_size) {
+		free(scratch);
+		scratch = malloc(size);
+		scratch_size = scratch ? size : 0;
+	}
+	return scratch;
+}
+
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+static void want(struct fuse_conn_info *conn, uint64_t flag, bool on)
+{
+	if (on)
+		fuse_set_feature_flag(conn, flag);
+	else
+		fuse_unset_feature_flag(conn, flag);
+}
+#else
+static void want(struct fuse_conn_info *conn, unsigned flag, bool on)
+{
+	if (on)
+		conn->want |= conn->capable & flag;
+	else
+		conn->want &= ~flag;
+}
+#endif
+
+void op_init(void *userdata, struct fuse_conn_info *conn)
+{
+	/* the lower file system applies the umask, or a default ACL */
+	want(conn, FUSE_CAP_DONT_MASK, true);
+	want(conn, FUSE_CAP_POSIX_ACL, true);
+	want(conn, FUSE_CAP_CACHE_SYMLINKS, true);
+	/* the kernel clears set-id bits of what it caches, we of the rest */
+	want(conn, FUSE_CAP_HANDLE_KILLPRIV, false);
+	/* order, caller and ranges of each write must be seen */
+	want(conn, FUSE_CAP_WRITEBACK_CACHE, false);
+	want(conn, FUSE_CAP_SPLICE_READ, false);
+	want(conn, FUSE_CAP_SPLICE_WRITE, false);
+	want(conn, FUSE_CAP_SPLICE_MOVE, false);
+#ifdef FUSE_CAP_NO_EXPORT_SUPPORT
+	want(conn, FUSE_CAP_NO_EXPORT_SUPPORT, true);
+#endif
+	direct_writes = conn->proto_minor >= DIRECT_WRITES_MINOR;
+	conn->max_background = MAX_BACKGROUND;
+	conn->congestion_threshold = MAX_BACKGROUND * 3 / 4;
+}
+
+bool op_direct_writes(void)
+{
+	return direct_writes;
+}
+
+bool op_reserved(const struct inode *dir, const char *name)
+{
+	return inode_id(dir) == INODE_ROOT && strcmp(name, RESERVED_NAME) == 0;
+}
+
+int op_dir_open(struct inode *dir)
+{
+	return inode_open(dir, O_PATH | O_DIRECTORY);
+}
+
+void op_who(fuse_req_t req, struct who *ret)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	who_get(ctx->uid, ctx->gid, ctx->pid, ret);
+}
+
+int op_become(fuse_req_t req, enum caller_setid setid)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	return caller_become(ctx->uid, ctx->gid, setid);
+}
+
+int op_entry(const struct fhandle *fh, const struct stat *st, struct inode *dir,
+	     const char *name, struct fuse_entry_param *e)
+{
+	struct inode *i = inode_learn(fh, st, dir, name);
+	if (!i)
+		return -ENOMEM;
+	*e = (struct fuse_entry_param){
+		.ino = inode_id(i),
+		.generation = inode_generation(i),
+		.attr = *st,
+		.attr_timeout = OP_TIMEOUT,
+		.entry_timeout = OP_TIMEOUT,
+	};
+	return 0;
+}
+
+int op_lookup_child(int dirfd, struct inode *dir, const char *name,
+		    struct fuse_entry_param *e)
+{
+	struct fhandle fh;
+	struct stat st;
+	order_look(inode_hash(dir));
+	int r = lower_identify(dirfd, name, &fh, &st);
+	if (r == 0)
+		r = op_entry(&fh, &st, dir, name, e);
+	order_looked(inode_hash(dir));
+	return r;
+}
+
+void op_reply(fuse_req_t req, int r)
+{
+	fuse_reply_err(req, -r);
+}
+
+void op_reply_entry(fuse_req_t req, int r, const struct fuse_entry_param *e)
+{
+	if (r < 0)
+		fuse_reply_err(req, -r);
+	else if (fuse_reply_entry(req, e) < 0 && e->ino)
+		inode_forget(e->ino, 1); /* the kernel did not take it */
+}
+
+void op_setid_check(struct inode *i, int fd)
+{
+	struct stat st;
+	if (!inode_had_setid(i) || fstat(fd, &st) < 0)
+		return;
+	inode_saw(i, &st);
+	/* attributes only, no pages: this waits for nobody */
+	fuse_lowlevel_notify_inval_inode(session, inode_id(i), -1, 0);
+}

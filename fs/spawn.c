@@ -1,0 +1,63 @@
+/* fork and exec, with the descriptors that were named; see spawn.h. */
+#include "confdefs.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "fs/spawn.h"
+#include "log.h"
+
+void spawn_arg(struct spawn *sp, const char *fmt, ...)
+{
+	assert(sp->n_args < SPAWN_ARGS);
+	va_list ap;
+	va_start(ap, fmt);
+	if (vasprintf(&sp->argv[sp->n_args++], fmt, ap) < 0)
+		abort();
+	va_end(ap);
+}
+
+void spawn_fd(struct spawn *sp, const char *option, int fd)
+{
+	spawn_arg(sp, "%s=%d", option, fd);
+	sp->fds[sp->n_fds++] = fd;
+}
+
+static void spawn_exec(struct spawn *sp, pid_t parent)
+{
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(1);
+	for (unsigned i = 0; i < sp->n_fds; i++)
+		fcntl(sp->fds[i], F_SETFD, 0);
+	execv(sp->argv[0], sp->argv);
+	log_error("cannot run %s: %s", sp->argv[0], strerror(errno));
+	_exit(127);
+}
+
+pid_t spawn_run(struct spawn *sp)
+{
+	pid_t parent = getpid();
+	pid_t pid = fork();
+	if (pid == 0)
+		spawn_exec(sp, parent);
+	if (pid < 0) {
+		log_error("cannot start %s %s: %s", sp->argv[0], sp->argv[1],
+			  strerror(errno));
+		pid = 0;
+	}
+	for (unsigned i = 0; i < sp->n_args; i++)
+		free(sp->argv[i]);
+	return pid;
+}

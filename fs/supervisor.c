@@ -1,0 +1,448 @@
+/*
+ * The supervisor owns the mount: the lower root opened before it, /dev/fuse,
+ * and the memory that the fs worker and the sync process share. It starts
+ * both, watches them, and unmounts at the end. It never touches a path inside
+ * the mount: a request that waits for a dead worker would never end (a
+ * short-lived child makes the one look that says "ready").
+ *
+ *   worker ends with 0   somebody unmounted: put away everything, exit 0
+ *   worker dies          the ring is drained into the journal, /dev/fuse is
+ *                        closed, users get ENOTCONN. The dead mount stays, so
+ *                        that nobody writes to the bare tree unrecorded. In
+ *                        the background sync goes on with what was drained,
+ *                        until "mirrorfs umount"; in the foreground we end,
+ *                        and systemd starts anew.
+ *   sync dies            it is started again after a second; what it had in
+ *                        flight is applied by state (mirrorfs-journal(5))
+ *   SIGTERM, SIGINT      unmount; while it is busy try again, never lazily
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mount.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "clock.h"
+#include "fs.h"
+#include "fs/control.h"
+#include "fs/spawn.h"
+#include "journal.h"
+#include "log.h"
+#include "runtime.h"
+#include "shared.h"
+
+#define SYNC_RESTART_NS NS_PER_S
+#define STOP_RETRY_NS	(200 * NS_PER_MS)
+#define WORKER_GRACE_MS 10000
+#define SYNC_GRACE_MS	10000
+
+struct supervisor {
+	const struct supervisor_config *cfg;
+	struct journal *journal;
+	struct shared *shared;
+	int lower_fd, shared_fd, wake_fd, fuse_fd, signal_fd, listen_fd;
+	pid_t worker, sync, prober; /* 0: does not run */
+	int64_t sync_after_ns;	    /* start sync again from then on */
+	int64_t stop_after_ns;	    /* try to unmount from then on; 0: not */
+	bool mounted, ready, stopping, failed;
+};
+
+/* ---- setting up ---- */
+
+/* The flags that the lower mount has are those of the overlay. */
+static unsigned long lower_mount_flags(int lower_fd)
+{
+	static const struct {
+		unsigned long st, ms;
+	} map[] = {
+		{ST_RDONLY, MS_RDONLY},	    {ST_NOSUID, MS_NOSUID},
+		{ST_NODEV, MS_NODEV},	    {ST_NOEXEC, MS_NOEXEC},
+		{ST_NOATIME, MS_NOATIME},   {ST_NODIRATIME, MS_NODIRATIME},
+		{ST_RELATIME, MS_RELATIME},
+	};
+	struct statvfs st;
+	unsigned long flags = 0;
+	if (fstatvfs(lower_fd, &st) < 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
+		if (st.f_flag & map[i].st)
+			flags |= map[i].ms;
+	}
+	return flags;
+}
+
+static int supervisor_mount(struct supervisor *s)
+{
+	struct stat st;
+	if (fstat(s->lower_fd, &st) < 0)
+		return -errno;
+	s->fuse_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (s->fuse_fd < 0)
+		return -errno;
+	char source[512], data[256];
+	snprintf(source, sizeof(source), "mirrorfs#%s", s->cfg->name);
+	snprintf(data, sizeof(data),
+		 "fd=%d,rootmode=%o,user_id=0,group_id=0,allow_other,"
+		 "default_permissions",
+		 s->fuse_fd, st.st_mode & S_IFMT);
+	if (mount(source, s->cfg->root, "fuse.mirrorfs",
+		  lower_mount_flags(s->lower_fd), data) < 0)
+		return -errno;
+	s->mounted = true;
+	return 0;
+}
+
+static void start_worker(struct supervisor *s)
+{
+	struct spawn sp = {0};
+	spawn_arg(&sp, "%s", s->cfg->program);
+	spawn_arg(&sp, "fs-worker");
+	spawn_arg(&sp, "--state-dir=%s", s->cfg->state_dir);
+	spawn_fd(&sp, "--fuse-fd", s->fuse_fd);
+	spawn_fd(&sp, "--lower-fd", s->lower_fd);
+	spawn_fd(&sp, "--shared-fd", s->shared_fd);
+	spawn_fd(&sp, "--wake-fd", s->wake_fd);
+	spawn_arg(&sp, "--history=%lldms",
+		  (long long)(s->cfg->history_ns / NS_PER_MS));
+	spawn_arg(&sp, "--settle-idle=%lldms",
+		  (long long)(s->cfg->settle_idle_ns / NS_PER_MS));
+	spawn_arg(&sp, "--settle-age=%lldms",
+		  (long long)(s->cfg->settle_age_ns / NS_PER_MS));
+	if (s->cfg->log_file)
+		spawn_arg(&sp, "--log-file=%s", s->cfg->log_file);
+	if (s->cfg->debug)
+		spawn_arg(&sp, "--debug");
+	s->worker = spawn_run(&sp);
+}
+
+static void start_sync(struct supervisor *s)
+{
+	struct spawn sp = {0};
+	spawn_arg(&sp, "%s", s->cfg->program);
+	spawn_arg(&sp, "sync");
+	spawn_arg(&sp, "--state-dir=%s", s->cfg->state_dir);
+	spawn_fd(&sp, "--lower-fd", s->lower_fd);
+	spawn_fd(&sp, "--shared-fd", s->shared_fd);
+	spawn_fd(&sp, "--wake-fd", s->wake_fd);
+	if (s->cfg->log_file)
+		spawn_arg(&sp, "--log-file=%s", s->cfg->log_file);
+	if (s->cfg->debug)
+		spawn_arg(&sp, "--debug");
+	s->sync = spawn_run(&sp);
+}
+
+/* A child that looks at the mounted root once: it ends with 0 when the worker
+ * has answered. It must not hold /dev/fuse, or a dead worker would keep it
+ * waiting for ever. */
+static void start_prober(struct supervisor *s)
+{
+	s->prober = fork();
+	if (s->prober != 0)
+		return;
+	close(s->fuse_fd);
+	struct stat st;
+	_exit(stat(s->cfg->root, &st) == 0 ? 0 : 1);
+}
+
+/* supervisor_ready - tell whoever started us, once, how it went. */
+static void supervisor_ready(struct supervisor *s, const char *error)
+{
+	if (!error) {
+		s->ready = true;
+		log_notice("mounted root=%s state=%s", s->cfg->root,
+			   s->cfg->state_dir);
+		sd_notify(0, "READY=1");
+	}
+	if (s->cfg->ready_fd >= 0)
+		dprintf(s->cfg->ready_fd, "%s\n", error ? error : "ok");
+}
+
+static int open_signals(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* append_event - START and STOP, when no worker runs. */
+static void append_event(struct supervisor *s, enum record_op op)
+{
+	struct record r = {.op = op, .who = {.pid = getpid()}};
+	snprintf(r.who.program, sizeof(r.who.program), "mirrorfs");
+	shared_append(s->shared, &r);
+}
+
+/* supervisor_setup - all that can fail before users see anything.
+ * Returns NULL, or what failed (static or in `text`). */
+static const char *supervisor_setup(struct supervisor *s, char *text,
+				    size_t size)
+{
+	const char *what;
+	uint64_t first_seq;
+	int r;
+#define STEP(name, call)                                                       \
+	what = name;                                                           \
+	r = (call);                                                            \
+	if (r < 0)                                                             \
+		goto failed;
+	STEP("opening the root",
+	     s->lower_fd =
+		     open(s->cfg->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	STEP("opening the journal",
+	     journal_open(s->cfg->state_dir, JOURNAL_CREATE, &s->journal));
+	STEP("starting an epoch of the journal",
+	     journal_epoch_begin(s->journal, &first_seq));
+	STEP("making shared memory", shared_create(first_seq, &s->shared_fd));
+	STEP("mapping shared memory", shared_map(s->shared_fd, &s->shared));
+	STEP("making an eventfd",
+	     s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	STEP("making a signalfd", s->signal_fd = open_signals());
+	STEP("making the control socket",
+	     s->listen_fd = runtime_listen(s->cfg->name));
+	STEP("publishing the mount",
+	     runtime_publish(s->cfg->name, s->cfg->root, s->cfg->state_dir));
+	STEP("mounting", supervisor_mount(s));
+#undef STEP
+	return NULL;
+failed:
+	if (r == -1)
+		r = -errno;
+	snprintf(text, size, "%s: %s", what, strerror(-r));
+	return text;
+}
+
+/* ---- ending ---- */
+
+/* supervisor_unmount - true when it is (or was) unmounted. */
+static bool supervisor_unmount(struct supervisor *s)
+{
+	if (!s->mounted)
+		return true;
+	if (umount2(s->cfg->root, UMOUNT_NOFOLLOW) < 0 && errno != EINVAL)
+		return false;
+	s->mounted = false;
+	return true;
+}
+
+/* The worker is dead: keep what it had recorded, and fail all callers. */
+static void worker_died(struct supervisor *s, int status)
+{
+	log_error("the fs worker died (%s %d): the mount is out of service "
+		  "until \"mirrorfs umount\" and \"mirrorfs mount\"",
+		  WIFSIGNALED(status) ? "signal" : "exit status",
+		  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	close(s->fuse_fd);
+	s->fuse_fd = -1;
+	s->failed = true;
+	s->stopping = s->cfg->ready_fd < 0;
+	int n = journal_drain(s->journal, s->shared);
+	if (n < 0)
+		log_error("records of the last moments were lost: %s",
+			  strerror(-n));
+}
+
+static void supervisor_wake(struct supervisor *s)
+{
+	uint64_t one = 1;
+	(void)!write(s->wake_fd, &one, sizeof(one));
+}
+
+static void reap(struct supervisor *s)
+{
+	int status;
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == s->worker) {
+			s->worker = 0;
+			if (status == 0)
+				s->stopping = true;
+			else
+				worker_died(s, status);
+		} else if (pid == s->sync) {
+			s->sync = 0;
+			s->sync_after_ns = clock_mono_ns() + SYNC_RESTART_NS;
+			if (!s->stopping)
+				log_warning("the sync process ended (%#x), "
+					    "starting it again",
+					    (unsigned)status);
+		} else if (pid == s->prober) {
+			s->prober = 0;
+			if (status == 0)
+				supervisor_ready(s, NULL);
+			else
+				s->stopping = s->failed = true;
+		}
+	}
+}
+
+/* wait_child - until `*pid` is reaped, SIGKILL after `grace_ms`. */
+static void wait_child(pid_t *pid, int grace_ms)
+{
+	int64_t end = clock_mono_ns() + grace_ms * NS_PER_MS;
+	while (*pid && waitpid(*pid, NULL, WNOHANG) == 0) {
+		if (clock_mono_ns() > end) {
+			kill(*pid, SIGKILL);
+			waitpid(*pid, NULL, 0);
+			break;
+		}
+		usleep(2000);
+	}
+	*pid = 0;
+}
+
+/* supervisor_teardown - in the order in which nothing is lost: no more
+ * callers, the worker's last records, sync, the last row. */
+static void supervisor_teardown(struct supervisor *s)
+{
+	if (s->worker) {
+		/* alive in another mount namespace: it must end all the same */
+		int64_t end = clock_mono_ns() + 2 * NS_PER_S;
+		while (s->worker && clock_mono_ns() < end &&
+		       waitpid(s->worker, NULL, WNOHANG) == 0)
+			usleep(2000);
+		kill(s->worker, SIGTERM);
+		wait_child(&s->worker, WORKER_GRACE_MS);
+	}
+	if (s->sync) {
+		kill(s->sync, SIGTERM);
+		wait_child(&s->sync, SYNC_GRACE_MS);
+	}
+	if (s->shared) {
+		append_event(s, OP_STOP);
+		journal_drain(s->journal, s->shared);
+	}
+	journal_close(s->journal);
+	shared_unmap(s->shared);
+	log_notice("unmounted root=%s", s->cfg->root);
+}
+
+/* ---- serving ---- */
+
+static void serve_control(struct supervisor *s)
+{
+	int fd;
+	switch (control_accept(s->listen_fd, &fd)) {
+	case CONTROL_NONE:
+		break;
+	case CONTROL_STATUS:
+		control_answer(fd,
+			       "{\"supervisor_pid\": %d, \"worker_pid\": %d, "
+			       "\"sync_pid\": %d, \"last_seq\": %llu}",
+			       (int)getpid(), (int)s->worker, (int)s->sync,
+			       (unsigned long long)shared_last_seq(s->shared));
+		break;
+	case CONTROL_WAKE:
+		supervisor_wake(s);
+		control_answer(fd, "ok");
+		break;
+	case CONTROL_STOP:
+		if (supervisor_unmount(s)) {
+			s->stopping = true;
+			control_answer(fd, "ok");
+		} else {
+			control_answer(fd, "error: %s", strerror(errno));
+		}
+		break;
+	}
+}
+
+static void serve_signal(struct supervisor *s)
+{
+	struct signalfd_siginfo si;
+	if (read(s->signal_fd, &si, sizeof(si)) != (ssize_t)sizeof(si))
+		return;
+	if (si.ssi_signo == SIGCHLD)
+		reap(s);
+	else if (si.ssi_signo != SIGHUP && !s->stop_after_ns)
+		s->stop_after_ns = clock_mono_ns();
+}
+
+/* serve_timers - what is due; returns how long to sleep, ms. */
+static int serve_timers(struct supervisor *s)
+{
+	int64_t now = clock_mono_ns();
+	if (s->stop_after_ns && now >= s->stop_after_ns) {
+		if (supervisor_unmount(s)) {
+			s->stopping = true;
+			return 0;
+		}
+		sd_notify(0, "STATUS=cannot unmount yet: in use");
+		s->stop_after_ns = now + STOP_RETRY_NS;
+	}
+	if (!s->sync && !s->failed && now >= s->sync_after_ns)
+		start_sync(s);
+	return s->stop_after_ns || !s->sync ? 200 : -1;
+}
+
+static void supervisor_serve(struct supervisor *s)
+{
+	while (!s->stopping) {
+		int timeout = serve_timers(s);
+		if (s->stopping)
+			break;
+		struct pollfd fds[] = {
+			{.fd = s->signal_fd, .events = POLLIN},
+			{.fd = s->listen_fd, .events = POLLIN},
+		};
+		if (poll(fds, 2, timeout) <= 0)
+			continue;
+		if (fds[0].revents)
+			serve_signal(s);
+		if (fds[1].revents)
+			serve_control(s);
+	}
+}
+
+int supervisor_run(const struct supervisor_config *cfg)
+{
+	struct supervisor s = {.cfg = cfg,
+			       .lower_fd = -1,
+			       .shared_fd = -1,
+			       .fuse_fd = -1,
+			       .wake_fd = -1,
+			       .listen_fd = -1,
+			       .signal_fd = -1};
+	char text[512];
+	const char *error = supervisor_setup(&s, text, sizeof(text));
+	if (error) {
+		if (cfg->ready_fd < 0)
+			log_error("%s: %s", cfg->root, error);
+		supervisor_ready(&s, error);
+		journal_close(s.journal);
+		runtime_withdraw(cfg->name);
+		return 1;
+	}
+	append_event(&s, OP_START);
+	start_worker(&s);
+	start_sync(&s);
+	start_prober(&s);
+	supervisor_serve(&s);
+	sd_notify(0, "STOPPING=1");
+	if (!s.ready)
+		supervisor_unmount(&s);
+	supervisor_teardown(&s);
+	runtime_withdraw(cfg->name);
+	if (!s.ready)
+		supervisor_ready(&s,
+				 "the fs worker did not start: see the log");
+	return s.failed ? 1 : 0;
+}

@@ -1,0 +1,34 @@
+/* layer: base */
+#ifndef MIRRORFS_CLOCK_H
+#define MIRRORFS_CLOCK_H
+
+#include <stdint.h>
+#include <stddef.h>
+
+#define NS_PER_S  1000000000LL
+#define NS_PER_MS 1000000LL
+
+/* clock_wall_ns - nanoseconds since 1970, as shown to people. */
+int64_t clock_wall_ns(void);
+
+/* clock_mono_ns - nanoseconds on a clock that never steps, for intervals. */
+int64_t clock_mono_ns(void);
+
+/* clock_format - local time "2026-11-22 15:01:02.345" into `out` (≥ 32). */
+void clock_format(int64_t wall_ns, char *out, size_t size);
+
+/*
+ * clock_parse - what an administrator types for a time: "2026-11-22",
+ * "2026-11-22 15:01", "2026-11-22 15:01:02", "15:01" (today), "10m", "2h",
+ * "3d", "45s" (that long ago), "now", "today", "yesterday".
+ * Returns 0 and sets *ret_ns, or a negative errno: -EINVAL.
+ */
+int clock_parse(const char *text, int64_t now_ns, int64_t *ret_ns);
+
+/*
+ * clock_parse_span - a duration: "90" (seconds), "500ms", "90s", "5m", "2h",
+ * "30d". Returns 0 and sets *ret_ns, or a negative errno: -EINVAL.
+ */
+int clock_parse_span(const char *text, int64_t *ret_ns);
+
+#endif

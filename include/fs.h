@@ -1,0 +1,48 @@
+/* layer: fs */
+#ifndef MIRRORFS_FS_H
+#define MIRRORFS_FS_H
+
+/*
+ * The overlay: a supervisor that owns the mount, and the worker that serves
+ * it. The worker is a process of its own, started by the supervisor with
+ * inherited descriptors.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct supervisor_config {
+	const char *root;      /* absolute, normalised, no symlink in it */
+	const char *name;
+	const char *state_dir; /* exists, has a journal */
+	const char *program;   /* this program's file, to start the children */
+	const char *log_file;  /* NULL: stderr */
+	bool debug;
+	int ready_fd;          /* gets "ok\n" or one line of error; -1: none */
+	int64_t history_ns;
+	int64_t settle_idle_ns;/* see struct worker_config */
+	int64_t settle_age_ns;
+};
+
+/* supervisor_run - mount, start the children, watch them, unmount. Returns
+ * the exit status of the process. */
+int supervisor_run(const struct supervisor_config *cfg);
+
+struct worker_config {
+	const char *state_dir;
+	int fuse_fd;   /* /dev/fuse, already mounted */
+	int lower_fd;  /* root of the lower tree: a directory, not O_PATH */
+	int shared_fd; /* struct shared */
+	int wake_fd;   /* eventfd of the sync process */
+	unsigned threads; /* 0: as many as there are processors, at least 4 */
+	int64_t history_ns;
+	int64_t settle_idle_ns; /* settle an open file so long after its last
+				 * write; 0: never */
+	int64_t settle_age_ns;  /* … or so long after its first; 0: never */
+};
+
+/* worker_main - serves the mount until it is unmounted (returns 0) or
+ * SIGTERM. Returns the exit status of the process. */
+int worker_main(const struct worker_config *cfg);
+
+#endif

@@ -1,0 +1,260 @@
+/* layer: journal */
+#ifndef MIRRORFS_JOURNAL_H
+#define MIRRORFS_JOURNAL_H
+
+/*
+ * The journal: a SQLite database STATE/journal.db in WAL mode. It holds the
+ * records, who made them, the replicas with their cursors, what was delivered
+ * when, and what is parked. It is the only thing between the overlay and the
+ * replicas: the fs worker appends, each sync thread reads and moves its own
+ * cursor, the command line asks.
+ *
+ * A `struct journal` is one connection: one thread at a time. Each process
+ * and each sync thread opens its own. Every int function returns 0 (or what
+ * it says), or a negative errno: -EBUSY when the database stayed locked for
+ * 10 s, -ENOSPC, -EIO, -EUCLEAN when it is damaged, -ENOENT when there is no
+ * journal or no such replica, -EOPNOTSUPP when a newer program made it.
+ * journal_error() has the words, with NULL those of the last journal_open that
+ * failed in this thread.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "record.h"
+#include "shared.h"
+
+struct journal;
+
+enum journal_mode {
+	JOURNAL_READ,   /* must exist; queries only */
+	JOURNAL_WRITE,  /* must exist */
+	JOURNAL_CREATE, /* made if missing (folder mode 0700) */
+};
+
+int journal_open(const char *state_dir, enum journal_mode mode,
+		 struct journal **ret);
+void journal_close(struct journal *j);
+const char *journal_error(const struct journal *j);
+
+/* journal_uuid - names this journal for ever; replicas keep it. 36 chars. */
+const char *journal_uuid(const struct journal *j);
+
+/* journal_meta_get, _set - small named texts: "root", "name", … ; *ret is
+ * owned by the caller, NULL when unset. */
+int journal_meta_get(struct journal *j, const char *key, char **ret);
+int journal_meta_set(struct journal *j, const char *key, const char *value);
+
+/* journal_epoch_begin - a new epoch, durable (fsync) when it returns. Also
+ * turns what the last run left dirty into SETTLE records, and adds a GAP when
+ * STOP was not its last record. *ret_first_seq is for shared_create. */
+int journal_epoch_begin(struct journal *j, uint64_t *ret_first_seq);
+
+/* ---- appending: the fs worker, or the supervisor after its death ---- */
+
+struct journal_writer;
+
+/*
+ * journal_writer_start - a thread that moves records from `s` into the
+ * database, in batches as they come, and writes 1 to the eventfd `wake_fd`
+ * after each commit. While the database cannot be written it retries each
+ * second and says so once in the log. Prunes history older than `history_ns`
+ * that every replica has (0: never).
+ */
+int journal_writer_start(const char *state_dir, struct shared *s, int wake_fd,
+			 int64_t history_ns, struct journal_writer **ret);
+/* journal_writer_stop - takes what is left in the ring, then ends. */
+void journal_writer_stop(struct journal_writer *w);
+
+/* journal_drain - after the worker died: ring and leftover intents into the
+ * database. Returns how many records, or a negative errno. */
+int journal_drain(struct journal *j, struct shared *s);
+
+/* ---- reading ---- */
+
+/* journal_last_seq - all records up to it are in the database: that of the
+ * newest one, or the beginning of the epoch; 0 when there is neither. */
+int journal_last_seq(struct journal *j, uint64_t *ret_seq);
+
+/* journal_read - up to `max` records with seq > `after`, in order, into
+ * `out`; each to be record_done'd. who is filled. Returns how many. */
+int journal_read(struct journal *j, uint64_t after, struct record *out,
+		 unsigned max);
+
+/* journal_is_dirty - an unsettled DIRTY or CREATE of `obj`: 1 and its seq,
+ * else 0. Complete only up to journal_last_seq. */
+int journal_is_dirty(struct journal *j, const struct fhandle *obj,
+		     uint64_t *ret_seq);
+
+/* ---- replicas ---- */
+
+enum replica_state {
+	REPLICA_CONNECTING, /* trying, never seen yet in this run */
+	REPLICA_COPYING,    /* first copy or full comparison under way */
+	REPLICA_REPLAYING,  /* records are on their way */
+	REPLICA_SYNCED,     /* has all that is in the journal */
+	REPLICA_OFFLINE,    /* not reachable, tried again with back-off */
+	REPLICA_REFUSED,    /* needs the administrator: see error */
+	REPLICA_PAUSED,
+	REPLICA_STOPPED,    /* nothing is mounted */
+};
+const char *replica_state_word(enum replica_state state);
+
+struct replica_row {
+	int64_t id;
+	char *name;       /* unique */
+	char *url;
+	char *identity;   /* file or NULL */
+	char *known_hosts;/* file or NULL */
+	bool accept_new;  /* take an unknown host key at first contact */
+	bool adopt;       /* may take over a folder that is not empty */
+	bool paused;
+	bool from_config; /* else: added on the living mount, stays */
+	enum replica_state state;
+	char *error;      /* newest, one line; NULL when all is well */
+	int64_t error_ns;
+	uint64_t cursor;  /* all records up to here were dealt with */
+	uint64_t inflight;/* records up to here may have been applied in part */
+	bool seeded;      /* the first copy is complete */
+	/* filled by journal_replica_list: */
+	uint64_t lag_records, lag_bytes;
+	int64_t lag_ns;
+	uint64_t parked;  /* how many paths */
+};
+
+void replica_row_done(struct replica_row *row);
+
+/* journal_replica_list - all, by name; *ret is an array of *ret_n, each to be
+ * replica_row_done'd, then free'd. */
+int journal_replica_list(struct journal *j, struct replica_row **ret,
+			 unsigned *ret_n);
+/* journal_replica_get - by name; -ENOENT. */
+int journal_replica_get(struct journal *j, const char *name,
+			struct replica_row *ret);
+/* journal_replica_put - add, or change identity, known_hosts, flags and origin
+ * of the one with that name; one that is paused stays paused. A changed url
+ * starts over (cursor 0, not seeded) under a new id; calls with the old one
+ * then give -ENOENT. Sets row->id. */
+int journal_replica_put(struct journal *j, struct replica_row *row);
+/* journal_replica_remove - with its cursor, parked paths, links and fences.
+ * Deliveries stay for the history. -ENOENT. */
+int journal_replica_remove(struct journal *j, const char *name);
+int journal_replica_pause(struct journal *j, const char *name, bool paused);
+/* journal_replica_report - state and newest error (NULL: none). */
+int journal_replica_report(struct journal *j, int64_t id,
+			   enum replica_state state, const char *error);
+
+/*
+ * Moving a cursor. Between _begin(inflight) and _end(cursor) the replica may
+ * have any part of what lies between; after a crash all of it is applied by
+ * state, not by operation.
+ */
+int journal_batch_begin(struct journal *j, int64_t id, uint64_t inflight);
+
+struct link_name { /* a name that a multi-linked object has on a replica */
+	struct fhandle obj;
+	char *path;
+};
+struct fence { /* up to `seq`, what concerns `path` is applied by state */
+	char *path;
+	uint64_t seq;
+};
+struct parked {
+	char *path;
+	uint64_t seq;      /* of the newest record that it holds back */
+	char *error;
+	unsigned tries;
+	int64_t first_ns, next_ns; /* wall clock */
+};
+
+/* journal_batch_end - in one transaction: the new cursor, a delivery row for
+ * (old cursor, cursor], seeded. */
+int journal_batch_end(struct journal *j, int64_t id, uint64_t cursor,
+		      bool seeded);
+
+/* What a replica remembers besides its cursor. _load: arrays owned by the
+ * caller, free with the _free of the same kind. */
+int journal_links_load(struct journal *j, int64_t id, struct link_name **ret,
+		       unsigned *ret_n);
+int journal_link_add(struct journal *j, int64_t id, const struct fhandle *obj,
+		     const char *path);
+int journal_link_del(struct journal *j, int64_t id, const char *path);
+int journal_links_clear(struct journal *j, int64_t id);
+void links_free(struct link_name *links, unsigned n);
+
+int journal_fences_load(struct journal *j, int64_t id, struct fence **ret,
+			unsigned *ret_n);
+int journal_fence_put(struct journal *j, int64_t id, const char *path,
+		      uint64_t seq);
+/* journal_fences_drop - those with seq ≤ `upto`. */
+int journal_fences_drop(struct journal *j, int64_t id, uint64_t upto);
+void fences_free(struct fence *fences, unsigned n);
+
+int journal_parked_load(struct journal *j, int64_t id, struct parked **ret,
+			unsigned *ret_n);
+int journal_parked_put(struct journal *j, int64_t id, const struct parked *p);
+/* journal_parked_move - it was renamed, or a folder above it was: what it
+ * holds back is still on its way. */
+int journal_parked_move(struct journal *j, int64_t id, const char *from,
+			const char *to);
+/* journal_parked_del - and note for the history that the records that it
+ * held back arrived now. */
+int journal_parked_del(struct journal *j, int64_t id, const char *path);
+void parked_free(struct parked *parked, unsigned n);
+
+/* Kinds of things that SFTP cannot carry ("xattr", "acl", "device", "fifo",
+ * "socket", "nanoseconds", "owner", …): counted by kind, with one example. */
+struct uncarried {
+	char *kind;
+	uint64_t count;
+	char *example; /* tree path */
+};
+/* _count - *ret_first: this kind was not seen before on this replica. */
+int journal_uncarried_count(struct journal *j, int64_t id, const char *kind,
+			    uint64_t n, const char *example, bool *ret_first);
+int journal_uncarried_load(struct journal *j, int64_t id,
+			   struct uncarried **ret, unsigned *ret_n);
+void uncarried_free(struct uncarried *u, unsigned n);
+
+/* journal_transaction - around several of the calls above; they may nest.
+ * _end commits, or rolls all back when `ok` is false. */
+int journal_transaction_begin(struct journal *j);
+int journal_transaction_end(struct journal *j, bool ok);
+
+/* ---- questions of the command line ---- */
+
+struct history_filter {
+	const char *path;    /* tree path: it, above it (renames) or below it */
+	int64_t since_ns, until_ns; /* 0: open */
+	const char *user;    /* name or number; also found in the title */
+	int op;              /* enum record_op, 0: any */
+	const char *replica; /* only delivery to this one is told */
+	uint64_t after_seq;  /* for --follow */
+	unsigned limit;      /* newest so many; 0: all */
+};
+struct delivery {
+	const char *replica;
+	int64_t time_ns;  /* 0: not yet */
+	bool parked;
+};
+/* fn: record and its deliveries are borrowed; non-zero stops. */
+typedef int history_fn(void *arg, const struct record *r,
+		       const struct delivery *deliveries, unsigned n);
+int journal_history(struct journal *j, const struct history_filter *f,
+		    history_fn *fn, void *arg);
+
+/*
+ * journal_wait_target - the seq that a replica's cursor must reach so that
+ * all that was recorded up to `seq` for `path` (NULL: everything) is there.
+ * Returns 0; -EAGAIN while a file of it is still being written (its path in
+ * *ret_busy, owned by the caller): ask again. -ENODATA when the database does
+ * not hold all up to `seq` yet: ask again.
+ */
+int journal_wait_target(struct journal *j, uint64_t seq, const char *path,
+			uint64_t *ret_target, char **ret_busy);
+/* journal_wait_done - 1 when `replica` has `target` and no parked path up to
+ * it concerns `path`; else 0. */
+int journal_wait_done(struct journal *j, const char *replica, uint64_t target,
+		      const char *path);
+
+#endif

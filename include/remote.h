@@ -1,0 +1,252 @@
+/* layer: remote */
+#ifndef MIRRORFS_REMOTE_H
+#define MIRRORFS_REMOTE_H
+
+/*
+ * A replica as an SFTP server: our own client for SFTP version 3 with
+ * OpenSSH's extensions, pipelined, over a libssh channel or over a pipe to a
+ * local sftp-server.
+ *
+ * One thread owns a `struct remote`, with everything inside (a libssh session
+ * belongs to one thread). Requests are sent without waiting; each calls its
+ * `done` function once, from remote_pump, with the reply, or with -ENOTCONN
+ * when the connection ended. `done` may send more requests; it must not pump.
+ * The server handles requests in the order in which they were sent, and goes
+ * on after a failed one: never send what depends on an unacknowledged write.
+ *
+ * Errors of the server, as negative errno: -ENOENT (no such file),
+ * -EACCES (permission denied), -EINVAL (bad message), -EOPNOTSUPP,
+ * -EREMOTEIO ("failure": exists, not empty, no space … SFTP does not tell),
+ * -ENOTCONN (connection lost), -ENODATA (end of file or of a listing).
+ *
+ * Paths on the wire are the replica's base path and a tree path; all calls
+ * here take tree paths. "" is the replica's root.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct remote_url {
+	char *user; /* NULL: none given */
+	char *host; /* NULL: a local folder */
+	unsigned port;
+	char *path; /* absolute, normalised */
+};
+/*
+ * remote_url_parse - "sftp://[user@]host[:port]/path" (IPv6 in brackets,
+ * %XX in user and path) or "/path".
+ * Returns 0, or -EINVAL with a line for the user in *ret_why (static).
+ * A password in the URL is refused.
+ */
+int remote_url_parse(const char *text, struct remote_url *ret,
+		     const char **ret_why);
+void remote_url_done(struct remote_url *url);
+
+struct remote_config {
+	const char *url;
+	const char *identity;    /* private key file; NULL: agent, default keys */
+	const char *known_hosts; /* NULL: ~/.ssh/known_hosts, then system's */
+	bool accept_new;         /* store an unknown host key (never a changed one) */
+	int timeout_ms;          /* connect, authenticate, and silence later;
+				  * 0: 30 s */
+};
+
+/* Why a connection could not be had. From REMOTE_REFUSED on, trying again
+ * does not help: the administrator must do something. */
+enum remote_failure {
+	REMOTE_OK,
+	REMOTE_UNREACHABLE, /* network, no sshd, time-out */
+	REMOTE_LOST,        /* the connection ended */
+	REMOTE_REFUSED,     /* from here on */
+	REMOTE_BAD_URL = REMOTE_REFUSED,
+	REMOTE_HOSTKEY_UNKNOWN,
+	REMOTE_HOSTKEY_CHANGED,
+	REMOTE_AUTH,
+	REMOTE_NO_SFTP,
+	REMOTE_PATH_MISSING,
+	REMOTE_NOT_WRITABLE,
+	REMOTE_NOT_EMPTY,   /* and not ours: needs adopt */
+	REMOTE_FOREIGN,     /* belongs to another journal */
+};
+
+struct remote_error {
+	enum remote_failure kind;
+	char text[512]; /* one line for the administrator: what and what to do */
+};
+
+enum remote_ext {
+	EXT_POSIX_RENAME = 1 << 0,
+	EXT_HARDLINK = 1 << 1,
+	EXT_FSYNC = 1 << 2,
+	EXT_LSETSTAT = 1 << 3,
+	EXT_LIMITS = 1 << 4,
+	EXT_COPY_DATA = 1 << 5,
+	EXT_STATVFS = 1 << 6,
+};
+
+struct remote_caps {
+	uint32_t ext;         /* enum remote_ext: the server has announced them */
+	uint32_t write_bytes; /* data in one WRITE at most */
+	uint32_t read_bytes;
+	uint32_t handles;     /* open at once at most */
+};
+
+struct remote;
+
+/*
+ * remote_open - connect, check the host key, log in, start SFTP, negotiate.
+ * Blocks up to cfg->timeout_ms for each step. The base path is not touched.
+ * Returns 0, or -1 with *err filled.
+ */
+int remote_open(const struct remote_config *cfg, struct remote **ret,
+		struct remote_error *err);
+/* remote_close - hangs up; requests still under way get -ENOTCONN. */
+void remote_close(struct remote *r);
+const struct remote_caps *remote_caps(const struct remote *r);
+/* remote_is_local - over a pipe, not over the network. */
+bool remote_is_local(const struct remote *r);
+
+/* What a server says of a file, and what it is told. Times are seconds. */
+enum remote_attr_flag {
+	ATTR_SIZE = 1,
+	ATTR_OWNER = 2,
+	ATTR_MODE = 4,
+	ATTR_TIMES = 8,
+};
+struct remote_attr {
+	uint32_t flags;
+	uint64_t size;
+	uint32_t uid, gid;
+	uint32_t mode; /* with the type bits when it comes from a server */
+	uint32_t atime, mtime;
+};
+
+struct remote_entry {
+	char *name;
+	struct remote_attr attr; /* of the link itself */
+};
+
+struct remote_reply {
+	int status;               /* 0, or a negative errno as above */
+	const uint8_t *handle;    /* OPEN, OPENDIR: borrowed, */
+	uint32_t handle_len;      /*   copy it (struct remote_handle) */
+	const struct remote_attr *attr; /* STAT, LSTAT, FSTAT */
+	const uint8_t *data;      /* READ: borrowed */
+	uint32_t data_len;
+	const char *text;         /* READLINK, REALPATH: borrowed */
+	struct remote_entry *entries; /* READDIR: borrowed, without . and .. */
+	uint32_t n_entries;
+	uint64_t avail_bytes;     /* STATVFS: f_bavail × f_frsize */
+	uint64_t avail_inodes;
+};
+typedef void remote_done_fn(void *arg, const struct remote_reply *reply);
+
+struct remote_handle {
+	uint32_t len;
+	uint8_t bytes[256];
+};
+
+enum remote_open_flag {
+	RO_READ = 1, RO_WRITE = 2, RO_APPEND = 4,
+	RO_CREATE = 8, RO_TRUNC = 16, RO_EXCL = 32,
+};
+
+/* Each sends one request and returns at once; fn is called exactly once. */
+void remote_send_open(struct remote *r, const char *path, uint32_t flags,
+		      uint32_t mode, remote_done_fn *fn, void *arg);
+void remote_send_close(struct remote *r, const struct remote_handle *h,
+		       remote_done_fn *fn, void *arg);
+void remote_send_read(struct remote *r, const struct remote_handle *h,
+		      uint64_t off, uint32_t len, remote_done_fn *fn, void *arg);
+/* `data` is copied. len ≤ caps.write_bytes. */
+void remote_send_write(struct remote *r, const struct remote_handle *h,
+		       uint64_t off, const void *data, uint32_t len,
+		       remote_done_fn *fn, void *arg);
+void remote_send_lstat(struct remote *r, const char *path,
+		       remote_done_fn *fn, void *arg);
+void remote_send_stat(struct remote *r, const char *path,
+		      remote_done_fn *fn, void *arg);
+void remote_send_fsetstat(struct remote *r, const struct remote_handle *h,
+			  const struct remote_attr *a,
+			  remote_done_fn *fn, void *arg);
+/* follows links */
+void remote_send_setstat(struct remote *r, const char *path,
+			 const struct remote_attr *a,
+			 remote_done_fn *fn, void *arg);
+/* the link itself; -EOPNOTSUPP without EXT_LSETSTAT */
+void remote_send_lsetstat(struct remote *r, const char *path,
+			  const struct remote_attr *a,
+			  remote_done_fn *fn, void *arg);
+void remote_send_mkdir(struct remote *r, const char *path, uint32_t mode,
+		       remote_done_fn *fn, void *arg);
+void remote_send_rmdir(struct remote *r, const char *path,
+		       remote_done_fn *fn, void *arg);
+void remote_send_remove(struct remote *r, const char *path,
+			remote_done_fn *fn, void *arg);
+/* replaces the target (posix-rename@openssh.com); without the extension it is
+ * RENAME and, when that fails because of the target, REMOVE and RENAME, which
+ * is not atomic */
+void remote_send_rename(struct remote *r, const char *from, const char *to,
+			remote_done_fn *fn, void *arg);
+void remote_send_link(struct remote *r, const char *old, const char *path,
+		      remote_done_fn *fn, void *arg);
+void remote_send_symlink(struct remote *r, const char *target,
+			 const char *path, remote_done_fn *fn, void *arg);
+void remote_send_readlink(struct remote *r, const char *path,
+			  remote_done_fn *fn, void *arg);
+void remote_send_opendir(struct remote *r, const char *path,
+			 remote_done_fn *fn, void *arg);
+void remote_send_readdir(struct remote *r, const struct remote_handle *h,
+			 remote_done_fn *fn, void *arg);
+void remote_send_fsync(struct remote *r, const struct remote_handle *h,
+		       remote_done_fn *fn, void *arg);
+void remote_send_statvfs(struct remote *r, const char *path,
+			 remote_done_fn *fn, void *arg);
+
+/*
+ * The window. Senders of bulk data look here first and pump while it is
+ * closed; small requests may always be sent.
+ */
+bool remote_window_open(const struct remote *r);
+/* remote_pending - requests without a reply. */
+unsigned remote_pending(const struct remote *r);
+
+/*
+ * remote_pump - send what is buffered, read what is there, call `done`
+ * functions. Sleeps up to `timeout_ms` (-1: the configured time-out of
+ * silence) when nothing can move; also wakes when `wake_fd` (or -1) becomes
+ * readable, which it leaves unread. Raises no SIGPIPE.
+ * A connection with requests under way dies when the peer gives no sign of
+ * life for the configured time-out. A server that lives but does not answer (it
+ * syncs a large file), and a local one, are given ten times as long.
+ * Returns the number of replies handled (0: time-out or wake-up), or
+ * -ENOTCONN: the connection is dead, all `done` functions were called, only
+ * remote_close is left. remote_why() says why.
+ */
+int remote_pump(struct remote *r, int timeout_ms, int wake_fd);
+const char *remote_why(const struct remote *r);
+
+/* remote_keepalive - a request that costs nothing, for an idle connection:
+ * a dead peer is then found by the time-out of silence. */
+void remote_keepalive(struct remote *r);
+
+/* ---- send one and wait for it: return its status. They pump, so they run
+ * done functions of other requests, and may not be called from one. ---- */
+int remote_lstat(struct remote *r, const char *path, struct remote_attr *ret);
+int remote_mkdir(struct remote *r, const char *path, uint32_t mode);
+int remote_rmdir(struct remote *r, const char *path);
+int remote_remove(struct remote *r, const char *path);
+int remote_rename(struct remote *r, const char *from, const char *to);
+int remote_readlink(struct remote *r, const char *path, char **ret);
+/* all entries but "." and ".."; each name owned by the caller */
+int remote_list(struct remote *r, const char *path,
+		struct remote_entry **ret, unsigned *ret_n);
+void remote_entries_free(struct remote_entry *entries, unsigned n);
+/* a small file, whole; *ret has a NUL behind it; -EFBIG above 64 KiB */
+int remote_read_file(struct remote *r, const char *path, char **ret,
+		     size_t *ret_len);
+int remote_write_file(struct remote *r, const char *path, uint32_t mode,
+		      const void *data, size_t len);
+
+#endif

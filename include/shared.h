@@ -1,0 +1,101 @@
+/* layer: journal */
+#ifndef MIRRORFS_SHARED_H
+#define MIRRORFS_SHARED_H
+
+/*
+ * The memory that outlives the fs worker: a memfd, made by the supervisor and
+ * mapped by it, the worker and the sync process. It holds
+ *
+ * - the ring: records that are not in SQLite yet. Many threads of the worker
+ *   put, one writer takes. What was put survives the worker.
+ * - the intents: for each worker thread the one change it is about to make.
+ *   Left behind by a killed worker, an intent becomes an UNSURE record.
+ * - the busy table: which objects have unsettled content, by a hash of their
+ *   handle, so that sync never publishes what is being written.
+ *
+ * All functions may be called by any thread unless they say otherwise.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "record.h"
+
+struct shared;
+
+#define SHARED_THREADS 64 /* worker threads, hence intents, at most */
+
+/*
+ * shared_create - make the memory; *ret_fd is a memfd without close-on-exec
+ * problems: the caller decides (it has FD_CLOEXEC set). The first record will
+ * get `first_seq`.
+ * Returns 0, or a negative errno: what memfd_create, ftruncate say.
+ */
+int shared_create(uint64_t first_seq, int *ret_fd);
+int shared_map(int fd, struct shared **ret);
+void shared_unmap(struct shared *s);
+
+/*
+ * A change has the shape begin, act, end (or cancel when the act failed).
+ * `thread` (< SHARED_THREADS) belongs to the calling thread alone.
+ * shared_begin sleeps while the ring is nearly full, at most 10 s and only
+ * while the writer may still move; shared_end and _cancel never do.
+ * `intent` needs op, path, path2, obj; it is copied.
+ */
+void shared_begin(struct shared *s, unsigned thread,
+		  const struct record *intent);
+/* shared_end - append `r` and clear the intent. Sets r->seq, and r->time_ns
+ * when it is 0. Returns the seq. The caller holds the order locks. */
+uint64_t shared_end(struct shared *s, unsigned thread, struct record *r);
+void shared_cancel(struct shared *s, unsigned thread);
+
+/* shared_append - a record that needs no intent (SETTLE, DIRTY: the caller
+ * makes it before it acts). May sleep like shared_begin. */
+uint64_t shared_append(struct shared *s, struct record *r);
+
+/* shared_last_seq - seq of the newest record that was put, SQLite or not;
+ * of the GAP to come when records had to be dropped. */
+uint64_t shared_last_seq(const struct shared *s);
+
+/*
+ * shared_settled_seq - a number at or behind that of every change whose effect
+ * could be seen before the call: a change is recorded just after it was made,
+ * so the newest record alone does not tell. Waits for changes under way
+ * (microseconds).
+ */
+uint64_t shared_settled_seq(const struct shared *s);
+
+/*
+ * Busy: the worker says so before the DIRTY record and after the SETTLE
+ * record of an object.
+ */
+void shared_busy_begin(struct shared *s, const struct fhandle *obj);
+void shared_busy_end(struct shared *s, const struct fhandle *obj);
+/*
+ * shared_busy_mark - a number that has changed when the content of `obj` was
+ * touched since the last call. *ret_busy: it is (or a hash twin is) being
+ * written at this moment. Compare marks from before and after reading.
+ */
+uint64_t shared_busy_mark(const struct shared *s, const struct fhandle *obj,
+			  bool *ret_busy);
+
+/* ---- the taking side: lib/journal's writer and nobody else ---- */
+
+/*
+ * shared_take - move up to `max` records out of the ring into `out`; they
+ * stay in the ring until shared_taken, so a writer that dies loses none.
+ * Returns how many (0: none), each to be record_done'd. *ret_overflow is set
+ * when records had to be dropped since the last call: then call shared_taken
+ * even after 0 records, it puts the GAP.
+ */
+unsigned shared_take(struct shared *s, struct record *out, unsigned max,
+		     bool *ret_overflow);
+/* shared_taken - what the last shared_take returned is safe in SQLite. */
+void shared_taken(struct shared *s);
+/* shared_wait - sleep until a record is put, at most `timeout_ms`. */
+void shared_wait(struct shared *s, int timeout_ms);
+/* shared_leftovers - intents of a dead worker, as UNSURE records; each to be
+ * record_done'd; up to SHARED_THREADS. Only when no worker runs. */
+unsigned shared_leftovers(struct shared *s, struct record *out);
+
+#endif

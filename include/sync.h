@@ -1,0 +1,33 @@
+/* layer: sync */
+#ifndef MIRRORFS_SYNC_H
+#define MIRRORFS_SYNC_H
+
+/*
+ * The sync process: brings the tree to its replicas, one thread for each.
+ */
+
+#include <stdbool.h>
+
+#include "remote.h"
+
+struct sync_config {
+	const char *state_dir;
+	int lower_fd;  /* root of the lower tree: a directory, not O_PATH */
+	int shared_fd; /* struct shared */
+	int wake_fd;   /* eventfd: written after each commit, and when the list
+			* of replicas has changed */
+};
+
+/* sync_main - runs until SIGTERM. Returns the exit status of the process. */
+int sync_main(const struct sync_config *cfg);
+
+/*
+ * sync_probe - can this replica be used? Connects, logs in, looks whether the
+ * path is there, writable, and empty, ours (`uuid`, NULL for a journal that
+ * does not exist yet) or to be adopted. Leaves nothing behind.
+ * Returns 0, or -1 with *err filled.
+ */
+int sync_probe(const struct remote_config *cfg, const char *uuid, bool adopt,
+	       struct remote_error *err);
+
+#endif

@@ -1,0 +1,21 @@
+/* layer: base */
+/*
+ * What a configuration file can say. Parser, `mirrorfs mount --help`-free
+ * checks, and mirrorfs.conf(5) follow this table.
+ * SETTING(section, key, member, type, what it means)
+ * type: TEXT, PATH (absolute), BOOL, SPAN (a duration, 0 or "never": off)
+ */
+SETTING(mount, "root", root, PATH, "the document root to mount over")
+SETTING(mount, "name", name, TEXT, "name of the mount; default: the escaped root")
+SETTING(mount, "state-dir", state_dir, PATH, "where the journal lives")
+SETTING(mount, "identity", identity, PATH, "private key for all replicas")
+SETTING(mount, "known-hosts", known_hosts, PATH, "host keys for all replicas")
+SETTING(mount, "accept-new", accept_new, BOOL, "store unknown host keys at first contact")
+SETTING(mount, "history", history_ns, SPAN, "how long records are kept once every replica has them")
+SETTING(mount, "settle-idle", settle_idle_ns, SPAN, "publish a file that stays open this long after its last write")
+SETTING(mount, "settle-age", settle_age_ns, SPAN, "publish a file that stays open and is written to this long after its first write")
+SETTING(replica, "url", url, TEXT, "sftp://user@host:port/path or /path")
+SETTING(replica, "identity", identity, PATH, "private key for this replica")
+SETTING(replica, "known-hosts", known_hosts, PATH, "host keys for this replica")
+SETTING(replica, "accept-new", accept_new, BOOL, "store an unknown host key at first contact")
+SETTING(replica, "adopt", adopt, BOOL, "take over a folder that is not empty")

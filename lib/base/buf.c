@@ -1,0 +1,173 @@
+/* Bytes that grow, and are read from the front. */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "buf.h"
+
+void buf_done(struct buf *b)
+{
+	free(b->data);
+	*b = (struct buf)BUF_INIT;
+}
+
+void buf_reset(struct buf *b)
+{
+	b->off = b->len = 0;
+}
+
+uint8_t *buf_reserve(struct buf *b, size_t n)
+{
+	if (b->cap - b->len < n) {
+		size_t cap = b->cap ? b->cap : 256;
+		while (cap - b->len < n)
+			cap *= 2;
+		uint8_t *data = realloc(b->data, cap);
+		if (!data)
+			abort();
+		b->data = data;
+		b->cap = cap;
+	}
+	return b->data + b->len;
+}
+
+void buf_consume(struct buf *b, size_t n)
+{
+	b->off += n;
+	if (b->off == b->len) {
+		buf_reset(b);
+	} else if (b->off > b->len / 2) {
+		memmove(b->data, b->data + b->off, b->len - b->off);
+		b->len -= b->off;
+		b->off = 0;
+	}
+}
+
+size_t buf_left(const struct buf *b)
+{
+	return b->len - b->off;
+}
+
+void buf_put(struct buf *b, const void *p, size_t n)
+{
+	if (n == 0)
+		return;
+	memcpy(buf_reserve(b, n), p, n);
+	b->len += n;
+}
+
+void buf_put_u8(struct buf *b, uint8_t v)
+{
+	buf_put(b, &v, 1);
+}
+
+static void put_be32(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 24);
+	p[1] = (uint8_t)(v >> 16);
+	p[2] = (uint8_t)(v >> 8);
+	p[3] = (uint8_t)v;
+}
+
+static uint32_t get_be32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	       (uint32_t)p[2] << 8 | p[3];
+}
+
+void buf_put_u32(struct buf *b, uint32_t v)
+{
+	put_be32(buf_reserve(b, 4), v);
+	b->len += 4;
+}
+
+void buf_put_u64(struct buf *b, uint64_t v)
+{
+	buf_put_u32(b, (uint32_t)(v >> 32));
+	buf_put_u32(b, (uint32_t)v);
+}
+
+void buf_put_bytes(struct buf *b, const void *p, size_t n)
+{
+	buf_put_u32(b, (uint32_t)n);
+	buf_put(b, p, n);
+}
+
+void buf_put_text(struct buf *b, const char *s)
+{
+	buf_put_bytes(b, s, strlen(s));
+}
+
+void buf_set_u32(struct buf *b, size_t at, uint32_t v)
+{
+	put_be32(b->data + at, v);
+}
+
+int buf_get(struct buf *b, void *p, size_t n)
+{
+	if (buf_left(b) < n)
+		return -EBADMSG;
+	if (n)
+		memcpy(p, b->data + b->off, n);
+	b->off += n;
+	return 0;
+}
+
+int buf_get_u8(struct buf *b, uint8_t *ret_v)
+{
+	return buf_get(b, ret_v, 1);
+}
+
+int buf_get_u32(struct buf *b, uint32_t *ret_v)
+{
+	uint8_t p[4];
+	if (buf_get(b, p, 4) < 0)
+		return -EBADMSG;
+	*ret_v = get_be32(p);
+	return 0;
+}
+
+int buf_get_u64(struct buf *b, uint64_t *ret_v)
+{
+	uint8_t p[8];
+	if (buf_get(b, p, 8) < 0)
+		return -EBADMSG;
+	*ret_v = (uint64_t)get_be32(p) << 32 | get_be32(p + 4);
+	return 0;
+}
+
+int buf_get_bytes(struct buf *b, const uint8_t **ret_p, size_t *ret_n)
+{
+	if (buf_left(b) < 4)
+		return -EBADMSG;
+	uint32_t n = get_be32(b->data + b->off);
+	if (buf_left(b) - 4 < n)
+		return -EBADMSG;
+	*ret_p = b->data + b->off + 4;
+	*ret_n = n;
+	b->off += 4 + (size_t)n;
+	return 0;
+}
+
+int buf_get_text(struct buf *b, char **ret_s)
+{
+	size_t start = b->off, n;
+	const uint8_t *p;
+	int r = buf_get_bytes(b, &p, &n);
+	if (r < 0)
+		return r;
+	if (n && memchr(p, 0, n)) {
+		b->off = start;
+		return -EBADMSG;
+	}
+	char *s = malloc(n + 1);
+	if (!s)
+		abort();
+	if (n)
+		memcpy(s, p, n);
+	s[n] = 0;
+	*ret_s = s;
+	return 0;
+}

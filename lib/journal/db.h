@@ -1,0 +1,121 @@
+/* layer: journal, private */
+#ifndef MIRRORFS_JOURNAL_DB_H
+#define MIRRORFS_JOURNAL_DB_H
+
+/*
+ * One connection to the journal's database, and the few ways to use it that
+ * the other files of this folder need. SQLite's errors become negative errno
+ * in db.c and nowhere else.
+ *
+ * SQL is always a string literal: statements are prepared once and found
+ * again by the address of their text.
+ */
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "journal.h"
+
+#define DB_STATEMENTS 128 /* slots of the cache; a power of two */
+
+struct who_table;
+
+struct journal {
+	sqlite3 *db;
+	struct {
+		const char *sql;
+		sqlite3_stmt *st;
+	} cache[DB_STATEMENTS];
+	int depth;        /* of journal_transaction_begin */
+	bool undo;        /* an inner transaction failed */
+	unsigned pruned;  /* rows since the last sweep of who */
+	char uuid[37];
+	char error[256];  /* newest, in SQLite's words */
+	struct who_table *ids;   /* who.c: who → id, for appending */
+	struct who_table *names; /* who.c: id → who, for reading */
+};
+
+/* db_error - note SQLite's words for `rc` and translate it. */
+int db_error(struct journal *j, int rc);
+
+/*
+ * db_query - a statement, bound and ready for db_next. One letter of `types`
+ * for each value: d int, l int64_t or uint64_t, t const char * (NULL is
+ * fine), b const void * and size_t. Texts and bytes are borrowed until the
+ * statement has ended: by db_next() ≤ 0, or DB_RESET at the end of the scope.
+ */
+int db_query(struct journal *j, sqlite3_stmt **ret, const char *sql,
+	     const char *types, ...);
+/* db_next - 1: a row; 0: no more; else a negative errno. */
+int db_next(struct journal *j, sqlite3_stmt *st);
+/* db_run - a statement without rows; *ret_changes (may be NULL) rows hit. */
+int db_run(struct journal *j, int *ret_changes, const char *sql,
+	   const char *types, ...);
+/* db_number - the first column of the first row, or `none`. */
+int db_number(struct journal *j, int64_t *ret, int64_t none, const char *sql,
+	      const char *types, ...);
+/* db_script - statements without values, not cached. */
+int db_script(struct journal *j, const char *sql);
+
+/* db_snapshot_begin / _end - several queries see one state; may be inside a
+ * transaction, where they do nothing. */
+int db_snapshot_begin(struct journal *j);
+void db_snapshot_end(struct journal *j);
+
+/* db_text - a copy of a column, NULL for NULL; owned by the caller. */
+char *db_text(sqlite3_stmt *st, int column);
+/* db_handle - a column with a handle: type in 4 bytes, then its bytes. */
+int db_handle(sqlite3_stmt *st, int column, struct fhandle *ret);
+#define DB_HANDLE_MAX (4 + FHANDLE_MAX)
+/* db_handle_bytes - the same the other way; returns how many bytes. */
+size_t db_handle_bytes(const struct fhandle *h, uint8_t out[DB_HANDLE_MAX]);
+
+static inline void db_reset(sqlite3_stmt **st)
+{
+	if (*st)
+		sqlite3_reset(*st);
+}
+#define DB_RESET __attribute__((cleanup(db_reset)))
+
+/* db_strdup - strdup that cannot fail; NULL gives NULL. */
+char *db_strdup(const char *s);
+/* db_grow - room for one more in an array of `n` that doubles: moves *array */
+void db_grow(void *array, unsigned n, size_t item);
+
+/* schema.c: make the tables in a new database / is it ours and not newer? */
+int schema_create(struct journal *j);
+int schema_check(struct journal *j);
+
+/* read.c: the columns that db_row_record expects, in its order. */
+#define RECORD_COLUMNS                                                         \
+	"seq, time_ns, op, flags, who, obj, path, path2, mode, uid, gid, "     \
+	"size, ranges"
+enum {
+	COL_SEQ, COL_TIME, COL_OP, COL_FLAGS, COL_WHO, COL_OBJ, COL_PATH,
+	COL_PATH2, COL_MODE, COL_UID, COL_GID, COL_SIZE, COL_RANGES,
+	COL_NEXT, /* first column behind them */
+};
+int db_row_record(struct journal *j, sqlite3_stmt *st, struct record *r);
+/* record_has_path2 - is path2 of such a record a tree path? */
+bool record_has_path2(enum record_op op);
+/* db_row_related - does the record of this row concern `path` (NULL: the whole
+ * tree)? A GAP concerns all; START and STOP concern nothing. */
+bool db_row_related(sqlite3_stmt *st, const char *path);
+
+/* who.c */
+int db_who_id(struct journal *j, const struct who *who, int64_t *ret_id);
+int db_who(struct journal *j, int64_t id, struct who *ret);
+/* who_forget - after a roll-back: ids of rows that never came to be. */
+void db_who_forget(struct journal *j);
+void db_who_done(struct journal *j);
+
+/* append.c: the one way into the table of records, in one transaction.
+ * They come in the order of seq; what is there already is skipped. */
+int db_append(struct journal *j, const struct record *records, unsigned n);
+
+/* prune.c: forget the oldest records, some at a time.
+ * Returns 1 when there may be more to do, 0, or a negative errno. */
+int db_prune(struct journal *j, int64_t history_ns);
+
+#endif

@@ -1,0 +1,143 @@
+/*
+ * Intents: what each worker thread is about to change. A thread that was
+ * killed between its lower call and its record leaves one behind. An intent
+ * that is left although its record was put is harmless: an UNSURE record only
+ * asks to look.
+ */
+#include "confdefs.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "lib/journal/memory.h"
+#include "paths.h"
+
+/* A change that takes longer has died, or waits for a disk that does not
+ * answer. */
+#define SETTLE_NS (2 * NS_PER_S)
+
+static struct intent *intent_of(struct shared *s, unsigned thread)
+{
+	assert(thread < SHARED_THREADS);
+	return &s->mem->intents[thread];
+}
+
+static char *copy_text(const char *text)
+{
+	char *copy = strdup(text);
+	if (!copy)
+		abort();
+	return copy;
+}
+
+/* intent_shorten - a folder above `path` whose path is short enough. */
+static char *intent_shorten(const char *path)
+{
+	char *p = copy_text(path);
+	while (strlen(p) > INTENT_BYTES / 4) {
+		char *up = path_parent(p);
+		free(p);
+		p = up;
+	}
+	return p;
+}
+
+static void intent_encode(struct buf *b, const struct record *r)
+{
+	buf_reset(b);
+	record_encode(b, r);
+	if (b->len <= sizeof(((struct intent *)0)->bytes))
+		return;
+	struct record wide = *r;
+	wide.op = OP_UNSURE;
+	wide.n_ranges = 0;
+	wide.ranges = NULL;
+	wide.path = r->path ? intent_shorten(r->path) : NULL;
+	wide.path2 = r->path2 ? intent_shorten(r->path2) : NULL;
+	if (r->op != OP_RENAME && r->op != OP_LINK && r->op != OP_UNSURE) {
+		free(wide.path2); /* a text, not a path */
+		wide.path2 = NULL;
+	}
+	buf_reset(b);
+	record_encode(b, &wide);
+	free(wide.path);
+	free(wide.path2);
+}
+
+void shared_begin(struct shared *s, unsigned thread,
+		  const struct record *intent)
+{
+	struct intent *slot = intent_of(s, thread);
+	struct buf *b = &s->scratch[thread];
+	ring_wait_room(s);
+	intent_encode(b, intent);
+	if (atomic_load_explicit(&slot->len, memory_order_relaxed))
+		atomic_store(&slot->len, 0); /* never cancelled */
+	memcpy(slot->bytes, b->data, b->len);
+	atomic_fetch_add(&slot->begun, 1);
+	atomic_store_explicit(&slot->len, (uint32_t)b->len,
+			      memory_order_release);
+}
+
+uint64_t shared_end(struct shared *s, unsigned thread, struct record *r)
+{
+	struct intent *slot = intent_of(s, thread);
+	uint64_t seq = ring_put(s, &s->scratch[thread], r);
+	atomic_store_explicit(&slot->len, 0, memory_order_release);
+	return seq;
+}
+
+void shared_cancel(struct shared *s, unsigned thread)
+{
+	atomic_store_explicit(&intent_of(s, thread)->len, 0,
+			      memory_order_release);
+}
+
+uint64_t shared_settled_seq(const struct shared *s)
+{
+	int64_t end = clock_mono_ns() + SETTLE_NS;
+	for (unsigned t = 0; t < SHARED_THREADS; t++) {
+		const struct intent *slot = &s->mem->intents[t];
+		uint32_t begun = atomic_load(&slot->begun);
+		while (atomic_load(&slot->len) &&
+		       atomic_load(&slot->begun) == begun &&
+		       clock_mono_ns() < end)
+			usleep(50);
+	}
+	return shared_last_seq(s);
+}
+
+/* intent_unsure - what the intent in `slot` leaves to be looked at. */
+static void intent_unsure(struct intent *slot, uint32_t len, struct record *r)
+{
+	struct buf b = {.data = slot->bytes, .len = len};
+	if (len > sizeof(slot->bytes) || record_decode(&b, r) < 0)
+		memset(r, 0, sizeof(*r));
+	if (r->op != OP_RENAME && r->op != OP_LINK && r->op != OP_UNSURE) {
+		free(r->path2);
+		r->path2 = NULL;
+	}
+	if (!r->path)
+		r->path = copy_text("");
+	r->op = OP_UNSURE;
+	r->seq = 0;
+	r->time_ns = 0;
+	r->flags = 0;
+}
+
+unsigned shared_leftovers(struct shared *s, struct record *out)
+{
+	unsigned n = 0;
+	for (unsigned t = 0; t < SHARED_THREADS; t++) {
+		struct intent *slot = &s->mem->intents[t];
+		uint32_t len = atomic_load(&slot->len);
+		if (len == 0)
+			continue;
+		intent_unsure(slot, len, &out[n++]);
+		atomic_store(&slot->len, 0);
+	}
+	return n;
+}

@@ -1,0 +1,157 @@
+/*
+ * Named texts, and the beginning of an epoch.
+ *
+ * An epoch begins with a commit that is on the disk before the first record
+ * gets a number of it: whatever a power cut takes, the next epoch is another.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "lib/journal/db.h"
+
+int journal_meta_get(struct journal *j, const char *key, char **ret)
+{
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = db_query(j, &st, "SELECT value FROM meta WHERE key = ?", "t",
+			 key);
+	if (r == 0)
+		r = db_next(j, st);
+	if (r < 0)
+		return r;
+	*ret = r ? db_text(st, 0) : NULL;
+	return 0;
+}
+
+int journal_meta_set(struct journal *j, const char *key, const char *value)
+{
+	return db_run(j, NULL,
+		      "INSERT INTO meta(key, value) VALUES(?, ?) "
+		      "ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+		      "tt", key, value);
+}
+
+/* epoch_highest - of everything that ever carried a seq here. */
+static int epoch_highest(struct journal *j, int64_t *ret_epoch)
+{
+	int64_t epoch, seq;
+	int r = db_number(j, &epoch, 0,
+			  "SELECT CAST(value AS INTEGER) FROM meta "
+			  "WHERE key = 'epoch'", "");
+	if (r == 0)
+		r = db_number(j, &seq, 0,
+			      "SELECT max("
+			      " coalesce((SELECT max(seq) FROM record), 0),"
+			      " coalesce((SELECT max(max(cursor, inflight))"
+			      "           FROM replica), 0))", "");
+	if (r < 0)
+		return r;
+	int64_t other = (int64_t)SEQ_EPOCH(seq);
+	*ret_epoch = epoch > other ? epoch : other;
+	return 0;
+}
+
+/* A list of records of the new epoch; `seq` is that of the next one. */
+struct opening {
+	struct record *list;
+	unsigned n;
+	uint64_t seq;
+};
+
+static struct record *opening_add(struct opening *o, enum record_op op)
+{
+	db_grow(&o->list, o->n, sizeof(*o->list));
+	struct record *r = &o->list[o->n++];
+	*r = (struct record){.op = op, .seq = o->seq++,
+			     .time_ns = clock_wall_ns()};
+	return r;
+}
+
+/* opening_settle - what was being written when the last run ended is over. */
+static int opening_settle(struct journal *j, struct opening *o)
+{
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = db_query(j, &st,
+			 "SELECT obj, path, gone FROM dirty ORDER BY seq", "");
+	while (r == 0 && (r = db_next(j, st)) > 0) {
+		struct record *s = opening_add(o, OP_SETTLE);
+		s->path = db_text(st, 1);
+		s->flags = sqlite3_column_int(st, 2) ? RF_LAST : 0;
+		r = db_handle(st, 0, &s->obj);
+	}
+	return r;
+}
+
+/* opening_gap - STOP is the last record of a run. Where it is missing, the
+ * run ended with records in memory that are lost with it: a power cut, or
+ * everything killed, or a disk that stayed full. */
+static int opening_gap(struct journal *j, struct opening *o)
+{
+	int64_t op;
+	int r = db_number(j, &op, OP_STOP,
+			  "SELECT op FROM record ORDER BY seq DESC LIMIT 1",
+			  "");
+	if (r == 0 && op != OP_STOP)
+		opening_add(o, OP_GAP);
+	return r;
+}
+
+static int epoch_open(struct journal *j, uint64_t *seq)
+{
+	struct opening o = {.seq = *seq};
+	int r = opening_settle(j, &o);
+	if (r == 0)
+		r = opening_gap(j, &o);
+	if (r == 0)
+		r = db_append(j, o.list, o.n);
+	for (unsigned i = 0; i < o.n; i++)
+		record_done(&o.list[i]);
+	free(o.list);
+	*seq = o.seq;
+	return r;
+}
+
+static int epoch_next(struct journal *j, uint64_t *ret_first_seq)
+{
+	int64_t epoch;
+	int r = epoch_highest(j, &epoch);
+	if (r < 0)
+		return r;
+	char text[24];
+	snprintf(text, sizeof(text), "%" PRId64, ++epoch);
+	uint64_t seq = SEQ_FIRST(epoch);
+	r = journal_meta_set(j, "epoch", text);
+	if (r == 0)
+		r = epoch_open(j, &seq);
+	if (r == 0)
+		*ret_first_seq = seq;
+	return r;
+}
+
+int journal_epoch_begin(struct journal *j, uint64_t *ret_first_seq)
+{
+	uint64_t first = 0;
+	int r = db_script(j, "PRAGMA synchronous = FULL");
+	if (r == 0)
+		r = journal_transaction_begin(j);
+	if (r < 0)
+		return r;
+	r = epoch_next(j, &first);
+	int r2 = journal_transaction_end(j, r == 0);
+	if (r == 0)
+		r = r2;
+	/* The commit is durable; that the WAL becomes small again is a
+	 * courtesy that a reader may prevent. */
+	if (r == 0)
+		db_script(j, "PRAGMA wal_checkpoint(TRUNCATE)");
+	r2 = db_script(j, "PRAGMA synchronous = NORMAL");
+	if (r == 0)
+		r = r2;
+	if (r == 0)
+		*ret_first_seq = first;
+	return r;
+}

@@ -1,0 +1,315 @@
+/*
+ * What a replica remembers besides its cursor: names of multi-linked objects,
+ * fences, parked paths, and what could not be carried. Nothing is added for a
+ * replica that was removed: -ENOENT.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "lib/journal/db.h"
+
+/* for the end of an INSERT … SELECT: replica ?1 is in use */
+#define IF_REPLICA                                                             \
+	"WHERE EXISTS(SELECT 1 FROM replica WHERE id = ?1 AND removed_ns = 0) "
+
+static int found(int r, int n)
+{
+	return r < 0 ? r : n ? 0 : -ENOENT;
+}
+
+/* ---- links ---- */
+
+int journal_links_load(struct journal *j, int64_t id, struct link_name **ret,
+		       unsigned *ret_n)
+{
+	struct link_name *list = NULL;
+	unsigned n = 0;
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = db_query(j, &st,
+			 "SELECT obj, path FROM link WHERE replica = ?", "l",
+			 id);
+	while (r == 0 && (r = db_next(j, st)) > 0) {
+		db_grow(&list, n, sizeof(*list));
+		r = db_handle(st, 0, &list[n].obj);
+		list[n++].path = db_text(st, 1);
+	}
+	if (r < 0) {
+		links_free(list, n);
+		return r;
+	}
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
+int journal_link_add(struct journal *j, int64_t id, const struct fhandle *obj,
+		     const char *path)
+{
+	uint8_t bytes[DB_HANDLE_MAX];
+	size_t len = db_handle_bytes(obj, bytes);
+	int n = 0;
+	int r = db_run(j, &n,
+		       "INSERT INTO link(replica, path, obj) "
+		       "SELECT ?1, ?2, ?3 " IF_REPLICA
+		       "ON CONFLICT(replica, path) DO "
+		       "UPDATE SET obj = excluded.obj", "ltb", id, path, bytes,
+		       len);
+	return found(r, n);
+}
+
+int journal_link_del(struct journal *j, int64_t id, const char *path)
+{
+	return db_run(j, NULL,
+		      "DELETE FROM link WHERE replica = ? AND path = ?", "lt",
+		      id, path);
+}
+
+int journal_links_clear(struct journal *j, int64_t id)
+{
+	return db_run(j, NULL, "DELETE FROM link WHERE replica = ?", "l", id);
+}
+
+void links_free(struct link_name *links, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		free(links[i].path);
+	free(links);
+}
+
+/* ---- fences ---- */
+
+int journal_fences_load(struct journal *j, int64_t id, struct fence **ret,
+			unsigned *ret_n)
+{
+	struct fence *list = NULL;
+	unsigned n = 0;
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = db_query(j, &st,
+			 "SELECT path, seq FROM fence WHERE replica = ?", "l",
+			 id);
+	while (r == 0 && (r = db_next(j, st)) > 0) {
+		db_grow(&list, n, sizeof(*list));
+		list[n].path = db_text(st, 0);
+		list[n++].seq = (uint64_t)sqlite3_column_int64(st, 1);
+		r = 0;
+	}
+	if (r < 0) {
+		fences_free(list, n);
+		return r;
+	}
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
+int journal_fence_put(struct journal *j, int64_t id, const char *path,
+		      uint64_t seq)
+{
+	int n = 0;
+	int r = db_run(j, &n,
+		       "INSERT INTO fence(replica, path, seq) "
+		       "SELECT ?1, ?2, ?3 " IF_REPLICA
+		       "ON CONFLICT(replica, path) DO "
+		       "UPDATE SET seq = max(seq, excluded.seq)", "ltl", id,
+		       path, seq);
+	return found(r, n);
+}
+
+int journal_fences_drop(struct journal *j, int64_t id, uint64_t upto)
+{
+	return db_run(j, NULL,
+		      "DELETE FROM fence WHERE replica = ? AND seq <= ?", "ll",
+		      id, upto);
+}
+
+void fences_free(struct fence *fences, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		free(fences[i].path);
+	free(fences);
+}
+
+/* ---- parked ---- */
+
+int journal_parked_load(struct journal *j, int64_t id, struct parked **ret,
+			unsigned *ret_n)
+{
+	struct parked *list = NULL;
+	unsigned n = 0;
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = db_query(j, &st,
+			 "SELECT path, seq, error, tries, first_ns, next_ns "
+			 "FROM parked WHERE replica = ?", "l", id);
+	while (r == 0 && (r = db_next(j, st)) > 0) {
+		db_grow(&list, n, sizeof(*list));
+		list[n++] = (struct parked){
+			.path = db_text(st, 0),
+			.seq = (uint64_t)sqlite3_column_int64(st, 1),
+			.error = db_text(st, 2),
+			.tries = (unsigned)sqlite3_column_int(st, 3),
+			.first_ns = sqlite3_column_int64(st, 4),
+			.next_ns = sqlite3_column_int64(st, 5),
+		};
+		r = 0;
+	}
+	if (r < 0) {
+		parked_free(list, n);
+		return r;
+	}
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
+/* A path is first parked by the batch behind the cursor, so what it holds
+ * back begins there. */
+int journal_parked_put(struct journal *j, int64_t id, const struct parked *p)
+{
+	int n = 0;
+	int r = db_run(j, &n,
+		       "INSERT INTO parked(replica, path, from_seq, seq, "
+		       " error, tries, first_ns, next_ns) "
+		       "SELECT ?1, ?2, (SELECT cursor FROM replica "
+		       " WHERE id = ?1), ?3, ?4, ?5, ?6, ?7 " IF_REPLICA
+		       "ON CONFLICT(replica, path) DO UPDATE SET "
+		       " seq = max(seq, excluded.seq), error = excluded.error,"
+		       " tries = excluded.tries, next_ns = excluded.next_ns",
+		       "ltltdll", id, p->path, p->seq, p->error, (int)p->tries,
+		       p->first_ns, p->next_ns);
+	return found(r, n);
+}
+
+/* parked_leave - `path` is not parked any more: note it in `late`, as arrived
+ * at `time_ns`, or as parked under another path (then time_ns is 0). */
+static int parked_leave(struct journal *j, int64_t id, const char *path,
+			int64_t time_ns, const char *parked_as)
+{
+	int r = db_run(j, NULL,
+		       "UPDATE late SET time_ns = ?3, parked_as = ?4 "
+		       "WHERE replica = ?1 AND parked_as = ?2", "ltlt", id,
+		       path, time_ns, parked_as);
+	if (r == 0)
+		r = db_run(j, NULL,
+			   "INSERT OR REPLACE INTO late"
+			   "(replica, to_seq, path, from_seq, time_ns,"
+			   " parked_as) "
+			   "SELECT replica, seq, path, from_seq, ?3, ?4 "
+			   "FROM parked WHERE replica = ?1 AND path = ?2",
+			   "ltlt", id, path, time_ns, parked_as);
+	if (r == 0)
+		r = db_run(j, NULL,
+			   "DELETE FROM parked WHERE replica = ? AND path = ?",
+			   "lt", id, path);
+	return r;
+}
+
+static int parked_move(struct journal *j, int64_t id, const char *from,
+		       const char *to)
+{
+	int r = db_run(j, NULL,
+		       "INSERT INTO parked(replica, path, from_seq, seq, "
+		       " error, tries, first_ns, next_ns) "
+		       "SELECT replica, ?3, from_seq, seq, error, tries,"
+		       " first_ns, next_ns FROM parked "
+		       "WHERE replica = ?1 AND path = ?2 "
+		       "ON CONFLICT(replica, path) DO UPDATE SET "
+		       " from_seq = min(from_seq, excluded.from_seq),"
+		       " seq = max(seq, excluded.seq)", "ltt", id, from, to);
+	return r < 0 ? r : parked_leave(j, id, from, 0, to);
+}
+
+int journal_parked_move(struct journal *j, int64_t id, const char *from,
+			const char *to)
+{
+	if (strcmp(from, to) == 0)
+		return 0;
+	int r = journal_transaction_begin(j);
+	if (r < 0)
+		return r;
+	r = parked_move(j, id, from, to);
+	int r2 = journal_transaction_end(j, r == 0);
+	return r < 0 ? r : r2;
+}
+
+int journal_parked_del(struct journal *j, int64_t id, const char *path)
+{
+	int r = journal_transaction_begin(j);
+	if (r < 0)
+		return r;
+	r = parked_leave(j, id, path, clock_wall_ns(), NULL);
+	int r2 = journal_transaction_end(j, r == 0);
+	return r < 0 ? r : r2;
+}
+
+void parked_free(struct parked *parked, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		free(parked[i].path);
+		free(parked[i].error);
+	}
+	free(parked);
+}
+
+/* ---- uncarried ---- */
+
+int journal_uncarried_count(struct journal *j, int64_t id, const char *kind,
+			    uint64_t n, const char *example, bool *ret_first)
+{
+	int64_t count = 0;
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = db_query(j, &st,
+			 "INSERT INTO uncarried(replica, kind, count, example)"
+			 " SELECT ?1, ?2, ?3, ?4 " IF_REPLICA
+			 "ON CONFLICT(replica, kind) DO "
+			 "UPDATE SET count = count + excluded.count "
+			 "RETURNING count", "ltlt", id, kind, n, example);
+	if (r == 0)
+		r = db_next(j, st);
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+	count = sqlite3_column_int64(st, 0);
+	r = db_next(j, st); /* to its end: that is when it is committed */
+	if (r == 0)
+		*ret_first = count == (int64_t)n;
+	return r;
+}
+
+int journal_uncarried_load(struct journal *j, int64_t id,
+			   struct uncarried **ret, unsigned *ret_n)
+{
+	struct uncarried *list = NULL;
+	unsigned n = 0;
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = db_query(j, &st,
+			 "SELECT kind, count, example FROM uncarried "
+			 "WHERE replica = ? ORDER BY kind", "l", id);
+	while (r == 0 && (r = db_next(j, st)) > 0) {
+		db_grow(&list, n, sizeof(*list));
+		list[n++] = (struct uncarried){
+			.kind = db_text(st, 0),
+			.count = (uint64_t)sqlite3_column_int64(st, 1),
+			.example = db_text(st, 2),
+		};
+		r = 0;
+	}
+	if (r < 0) {
+		uncarried_free(list, n);
+		return r;
+	}
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
+void uncarried_free(struct uncarried *u, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		free(u[i].kind);
+		free(u[i].example);
+	}
+	free(u);
+}

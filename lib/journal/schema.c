@@ -1,0 +1,238 @@
+/*
+ * The tables of STATE/journal.db, version 1.
+ *
+ * An administrator may look into them with sqlite3(1) (read only!), so names
+ * and units are plain: times are nanoseconds since 1970, sizes are bytes,
+ * *seq* is as in record.h (epoch in the upper 24 bits: seq >> 40). Paths are
+ * tree paths (no slash in front) and hold the bytes of the file system as
+ * they are, UTF-8 or not: compare them, do not use LIKE. An object (*obj*) is
+ * the file handle of the lower file system: its type in 4 bytes, big-endian,
+ * then its bytes. Version 1 is PRAGMA user_version = 1.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "cleanup.h"
+#include "lib/journal/db.h"
+
+#define SCHEMA_VERSION 1
+
+/* clang-format off */
+static const char schema_records[] =
+/* Small named texts: uuid (names this journal for ever), epoch (of the newest
+ * mount), name, root. */
+"CREATE TABLE meta("
+" key TEXT PRIMARY KEY,"
+" value TEXT NOT NULL"
+") STRICT, WITHOUT ROWID;"
+
+/* Who made a change: one row for each combination that occurred. program is
+ * /proc/PID/comm, title is /proc/PID/cmdline (FTP daemons put user and client
+ * there); pid 0: the kernel, or not known. */
+"CREATE TABLE who("
+" id INTEGER PRIMARY KEY,"
+" uid INTEGER NOT NULL,"
+" gid INTEGER NOT NULL,"
+" pid INTEGER NOT NULL,"
+" program TEXT NOT NULL,"
+" title TEXT NOT NULL,"
+" UNIQUE(uid, gid, pid, program, title)"
+") STRICT;"
+
+/* What happened, in order. Within an epoch seq has no holes. */
+"CREATE TABLE record("
+" seq INTEGER PRIMARY KEY,"
+" time_ns INTEGER NOT NULL,"  /* when it happened */
+" op INTEGER NOT NULL,"       /* number of the operation, tbl/ops.h */
+" flags INTEGER NOT NULL,"    /* enum record_flag of record.h */
+" who INTEGER NOT NULL,"      /* who.id */
+" obj BLOB,"                  /* object, NULL if there is none */
+" path TEXT,"                 /* tree path when it happened */
+" path2 TEXT,"                /* second path, target, name of attribute */
+" mode INTEGER NOT NULL,"     /* type and permissions after the change */
+" uid INTEGER NOT NULL,"      /* owner after the change */
+" gid INTEGER NOT NULL,"
+" size INTEGER NOT NULL,"     /* of the file after the change */
+" ranges BLOB,"               /* what was written: pairs of offset and length,
+                               * 8 bytes each, big-endian; NULL: not known */
+" since INTEGER,"             /* `write`: seq of the `open` or `create` that
+                               * began it */
+" total INTEGER NOT NULL"     /* bytes written by this and all earlier records
+                               * of `write` and `truncate`: the difference of
+                               * two rows is what lies between them */
+") STRICT;"
+
+/* Files whose content is not settled: opened and written to, not closed. */
+"CREATE TABLE dirty("
+" obj BLOB PRIMARY KEY,"
+" seq INTEGER NOT NULL,"      /* of the `open` or `create` */
+" path TEXT NOT NULL,"        /* follows renames */
+" gone INTEGER NOT NULL"      /* 1: its last name was removed meanwhile */
+") STRICT, WITHOUT ROWID;";
+
+static const char schema_replicas[] =
+/* One row a replica. cursor: all records up to it were dealt with; inflight:
+ * those up to it may have been applied in part; seeded: the first copy is
+ * complete. A removed one keeps its row for the history of deliveries. */
+"CREATE TABLE replica("
+" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+" name TEXT NOT NULL,"
+" url TEXT NOT NULL,"
+" identity TEXT,"
+" known_hosts TEXT,"
+" accept_new INTEGER NOT NULL,"
+" adopt INTEGER NOT NULL,"
+" paused INTEGER NOT NULL,"
+" from_config INTEGER NOT NULL,"
+" state INTEGER NOT NULL DEFAULT 0," /* enum replica_state */
+" error TEXT,"                /* newest, NULL when all is well */
+" error_ns INTEGER NOT NULL DEFAULT 0,"
+" cursor INTEGER NOT NULL DEFAULT 0,"
+" inflight INTEGER NOT NULL DEFAULT 0,"
+" seeded INTEGER NOT NULL DEFAULT 0,"
+" removed_ns INTEGER NOT NULL DEFAULT 0" /* 0: in use */
+") STRICT;"
+"CREATE UNIQUE INDEX replica_name ON replica(name) WHERE removed_ns = 0;"
+
+/* When records reached a replica: those with from_seq < seq <= to_seq. */
+"CREATE TABLE delivery("
+" replica INTEGER NOT NULL,"
+" to_seq INTEGER NOT NULL,"
+" from_seq INTEGER NOT NULL,"
+" time_ns INTEGER NOT NULL,"
+" PRIMARY KEY(replica, to_seq)"
+") STRICT, WITHOUT ROWID;"
+
+/* Paths that could not be brought to a replica and are tried again; the
+ * records at, below or above path with from_seq < seq <= seq are held back. */
+"CREATE TABLE parked("
+" replica INTEGER NOT NULL,"
+" path TEXT NOT NULL,"
+" from_seq INTEGER NOT NULL,"
+" seq INTEGER NOT NULL,"
+" error TEXT,"
+" tries INTEGER NOT NULL,"
+" first_ns INTEGER NOT NULL,"
+" next_ns INTEGER NOT NULL,"  /* not tried again before */
+" PRIMARY KEY(replica, path)"
+") STRICT, WITHOUT ROWID;"
+
+/* Paths that were parked and arrived in the end, at time_ns. One that was
+ * renamed while it was parked is here with time_ns 0 until then, and with the
+ * path in `parked` that it became. */
+"CREATE TABLE late("
+" replica INTEGER NOT NULL,"
+" to_seq INTEGER NOT NULL,"
+" path TEXT NOT NULL,"
+" from_seq INTEGER NOT NULL,"
+" time_ns INTEGER NOT NULL,"
+" parked_as TEXT,"
+" PRIMARY KEY(replica, to_seq, path)"
+") STRICT, WITHOUT ROWID;"
+
+/* The names that an object with several of them has on a replica. */
+"CREATE TABLE link("
+" replica INTEGER NOT NULL,"
+" path TEXT NOT NULL,"
+" obj BLOB NOT NULL,"
+" PRIMARY KEY(replica, path)"
+") STRICT, WITHOUT ROWID;"
+
+/* Records up to seq that concern path are applied by comparing. */
+"CREATE TABLE fence("
+" replica INTEGER NOT NULL,"
+" path TEXT NOT NULL,"
+" seq INTEGER NOT NULL,"
+" PRIMARY KEY(replica, path)"
+") STRICT, WITHOUT ROWID;"
+
+/* What SFTP cannot carry, counted by kind, with one example. */
+"CREATE TABLE uncarried("
+" replica INTEGER NOT NULL,"
+" kind TEXT NOT NULL,"
+" count INTEGER NOT NULL,"
+" example TEXT,"
+" PRIMARY KEY(replica, kind)"
+") STRICT, WITHOUT ROWID;"
+
+"PRAGMA user_version = 1;";
+/* clang-format on */
+
+/* make_uuid - a random one (version 4), as text. */
+static int make_uuid(char out[37])
+{
+	uint8_t b[16];
+	if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
+		return -EIO;
+	b[6] = (b[6] & 0x0f) | 0x40;
+	b[8] = (b[8] & 0x3f) | 0x80;
+	char *o = out;
+	for (int i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*o++ = '-';
+		o += snprintf(o, 3, "%02x", b[i]);
+	}
+	return 0;
+}
+
+static int schema_fill(struct journal *j)
+{
+	char uuid[37];
+	int r = make_uuid(uuid);
+	if (r == 0)
+		r = db_script(j, schema_records);
+	if (r == 0)
+		r = db_script(j, schema_replicas);
+	if (r == 0)
+		r = journal_meta_set(j, "uuid", uuid);
+	return r;
+}
+
+int schema_create(struct journal *j)
+{
+	int64_t version;
+	int r = db_number(j, &version, 0, "PRAGMA user_version", "");
+	if (r < 0 || version > 0)
+		return r;
+	r = journal_transaction_begin(j);
+	if (r < 0)
+		return r;
+	/* somebody else may have been faster */
+	r = db_number(j, &version, 0, "PRAGMA user_version", "");
+	if (r == 0 && version == 0)
+		r = schema_fill(j);
+	int r2 = journal_transaction_end(j, r == 0);
+	return r < 0 ? r : r2;
+}
+
+int schema_check(struct journal *j)
+{
+	int64_t version;
+	int r = db_number(j, &version, 0, "PRAGMA user_version", "");
+	if (r < 0)
+		return r;
+	if (version == 0) {
+		snprintf(j->error, sizeof(j->error), "there is no journal yet");
+		return -ENOENT;
+	}
+	if (version > SCHEMA_VERSION) {
+		snprintf(j->error, sizeof(j->error),
+			 "the journal was made by a newer mirrorfs (format "
+			 "%lld, known is %d)",
+			 (long long)version, SCHEMA_VERSION);
+		return -EOPNOTSUPP;
+	}
+	CLEANUP_FREE char *uuid = NULL;
+	r = journal_meta_get(j, "uuid", &uuid);
+	if (r == 0 && (!uuid || strlen(uuid) != 36)) {
+		snprintf(j->error, sizeof(j->error), "its uuid is missing");
+		r = -EUCLEAN;
+	}
+	if (r == 0)
+		memcpy(j->uuid, uuid, sizeof(j->uuid));
+	return r;
+}

@@ -1,0 +1,150 @@
+/*
+ * "Has all of this arrived?"
+ *
+ * What was being written when somebody asks belongs to what was recorded:
+ * its `write` record comes later and carries the content. So the answer waits
+ * until such a file has settled, and then includes that record; `since` of a
+ * `write` row tells when it began.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+
+#include "paths.h"
+#include "lib/journal/db.h"
+
+/* wait_busy - a file concerning `path` that began by `seq` and goes on. */
+static int wait_busy(struct journal *j, uint64_t seq, const char *path,
+		     char **ret_busy)
+{
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = db_query(j, &st,
+			 "SELECT path FROM dirty WHERE seq <= ? AND gone = 0",
+			 "l", seq);
+	while (r == 0 && (r = db_next(j, st)) > 0) {
+		const char *p = (const char *)sqlite3_column_text(st, 0);
+		r = 0;
+		if (path && !path_related(p, path))
+			continue;
+		if (ret_busy)
+			*ret_busy = db_strdup(p);
+		return -EAGAIN;
+	}
+	return r;
+}
+
+/* wait_settled - the newest record that settles what began by `seq`. */
+static int wait_settled(struct journal *j, uint64_t seq, const char *path,
+			uint64_t *ret_target)
+{
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = db_query(j, &st,
+			 "SELECT " RECORD_COLUMNS " FROM record "
+			 "WHERE seq > ?1 AND since > 0 AND since <= ?1 "
+			 "ORDER BY seq", "l", seq);
+	while (r == 0 && (r = db_next(j, st)) > 0) {
+		if (db_row_related(st, path))
+			*ret_target = (uint64_t)sqlite3_column_int64(st,
+								     COL_SEQ);
+		r = 0;
+	}
+	return r;
+}
+
+/*
+ * wait_newest - the newest record up to `seq` that concerns `path`. What all
+ * replicas have need not be looked at; when nothing is left, what they have
+ * is the answer.
+ */
+static int wait_newest(struct journal *j, uint64_t seq, const char *path,
+		       uint64_t *ret_target)
+{
+	int64_t have;
+	int r = db_number(j, &have, 0,
+			  "SELECT min(cursor) FROM replica "
+			  "WHERE removed_ns = 0", "");
+	DB_RESET sqlite3_stmt *st = NULL;
+	if (r == 0)
+		r = db_query(j, &st,
+			     "SELECT " RECORD_COLUMNS " FROM record "
+			     "WHERE seq <= ? AND seq > ? ORDER BY seq DESC",
+			     "ll", seq, have);
+	while (r == 0 && (r = db_next(j, st)) > 0) {
+		r = 0;
+		if (db_row_related(st, path)) {
+			*ret_target = (uint64_t)sqlite3_column_int64(st,
+								     COL_SEQ);
+			return 0;
+		}
+	}
+	if (r == 0)
+		*ret_target = (uint64_t)have < seq ? (uint64_t)have : seq;
+	return r;
+}
+
+static int wait_target(struct journal *j, uint64_t seq, const char *path,
+		       uint64_t *ret_target, char **ret_busy)
+{
+	uint64_t held, target = 0;
+	int r = journal_last_seq(j, &held);
+	if (r < 0)
+		return r;
+	if (held < seq)
+		return -ENODATA;
+	r = wait_busy(j, seq, path, ret_busy);
+	if (r == 0)
+		r = wait_newest(j, seq, path, &target);
+	if (r == 0)
+		r = wait_settled(j, seq, path, &target);
+	if (r == 0)
+		*ret_target = target;
+	return r;
+}
+
+int journal_wait_target(struct journal *j, uint64_t seq, const char *path,
+			uint64_t *ret_target, char **ret_busy)
+{
+	int r = db_snapshot_begin(j);
+	if (r < 0)
+		return r;
+	r = wait_target(j, seq, path, ret_target, ret_busy);
+	db_snapshot_end(j);
+	return r;
+}
+
+/* wait_parked - 1: something up to `target` that concerns `path` is parked. */
+static int wait_parked(struct journal *j, int64_t id, uint64_t target,
+		       const char *path)
+{
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = db_query(j, &st,
+			 "SELECT path FROM parked "
+			 "WHERE replica = ? AND from_seq < ?", "ll", id,
+			 target);
+	while (r == 0 && (r = db_next(j, st)) > 0) {
+		const char *p = (const char *)sqlite3_column_text(st, 0);
+		if (!path || path_related(p, path))
+			return 1;
+		r = 0;
+	}
+	return r;
+}
+
+int journal_wait_done(struct journal *j, const char *replica, uint64_t target,
+		      const char *path)
+{
+	struct replica_row row;
+	int r = db_snapshot_begin(j);
+	if (r < 0)
+		return r;
+	r = journal_replica_get(j, replica, &row);
+	if (r == 0) {
+		bool there = row.seeded && row.cursor >= target;
+		r = there ? wait_parked(j, row.id, target, path) : 1;
+		if (r >= 0)
+			r = !r;
+		replica_row_done(&row);
+	}
+	db_snapshot_end(j);
+	return r;
+}

@@ -1,0 +1,229 @@
+/*
+ * The thread that moves records from the ring into the database.
+ *
+ * wait, take, one transaction, taken, wake the sync process. There is no
+ * delay of its own: while one batch is being committed the next one gathers,
+ * so batches grow by themselves when there is much to do. Records stay in the
+ * ring until the commit; killed at any point, the writer loses none.
+ *
+ * When the database cannot be written, the batch is tried again each second
+ * until it can; meanwhile the ring takes what comes (ring.c).
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "lib/journal/db.h"
+#include "lib/journal/memory.h"
+
+#define WRITER_BATCH      4096u
+#define PRUNE_INTERVAL_NS (60 * NS_PER_S)
+#define IDLE_MS           60000 /* for pruning; records wake it */
+#define STOP_TRIES        3
+
+struct journal_writer {
+	struct journal *j;     /* owned by the thread */
+	struct shared *s;      /* borrowed */
+	int wake_fd;           /* borrowed */
+	int64_t history_ns;    /* constant */
+	pthread_t thread;
+	atomic_bool stop;
+	pthread_mutex_t lock;  /* LOCK_writer: for `nap` alone */
+	pthread_cond_t nap;
+	/* owned by the thread: */
+	int64_t prune_ns;      /* not before, monotonic */
+	struct record batch[WRITER_BATCH];
+};
+
+/* writer_nap - a second, or until it is to stop. */
+static void writer_nap(struct journal_writer *w)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec++;
+	pthread_mutex_lock(&w->lock);
+	while (!w->stop &&
+	       pthread_cond_timedwait(&w->nap, &w->lock, &until) == 0)
+		;
+	pthread_mutex_unlock(&w->lock);
+	if (w->stop) /* then without a nap: a moment between the last tries */
+		nanosleep(&(struct timespec){.tv_nsec = 200 * NS_PER_MS},
+			  NULL);
+}
+
+static void writer_wake(struct journal_writer *w)
+{
+	uint64_t one = 1;
+	if (w->wake_fd >= 0 && write(w->wake_fd, &one, sizeof(one)) < 0 &&
+	    errno != EAGAIN)
+		log_error("cannot wake the sync process: %s", strerror(errno));
+}
+
+/* writer_commit - until it is in the database; false: to stop, and it is not
+ * there. */
+static bool writer_commit(struct journal_writer *w, unsigned n)
+{
+	bool said = false;
+	int tries = 0, r;
+	while ((r = db_append(w->j, w->batch, n)) < 0) {
+		if (!said)
+			log_error("the journal cannot be written: %s; "
+				  "changes are kept in memory",
+				  journal_error(w->j));
+		said = true;
+		if (w->stop && ++tries >= STOP_TRIES)
+			return false;
+		writer_nap(w);
+	}
+	if (said)
+		log_notice("the journal can be written again");
+	return true;
+}
+
+static void writer_prune(struct journal_writer *w)
+{
+	int64_t now = clock_mono_ns();
+	if (w->history_ns == 0 || now < w->prune_ns || w->stop)
+		return;
+	int r = db_prune(w->j, w->history_ns);
+	if (r < 0)
+		log_debug("cannot prune the journal: %s", journal_error(w->j));
+	if (r <= 0)
+		w->prune_ns = now + PRUNE_INTERVAL_NS;
+}
+
+static void *writer_loop(void *arg)
+{
+	struct journal_writer *w = arg;
+	ring_pay_gap(w->s);
+	for (;;) {
+		bool stop = w->stop, overflow;
+		unsigned n = shared_take(w->s, w->batch, WRITER_BATCH,
+					 &overflow);
+		if (overflow)
+			log_error("the ring is full: changes were not "
+				  "recorded, everything will be compared");
+		bool ok = n == 0 || writer_commit(w, n);
+		for (unsigned i = 0; i < n; i++)
+			record_done(&w->batch[i]);
+		if (!ok)
+			break;
+		if (n > 0 || overflow)
+			shared_taken(w->s);
+		if (n > 0) {
+			writer_wake(w);
+			continue;
+		}
+		if (stop)
+			break;
+		writer_prune(w);
+		shared_wait(w->s, IDLE_MS);
+	}
+	return NULL;
+}
+
+static int writer_start_thread(struct journal_writer *w)
+{
+	pthread_condattr_t a;
+	pthread_condattr_init(&a);
+	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->nap, &a);
+	pthread_condattr_destroy(&a);
+	pthread_mutex_init(&w->lock, NULL);
+	return -pthread_create(&w->thread, NULL, writer_loop, w);
+}
+
+static void writer_free(struct journal_writer *w)
+{
+	journal_close(w->j);
+	pthread_cond_destroy(&w->nap);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+int journal_writer_start(const char *state_dir, struct shared *s, int wake_fd,
+			 int64_t history_ns, struct journal_writer **ret)
+{
+	struct journal *j;
+	int r = journal_open(state_dir, JOURNAL_WRITE, &j);
+	if (r < 0)
+		return r;
+	struct journal_writer *w = calloc(1, sizeof(*w));
+	if (!w)
+		abort();
+	w->j = j;
+	w->s = s;
+	w->wake_fd = wake_fd;
+	w->history_ns = history_ns;
+	r = writer_start_thread(w);
+	if (r < 0) {
+		writer_free(w);
+		return r;
+	}
+	*ret = w;
+	return 0;
+}
+
+void journal_writer_stop(struct journal_writer *w)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_signal(&w->nap);
+	pthread_mutex_unlock(&w->lock);
+	ring_poke(w->s);
+	pthread_join(w->thread, NULL);
+	writer_free(w);
+}
+
+/* ---- without a thread: the supervisor after the worker's death ---- */
+
+static int drain_ring(struct journal *j, struct shared *s,
+		      struct record *batch)
+{
+	int total = 0;
+	for (;;) {
+		bool overflow;
+		unsigned n = shared_take(s, batch, WRITER_BATCH, &overflow);
+		int r = db_append(j, batch, n);
+		for (unsigned i = 0; i < n; i++)
+			record_done(&batch[i]);
+		if (r < 0)
+			return r;
+		total += (int)n;
+		shared_taken(s);
+		if (n == 0 && !overflow)
+			return total;
+	}
+}
+
+int journal_drain(struct journal *j, struct shared *s)
+{
+	struct record left[SHARED_THREADS];
+	struct record *batch = calloc(WRITER_BATCH, sizeof(*batch));
+	if (!batch)
+		abort();
+	ring_pay_gap(s);
+	int r = drain_ring(j, s, batch);
+	if (r >= 0) {
+		unsigned n = shared_leftovers(s, left);
+		for (unsigned i = 0; i < n; i++) {
+			shared_append(s, &left[i]);
+			record_done(&left[i]);
+		}
+		int more = drain_ring(j, s, batch);
+		r = more < 0 ? more : r + more;
+	}
+	free(batch);
+	return r;
+}

@@ -1,0 +1,52 @@
+/* layer: sync */
+#ifndef SYNC_ACTION_H
+#define SYNC_ACTION_H
+
+/*
+ * An action: what a replica is told to do, made by the plan out of one or
+ * several records. It reads the master when it is sent, not when it is made:
+ * the content and attributes of `obj` as they are then.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "record.h"
+
+enum action_kind {
+	ACT_NONE,      /* was folded into another one */
+	ACT_PUT,       /* path gets the content and attributes of obj */
+	ACT_MKDIR,     /* path, with the attributes of the record */
+	ACT_SYMLINK,   /* path -> target */
+	ACT_LINK,      /* path2 becomes another name of path */
+	ACT_NAME,      /* path names obj, whose content is still to come */
+	ACT_RENAME,    /* path becomes path2, replacing it */
+	ACT_EXCHANGE,  /* path and path2 change places */
+	ACT_UNLINK,    /* path, if it is there */
+	ACT_RMDIR,     /* path, if it is there */
+	ACT_SETATTR,   /* path gets the attributes of obj */
+	ACT_RECONCILE, /* path is made equal to what the master has now */
+	ACT_OBJECT,    /* … and all names that the replica has of obj */
+};
+
+/* How sure reconcile must be that a regular file is the same. */
+enum strictness {
+	STRICT_ATTR, /* content counts as the same when the size is */
+	STRICT_DATA, /* … when size and time (1 s) are */
+	STRICT_FULL, /* never: upload it */
+};
+
+struct action {
+	enum action_kind kind;
+	bool fresh;              /* PUT, SYMLINK: nothing is at path before */
+	bool absent;             /* PUT: the replica has no name of obj before */
+	bool tree;               /* RENAME: of a directory */
+	bool deep;               /* RECONCILE: and all below it */
+	enum strictness strict;  /* RECONCILE, OBJECT */
+	const struct record *rec;/* newest that it stands for; borrowed */
+	const char *path;        /* borrowed from a record */
+	const char *path2;       /* … or NULL; SYMLINK: its target */
+	uint64_t first_seq;      /* oldest record that it stands for */
+};
+
+#endif

@@ -1,0 +1,434 @@
+/*
+ * A batch: records after the cursor, planned, applied, done over where that
+ * failed, and the cursor moved. What a crash leaves at each point: before
+ * `inflight` is stored, nothing was sent; after it, and before the cursor is,
+ * any part may have been applied, and batch_resume has it compared.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cleanup.h"
+#include "clock.h"
+#include "log.h"
+#include "paths.h"
+#include "sync/engine.h"
+
+#define BATCH_MAX  4096
+#define REDO_TRIES 2
+
+static bool view_by_state(void *arg, const char *path, uint64_t seq)
+{
+	struct engine *e = arg;
+
+	return seq <= pathset_related(&e->fences, path);
+}
+
+static enum plan_held view_held(void *arg, const char *path, uint64_t seq)
+{
+	struct engine *e = arg;
+
+	if (pathset_cover(&e->parked_paths, path))
+		return HELD_HERE;
+	return pathset_below(&e->parked_paths, path) ? HELD_BELOW : HELD_NO;
+}
+
+static const struct {
+	enum step_kind step;
+} steps_of[] = {
+	[ACT_PUT] = {STEP_PUT},		[ACT_MKDIR] = {STEP_MKDIR},
+	[ACT_SYMLINK] = {STEP_SYMLINK}, [ACT_LINK] = {STEP_LINK},
+	[ACT_RENAME] = {STEP_RENAME},	[ACT_EXCHANGE] = {STEP_EXCHANGE},
+	[ACT_UNLINK] = {STEP_REMOVE},	[ACT_RMDIR] = {STEP_RMDIR},
+	[ACT_SETATTR] = {STEP_SETATTR},
+};
+
+/* takes_name - path names the object from now on: one more name, when it has
+ * others, else none that must be known. */
+static void takes_name(struct engine *e, const struct action *a)
+{
+	const char **names;
+
+	if (links_is(e->links, a->path, &a->rec->obj))
+		return;
+	links_del(e->links, a->path);
+	if (links_other(e->links, &a->rec->obj, a->path, &names) > 0)
+		links_add(e->links, &a->rec->obj, a->path);
+	free(names);
+}
+
+void batch_sending(struct engine *e, const struct action *a)
+{
+	switch (a->kind) {
+	case ACT_LINK:
+		links_add(e->links, &a->rec->obj, a->path);
+		links_add(e->links, &a->rec->obj, a->path2);
+		break;
+	case ACT_RENAME:
+		links_move(e->links, a->path, a->path2);
+		break;
+	case ACT_EXCHANGE:
+		links_swap(e->links, a->path, a->path2);
+		break;
+	case ACT_UNLINK:
+		links_del(e->links, a->path);
+		break;
+	case ACT_SYMLINK:
+	case ACT_PUT:
+		takes_name(e, a);
+		break;
+	default:
+		break;
+	}
+}
+
+static int push_action(struct engine *e, const struct action *a)
+{
+	bool two = a->kind == ACT_LINK || a->kind == ACT_RENAME ||
+		   a->kind == ACT_EXCHANGE;
+	int r = 0;
+
+	if (a->kind == ACT_NAME) { /* nothing to send, all is to come */
+		links_add(e->links, &a->rec->obj, a->path);
+		return 0;
+	}
+	if (a->kind != ACT_SETATTR) {
+		engine_touch_parent(e, a->path);
+		if (two)
+			engine_touch_parent(e, a->path2);
+	}
+	if (a->kind == ACT_MKDIR ||
+	    (a->kind == ACT_SETATTR && S_ISDIR(a->rec->mode))) {
+		CLEANUP_FREE char *inside = path_join(a->path, "x");
+		engine_touch_parent(e, inside);
+	}
+	r = engine_push(e, steps_of[a->kind].step, a->path,
+			two ? a->path2 : NULL, &a->rec->obj, (void *)a);
+	if (r == 0 && a->tree)
+		r = engine_moved(e, a->path, a->path2);
+	if (r == 0 && a->kind == ACT_EXCHANGE)
+		r = engine_swapped(e, a->path, a->path2);
+	return r;
+}
+
+/* is_state - made after the others, by reconcile. */
+static bool is_state(const struct action *a)
+{
+	return a->kind == ACT_RECONCILE || a->kind == ACT_OBJECT;
+}
+
+/* The paths that later actions of the batch share with a failed one have
+ * become doubtful as well. */
+static void taint(const struct plan *plan, struct pathset *bad)
+{
+	for (unsigned i = 0; i < plan->n; i++) {
+		const struct action *a = &plan->actions[i];
+		bool two = a->kind == ACT_LINK || a->kind == ACT_RENAME ||
+			   a->kind == ACT_EXCHANGE;
+		if (is_state(a))
+			continue;
+		if (!pathset_related(bad, a->path) &&
+		    !(two && pathset_related(bad, a->path2)))
+			continue;
+		pathset_put(bad, a->path, 1);
+		if (two)
+			pathset_put(bad, a->path2, 1);
+	}
+}
+
+/* redo - reconcile one path. What fails is tried again at once, as the master
+ * goes on changing under our eyes; then it is parked. */
+static int redo(struct engine *e, const char *path, enum strictness strict,
+		bool deep, uint64_t seq)
+{
+	char **failed = NULL;
+	unsigned n;
+	int r = reconcile(e, path, strict, deep);
+
+	for (int try = 0; r == 0 && (n = engine_take_failed(e, &failed)) > 0;
+	     try++) {
+		for (unsigned i = 0; i < n; i++) {
+			if (r == 0)
+				r = try < REDO_TRIES
+					    ? reconcile(e, failed[i],
+							STRICT_FULL, true)
+					    : engine_park(e, failed[i], seq);
+			free(failed[i]);
+		}
+		free(failed);
+		failed = NULL;
+	}
+	free(failed);
+	return r;
+}
+
+/* redo_failed - what the steps of the plan could not do. */
+static int redo_failed(struct engine *e, const struct plan *plan, uint64_t seq)
+{
+	struct pathset bad = {0};
+	char **failed = NULL;
+	unsigned n = engine_take_failed(e, &failed);
+	int r = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		pathset_put(&bad, failed[i], 1);
+		free(failed[i]);
+	}
+	free(failed);
+	if (n == 0)
+		return 0;
+	taint(plan, &bad);
+	for (unsigned i = 0; r == 0 && i < plan->n; i++) {
+		const struct action *a = &plan->actions[i];
+		if (is_state(a))
+			continue;
+		bool deep = a->tree || a->kind == ACT_EXCHANGE;
+		const char *paths[] = {
+			a->path, a->kind == ACT_LINK || a->kind == ACT_RENAME ||
+						 a->kind == ACT_EXCHANGE
+					 ? a->path2
+					 : NULL};
+		for (int k = 0; r == 0 && k < 2 && paths[k]; k++) {
+			if (pathset_at(&bad, paths[k]) == 1)
+				r = redo(e, paths[k], STRICT_FULL, deep, seq);
+			if (pathset_at(&bad, paths[k]))
+				pathset_put(&bad, paths[k], 2); /* once */
+		}
+	}
+	pathset_done(&bad);
+	return r;
+}
+
+/* run_state - reconcile the path, and with OBJECT all other names that the
+ * replica has of the object: it changed under them, too. */
+static int run_state(struct engine *e, const struct action *a, uint64_t seq)
+{
+	const char **names = NULL;
+	unsigned n = a->kind == ACT_OBJECT ? links_other(e->links, &a->rec->obj,
+							 a->path, &names)
+					   : 0;
+	int r = 0;
+
+	/* reconcile changes the set that the names belong to */
+	for (unsigned i = 0; i < n; i++)
+		names[i] = strdup(names[i]);
+	r = redo(e, a->path, a->strict, a->deep, seq);
+	for (unsigned i = 0; i < n; i++) {
+		if (r == 0)
+			r = redo(e, names[i], a->strict, false, seq);
+		free((char *)names[i]);
+	}
+	free(names);
+	return r;
+}
+
+static int run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < plan->n_counts; i++)
+		for (uint64_t k = 0; k < plan->counts[i].n; k++)
+			engine_count(e, plan->counts[i].kind,
+				     plan->counts[i].example);
+	for (unsigned i = 0; r == 0 && i < plan->n; i++) {
+		if (!is_state(&plan->actions[i]))
+			r = push_action(e, &plan->actions[i]);
+	}
+	if (r == 0)
+		r = exec_drain(e->exec);
+	if (r == 0)
+		r = redo_failed(e, plan, seq);
+	for (unsigned i = 0; r == 0 && i < plan->n; i++) {
+		if (is_state(&plan->actions[i]))
+			r = run_state(e, &plan->actions[i], seq);
+	}
+	return r;
+}
+
+/* commit - the cursor is at `seq`: on the replica, then in the journal. */
+static int commit(struct engine *e, uint64_t seq, bool seeded)
+{
+	int r = engine_dir_times(e);
+	char **failed = NULL;
+
+	/* a folder whose times cannot be set: it says so by other steps */
+	unsigned n = engine_take_failed(e, &failed);
+	for (unsigned i = 0; i < n; i++)
+		free(failed[i]);
+	free(failed);
+	if (r == 0)
+		r = stage_write(e->remote, journal_uuid(e->journal), seq);
+	if (r == -ENOTCONN || r == -ECANCELED)
+		return r;
+	r = journal_transaction_begin(e->journal);
+	if (r < 0)
+		return r;
+	r = engine_flush(e);
+	if (r == 0)
+		r = journal_fences_drop(e->journal, e->row.id, seq);
+	if (r >= 0)
+		r = journal_batch_end(e->journal, e->row.id, seq, seeded);
+	int r2 = journal_transaction_end(e->journal, r >= 0);
+	if (r < 0 || r2 < 0)
+		return r < 0 ? r : r2;
+	pathset_drop(&e->fences, seq);
+	e->cursor = seq;
+	e->seeded = seeded;
+	return 0;
+}
+
+/* touch_folders - what came and went within the batch, and what is not
+ * carried, has changed its folder all the same. */
+static void touch_folders(struct engine *e, const struct record *records,
+			  unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct record *r = &records[i];
+		switch (r->op) {
+		case OP_LINK:
+		case OP_RENAME:
+			engine_touch_parent(e, r->path2);
+			/* fall through */
+		case OP_CREATE:
+		case OP_MKDIR:
+		case OP_SYMLINK:
+		case OP_MKNOD:
+		case OP_UNLINK:
+		case OP_RMDIR:
+			engine_touch_parent(e, r->path);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+int batch_run(struct engine *e, bool *ret_some)
+{
+	struct record *records = calloc(BATCH_MAX, sizeof(*records));
+	const struct plan_view view = {view_by_state, view_held, e};
+	struct plan plan;
+	int n, r;
+
+	if (!records)
+		abort();
+	n = journal_read(e->journal, e->cursor, records, BATCH_MAX);
+	*ret_some = n > 0;
+	r = n < 0 ? n : 0;
+	if (n == 0 && shared_settled_seq(e->shared) == e->cursor)
+		engine_settled(e);
+	if (n > 0) {
+		plan_build(records, (unsigned)n, &view, e->memory, &plan);
+		uint64_t last = records[plan.used - 1].seq;
+		if (plan.n) {
+			r = journal_batch_begin(e->journal, e->row.id, last);
+			e->inflight = last;
+		}
+		touch_folders(e, records, plan.used);
+		if (r >= 0)
+			r = run_plan(e, &plan, last);
+		if (r >= 0)
+			r = commit(e, last, true);
+		plan_done(&plan);
+	}
+	for (int i = 0; i < n; i++)
+		record_done(&records[i]);
+	free(records);
+	return r;
+}
+
+int batch_parked(struct engine *e)
+{
+	int64_t now = clock_wall_ns();
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < e->n_parked; i++) {
+		struct parked *p = &e->parked[i];
+		if (p->next_ns > now)
+			continue;
+		CLEANUP_FREE char *path = strdup(p->path);
+		uint64_t seq = p->seq;
+		char **failed = NULL;
+		e->reconciling = true;
+		r = reconcile(e, path, STRICT_FULL, true);
+		e->reconciling = false;
+		unsigned n = r == 0 ? engine_take_failed(e, &failed) : 0;
+		for (unsigned k = 0; k < n; k++)
+			free(failed[k]);
+		free(failed);
+		if (r == 0)
+			r = n ? engine_park(e, path, seq)
+			      : engine_unpark(e, path);
+		if (r == 0)
+			r = engine_dir_times(e);
+		i = (unsigned)-1; /* the list has changed */
+		now = r == 0 && e->n_parked ? now : now;
+	}
+	return r;
+}
+
+int batch_seed(struct engine *e)
+{
+	uint64_t before;
+	int r = journal_last_seq(e->journal, &before);
+
+	if (r < 0)
+		return r;
+	if (before < e->inflight)
+		before = e->inflight;
+	r = journal_batch_begin(e->journal, e->row.id, before);
+	if (r < 0)
+		return r;
+	links_clear(e->links);
+	r = redo(e, "", STRICT_DATA, true, before);
+	return r == 0 ? commit(e, before, true) : r;
+}
+
+/* tree_rename_done - what was in flight is one rename of a directory: did it
+ * happen? 1, 0, or -EAGAIN when that cannot be told. */
+static int tree_rename_done(struct engine *e, const struct record *r)
+{
+	struct remote_attr a;
+
+	if (r->op != OP_RENAME || !S_ISDIR(r->mode) || r->flags & RF_EXCHANGE ||
+	    pathset_related(&e->fences, r->path) ||
+	    pathset_related(&e->fences, r->path2))
+		return -EAGAIN;
+	int from = remote_lstat(e->remote, r->path, &a);
+	int to = remote_lstat(e->remote, r->path2, &a);
+	if (from == -ENOTCONN || to == -ENOTCONN)
+		return -ENOTCONN;
+	if (from == -ENOENT && to == 0)
+		return 1;
+	return from == 0 ? 0 : -EAGAIN;
+}
+
+int batch_resume(struct engine *e)
+{
+	struct record records[2];
+	int n, r = -EAGAIN;
+
+	if (e->inflight <= e->cursor)
+		return 0;
+	n = journal_read(e->journal, e->cursor, records, 2);
+	if (n < 0)
+		return n;
+	if (n > 0 && records[0].seq == e->inflight)
+		r = tree_rename_done(e, &records[0]);
+	if (r == 1) {
+		links_move(e->links, records[0].path, records[0].path2);
+		engine_touch_parent(e, records[0].path);
+		engine_touch_parent(e, records[0].path2);
+		r = engine_moved(e, records[0].path, records[0].path2);
+		if (r == 0)
+			r = commit(e, e->inflight, true);
+	} else if (r == -EAGAIN) {
+		r = engine_fence(e, "", e->inflight);
+	}
+	for (int i = 0; i < n; i++)
+		record_done(&records[i]);
+	return r;
+}

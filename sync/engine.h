@@ -1,0 +1,116 @@
+/* layer: sync */
+#ifndef SYNC_ENGINE_H
+#define SYNC_ENGINE_H
+
+/*
+ * What a replica's thread has in its hands while it is connected: the
+ * connection, its journal, what it remembers of the replica (links, fences,
+ * parked paths), and the executor. Functions return 0, or -ENOTCONN or
+ * -ECANCELED, upon which everything is to be closed, or another negative errno
+ * when the journal cannot be used.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "journal.h"
+#include "remote.h"
+#include "sync.h"
+#include "sync/exec.h"
+#include "sync/links.h"
+#include "sync/pathset.h"
+#include "sync/plan.h"
+
+struct text_set; /* engine.c */
+
+struct engine {
+	const struct sync_config *cfg;
+	struct shared *shared;
+	struct journal *journal;
+	struct replica_row row; /* as it was at the start of the thread */
+	int stop_fd, wake_fd;
+	uint64_t cursor, inflight;
+	bool seeded;
+
+	struct remote *remote;
+	struct exec *exec;
+	bool chown_ok;
+
+	struct links *links;
+	struct pathset fences;
+	struct parked *parked;
+	unsigned n_parked;
+	struct pathset parked_paths; /* of parked, number 1 */
+	struct plan_memory *memory;
+	struct text_set *touched; /* directories whose times must be set */
+	struct text_set *recent;     /* those whose times were set since the
+				      * replica had everything: on the master
+				      * another one may have been there */
+	struct text_set *failed;  /* paths of steps that failed */
+	struct text_set *counts;  /* kinds that were not carried */
+	char error[512];	  /* newest failure of a step, in words */
+	bool reconciling;	  /* failed steps are parked, not redone */
+};
+
+/* ---- engine.c ---- */
+void engine_touch_parent(struct engine *e, const char *path);
+int engine_push(struct engine *e, enum step_kind kind, const char *path,
+		const char *path2, const struct fhandle *obj, void *tag);
+void engine_count(struct engine *e, const char *kind, const char *path);
+/* engine_connected - the replica's side is ours and ready (stage.c). */
+int engine_start(struct engine *e);
+void engine_stop(struct engine *e);
+int engine_dir_times(struct engine *e);
+/* engine_flush - links, counts: into the journal, in its transaction. */
+int engine_flush(struct engine *e);
+int engine_fence(struct engine *e, const char *path, uint64_t seq);
+int engine_parked_load(struct engine *e);
+int engine_park(struct engine *e, const char *path, uint64_t seq);
+int engine_unpark(struct engine *e, const char *path);
+/* engine_moved - a tree was renamed: what is parked in it, and folders whose
+ * times are still to be set, move along. */
+int engine_moved(struct engine *e, const char *from, const char *to);
+int engine_swapped(struct engine *e, const char *a, const char *b);
+/* engine_settled - the replica has all that has happened on the master. */
+void engine_settled(struct engine *e);
+/* engine_take_failed - the failed paths, minimal, each owned by the caller;
+ * the set is empty afterwards. */
+unsigned engine_take_failed(struct engine *e, char ***ret);
+
+/* ---- reconcile.c ---- */
+/*
+ * reconcile - make `path` on the replica equal to the lower tree; drains, and
+ * puts a fence. `deep`: with all below. What fails stays in e->failed.
+ */
+int reconcile(struct engine *e, const char *path, enum strictness strict,
+	      bool deep);
+
+/* ---- batch.c ---- */
+/* batch_sending - the action is about to take effect on the replica: the table
+ * of hard links follows. An upload reaches the names that its object has at
+ * that moment, not those that a later action will give it. */
+void batch_sending(struct engine *e, const struct action *a);
+/* batch_run - the next records; *ret_some is false when there were none. */
+int batch_run(struct engine *e, bool *ret_some);
+/* batch_parked - retry what is due. */
+int batch_parked(struct engine *e);
+/* batch_seed - the first copy, or the comparison of everything. */
+int batch_seed(struct engine *e);
+/* batch_resume - after a connection: what was in flight. */
+int batch_resume(struct engine *e);
+
+/* ---- stage.c ---- */
+struct stage_state {
+	bool exists; /* the state file */
+	char uuid[40];
+	uint64_t seq;
+};
+/* stage_check - is the folder there, ours, empty? Changes nothing. */
+int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
+		bool seeded, struct stage_state *ret, struct remote_error *err);
+/* stage_prepare - make .mirrorfs and an empty stage; try what works. */
+int stage_prepare(struct remote *r, const char *url, bool *ret_chown,
+		  struct remote_error *err);
+int stage_write(struct remote *r, const char *uuid, uint64_t seq);
+
+#endif

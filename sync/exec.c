@@ -1,0 +1,403 @@
+/*
+ * Phases of a step: NEW, PREPARING (uploads only), READY, then sent in order
+ * and off the queue; finished when its last answer has come.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "paths.h"
+#include "sync/exec.h"
+#include "sync/lower.h"
+
+#define QUEUE_MAX    2048 /* steps that wait, in memory */
+#define REQUESTS_MAX 4096 /* without an answer, of steps that are sent */
+#define PUMP_MS	     1000
+
+struct exec *exec_new(const struct exec_config *cfg)
+{
+	struct exec *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		abort();
+	x->cfg = *cfg;
+	x->tail = &x->head;
+	return x;
+}
+
+static void step_free(struct step *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s->path);
+	free(s->path2);
+	free(s->stage);
+	free(s->target);
+	free(s);
+}
+
+void exec_free(struct exec *x)
+{
+	struct step *s;
+
+	if (!x)
+		return;
+	while ((s = x->head)) {
+		x->head = s->next;
+		step_free(s);
+	}
+	free(x);
+}
+
+char *exec_stage_name(struct exec *x)
+{
+	char *s;
+
+	if (asprintf(&s, RESERVED_NAME "/stage/%llu",
+		     (unsigned long long)++x->n_stage) < 0)
+		abort();
+	return s;
+}
+
+void step_fail(struct step *s, int error)
+{
+	if (s->result == STEP_DONE) {
+		s->result = STEP_FAILED;
+		s->error = error;
+	}
+}
+
+static void step_finish(struct step *s)
+{
+	struct exec *x = s->exec;
+
+	x->n_live--;
+	x->cfg.finished(x->cfg.arg, s);
+	step_free(s);
+}
+
+void step_answered(struct step *s)
+{
+	if (--s->pending == 0 && s->phase == PHASE_SENT)
+		step_finish(s);
+}
+
+void step_done(void *arg, const struct remote_reply *reply)
+{
+	struct step *s = arg;
+
+	if (reply->status < 0)
+		step_fail(s, reply->status);
+	step_answered(s);
+}
+
+/* what is absent need not be removed */
+static void remove_done(void *arg, const struct remote_reply *reply)
+{
+	struct step *s = arg;
+
+	if (reply->status < 0 && reply->status != -ENOENT)
+		step_fail(s, reply->status);
+	step_answered(s);
+}
+
+/* what may fail without harm */
+static void try_done(void *arg, const struct remote_reply *reply)
+{
+	step_answered(arg);
+}
+
+struct remote_attr attr_owner(const struct stat *st)
+{
+	return (struct remote_attr){
+		.flags = ATTR_OWNER, .uid = st->st_uid, .gid = st->st_gid};
+}
+
+struct remote_attr attr_mode_times(const struct stat *st)
+{
+	return (struct remote_attr){.flags = ATTR_MODE | ATTR_TIMES,
+				    .mode = st->st_mode & 07777,
+				    .atime = (uint32_t)st->st_atim.tv_sec,
+				    .mtime = (uint32_t)st->st_mtim.tv_sec};
+}
+
+/* ---- what is sent for each kind ---- */
+
+static void send_attributes(struct step *s, bool times)
+{
+	struct remote *r = s->exec->cfg.remote;
+	struct remote_attr owner = attr_owner(&s->st);
+	struct remote_attr rest = attr_mode_times(&s->st);
+	bool link = S_ISLNK(s->st.st_mode);
+
+	if (link) /* Linux has no mode of a link */
+		rest.flags = ATTR_TIMES;
+	if (!times)
+		rest.flags &= ~(uint32_t)ATTR_TIMES;
+	if (link && !(remote_caps(r)->ext & EXT_LSETSTAT))
+		return;
+	/* chown clears set-id bits: the owner goes first, by itself */
+	if (s->exec->cfg.chown_ok) {
+		s->pending++;
+		(link ? remote_send_lsetstat
+		      : remote_send_setstat)(r, s->path, &owner, step_done, s);
+	}
+	if (rest.flags) {
+		s->pending++;
+		(link ? remote_send_lsetstat
+		      : remote_send_setstat)(r, s->path, &rest, step_done, s);
+	}
+}
+
+/* step_look - attributes of the object; false when it is gone. */
+static bool step_look(struct step *s)
+{
+	struct fhandle obj;
+	CLEANUP_CLOSE int fd =
+		lower_open_object(s->exec->cfg.lower_fd, &s->obj, O_PATH);
+	int r = fd < 0 ? fd : lower_look_fd(fd, &s->st, &obj);
+
+	if (r == 0)
+		return true;
+	if (r == -ESTALE || r == -ENOENT)
+		s->result = STEP_GONE;
+	else
+		step_fail(s, r);
+	return false;
+}
+
+static void send_mkdir(struct step *s)
+{
+	s->pending++;
+	if (!step_look(s)) {
+		step_answered(s);
+		return;
+	}
+	remote_send_mkdir(s->exec->cfg.remote, s->path, s->st.st_mode & 0777,
+			  step_done, s);
+	send_attributes(s, false);
+}
+
+static void send_symlink(struct step *s)
+{
+	struct remote *r = s->exec->cfg.remote;
+	char *path = s->path;
+
+	s->pending++;
+	if (!step_look(s) ||
+	    lower_readlink(s->exec->cfg.lower_fd, &s->obj, &s->target) < 0) {
+		if (s->result == STEP_DONE)
+			s->result = STEP_GONE;
+		step_answered(s);
+		return;
+	}
+	s->stage = exec_stage_name(s->exec);
+	remote_send_symlink(r, s->target, s->stage, step_done, s);
+	s->path = s->stage;
+	send_attributes(s, true);
+	s->path = path;
+	s->pending++;
+	remote_send_rename(r, s->stage, s->path, step_done, s);
+}
+
+static void send_link(struct step *s)
+{
+	struct remote *r = s->exec->cfg.remote;
+
+	if (!(remote_caps(r)->ext & EXT_HARDLINK)) {
+		s->pending++;
+		step_fail(s, -EOPNOTSUPP);
+		step_answered(s);
+		return;
+	}
+	s->stage = exec_stage_name(s->exec);
+	s->pending += 3;
+	remote_send_link(r, s->path, s->stage, step_done, s);
+	remote_send_rename(r, s->stage, s->path2, step_done, s);
+	/* renaming one name of an object over another does nothing */
+	remote_send_remove(r, s->stage, try_done, s);
+}
+
+static void send_exchange(struct step *s)
+{
+	struct remote *r = s->exec->cfg.remote;
+
+	s->stage = exec_stage_name(s->exec);
+	s->pending += 3;
+	remote_send_rename(r, s->path, s->stage, step_done, s);
+	remote_send_rename(r, s->path2, s->path, step_done, s);
+	remote_send_rename(r, s->stage, s->path2, step_done, s);
+}
+
+static void send_dirtimes(struct step *s)
+{
+	struct remote_attr a;
+	struct fhandle obj;
+
+	s->pending++;
+	if (lower_look(s->exec->cfg.lower_fd, s->path, &s->st, &obj) < 0 ||
+	    !S_ISDIR(s->st.st_mode)) {
+		s->result = STEP_GONE;
+		step_answered(s);
+		return;
+	}
+	a = attr_mode_times(&s->st);
+	a.flags = ATTR_TIMES;
+	remote_send_setstat(s->exec->cfg.remote, s->path, &a, remove_done, s);
+}
+
+static void send_setattr(struct step *s)
+{
+	s->pending++;
+	if (step_look(s))
+		send_attributes(s, !S_ISDIR(s->st.st_mode));
+	step_answered(s);
+}
+
+static void step_send(struct step *s)
+{
+	struct remote *r = s->exec->cfg.remote;
+
+	s->phase = PHASE_SENT;
+	s->exec->cfg.sending(s->exec->cfg.arg, s);
+	switch (s->kind) {
+	case STEP_PUT:
+		upload_publish(s);
+		break;
+	case STEP_MKDIR:
+		send_mkdir(s);
+		break;
+	case STEP_SYMLINK:
+		send_symlink(s);
+		break;
+	case STEP_LINK:
+		send_link(s);
+		break;
+	case STEP_RENAME:
+		s->pending++;
+		remote_send_rename(r, s->path, s->path2, step_done, s);
+		break;
+	case STEP_EXCHANGE:
+		send_exchange(s);
+		break;
+	case STEP_REMOVE:
+		s->pending++;
+		remote_send_remove(r, s->path, remove_done, s);
+		break;
+	case STEP_RMDIR:
+		s->pending++;
+		remote_send_rmdir(r, s->path, remove_done, s);
+		break;
+	case STEP_SETATTR:
+		send_setattr(s);
+		break;
+	case STEP_DIRTIMES:
+		send_dirtimes(s);
+		break;
+	}
+}
+
+/* ---- the engine ---- */
+
+/* Begin and feed uploads in order, as many as may be under way. */
+static void run_uploads(struct exec *x)
+{
+	uint32_t handles = remote_caps(x->cfg.remote)->handles / 2;
+	unsigned max =
+		handles && handles < EXEC_UPLOADS ? handles : EXEC_UPLOADS;
+
+	for (; x->fresh && x->n_active < max; x->fresh = x->fresh->next) {
+		if (x->fresh->kind == STEP_PUT)
+			upload_begin(x->fresh);
+	}
+	for (unsigned i = 0; i < x->n_active;) {
+		struct step *s = x->active[i];
+		while (remote_window_open(x->cfg.remote) && upload_feed(s))
+			;
+		/* one that has ended has left its place to another */
+		i += i < x->n_active && x->active[i] == s;
+	}
+}
+
+/* Send what is at the head, as long as it is ready. */
+static bool run_head(struct exec *x)
+{
+	bool moved = false;
+	struct step *s;
+
+	while ((s = x->head) && remote_pending(x->cfg.remote) < REQUESTS_MAX) {
+		if (s->kind == STEP_PUT && s->phase == PHASE_NEW &&
+		    s->retries) /* from the start again */
+			upload_begin(s);
+		if (s->kind == STEP_PUT &&
+		    (s->phase != PHASE_READY || !upload_settled(s)))
+			break;
+		if (x->fresh == s)
+			x->fresh = s->next;
+		x->head = s->next;
+		if (!x->head)
+			x->tail = &x->head;
+		step_send(s);
+		moved = true;
+	}
+	return moved;
+}
+
+static int run(struct exec *x, bool wait)
+{
+	struct pollfd stop = {.fd = x->cfg.stop_fd, .events = POLLIN};
+
+	do
+		run_uploads(x);
+	while (run_head(x));
+	if (poll(&stop, 1, 0) > 0)
+		return -ECANCELED;
+	if (!remote_pending(x->cfg.remote))
+		return 0; /* steps may end without a request */
+	int r = remote_pump(x->cfg.remote, wait ? PUMP_MS : 0, -1);
+	return r < 0 ? -ENOTCONN : 0;
+}
+
+int exec_push(struct exec *x, enum step_kind kind, const char *path,
+	      const char *path2, const struct fhandle *obj, void *tag)
+{
+	struct step *s = calloc(1, sizeof(*s));
+	int r = 0;
+
+	if (!s)
+		abort();
+	*s = (struct step){.kind = kind,
+			   .path = strdup(path),
+			   .path2 = path2 ? strdup(path2) : NULL,
+			   .exec = x,
+			   .fd = -1,
+			   .tag = tag};
+	if (obj)
+		s->obj = *obj;
+	*x->tail = s;
+	x->tail = &s->next;
+	if (!x->fresh)
+		x->fresh = s;
+	x->n_live++;
+	if (x->n_live % 16 == 0)
+		r = run(x, false);
+	while (r == 0 && x->n_live > QUEUE_MAX)
+		r = run(x, true);
+	return r;
+}
+
+int exec_drain(struct exec *x)
+{
+	int r = 0;
+
+	while (r == 0 && x->n_live)
+		r = run(x, true);
+	return r;
+}

@@ -1,0 +1,140 @@
+/* layer: sync */
+#ifndef SYNC_EXEC_H
+#define SYNC_EXEC_H
+
+/*
+ * The executor: steps that a replica is to take, in order, pipelined.
+ *
+ * Steps are pushed in the order in which their effects must appear. What can
+ * be prepared without being seen (the upload of a file into the stage) runs
+ * ahead, many at once; what is seen (rename, mkdir, remove …) is sent strictly
+ * in the order of the steps, each as soon as its preparation is acknowledged,
+ * without waiting for the answer of the one before: the server works in
+ * order.
+ *
+ * A step that fails does not stop the others; `failed` hears of it. When the
+ * connection is lost, exec_push and exec_drain return -ENOTCONN and nothing
+ * more is called.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "journal.h"
+#include "remote.h"
+#include "shared.h"
+#include "sync/links.h"
+
+enum step_kind {
+	STEP_PUT,      /* content and attributes of obj to path */
+	STEP_MKDIR,    /* path, like obj */
+	STEP_SYMLINK,  /* path -> the target of obj */
+	STEP_LINK,     /* path2 becomes another name of path, replacing */
+	STEP_RENAME,   /* path to path2, replacing */
+	STEP_EXCHANGE, /* path and path2 */
+	STEP_REMOVE,   /* path, no directory; absent is fine */
+	STEP_RMDIR,    /* path; absent is fine */
+	STEP_SETATTR,  /* path like obj; no times for a directory */
+	STEP_DIRTIMES, /* path: a directory, times like the lower one there */
+};
+
+/* What came of a step. */
+enum step_result {
+	STEP_DONE,
+	STEP_FAILED,	 /* `error` says why */
+	STEP_GONE,	 /* obj does not exist any more: later records know */
+	STEP_SUPERSEDED, /* obj is being written: its next SETTLE brings it */
+};
+
+struct step {
+	enum step_kind kind;
+	char *path, *path2; /* owned */
+	struct fhandle obj;
+	enum step_result result;
+	int error; /* negative errno of the first failure */
+	void *tag; /* the pusher's */
+	/* the executor's */
+	struct exec *exec;
+	struct step *next;
+	int phase;
+	unsigned pending; /* requests without an answer */
+	unsigned retries;
+	char *stage;  /* path in the stage, owned */
+	char *target; /* SYMLINK */
+	struct stat st;
+	int fd;
+	uint64_t off, hole_end, mark;
+	struct remote_handle handle;
+};
+
+/* Facts about the replica that decide how things are done. */
+struct exec_config {
+	struct remote *remote;
+	struct shared *shared;
+	struct journal *journal;
+	struct links *links;
+	int lower_fd;
+	int stop_fd;   /* eventfd: readable when the thread is to end */
+	bool chown_ok; /* the login may change owners */
+	/* each step, in order, just before its visible part is sent */
+	void (*sending)(void *arg, const struct step *s);
+	/* each finished step, in the order of their ends; then it is freed */
+	void (*finished)(void *arg, const struct step *s);
+	/* counts what SFTP cannot carry */
+	void (*uncarried)(void *arg, const char *kind, const char *path);
+	void *arg;
+};
+
+struct exec;
+
+struct exec *exec_new(const struct exec_config *cfg);
+/* exec_free - forgets steps that are not finished (their requests must have
+ * been answered or the connection closed before). */
+void exec_free(struct exec *x);
+
+/* exec_push - a copy of path and path2 is taken. May pump. */
+int exec_push(struct exec *x, enum step_kind kind, const char *path,
+	      const char *path2, const struct fhandle *obj, void *tag);
+/* exec_drain - until all steps are finished. -ENOTCONN, -ECANCELED when
+ * stop_fd became readable. */
+int exec_drain(struct exec *x);
+/* exec_stage_name - a path in the stage that is not in use; owned by the
+ * caller. */
+char *exec_stage_name(struct exec *x);
+
+/* ---- between exec.c and its parts ---- */
+
+#define EXEC_UPLOADS 64
+
+struct exec {
+	struct exec_config cfg;
+	struct step *head, **tail; /* not yet sent, in order */
+	struct step *fresh;	   /* first of them that was not looked at */
+	struct step *active[EXEC_UPLOADS + 1]; /* uploads under way; the
+						* head may start over */
+	unsigned n_active;
+	unsigned n_live; /* steps pushed and not finished */
+	uint64_t n_stage;
+};
+
+enum { PHASE_NEW, PHASE_PREPARING, PHASE_READY, PHASE_SENT };
+
+/* step_fail - note the first failure. */
+void step_fail(struct step *s, int error);
+/* step_sent, step_answered - around each request of a step. */
+void step_answered(struct step *s);
+/* done function for requests whose status is all that matters */
+void step_done(void *arg, const struct remote_reply *reply);
+/* attributes of `st`, as far as they are carried: owner and mode, times */
+struct remote_attr attr_owner(const struct stat *st);
+struct remote_attr attr_mode_times(const struct stat *st);
+
+/* upload.c: begins, continues (true: something was sent), and publishes */
+void upload_begin(struct step *s);
+bool upload_feed(struct step *s);
+/* upload_settled - may it be published? false: it has started over or ended */
+bool upload_settled(struct step *s);
+void upload_publish(struct step *s);
+
+#endif

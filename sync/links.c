@@ -1,0 +1,265 @@
+/* A table of names; hard links are few, so walks over all of it are fine, but
+ * for the look-ups that each upload makes, which go by object. */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "paths.h"
+#include "sync/links.h"
+
+struct name {
+	char *path;
+	struct fhandle obj;
+	struct name *next; /* of the same object */
+	UT_hash_handle hh;
+};
+struct object {
+	struct fhandle obj;
+	struct name *names;
+	UT_hash_handle hh;
+};
+struct change { /* not in the journal yet */
+	char *path;
+	bool add;
+	struct fhandle obj;
+};
+
+struct links {
+	struct journal *j;
+	int64_t replica;
+	struct name *by_path;
+	struct object *by_object;
+	struct change *changes;
+	unsigned n_changes;
+	bool cleared;
+};
+
+static struct object *object_find(const struct links *l,
+				  const struct fhandle *obj)
+{
+	struct object *o;
+
+	HASH_FIND(hh, l->by_object, obj, fhandle_size(obj), o);
+	return o;
+}
+
+static void note(struct links *l, const char *path, const struct fhandle *obj)
+{
+	l->changes =
+		reallocarray(l->changes, l->n_changes + 1, sizeof(*l->changes));
+	if (!l->changes)
+		abort();
+	struct change *c = &l->changes[l->n_changes++];
+	*c = (struct change){.path = strdup(path), .add = obj};
+	if (obj)
+		c->obj = *obj;
+}
+
+static void insert(struct links *l, const struct fhandle *obj, const char *path)
+{
+	struct name *n = calloc(1, sizeof(*n));
+	struct object *o = object_find(l, obj);
+
+	if (!n)
+		abort();
+	n->path = strdup(path);
+	n->obj = *obj;
+	HASH_ADD_KEYPTR(hh, l->by_path, n->path, strlen(n->path), n);
+	if (!o) {
+		o = calloc(1, sizeof(*o));
+		if (!o)
+			abort();
+		o->obj = *obj;
+		HASH_ADD_KEYPTR(hh, l->by_object, &o->obj,
+				fhandle_size(&o->obj), o);
+	}
+	n->next = o->names;
+	o->names = n;
+}
+
+static void drop(struct links *l, struct name *n)
+{
+	struct object *o = object_find(l, &n->obj);
+	struct name **p = &o->names;
+
+	while (*p != n)
+		p = &(*p)->next;
+	*p = n->next;
+	if (!o->names) {
+		HASH_DEL(l->by_object, o);
+		free(o);
+	}
+	HASH_DEL(l->by_path, n);
+	free(n->path);
+	free(n);
+}
+
+static struct name *name_find(const struct links *l, const char *path)
+{
+	struct name *n;
+
+	HASH_FIND(hh, l->by_path, path, strlen(path), n);
+	return n;
+}
+
+int links_open(struct journal *j, int64_t replica, struct links **ret)
+{
+	struct link_name *rows;
+	unsigned n;
+	int r = journal_links_load(j, replica, &rows, &n);
+	if (r < 0)
+		return r;
+	struct links *l = calloc(1, sizeof(*l));
+	if (!l)
+		abort();
+	l->j = j;
+	l->replica = replica;
+	for (unsigned i = 0; i < n; i++)
+		insert(l, &rows[i].obj, rows[i].path);
+	links_free(rows, n);
+	*ret = l;
+	return 0;
+}
+
+static void forget_changes(struct links *l)
+{
+	for (unsigned i = 0; i < l->n_changes; i++)
+		free(l->changes[i].path);
+	free(l->changes);
+	l->changes = NULL;
+	l->n_changes = 0;
+	l->cleared = false;
+}
+
+void links_clear(struct links *l)
+{
+	struct name *n, *tmp;
+
+	forget_changes(l);
+	HASH_ITER(hh, l->by_path, n, tmp)
+	drop(l, n);
+	l->cleared = true;
+}
+
+void links_close(struct links *l)
+{
+	if (!l)
+		return;
+	links_clear(l);
+	free(l);
+}
+
+void links_add(struct links *l, const struct fhandle *obj, const char *path)
+{
+	struct name *n = name_find(l, path);
+
+	if (n && fhandle_equal(&n->obj, obj))
+		return;
+	if (n)
+		drop(l, n);
+	insert(l, obj, path);
+	note(l, path, obj);
+}
+
+void links_del(struct links *l, const char *path)
+{
+	struct name *n = name_find(l, path);
+
+	if (!n)
+		return;
+	note(l, path, NULL);
+	drop(l, n);
+}
+
+void links_del_tree(struct links *l, const char *path)
+{
+	struct name *n, *tmp;
+
+	HASH_ITER(hh, l->by_path, n, tmp)
+	{
+		if (path_is_below(n->path, path)) {
+			note(l, n->path, NULL);
+			drop(l, n);
+		}
+	}
+}
+
+void links_move(struct links *l, const char *from, const char *to)
+{
+	struct name *n, *tmp;
+	struct links moved = {0};
+
+	links_del_tree(l, to);
+	HASH_ITER(hh, l->by_path, n, tmp)
+	{
+		if (!path_is_below(n->path, from))
+			continue;
+		char *path = path_rebase(n->path, from, to);
+		insert(&moved, &n->obj, path);
+		free(path);
+		note(l, n->path, NULL);
+		drop(l, n);
+	}
+	HASH_ITER(hh, moved.by_path, n, tmp)
+	{
+		links_add(l, &n->obj, n->path);
+		drop(&moved, n);
+	}
+}
+
+void links_swap(struct links *l, const char *a, const char *b)
+{
+	static const char aside[] = RESERVED_NAME "/swap";
+
+	links_move(l, a, aside);
+	links_move(l, b, a);
+	links_move(l, aside, b);
+}
+
+bool links_is(const struct links *l, const char *path,
+	      const struct fhandle *obj)
+{
+	struct name *n = name_find(l, path);
+
+	return n && fhandle_equal(&n->obj, obj);
+}
+
+unsigned links_other(const struct links *l, const struct fhandle *obj,
+		     const char *path, const char ***ret)
+{
+	struct object *o = object_find(l, obj);
+	unsigned n = 0;
+
+	*ret = NULL;
+	for (struct name *a = o ? o->names : NULL; a; a = a->next) {
+		if (strcmp(a->path, path) == 0)
+			continue;
+		*ret = reallocarray(*ret, n + 1, sizeof(**ret));
+		if (!*ret)
+			abort();
+		(*ret)[n++] = a->path;
+	}
+	return n;
+}
+
+int links_save(struct links *l)
+{
+	int r = l->cleared ? journal_links_clear(l->j, l->replica) : 0;
+
+	for (unsigned i = 0; r >= 0 && i < l->n_changes; i++) {
+		struct change *c = &l->changes[i];
+		if (c->add)
+			r = journal_link_add(l->j, l->replica, &c->obj,
+					     c->path);
+		else
+			r = journal_link_del(l->j, l->replica, c->path);
+		if (r == -ENOENT)
+			r = 0;
+	}
+	if (r >= 0)
+		forget_changes(l);
+	return r < 0 ? r : 0;
+}

@@ -1,0 +1,37 @@
+/* layer: sync */
+#ifndef SYNC_LINKS_H
+#define SYNC_LINKS_H
+
+/*
+ * The names that multi-linked objects have on a replica, as of its cursor. In
+ * memory, and in the journal as soon as links_save is called (inside the
+ * transaction that moves the cursor).
+ */
+
+#include <stdbool.h>
+
+#include "journal.h"
+
+struct links;
+
+int links_open(struct journal *j, int64_t replica, struct links **ret);
+void links_close(struct links *l);
+void links_add(struct links *l, const struct fhandle *obj, const char *path);
+/* links_del - `path` is not a name of it any more. */
+void links_del(struct links *l, const char *path);
+/* links_del_tree - nothing at `path` or below it is known any more. */
+void links_del_tree(struct links *l, const char *path);
+/* links_move - `from` was renamed to `to`, with all below it. */
+void links_move(struct links *l, const char *from, const char *to);
+void links_swap(struct links *l, const char *a, const char *b);
+void links_clear(struct links *l);
+/* links_is - is `path` known as a name of `obj`? */
+bool links_is(const struct links *l, const char *path,
+	      const struct fhandle *obj);
+/* links_other - the names of `obj` but for `path`; array of borrowed strings
+ * owned by the caller. Returns how many. */
+unsigned links_other(const struct links *l, const struct fhandle *obj,
+		     const char *path, const char ***ret);
+int links_save(struct links *l);
+
+#endif

@@ -1,0 +1,249 @@
+/*
+ * How each record is applied: as an operation, by state, or not at all.
+ *
+ * By state means that its paths are reconciled at the end of the batch, with
+ * the master as it is then. That is ahead of the records, so from the first
+ * such path on, every later record of the batch that is related to it must
+ * be applied by state as well; the operations before it are unharmed.
+ *
+ * Held: the path is parked, because an earlier action failed there. Its retry
+ * reconciles everything below it, so records there need nothing more. When
+ * only one of two names is held, the other one is applied by state.
+ */
+#include "confdefs.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "sync/plan-build.h"
+
+/* Records that are read together with an exchange may tell of a moment just
+ * before the fence's number was taken; replaying an exchange twice undoes it,
+ * so fences reach further for it. */
+#define EXCHANGE_SLACK 4096
+
+static bool has_second(const struct record *r)
+{
+	return r->path2 && (r->op == OP_LINK || r->op == OP_RENAME ||
+			    r->op == OP_UNSURE);
+}
+
+static bool is_alone(const struct record *r)
+{
+	uint32_t type = r->mode & S_IFMT;
+
+	return r->op == OP_RENAME && (r->flags & RF_EXCHANGE ||
+				      type == S_IFDIR || type == 0);
+}
+
+static bool fenced(struct builder *b, const struct record *r, const char *path)
+{
+	uint64_t seq = r->seq;
+
+	if (r->op == OP_RENAME && r->flags & RF_EXCHANGE)
+		seq = seq > EXCHANGE_SLACK ? seq - EXCHANGE_SLACK : 1;
+	return b->view->by_state(b->view->arg, path, seq) ||
+	       builder_in_state(b, path);
+}
+
+static enum plan_held held(struct builder *b, const struct record *r,
+			   const char *path)
+{
+	return b->view->held(b->view->arg, path, r->seq);
+}
+
+/* Does a record of this kind change the tree at its paths? */
+static bool is_change(const struct record *r)
+{
+	switch (r->op) {
+	case OP_CREATE:
+	case OP_MKDIR:
+	case OP_SYMLINK:
+	case OP_LINK:
+	case OP_RENAME:
+	case OP_UNLINK:
+	case OP_RMDIR:
+	case OP_SETATTR:
+	case OP_SETTLE:
+	case OP_TRUNC:
+	case OP_UNSURE:
+		return r->path != NULL;
+	default:
+		return false;
+	}
+}
+
+/* What cannot be done as an operation whatever the fences say. */
+static bool needs_state(struct builder *b, const struct record *r)
+{
+	if (r->op == OP_UNSURE || r->obj.len == 0)
+		return true;
+	/* a former name: somebody else may have it by now */
+	if (r->flags & RF_LAST && r->op != OP_UNLINK && r->op != OP_RMDIR)
+		return true;
+	if (has_second(r) && held(b, r, r->path2) == HELD_HERE)
+		return true;
+	if (held(b, r, r->path) == HELD_HERE)
+		return true;
+	/* what is parked below would be in the way */
+	if (r->op == OP_RMDIR)
+		return held(b, r, r->path) == HELD_BELOW;
+	return false;
+}
+
+static bool by_state(struct builder *b, const struct record *r)
+{
+	return needs_state(b, r) || fenced(b, r, r->path) ||
+	       (has_second(r) && fenced(b, r, r->path2));
+}
+
+static void state_of(struct builder *b, const struct record *r,
+		     const char *path, enum strictness strict, bool deep)
+{
+	if (held(b, r, path) != HELD_HERE)
+		builder_state(b, r, path, strict, deep);
+}
+
+/* The memory must know which objects are absent, however a record is
+ * applied. */
+static void remember(struct builder *b, const struct record *r)
+{
+	struct plan_absent *a;
+
+	if (r->op == OP_CREATE && r->flags & RF_OPEN)
+		memory_add(b->memory, &r->obj, true);
+	else if (r->op == OP_SETTLE ||
+		 (r->op == OP_UNLINK && r->flags & RF_LAST))
+		memory_del(b->memory, &r->obj);
+	a = memory_find(b->memory, &r->obj);
+	if (a)
+		a->shadow = true;
+	if (a && r->op == OP_LINK)
+		a->linked = true;
+}
+
+static void apply_state(struct builder *b, const struct record *r)
+{
+	bool deep = (r->op == OP_RENAME && is_alone(r)) || r->op == OP_UNSURE;
+	bool twice = r->op == OP_UNSURE ||
+		     (r->op == OP_RENAME && r->flags & RF_EXCHANGE);
+	enum strictness strict = STRICT_DATA;
+
+	if (r->obj.len > 0)
+		remember(b, r);
+	if (r->op == OP_CREATE && r->flags & RF_OPEN)
+		return; /* its SETTLE record brings it */
+	if (r->op == OP_SETATTR)
+		strict = STRICT_ATTR;
+	if (twice || r->op == OP_CREATE || r->op == OP_SETTLE ||
+	    r->op == OP_TRUNC || r->op == OP_SYMLINK)
+		strict = STRICT_FULL;
+	state_of(b, r, r->path, strict, deep);
+	if (r->obj.len > 0 && (r->op == OP_SETATTR || r->op == OP_SETTLE ||
+			       r->op == OP_TRUNC))
+		builder_state_object(b, r, strict);
+	if (has_second(r))
+		state_of(b, r, r->path2, STRICT_FULL, deep);
+}
+
+/* What a record changes that SFTP cannot carry. */
+static void count(struct builder *b, const struct record *r)
+{
+	if (r->op == OP_MKNOD && plan_special(r->mode))
+		builder_count(b, plan_special(r->mode), r);
+	else if (r->op == OP_FLAGS)
+		builder_count(b, "flags", r);
+	else if (r->op == OP_XATTR && r->path2 &&
+		 !strncmp(r->path2, "system.posix_acl_", 17))
+		builder_count(b, "acl", r);
+	else if (r->op == OP_XATTR)
+		builder_count(b, "xattr", r);
+	else if (r->op == OP_RENAME && r->flags & RF_WHITEOUT)
+		builder_count(b, "device", r);
+}
+
+static void emit_alone(struct builder *b, const struct record *r)
+{
+	bool swap = r->flags & RF_EXCHANGE;
+	int i = builder_emit(b, swap ? ACT_EXCHANGE : ACT_RENAME, r, r->path,
+			     r->path2);
+
+	b->plan->actions[i].tree = !swap;
+}
+
+/* Returns false when `r` must wait for a batch of its own. */
+static bool plan_record(struct builder *b, const struct record *r, bool first)
+{
+	if (r->op == OP_GAP) {
+		memory_clear(b->memory);
+		count(b, r);
+		builder_state(b, r, "", STRICT_DATA, true);
+		return true;
+	}
+	if (!is_change(r)) {
+		count(b, r);
+		return true;
+	}
+	if (by_state(b, r)) {
+		count(b, r);
+		apply_state(b, r);
+		return true;
+	}
+	if (is_alone(r) && !first)
+		return false;
+	count(b, r);
+	if (is_alone(r))
+		emit_alone(b, r);
+	else
+		plan_operate(b, r);
+	return true;
+}
+
+/* Drop what was folded away; the reconciles go to the end. */
+static void finish(struct builder *b)
+{
+	struct plan *plan = b->plan;
+	unsigned i, n = 0;
+
+	for (i = 0; i < plan->n; i++)
+		if (plan->actions[i].kind != ACT_NONE)
+			plan->actions[n++] = plan->actions[i];
+	plan->n = n;
+	if (b->n_states == 0)
+		return;
+	plan->actions = reallocarray(plan->actions, n + b->n_states,
+				     sizeof(*plan->actions));
+	if (!plan->actions)
+		abort();
+	memcpy(plan->actions + n, b->states,
+	       b->n_states * sizeof(*b->states));
+	plan->n += b->n_states;
+}
+
+void plan_build(const struct record *records, unsigned n,
+		const struct plan_view *view, struct plan_memory *memory,
+		struct plan *ret)
+{
+	struct builder b = {.view = view, .memory = memory, .plan = ret};
+	bool alone = false;
+
+	*ret = (struct plan){.used = 0};
+	while (ret->used < n && !alone) {
+		const struct record *r = &records[ret->used];
+
+		if (!plan_record(&b, r, ret->used == 0))
+			break;
+		alone = ret->n == 1 && ret->used == 0 && is_alone(r) &&
+			b.n_states == 0;
+		ret->used++;
+	}
+	finish(&b);
+	builder_done(&b);
+}
+
+void plan_done(struct plan *plan)
+{
+	free(plan->actions);
+	*plan = (struct plan){.used = 0};
+}

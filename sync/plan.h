@@ -1,0 +1,83 @@
+/* layer: sync */
+#ifndef SYNC_PLAN_H
+#define SYNC_PLAN_H
+
+/*
+ * The plan: records in, the fewest safe actions out. Pure: no I/O, no clock,
+ * no lock.
+ *
+ * What it relies on: the actions are run in their order; each reads the
+ * master when it is run, which is after all records of the batch, so an
+ * upload carries every change of its object that the batch tells of. The
+ * RECONCILE actions come last and may be run together.
+ *
+ * A rename of a directory, and an exchange, is always alone in its batch:
+ * within any other batch the directories keep their paths.
+ */
+
+#include "sync/action.h"
+
+struct plan_memory;
+
+/*
+ * What outlives a batch: the objects that have a name on the master but
+ * whose content never reached the replica (a file that is still being
+ * written since it was made). One for each replica. Losing it costs work,
+ * not correctness.
+ */
+struct plan_memory *plan_memory_new(void);
+void plan_memory_free(struct plan_memory *m);
+/* plan_memory_absent - an upload of `obj` (an `absent` action) was given up,
+ * because its content is changing again: its next SETTLE will bring it.
+ * `linked`: it has got more than one name. */
+void plan_memory_absent(struct plan_memory *m, const struct fhandle *obj,
+			bool linked);
+/* plan_memory_skipped - reconcile met `obj` while it was being written: if it
+ * is absent, something older may be at its name. */
+void plan_memory_skipped(struct plan_memory *m, const struct fhandle *obj,
+			 bool linked);
+/* plan_memory_present - it has reached the replica after all. */
+void plan_memory_present(struct plan_memory *m, const struct fhandle *obj);
+
+enum plan_held {
+	HELD_NO,
+	HELD_HERE,  /* parked is the path or something above it */
+	HELD_BELOW, /* something below the path is parked */
+};
+
+/* What the plan asks about the replica. */
+struct plan_view {
+	/* must a record of this number be applied by state at this path? */
+	bool (*by_state)(void *arg, const char *path, uint64_t seq);
+	/* is the path parked? `seq` is of the record that asks. */
+	enum plan_held (*held)(void *arg, const char *path, uint64_t seq);
+	void *arg;
+};
+
+/* Things that SFTP cannot carry, counted by kind. */
+struct plan_count {
+	const char *kind;    /* static */
+	uint64_t n;
+	const char *example; /* borrowed from a record */
+};
+#define PLAN_KINDS 8
+
+struct plan {
+	struct action *actions; /* none is ACT_NONE */
+	unsigned n;
+	unsigned used;          /* records that it covers, from the first */
+	struct plan_count counts[PLAN_KINDS];
+	unsigned n_counts;
+};
+
+/*
+ * plan_build - actions for `records` (n ≥ 1, in order). The actions borrow
+ * from the records, which must stay until plan_done. Covers all records, or
+ * those before the first one that must be alone, or that one.
+ */
+void plan_build(const struct record *records, unsigned n,
+		const struct plan_view *view, struct plan_memory *memory,
+		struct plan *ret);
+void plan_done(struct plan *plan);
+
+#endif

@@ -1,0 +1,327 @@
+/*
+ * States: CONNECTING, then COPYING (not seeded, or the replica is not what it
+ * was), REPLAYING, SYNCED. Whatever goes wrong with the connection: OFFLINE,
+ * and again after a pause that doubles; what only the administrator can mend:
+ * REFUSED, tried again all the same, slowly.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "sync/engine.h"
+#include "sync/replica.h"
+
+#define TIMEOUT_MS     10000
+#define KEEPALIVE_MS   15000
+#define PARKED_MS      1000
+#define PAUSE_FIRST_MS 500
+#define PAUSE_MAX_MS   30000
+
+struct replica {
+	struct engine e;
+	pthread_t thread;
+	_Atomic bool stop;
+	enum replica_state state; /* as reported */
+	char told[512];		  /* error as reported */
+};
+
+static void poke(int fd)
+{
+	uint64_t one = 1;
+
+	(void)!write(fd, &one, sizeof(one));
+}
+
+static void unpoke(int fd)
+{
+	uint64_t n;
+
+	(void)!read(fd, &n, sizeof(n));
+}
+
+static void report(struct replica *r, enum replica_state state,
+		   const char *error)
+{
+	if (state == r->state && strcmp(error ? error : "", r->told) == 0)
+		return;
+	if (state != r->state && state != REPLICA_REPLAYING &&
+	    !(state == REPLICA_SYNCED && r->state == REPLICA_REPLAYING))
+		log_notice("%s: %s%s%s", r->e.row.name,
+			   replica_state_word(state), error ? ": " : "",
+			   error ? error : "");
+	r->state = state;
+	snprintf(r->told, sizeof(r->told), "%s", error ? error : "");
+	journal_replica_report(r->e.journal, r->e.row.id, state, error);
+}
+
+/* parked_error - what the table shows while paths are held back. */
+static const char *parked_error(struct engine *e)
+{
+	return e->n_parked ? e->parked[0].error : NULL;
+}
+
+/* ---- connecting ---- */
+
+static int connect_remote(struct replica *r, struct stage_state *state,
+			  struct remote_error *err)
+{
+	struct engine *e = &r->e;
+	const struct remote_config cfg = {.url = e->row.url,
+					  .identity = e->row.identity,
+					  .known_hosts = e->row.known_hosts,
+					  .accept_new = e->row.accept_new,
+					  .timeout_ms = TIMEOUT_MS};
+
+	if (remote_open(&cfg, &e->remote, err) < 0) {
+		e->remote = NULL;
+		return -1;
+	}
+	if (stage_check(e->remote, e->row.url, journal_uuid(e->journal),
+			e->row.adopt, e->seeded, state, err) < 0 ||
+	    stage_prepare(e->remote, e->row.url, &e->chown_ok, err) < 0)
+		return -1;
+	return 0;
+}
+
+/* trust - is the replica what our cursor says? */
+static bool trust(const struct replica *r, const struct stage_state *state)
+{
+	const struct engine *e = &r->e;
+	const char *why = NULL;
+
+	if (!e->seeded)
+		return false;
+	if (!state->exists)
+		why = "its state file is gone";
+	else if (state->seq < e->cursor)
+		why = "it is older than it was";
+	else if (state->seq > e->inflight && state->seq > e->cursor)
+		why = "it is ahead of the journal";
+	if (why)
+		log_notice("%s: comparing everything: %s", e->row.name, why);
+	return !why;
+}
+
+static int load_cursor(struct replica *r)
+{
+	struct replica_row row;
+	int s = journal_replica_get(r->e.journal, r->e.row.name, &row);
+
+	if (s < 0)
+		return s;
+	r->e.cursor = row.cursor;
+	r->e.inflight = row.inflight;
+	r->e.seeded = row.seeded;
+	replica_row_done(&row);
+	return 0;
+}
+
+static int begin(struct replica *r, const struct stage_state *state)
+{
+	struct engine *e = &r->e;
+	int s = engine_start(e);
+
+	if (s < 0)
+		return s;
+	if (!e->chown_ok)
+		engine_count(e, "owner", "");
+	if (trust(r, state)) {
+		report(r, REPLICA_REPLAYING, NULL);
+		return batch_resume(e);
+	}
+	report(r, REPLICA_COPYING, NULL);
+	/* it is ours from the first entry on; 0: not complete */
+	s = stage_write(e->remote, journal_uuid(e->journal), 0);
+	return s == -ENOTCONN ? s : batch_seed(e);
+}
+
+/* ---- connected ---- */
+
+static int idle(struct replica *r)
+{
+	struct engine *e = &r->e;
+	int ms = e->n_parked ? PARKED_MS : KEEPALIVE_MS;
+	int s = remote_pump(e->remote, ms, e->wake_fd);
+
+	unpoke(e->wake_fd);
+	if (s < 0)
+		return -ENOTCONN;
+	if (s == 0 && !e->n_parked)
+		remote_keepalive(e->remote);
+	return 0;
+}
+
+static int serve(struct replica *r)
+{
+	struct engine *e = &r->e;
+	bool some;
+	int s = 0;
+
+	while (s == 0 && !r->stop) {
+		s = batch_run(e, &some);
+		if (s == 0)
+			s = batch_parked(e);
+		if (s < 0)
+			break;
+		report(r, some ? REPLICA_REPLAYING : REPLICA_SYNCED,
+		       parked_error(e));
+		if (!some)
+			s = idle(r);
+	}
+	return s;
+}
+
+/* run_once - one connection; returns true when it had become useful. *err
+ * says why it ended. */
+static bool run_once(struct replica *r, struct remote_error *err)
+{
+	struct engine *e = &r->e;
+	struct stage_state state;
+	bool useful = false;
+	int s;
+
+	*err = (struct remote_error){0};
+	if (load_cursor(r) == 0 && connect_remote(r, &state, err) == 0) {
+		s = begin(r, &state);
+		if (s == 0) {
+			useful = true;
+			s = serve(r);
+		}
+		if (s == -ENOTCONN) {
+			err->kind = REMOTE_LOST;
+			snprintf(err->text, sizeof(err->text), "%s",
+				 remote_why(e->remote));
+		} else if (s < 0 && s != -ECANCELED) {
+			err->kind = REMOTE_LOST;
+			snprintf(err->text, sizeof(err->text), "journal: %s",
+				 journal_error(e->journal));
+		}
+	}
+	engine_stop(e);
+	return useful;
+}
+
+/* pause_ms - sleep, but wake for replica_stop. */
+static void rest(struct replica *r, int ms)
+{
+	struct pollfd p = {.fd = r->e.stop_fd, .events = POLLIN};
+	unsigned jitter = (unsigned)(clock_mono_ns() / 1000) % 100;
+
+	poll(&p, 1, ms * (int)(75 + jitter / 2) / 100);
+}
+
+static void *replica_main(void *arg)
+{
+	struct replica *r = arg;
+	int pause = PAUSE_FIRST_MS;
+
+	if (journal_open(r->e.cfg->state_dir, JOURNAL_WRITE, &r->e.journal) <
+	    0) {
+		log_error("%s: cannot open the journal: %s", r->e.row.name,
+			  journal_error(NULL));
+		return NULL;
+	}
+	r->state = REPLICA_STOPPED;
+	report(r, REPLICA_CONNECTING, NULL);
+	while (!r->stop) {
+		struct remote_error err;
+		if (run_once(r, &err))
+			pause = PAUSE_FIRST_MS;
+		if (r->stop)
+			break;
+		report(r,
+		       err.kind >= REMOTE_REFUSED ? REPLICA_REFUSED
+						  : REPLICA_OFFLINE,
+		       err.text[0] ? err.text : "connection lost");
+		rest(r, pause);
+		pause = pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS;
+	}
+	journal_close(r->e.journal);
+	return NULL;
+}
+
+/* ---- from outside ---- */
+
+static char *copy(const char *s)
+{
+	return s ? strdup(s) : NULL;
+}
+
+static void replica_free(struct replica *r)
+{
+	replica_row_done(&r->e.row);
+	shared_unmap(r->e.shared);
+	close(r->e.stop_fd);
+	close(r->e.wake_fd);
+	free(r);
+}
+
+struct replica *replica_start(const struct sync_config *cfg,
+			      const struct replica_row *row)
+{
+	struct replica *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		abort();
+	r->e.cfg = cfg;
+	r->e.row = (struct replica_row){.id = row->id,
+					.name = copy(row->name),
+					.url = copy(row->url),
+					.identity = copy(row->identity),
+					.known_hosts = copy(row->known_hosts),
+					.accept_new = row->accept_new,
+					.adopt = row->adopt};
+	r->e.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r->e.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (r->e.stop_fd >= 0 && r->e.wake_fd >= 0 &&
+	    shared_map(cfg->shared_fd, &r->e.shared) == 0 &&
+	    pthread_create(&r->thread, NULL, replica_main, r) == 0)
+		return r;
+	log_error("%s: cannot start its thread", row->name);
+	replica_free(r);
+	return NULL;
+}
+
+void replica_wake(struct replica *r)
+{
+	poke(r->e.wake_fd);
+}
+
+void replica_stop(struct replica *r)
+{
+	r->stop = true;
+	poke(r->e.stop_fd);
+	poke(r->e.wake_fd);
+	pthread_join(r->thread, NULL);
+	replica_free(r);
+}
+
+static bool same(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+bool replica_is(const struct replica *r, const struct replica_row *row)
+{
+	const struct replica_row *have = &r->e.row;
+
+	return have->id == row->id && same(have->url, row->url) &&
+	       same(have->identity, row->identity) &&
+	       same(have->known_hosts, row->known_hosts) &&
+	       have->accept_new == row->accept_new && have->adopt == row->adopt;
+}
+
+int64_t replica_id(const struct replica *r)
+{
+	return r->e.row.id;
+}

@@ -1,0 +1,234 @@
+/*
+ * What mirrorfs keeps on a replica, in .mirrorfs at its top: `state` (uuid of
+ * the journal, last record of the newest batch) and `stage` (uploads).
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cleanup.h"
+#include "paths.h"
+#include "sync/engine.h"
+
+#define STATE_FILE RESERVED_NAME "/state"
+#define STATE_NEW  RESERVED_NAME "/state.new"
+#define STAGE_DIR  RESERVED_NAME "/stage"
+#define TRY_FILE   STAGE_DIR "/try"
+
+__attribute__((format(printf, 3, 4))) static int refuse(
+	struct remote_error *err, enum remote_failure kind, const char *fmt,
+	...)
+{
+	va_list ap;
+
+	err->kind = kind;
+	va_start(ap, fmt);
+	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+static int lost(struct remote *r, struct remote_error *err)
+{
+	return refuse(err, REMOTE_LOST, "%s", remote_why(r));
+}
+
+static bool only_ours(const struct remote_entry *list, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (strcmp(list[i].name, RESERVED_NAME) != 0 &&
+		    strcmp(list[i].name, "lost+found") != 0)
+			return false;
+	}
+	return true;
+}
+
+static int state_parse(const char *text, struct stage_state *ret)
+{
+	unsigned long long seq;
+
+	if (sscanf(text, "uuid=%39s\nseq=%llu", ret->uuid, &seq) != 2)
+		return -EBADMSG;
+	ret->seq = seq;
+	ret->exists = true;
+	return 0;
+}
+
+/* check_base - the folder is there. */
+static int check_base(struct remote *r, const char *url,
+		      struct remote_error *err)
+{
+	struct remote_attr a;
+	int s = remote_lstat(r, "", &a);
+
+	if (s == -ENOTCONN)
+		return lost(r, err);
+	if (s == -EACCES)
+		return refuse(err, REMOTE_NOT_WRITABLE,
+			      "%s: the login may not look into this folder",
+			      url);
+	if (s < 0)
+		return refuse(err, REMOTE_PATH_MISSING,
+			      "%s: the folder does not exist on the replica: "
+			      "make it first",
+			      url);
+	if (!S_ISDIR(a.mode) && !S_ISLNK(a.mode))
+		return refuse(err, REMOTE_PATH_MISSING,
+			      "%s: is not a folder on the replica", url);
+	return 0;
+}
+
+int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
+		bool seeded, struct stage_state *ret, struct remote_error *err)
+{
+	struct remote_entry *list = NULL;
+	CLEANUP_FREE char *text = NULL;
+	unsigned n = 0;
+	size_t len;
+
+	*ret = (struct stage_state){0};
+	if (check_base(r, url, err) < 0)
+		return -1;
+	int s = remote_read_file(r, STATE_FILE, &text, &len);
+	if (s == -ENOTCONN)
+		return lost(r, err);
+	if (s == 0 && state_parse(text, ret) == 0) {
+		if (uuid && strcmp(uuid, ret->uuid) == 0)
+			return 0;
+		return refuse(err, REMOTE_FOREIGN,
+			      "%s belongs to another journal (%s): if that "
+			      "master is gone, remove %s there and use --adopt",
+			      url, ret->uuid, RESERVED_NAME);
+	}
+	if (seeded || adopt)
+		return 0;
+	s = remote_list(r, "", &list, &n);
+	bool empty = s == 0 && only_ours(list, n);
+	remote_entries_free(list, n);
+	if (s == -ENOTCONN)
+		return lost(r, err);
+	if (s < 0)
+		return refuse(err, REMOTE_NOT_WRITABLE,
+			      "%s: the login may not list this folder", url);
+	if (!empty)
+		return refuse(err, REMOTE_NOT_EMPTY,
+			      "%s is not empty and was not made by mirrorfs: "
+			      "use --adopt to take it over (what the master "
+			      "does not have is then deleted there)",
+			      url);
+	return 0;
+}
+
+static int empty_dir(struct remote *r, const char *path)
+{
+	struct remote_entry *list = NULL;
+	unsigned n = 0;
+	int s = remote_list(r, path, &list, &n);
+
+	for (unsigned i = 0; s == 0 && i < n; i++) {
+		CLEANUP_FREE char *child = path_join(path, list[i].name);
+		if (S_ISDIR(list[i].attr.mode)) {
+			s = empty_dir(r, child);
+			if (s == 0)
+				s = remote_rmdir(r, child);
+		} else {
+			s = remote_remove(r, child);
+		}
+	}
+	remote_entries_free(list, n);
+	return s;
+}
+
+struct answer {
+	int status;
+	bool there;
+};
+
+static void answered(void *arg, const struct remote_reply *reply)
+{
+	struct answer *a = arg;
+
+	a->status = reply->status;
+	a->there = true;
+}
+
+/* try_chown - may the login give files away? */
+static bool try_chown(struct remote *r)
+{
+	const struct remote_attr a = {
+		.flags = ATTR_OWNER, .uid = 65534, .gid = 65534};
+	struct answer answer = {0};
+
+	if (remote_write_file(r, TRY_FILE, 0600, "x", 1) < 0)
+		return false;
+	remote_send_setstat(r, TRY_FILE, &a, answered, &answer);
+	while (!answer.there && remote_pump(r, 1000, -1) >= 0)
+		;
+	remote_remove(r, TRY_FILE);
+	return answer.there && answer.status == 0;
+}
+
+int stage_prepare(struct remote *r, const char *url, bool *ret_chown,
+		  struct remote_error *err)
+{
+	struct remote_attr a;
+	int s = remote_mkdir(r, RESERVED_NAME, 0700);
+
+	if (s != -ENOTCONN && remote_lstat(r, RESERVED_NAME, &a) == 0)
+		s = remote_mkdir(r, STAGE_DIR, 0700);
+	if (s != -ENOTCONN && s != 0 && remote_lstat(r, STAGE_DIR, &a) == 0)
+		s = empty_dir(r, STAGE_DIR);
+	if (s == 0)
+		s = remote_write_file(r, TRY_FILE, 0600, "x", 1);
+	if (s == -ENOTCONN)
+		return lost(r, err);
+	if (s < 0)
+		return refuse(err, REMOTE_NOT_WRITABLE,
+			      "%s: cannot write there (%s): give the login "
+			      "write permission, and see that space is left",
+			      url,
+			      s == -EACCES ? "permission denied" : "failure");
+	*ret_chown = try_chown(r);
+	return 0;
+}
+
+int stage_write(struct remote *r, const char *uuid, uint64_t seq)
+{
+	char text[128];
+	int n = snprintf(text, sizeof(text), "uuid=%s\nseq=%llu\n", uuid,
+			 (unsigned long long)seq);
+	int s = remote_write_file(r, STATE_NEW, 0600, text, (size_t)n);
+
+	return s < 0 ? s : remote_rename(r, STATE_NEW, STATE_FILE);
+}
+
+int sync_probe(const struct remote_config *cfg, const char *uuid, bool adopt,
+	       struct remote_error *err)
+{
+	struct stage_state state;
+	struct remote_attr a;
+	struct remote *r;
+	bool had, chown_ok;
+	int s;
+
+	if (remote_open(cfg, &r, err) < 0)
+		return -1;
+	s = stage_check(r, cfg->url, uuid, adopt, false, &state, err);
+	had = remote_lstat(r, RESERVED_NAME, &a) == 0;
+	if (s == 0)
+		s = stage_prepare(r, cfg->url, &chown_ok, err);
+	if (had) {
+		remote_remove(r, TRY_FILE);
+	} else {
+		remote_remove(r, TRY_FILE);
+		remote_rmdir(r, STAGE_DIR);
+		remote_rmdir(r, RESERVED_NAME);
+	}
+	remote_close(r);
+	return s;
+}

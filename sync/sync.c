@@ -1,0 +1,138 @@
+/*
+ * The sync process: keeps one thread for each replica in the journal's list
+ * that is not paused, and passes wake-ups on.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "sync.h"
+#include "sync/replica.h"
+
+#define LIST_MS 1000 /* the list is read at least that often */
+
+struct fleet {
+	const struct sync_config *cfg;
+	struct journal *journal;
+	struct replica **replicas;
+	unsigned n;
+};
+
+/* fleet_prune - stop what is not in the list any more, or has changed. */
+static void fleet_prune(struct fleet *f, const struct replica_row *rows,
+			unsigned n)
+{
+	for (unsigned i = 0; i < f->n;) {
+		bool keep = false;
+		for (unsigned k = 0; k < n; k++)
+			keep |= !rows[k].paused &&
+				replica_is(f->replicas[i], &rows[k]);
+		if (keep) {
+			i++;
+			continue;
+		}
+		replica_stop(f->replicas[i]);
+		f->replicas[i] = f->replicas[--f->n];
+	}
+}
+
+static void fleet_start(struct fleet *f, const struct replica_row *row)
+{
+	struct replica *r;
+
+	for (unsigned i = 0; i < f->n; i++) {
+		if (replica_id(f->replicas[i]) == row->id)
+			return;
+	}
+	if (row->paused) {
+		if (row->state != REPLICA_PAUSED)
+			journal_replica_report(f->journal, row->id,
+					       REPLICA_PAUSED, NULL);
+		return;
+	}
+	r = replica_start(f->cfg, row);
+	if (!r)
+		return;
+	f->replicas =
+		reallocarray(f->replicas, f->n + 1, sizeof(struct replica *));
+	if (!f->replicas)
+		abort();
+	f->replicas[f->n++] = r;
+}
+
+static void fleet_update(struct fleet *f)
+{
+	struct replica_row *rows;
+	unsigned n;
+
+	if (journal_replica_list(f->journal, &rows, &n) < 0) {
+		log_warning("reading the list of replicas: %s",
+			    journal_error(f->journal));
+		return;
+	}
+	fleet_prune(f, rows, n);
+	for (unsigned i = 0; i < n; i++) {
+		fleet_start(f, &rows[i]);
+		replica_row_done(&rows[i]);
+	}
+	free(rows);
+}
+
+static void fleet_run(struct fleet *f, int signal_fd)
+{
+	struct pollfd fds[] = {{.fd = signal_fd, .events = POLLIN},
+			       {.fd = f->cfg->wake_fd, .events = POLLIN}};
+
+	for (;;) {
+		int r = poll(fds, 2, LIST_MS);
+		uint64_t count;
+		if (r > 0 && fds[0].revents)
+			return;
+		if (r > 0 && fds[1].revents) {
+			(void)!read(f->cfg->wake_fd, &count, sizeof(count));
+			for (unsigned i = 0; i < f->n; i++)
+				replica_wake(f->replicas[i]);
+		}
+		fleet_update(f);
+	}
+}
+
+int sync_main(const struct sync_config *cfg)
+{
+	struct fleet f = {.cfg = cfg};
+	struct rlimit files;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	int signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	if (signal_fd < 0 ||
+	    journal_open(cfg->state_dir, JOURNAL_WRITE, &f.journal) < 0) {
+		log_error("cannot open the journal in %s: %s", cfg->state_dir,
+			  journal_error(NULL));
+		return 1;
+	}
+	fleet_update(&f);
+	fleet_run(&f, signal_fd);
+	while (f.n)
+		replica_stop(f.replicas[--f.n]);
+	free(f.replicas);
+	journal_close(f.journal);
+	close(signal_fd);
+	return 0;
+}

@@ -1,0 +1,268 @@
+/*
+ * One file, into the stage: OPEN, WRITEs (holes are left out), owner, mode
+ * and times, CLOSE; when all of that is acknowledged, it is ready. Before it
+ * is published its content must not have been touched since it was read: if
+ * it is being written, its next SETTLE will bring it; else it is read again.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "paths.h"
+#include "sync/exec.h"
+#include "sync/lower.h"
+
+#define RETRIES_MAX 20
+#define CATCH_UP_NS (2 * NS_PER_S)
+
+static void upload_end(struct step *s)
+{
+	struct exec *x = s->exec;
+
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+	for (unsigned i = 0; i < x->n_active; i++) {
+		if (x->active[i] == s)
+			x->active[i] = x->active[--x->n_active];
+	}
+	s->phase = PHASE_READY;
+}
+
+static void opened(void *arg, const struct remote_reply *reply)
+{
+	struct step *s = arg;
+
+	if (reply->status < 0) {
+		step_fail(s, reply->status);
+	} else {
+		s->handle.len = reply->handle_len;
+		memcpy(s->handle.bytes, reply->handle, reply->handle_len);
+	}
+	if (--s->pending == 0 && s->result != STEP_DONE)
+		upload_end(s);
+}
+
+static void prepared(void *arg, const struct remote_reply *reply)
+{
+	struct step *s = arg;
+
+	if (reply->status < 0)
+		step_fail(s, reply->status);
+	if (--s->pending == 0 && s->fd < 0)
+		upload_end(s);
+}
+
+/* what was begun and will not be published; nobody waits for the answer */
+static void ignore(void *arg, const struct remote_reply *reply)
+{
+}
+
+static void drop_stage(struct step *s)
+{
+	if (s->stage)
+		remote_send_remove(s->exec->cfg.remote, s->stage, ignore, NULL);
+	free(s->stage);
+	s->stage = NULL;
+}
+
+void upload_begin(struct step *s)
+{
+	struct exec *x = s->exec;
+	struct fhandle obj;
+	bool busy;
+	int r;
+
+	s->mark = shared_busy_mark(x->cfg.shared, &s->obj, &busy);
+	s->fd = lower_open_object(x->cfg.lower_fd, &s->obj, O_RDONLY);
+	r = s->fd < 0 ? s->fd : lower_look_fd(s->fd, &s->st, &obj);
+	if (r < 0) {
+		if (r == -ESTALE || r == -ENOENT)
+			s->result = STEP_GONE;
+		else
+			step_fail(s, r);
+		upload_end(s);
+		return;
+	}
+	s->phase = PHASE_PREPARING;
+	x->active[x->n_active++] = s;
+	s->off = s->hole_end = 0;
+	s->handle.len = 0;
+	s->stage = exec_stage_name(x);
+	s->pending++;
+	remote_send_open(x->cfg.remote, s->stage,
+			 RO_WRITE | RO_CREATE | RO_TRUNC, 0600, opened, s);
+}
+
+/* All data is sent: attributes and close. */
+static void upload_attributes(struct step *s)
+{
+	struct remote *r = s->exec->cfg.remote;
+	struct remote_attr owner = attr_owner(&s->st);
+	struct remote_attr rest = attr_mode_times(&s->st);
+	struct remote_attr size = {.flags = ATTR_SIZE,
+				   .size = (uint64_t)s->st.st_size};
+
+	struct stat now;
+	if (fstat(s->fd, &now) < 0 || now.st_size != s->st.st_size ||
+	    now.st_mtim.tv_sec != s->st.st_mtim.tv_sec ||
+	    now.st_mtim.tv_nsec != s->st.st_mtim.tv_nsec)
+		s->mark = UINT64_MAX; /* cut meanwhile: start over */
+	close(s->fd);
+	s->fd = -1;
+	if (s->hole_end) { /* a hole at the end */
+		s->pending++;
+		remote_send_fsetstat(r, &s->handle, &size, prepared, s);
+	}
+	if (s->exec->cfg.chown_ok) {
+		s->pending++;
+		remote_send_fsetstat(r, &s->handle, &owner, prepared, s);
+	}
+	s->pending += 2;
+	remote_send_fsetstat(r, &s->handle, &rest, prepared, s);
+	remote_send_close(r, &s->handle, prepared, s);
+	s->handle.len = 0;
+}
+
+bool upload_feed(struct step *s)
+{
+	static __thread uint8_t data[256 * 1024];
+	struct remote *r = s->exec->cfg.remote;
+	size_t n = remote_caps(r)->write_bytes;
+
+	if (s->handle.len == 0 || s->fd < 0)
+		return false;
+	if (s->result != STEP_DONE || s->off >= (uint64_t)s->st.st_size) {
+		upload_attributes(s);
+		return true;
+	}
+	off_t start = lseek(s->fd, (off_t)s->off, SEEK_DATA);
+	if (start < 0 && errno == ENXIO) {
+		s->off = (uint64_t)s->st.st_size;
+		s->hole_end = 1;
+		return true;
+	}
+	if (start > (off_t)s->off)
+		s->off = (uint64_t)start;
+	n = n < sizeof(data) ? n : sizeof(data);
+	if (s->off + n > (uint64_t)s->st.st_size)
+		n = (size_t)((uint64_t)s->st.st_size - s->off);
+	ssize_t got = n ? pread(s->fd, data, n, (off_t)s->off) : 0;
+	if (got < 0) {
+		step_fail(s, -errno);
+		return true;
+	}
+	if (got == 0) { /* it has become shorter: seen before it is published */
+		s->off = (uint64_t)s->st.st_size;
+		s->hole_end = 1;
+		return true;
+	}
+	s->pending++;
+	remote_send_write(r, &s->handle, s->off, data, (uint32_t)got, prepared,
+			  s);
+	s->off += (uint64_t)got;
+	return true;
+}
+
+/* Is it dirty, by the journal, once that knows all that has happened? */
+static bool is_dirty(struct step *s)
+{
+	struct exec *x = s->exec;
+	uint64_t want = shared_last_seq(x->cfg.shared), have = 0, dirty;
+	int64_t end = clock_mono_ns() + CATCH_UP_NS;
+
+	while (journal_last_seq(x->cfg.journal, &have) == 0 && have < want &&
+	       clock_mono_ns() < end)
+		usleep(2000);
+	log_debug(
+		"catch up: want=%llx have=%llx ms=%lld path=%s",
+		(unsigned long long)want, (unsigned long long)have,
+		(long long)((clock_mono_ns() - end + CATCH_UP_NS) / NS_PER_MS),
+		s->path);
+	return journal_is_dirty(x->cfg.journal, &s->obj, &dirty) == 1;
+}
+
+static bool unchanged(struct step *s)
+{
+	struct fhandle obj;
+	struct stat now;
+	int fd = lower_open_object(s->exec->cfg.lower_fd, &s->obj, O_PATH);
+	int r = fd < 0 ? fd : lower_look_fd(fd, &now, &obj);
+
+	if (fd >= 0)
+		close(fd);
+	return r == 0 && now.st_size == s->st.st_size &&
+	       now.st_mtim.tv_sec == s->st.st_mtim.tv_sec &&
+	       now.st_mtim.tv_nsec == s->st.st_mtim.tv_nsec &&
+	       now.st_ctim.tv_sec == s->st.st_ctim.tv_sec &&
+	       now.st_ctim.tv_nsec == s->st.st_ctim.tv_nsec;
+}
+
+bool upload_settled(struct step *s)
+{
+	bool busy;
+	uint64_t mark;
+
+	if (s->result != STEP_DONE)
+		return true; /* nothing to publish, but it is its turn */
+	mark = shared_busy_mark(s->exec->cfg.shared, &s->obj, &busy);
+	if (!busy && mark == s->mark)
+		return true;
+	if (is_dirty(s)) {
+		s->result = STEP_SUPERSEDED;
+		return true;
+	}
+	if (s->retries >= RETRIES_MAX)
+		return unchanged(s) ? true : (step_fail(s, -EAGAIN), true);
+	if (unchanged(s) && s->retries > 0)
+		return true; /* a twin of its hash is busy */
+	s->retries++;
+	drop_stage(s);
+	s->phase = PHASE_NEW;
+	return false;
+}
+
+/* The other names of the object follow, or the link would be broken. */
+static void publish_links(struct step *s)
+{
+	struct exec *x = s->exec;
+	const char **names;
+	unsigned n = links_other(x->cfg.links, &s->obj, s->path, &names);
+
+	for (unsigned i = 0; i < n; i++) {
+		char *stage = exec_stage_name(x);
+		s->pending += 2;
+		remote_send_link(x->cfg.remote, s->path, stage, step_done, s);
+		remote_send_rename(x->cfg.remote, stage, names[i], step_done,
+				   s);
+		/* over a name of the same object, rename does nothing */
+		remote_send_remove(x->cfg.remote, stage, ignore, NULL);
+		free(stage);
+	}
+	free(names);
+}
+
+void upload_publish(struct step *s)
+{
+	s->pending++; /* ours, until all is sent */
+	if (s->result != STEP_DONE) {
+		drop_stage(s);
+		step_answered(s);
+		return;
+	}
+	s->pending++;
+	remote_send_rename(s->exec->cfg.remote, s->stage, s->path, step_done,
+			   s);
+	publish_links(s);
+	if (s->st.st_mtim.tv_nsec)
+		s->exec->cfg.uncarried(s->exec->cfg.arg, "nanoseconds",
+				       s->path);
+	step_answered(s);
+}

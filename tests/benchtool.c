@@ -1,0 +1,182 @@
+/*
+ * benchtool - makes load and watches when it has arrived
+ *
+ *	benchtool files DIR DIRS FILES SIZE   FILES files in each of DIRS folders
+ *	benchtool until DIR N SIZE            wait until DIR has N files of SIZE
+ *	benchtool gone PATH                   wait until PATH does not exist
+ *	benchtool latency DIR REPLICA N       close to readable, N times:
+ *	                                      prints p50 and p99 in ms
+ *
+ * The waiting ones give up after ten minutes.
+ */
+#include "confdefs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+
+#define PATIENCE_S 600
+#define SAMPLES_MAX 10000
+#define LATENCY_SIZE 4096
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "benchtool: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void write_file(const char *path, size_t size)
+{
+	static char data[1 << 16];
+	CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+	if (fd < 0)
+		fail(path);
+	for (size_t i = 0; i < sizeof(data); i += sizeof(int)) {
+		int v = rand();
+
+		memcpy(data + i, &v, sizeof(v));
+	}
+	while (size) {
+		size_t n = size < sizeof(data) ? size : sizeof(data);
+
+		if (write(fd, data, n) != (ssize_t)n)
+			fail(path);
+		size -= n;
+	}
+}
+
+static int make_files(const char *dir, long dirs, long files, size_t size)
+{
+	char path[4096];
+
+	for (long d = 0; d < dirs; d++) {
+		snprintf(path, sizeof(path), "%s/d%ld", dir, d);
+		if (mkdir(path, 0755))
+			fail(path);
+		for (long f = 0; f < files; f++) {
+			snprintf(path, sizeof(path), "%s/d%ld/f%ld", dir, d, f);
+			write_file(path, size);
+		}
+	}
+	return 0;
+}
+
+/* Files of `size` bytes below `dir`. */
+static long count(int parent, const char *name, off_t size)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CLEANUP_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	long n = 0;
+
+	while (dir && (e = readdir(dir))) {
+		struct stat st;
+
+		if (e->d_name[0] == '.')
+			continue;
+		if (e->d_type == DT_DIR)
+			n += count(fd, e->d_name, size);
+		else if (!fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW))
+			n += st.st_size == size;
+	}
+	return n;
+}
+
+static int until(const char *dir, long n, off_t size)
+{
+	double end = now() + PATIENCE_S;
+
+	while (count(AT_FDCWD, dir, size) != n) {
+		if (now() > end)
+			return 1;
+		usleep(n > 1000 ? 20000 : 1000);
+	}
+	return 0;
+}
+
+static int gone(const char *path)
+{
+	double end = now() + PATIENCE_S;
+	struct stat st;
+
+	while (!lstat(path, &st)) {
+		if (now() > end)
+			return 1;
+		usleep(1000);
+	}
+	return 0;
+}
+
+static double one_latency(const char *dir, const char *replica, long i)
+{
+	char from[4096], to[4096];
+	struct stat st;
+	double start;
+
+	snprintf(from, sizeof(from), "%s/latency%ld", dir, i);
+	snprintf(to, sizeof(to), "%s/latency%ld", replica, i);
+	write_file(from, LATENCY_SIZE);
+	start = now();
+	while (stat(to, &st) || st.st_size != LATENCY_SIZE) {
+		if (now() > start + PATIENCE_S)
+			fail(to);
+		usleep(100);
+	}
+	return (now() - start) * 1000;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int latency(const char *dir, const char *replica, long n)
+{
+	static double ms[SAMPLES_MAX];
+
+	if (n < 1 || n > SAMPLES_MAX)
+		return 2;
+	for (long i = 0; i < n; i++) {
+		ms[i] = one_latency(dir, replica, i);
+		usleep((useconds_t)(rand() % 20000)); /* not in step with us */
+	}
+	qsort(ms, (size_t)n, sizeof(*ms), by_size);
+	printf("%.1f %.1f\n", ms[n / 2], ms[n * 99 / 100]);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 6 && !strcmp(argv[1], "files"))
+		return make_files(argv[2], atol(argv[3]), atol(argv[4]),
+				  strtoul(argv[5], NULL, 10));
+	if (argc == 5 && !strcmp(argv[1], "until"))
+		return until(argv[2], atol(argv[3]), atoll(argv[4]));
+	if (argc == 3 && !strcmp(argv[1], "gone"))
+		return gone(argv[2]);
+	if (argc == 5 && !strcmp(argv[1], "latency"))
+		return latency(argv[2], argv[3], atol(argv[4]));
+	fputs("usage: benchtool files|until|gone|latency ...\n", stderr);
+	return 2;
+}

@@ -1,0 +1,293 @@
+# What each tests/t-*.sh starts with:
+#
+#	. "$(dirname "$0")/functions.sh"
+#
+# A test gets a folder of its own, $T, with $T/tree (the root to mount over),
+# $T/state and $T/replica1. It ends with status 0, or fails at the first
+# `fail`. At the end everything that it mounted and started is taken down; a
+# mount that stays, a core, a sanitizer's report, or a warning or error in
+# mirrorfs' log that was not announced by `expect_log` fails it.
+#
+# From the environment: BUILD (the build folder), SANITIZED (set: a slow build,
+# tests take smaller numbers), SEED.
+
+set -u
+set -o pipefail
+TESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+TOP=$(cd "$TESTS/.." && pwd)
+BUILD=${BUILD:-$TOP/build}
+MIRRORFS=$BUILD/mirrorfs
+HELPERS=$BUILD/tests
+SEED=${SEED:-$((RANDOM * 32768 + RANDOM))}
+SANITIZED=${SANITIZED:-}
+PATH=$PATH:/usr/sbin:/sbin
+
+. "$TESTS/lib/base.sh"
+. "$TESTS/lib/sshd.sh"
+. "$TESTS/lib/ftpd.sh"
+
+T=
+MOUNTS=()   # roots that this test mounted
+CHILDREN=() # processes that it started
+EXPECTED=() # patterns of warnings and errors that belong to the test
+LOGS=()     # logs to look at
+ENDED=
+
+skip() {
+	say "skipped: $*"
+	exit 77
+}
+
+# fail TEXT - with what there is to know.
+fail() {
+	say "FAILED: $* (line ${BASH_LINENO[*]:0:3})"
+	fail_show_mounts
+	exit 1
+}
+
+fail_show_mounts() {
+	local m
+	for m in ${MOUNTS[@]+"${MOUNTS[@]}"}; do
+		say "--- status of $m"
+		timeout 10 "$MIRRORFS" status "$m" 2>&1
+	done
+}
+
+# check TEXT COMMAND... - COMMAND must succeed.
+check() {
+	local text=$1
+	shift
+	"$@" || fail "$text"
+}
+
+# refuse TEXT COMMAND... - COMMAND must fail.
+refuse() {
+	local text=$1
+	shift
+	! "$@" || fail "$text"
+}
+
+# equal GOT WANTED TEXT
+equal() {
+	[ "$1" = "$2" ] || fail "$3: got '$1', wanted '$2'"
+}
+
+# need PROGRAM... - skip where one is not installed.
+need() {
+	local p
+	for p in "$@"; do
+		command -v "$p" >/dev/null || skip "$p is not installed"
+	done
+}
+
+# announce what will be in the log as a warning or an error (regex of awk).
+expect_log() {
+	EXPECTED+=("$1")
+}
+
+# background COMMAND... - its pid is in BG, and it is ended with the test.
+background() {
+	"$@" &
+	BG=$!
+	CHILDREN+=("$BG")
+}
+
+# scaled N - N, or less where everything is slow.
+scaled() {
+	[ -n "$SANITIZED" ] && echo $(($1 / 5 > 0 ? $1 / 5 : 1)) || echo "$1"
+}
+
+# ---- the mount under test ----
+
+# mount_tree [OPTION...] - mount $T/tree with its state in $T/state.
+mount_tree() {
+	mount_at "$T/tree" "$T/state" "$@"
+}
+
+mount_at() {
+	local root=$1 state=$2
+	shift 2
+	MOUNTS+=("$root")
+	LOGS+=("$state/mirrorfs.log")
+	timeout 60 "$MIRRORFS" mount "$root" --state-dir "$state" "$@" ||
+		return 1
+	mounted_at "$root"
+}
+
+umount_tree() {
+	umount_at "$T/tree"
+}
+
+umount_at() {
+	local m keep=()
+	timeout 60 "$MIRRORFS" umount "$1" || return 1
+	for m in "${MOUNTS[@]}"; do
+		[ "$m" = "$1" ] || keep+=("$m")
+	done
+	MOUNTS=(${keep[@]+"${keep[@]}"})
+	! mounted_at "$1"
+}
+
+# status_get REPLICA KEY [ROOT] - one member out of `status --json`.
+# The layout is flat enough for jq only; tests that use this need jq.
+status_get() {
+	"$MIRRORFS" status "${3:-$T/tree}" --json 2>/dev/null |
+		jq -r --arg n "$1" "[.. | objects | select(.name? == \$n
+			and has(\"lag_records\"))][0].$2"
+}
+
+# status_pid KEY [ROOT] - supervisor_pid, worker_pid or sync_pid.
+status_pid() {
+	"$MIRRORFS" status "${2:-$T/tree}" --json 2>/dev/null |
+		jq -r "[.. | objects | select(has(\"$1\"))][0].$1"
+}
+
+state_is() {
+	[ "$(status_get "$1" state)" = "$2" ]
+}
+
+# synced [SECONDS] - everything has reached every replica.
+synced() {
+	"$MIRRORFS" wait "$T/tree" --timeout "${1:-120}" >"$T/wait.out" 2>&1 ||
+		{ cat "$T/wait.out"; return 1; }
+}
+
+# same REPLICA-FOLDER [OPTION...] - it equals the tree.
+same() {
+	local replica=$1
+	shift
+	"$HELPERS/treecmp" --ignore-special "$@" "$T/tree" "$replica" \
+		>"$T/treecmp.out" 2>&1 ||
+		{ cat "$T/treecmp.out"; return 1; }
+}
+
+# as_user COMMAND... - as an unprivileged user (nobody).
+as_user() {
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+}
+
+# pipe_replicas N - folders and --replica options for local replicas, in
+# REPLICAS.
+pipe_replicas() {
+	local i
+	REPLICAS=()
+	for ((i = 1; i <= $1; i++)); do
+		mkdir -p "$T/replica$i"
+		REPLICAS+=(--replica "r$i=$T/replica$i")
+	done
+}
+
+# ssh_replicas N - the same through a private sshd, which it starts.
+ssh_replicas() {
+	local i
+	command -v sshd >/dev/null || skip "sshd is not installed"
+	sshd_start "$T/sshd" || fail "sshd does not start"
+	REPLICAS=(--identity "$SSHD_KEY" --known-hosts "$SSHD_KNOWN_HOSTS")
+	for ((i = 1; i <= $1; i++)); do
+		mkdir -p "$T/replica$i"
+		REPLICAS+=(--replica "r$i=$(sshd_url "$T/replica$i")")
+	done
+}
+
+# ---- beginning and end ----
+
+begin_test() {
+	[ "$(id -u)" = 0 ] || skip "not root"
+	[ -c /dev/fuse ] || skip "no /dev/fuse"
+	[ -x "$MIRRORFS" ] || { say "no $MIRRORFS: build first"; exit 1; }
+	command -v jq >/dev/null || skip "jq is not installed"
+	T=$(mktemp -d "${TMPDIR:-/tmp}/mirrorfs-test.XXXXXX") || exit 1
+	chmod 755 "$T"
+	mkdir "$T/tree" "$T/replica1"
+	trap 'end_test $?' EXIT
+	trap 'exit 130' INT TERM HUP
+	export ASAN_OPTIONS=log_path=$T/sanitizer:detect_leaks=1:${ASAN_OPTIONS:-}
+	export UBSAN_OPTIONS=log_path=$T/sanitizer:print_stacktrace=1
+	ulimit -c 0
+	cd "$T" || exit 1
+	say "seed $SEED"
+}
+
+# What is mounted below $T, announced or not.
+end_mounts() {
+	local m pid
+	for m in $(awk -v t="$T/" 'index($2, t) == 1 && $3 ~ /^fuse/ {
+			print $2 }' /proc/self/mounts); do
+		mounted_at "$m" || continue
+		pid=$(status_pid supervisor_pid "$m")
+		timeout 60 "$MIRRORFS" umount "$m" >/dev/null 2>&1
+		mounted_at "$m" || continue
+		say "had to unmount $m by force"
+		[ "$1" != 0 ] || ENDED=1
+		umount -l "$m"
+		case $pid in '' | *[!0-9]*) ;; *) kill "$pid" ;; esac
+	done
+}
+
+end_children() {
+	local p
+	for p in ${CHILDREN[@]+"${CHILDREN[@]}"}; do
+		end_process "$p"
+	done
+	ftpd_stop
+	sshd_stop
+}
+
+# The log must be free of what the test did not announce.
+end_logs() {
+	local log pattern=''
+	for log in ${EXPECTED[@]+"${EXPECTED[@]}"}; do
+		pattern+="${pattern:+|}$log"
+	done
+	for log in ${LOGS[@]+"${LOGS[@]}"}; do
+		[ -f "$log" ] || continue
+		awk -v p="$pattern" '/ (warning|error) [a-z-]*\[[0-9]+\]: / &&
+			(p == "" || $0 !~ p) { print; n++ }
+			END { exit n > 0 }' "$log" >"$T/complaints" && continue
+		say "in the log of mirrorfs:"
+		sort -u "$T/complaints" | tail -n 20
+		ENDED=1
+	done
+}
+
+end_reports() {
+	local f
+	for f in "$T"/sanitizer.* "$T"/core*; do
+		[ -e "$f" ] || continue
+		say "--- $f"
+		head -n 60 "$f"
+		ENDED=1
+	done
+	if grep -q " $T/" /proc/self/mounts; then
+		say "still mounted:"
+		grep " $T/" /proc/self/mounts
+		ENDED=1
+	fi
+}
+
+end_test() {
+	local r=$1 m
+	trap - EXIT
+	trap '' INT TERM HUP
+	cd /
+	end_children
+	end_mounts "$r"
+	[ "$r" = 77 ] || end_logs
+	end_reports
+	if [ "$r" != 0 ] && [ "$r" != 77 ]; then
+		for m in ${LOGS[@]+"${LOGS[@]}"}; do
+			[ -f "$m" ] || continue
+			say "--- end of $m"
+			tail -n 40 "$m"
+		done
+	fi
+	if [ -n "${KEEP:-}" ]; then
+		say "kept: $T"
+	elif ! grep -q " $T/" /proc/self/mounts; then
+		rm -rf --one-file-system "$T"
+	fi
+	[ -z "$ENDED" ] || [ "$r" != 0 ] || r=1
+	exit "$r"
+}
+
+begin_test

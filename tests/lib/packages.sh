@@ -1,0 +1,63 @@
+# What must be installed, and its installation. Debian 12 and 13.
+
+PACKAGES_BUILD="gcc make autoconf automake pkg-config libc6-dev
+libfuse3-dev libssh-dev libsqlite3-dev libinih-dev libsmartcols-dev
+libjansson-dev libcap-ng-dev libsystemd-dev uthash-dev"
+PACKAGES_RUN="fuse3 openssh-client openssh-sftp-server"
+PACKAGES_DEMO="openssh-server vsftpd lftp"
+PACKAGES_CHECK="libcmocka-dev clang curl rsync git sqlite3 attr acl jq
+mandoc xz-utils procps"
+PACKAGES_BENCH="rsync lsyncd"
+
+# packages_missing PACKAGE... - prints those that are not installed.
+packages_missing() {
+	local p
+	for p in "$@"; do
+		case $(dpkg-query -W -f '${db:Status-Status}' "$p" \
+			2>/dev/null) in
+		installed) ;;
+		*) printf '%s\n' "$p" ;;
+		esac
+	done
+}
+
+# packages_install PACKAGE... - what is missing, quietly, and without
+# starting the services that come with it: Debian asks policy-rc.d whether a
+# service may start. Where the system has one, it decides; else one that says
+# no is there while the packages are installed, and only then.
+packages_install() {
+	local missing policy=/usr/sbin/policy-rc.d mine= r=0
+	missing=$(packages_missing "$@")
+	[ -n "$missing" ] || return 0
+	command -v apt-get >/dev/null ||
+		die "missing, and this is not Debian: $(echo $missing)"
+	[ "$(id -u)" = 0 ] || die "must be root to install: $(echo $missing)"
+	say "installing: $(echo $missing)"
+	if [ ! -e $policy ]; then
+		mine=$policy
+		# shellcheck disable=SC2064
+		trap "rm -f $policy" EXIT
+		printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy
+	fi
+	packages_apt $missing || r=$?
+	if [ -n "$mine" ]; then
+		rm -f "$mine"
+		trap - EXIT
+	fi
+	[ $r = 0 ] || die "could not install: $(echo $missing)"
+}
+
+packages_apt() {
+	local log
+	log=$(mktemp) || return 1
+	export DEBIAN_FRONTEND=noninteractive
+	if apt-get -qq -o Dpkg::Use-Pty=0 update >"$log" 2>&1 &&
+	    apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends \
+		install "$@" </dev/null >>"$log" 2>&1; then
+		rm -f "$log"
+		return 0
+	fi
+	tail -n 20 "$log" >&2
+	rm -f "$log"
+	return 1
+}

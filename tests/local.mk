@@ -1,0 +1,61 @@
+# Programs for the scripts, and the unit tests. A unit test is a file
+# tests/unit/test-*.c that is found, not registered: it is linked with all of
+# our libraries and run by tests/run.
+helpers = tests/treecmp tests/churn tests/proxy tests/blob \
+	tests/fscheck tests/benchtool
+check_PROGRAMS += $(helpers)
+tests_treecmp_SOURCES = tests/treecmp.c
+tests_treecmp_LDADD = lib/base/libbase.a
+tests_churn_SOURCES = tests/churn.c
+tests_proxy_SOURCES = tests/proxy.c
+tests_blob_SOURCES = tests/blob.c
+tests_benchtool_SOURCES = tests/benchtool.c
+tests_fscheck_SOURCES = tests/fscheck.c tests/fscheck-data.c \
+	tests/fscheck-names.c tests/fscheck-access.c tests/fscheck.h
+
+unit_libs = fs/libfs.a sync/libsync.a sync/remote/libremote.a \
+	lib/journal/libjournal.a lib/base/libbase.a
+unit_system_libs = $(FUSE_LIBS) $(SSH_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) \
+	$(SMARTCOLS_LIBS) $(JANSSON_LIBS) $(CAPNG_LIBS) $(SYSTEMD_LIBS) \
+	$(CMOCKA_LIBS)
+unit_files = $(sort $(wildcard $(srcdir)/tests/unit/test-*.c))
+# what several of them share
+unit_support = $(filter-out $(unit_files),$(wildcard $(srcdir)/tests/unit/*.c))
+if HAVE_CMOCKA
+unit_programs = $(patsubst $(srcdir)/%.c,%,$(unit_files))
+endif
+
+# UNIT_MORE: what a test has in a second file
+tests/unit/test-plan-random: UNIT_MORE = $(srcdir)/tests/unit/model.c
+tests/unit/test-%: $(srcdir)/tests/unit/test-%.c $(unit_support) $(unit_libs) confdefs.h
+	@$(MKDIR_P) tests/unit
+	$(AM_V_CCLD)$(COMPILE) $(CMOCKA_CFLAGS) $(AM_LDFLAGS) $(LDFLAGS) \
+		-o $@ $< $(unit_support) $(unit_libs) $(unit_system_libs) $(LIBS)
+
+all-tests: all
+	$(MAKE) $(AM_MAKEFLAGS) $(helpers) $(unit_programs)
+
+# TESTS_ONLY=unit,style,shell: what make check runs
+check-local: all-tests
+	$(bash_program) '$(srcdir)/tests/run' --build . \
+		--only "$${TESTS_ONLY:-unit,style,shell}"
+
+bench: all-tests
+	$(bash_program) '$(srcdir)/bench' --build .
+
+bash_program = bash
+# for hours: the random tests with many more rounds
+soak: all all-tests
+	SOAK=40 TEST_TIMEOUT=14400 $(bash_program) '$(srcdir)/tests/run' \
+		--build . --only shell property many first-copy
+
+.PHONY: all-tests bench soak
+
+EXTRA_DIST += tests/run tests/functions.sh .ci/run \
+	$(wildcard $(srcdir)/tests/lib/*.sh) \
+	$(wildcard $(srcdir)/tests/t-*.sh) \
+	$(wildcard $(srcdir)/tests/check-*.sh) \
+	$(wildcard $(srcdir)/tests/unit/*.[ch])
+clean-local:
+	rm -rf tests/logs
+	rm -f $(unit_programs)

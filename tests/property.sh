@@ -1,0 +1,29 @@
+# The property: N random operations on the mount, by several processes at
+# once, then wait, then the replicas equal the tree. Sourced by t-property-*.
+
+# property_rounds REPLICAS ROUNDS OPERATIONS - each round adds to the tree
+# that the last one left.
+property_rounds() {
+	local round seed i path
+	for ((round = 1; round <= $2; round++)); do
+		SEED=$((SEED + 100)) seed=$SEED
+		"$HELPERS/churn" --seed $seed --ops "$3" --procs 4 \
+			"$T/tree" >"$T/churn.out" ||
+			{ cat "$T/churn.out"; fail "churn, seed $seed"; }
+		check "wait, seed $seed" synced 120
+		for ((i = 1; i <= $1; i++)); do
+			same "$T/replica$i" && continue
+			path=$(sed -n '1s/: .*//p' "$T/treecmp.out")
+			say "--- what happened to $path"
+			"$MIRRORFS" log "$T/tree" "$T/tree/$path" --limit 20
+			fail "replica $i, round $round, seed $seed"
+		done
+	done
+	say "$2 rounds of $3 operations: $(tail -n 1 "$T/treecmp.out")"
+}
+
+# nothing was put aside on the way
+property_parked() {
+	equal "$("$MIRRORFS" status "$T/tree" --json |
+		jq '[.replicas[].parked] | add')" 0 "parked paths"
+}

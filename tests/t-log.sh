@@ -1,0 +1,84 @@
+#!/bin/bash
+# mirrorfs log: what, who, where, when it arrived; filters; --follow; without
+# a mount.
+. "$(dirname "$0")/functions.sh"
+
+pipe_replicas 2
+check "mount" mount_tree "${REPLICAS[@]}"
+mkdir -m 777 "$T/tree/dir"
+chmod 755 "$T/tree"
+echo one >"$T/tree/dir/root-file"
+as_user sh -c "echo two >'$T/tree/dir/user file'"
+as_user chmod 600 "$T/tree/dir/user file"
+as_user mv "$T/tree/dir/user file" "$T/tree/dir/moved"
+ln "$T/tree/dir/moved" "$T/tree/linked"
+ln -s target "$T/tree/symlink"
+truncate -s 1 "$T/tree/dir/root-file"
+rm "$T/tree/dir/root-file"
+printf 'x' >"$T/tree/$(printf 'odd\033name')"
+check "wait" synced
+
+L=("$MIRRORFS" log "$T/tree")
+"${L[@]}" >"$T/log" || fail "log"
+cat "$T/log"
+for op in mount create write mkdir setattr rename link symlink \
+	unlink; do
+	check "$op is in the log" grep -q " $op " "$T/log"
+	equal "$("${L[@]}" --op "$op" | grep -vc " $op ")" 0 "--op $op"
+done
+check "newest last" sh -c "cut -c1-23 '$T/log' | LC_ALL=C sort -c"
+refuse "a control character" grep -q "$(printf '\033')" "$T/log"
+equal "$("${L[@]}" --limit 3)" "$(tail -n 3 "$T/log")" "--limit"
+equal "$("${L[@]}" --user nobody --op rename | wc -l)" 1 "--user name"
+equal "$("${L[@]}" --user 65534 --op rename | wc -l)" 1 "--user number"
+equal "$("${L[@]}" --user root --op rename | wc -l)" 0 "the other user"
+equal "$("${L[@]}" "$T/tree/linked" | grep -c ' link ')" 1 "PATH"
+equal "$("${L[@]}" "$T/tree/linked" | grep -c symlink)" 0 "another path"
+check "below PATH" test "$("${L[@]}" "$T/tree/dir" | wc -l)" -ge 5
+(cd "$T/tree" && "$MIRRORFS" log "$T/tree" linked | grep -q link) ||
+	fail "relative path"
+equal "$("${L[@]}" --since 1h | wc -l)" "$(wc -l <"$T/log")" "--since"
+equal "$("${L[@]}" --until 1h | wc -l)" 0 "--until"
+check "program" grep -Eq "nobody +mv +rename" "$T/log"
+"${L[@]}" --op renam 2>"$T/err"
+equal $? 2 "a wrong operation"
+check "the right one is named" grep -q rename "$T/err"
+"${L[@]}" --since someday 2>/dev/null
+equal $? 2 "a wrong time"
+
+# JSON: one object a line; each write reached both replicas, in order of time
+"${L[@]}" --json >"$T/json" || fail "--json"
+equal "$(wc -l <"$T/json")" "$(wc -l <"$T/log")" "lines of --json"
+jq -e . "$T/json" >/dev/null || fail "not JSON"
+equal "$(jq -r 'select(.op == "write") | .replicas | to_entries[]
+	| .value.time != null' "$T/json" | sort -u)" true "deliveries"
+equal "$(jq -r 'select(.op == "rename") | "\(.path) \(.path2) \(.uid)
+	\(.program)"' "$T/json" | tr -d '\n\t')" \
+	"dir/user file dir/moved 65534mv" "who renamed what"
+equal "$(jq -s '[.[].seq] == ([.[].seq] | sort)' "$T/json")" true "order"
+equal "$("${L[@]}" --replica r1 --json | jq -r '.replicas | keys | join(" ")' |
+	sort -u)" r1 "--replica"
+
+# --follow shows what comes
+background "${L[@]}" --follow --limit 1 >"$T/follow"
+follow=$BG
+check "follow begins" wait_for 10 test -s "$T/follow"
+echo news >"$T/tree/news"
+check "follow goes on" wait_for 10 grep -q "/news" "$T/follow"
+end_process "$follow"
+
+# one that is paused has not got it
+"$MIRRORFS" replica pause "$T/tree" r2
+check "paused" wait_for 20 state_is r2 paused
+echo x >"$T/tree/only-r1"
+check "wait" "$MIRRORFS" wait "$T/tree" --replica r1 --timeout 20
+equal "$("${L[@]}" "$T/tree/only-r1" --op write --json |
+	jq -c '[.replicas.r1.time != null, .replicas.r2.time]')" \
+	"[true,null]" "not yet on r2"
+
+check "umount" umount_tree
+check "without a mount" sh -c \
+	"'$MIRRORFS' log --state-dir '$T/state' --op umount | grep -q umount"
+equal "$("$MIRRORFS" log --state-dir "$T/state" --op rename | wc -l)" 1 \
+	"without a mount"
+exit 0

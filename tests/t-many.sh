@@ -1,0 +1,40 @@
+#!/bin/bash
+# 5,000 folders and 50,000 files with 1,024 descriptors, for mirrorfs and for
+# its users: the ancestor of this program died there. Mounting does not walk.
+. "$(dirname "$0")/functions.sh"
+DIRS=$(scaled 5000)
+FILES=10
+
+ulimit -n 1024 || skip "cannot set ulimit -n"
+pipe_replicas 1
+check "mount" mount_tree "${REPLICAS[@]}"
+worker=$(status_pid worker_pid)
+for ((d = 0; d < DIRS; d++)); do
+	mkdir -p "$T/tree/$((d / 100))/$d" || fail "mkdir $d"
+	for ((f = 0; f < FILES; f++)); do
+		echo "$d $f" >"$T/tree/$((d / 100))/$d/$f" || fail "file $d/$f"
+	done
+done
+equal "$(find "$T/tree" -type f | wc -l)" $((DIRS * FILES)) "files"
+du -s "$T/tree" >/dev/null || fail "du"
+find "$T/tree" -type f -print0 | xargs -0 cat >"$T/all" || fail "cat"
+equal "$(wc -l <"$T/all")" $((DIRS * FILES)) "lines"
+open=$(ls "/proc/$worker/fd" | wc -l)
+say "the worker holds $open descriptors, $(awk '/VmRSS/ { print $2 }' \
+	"/proc/$worker/status") kB"
+check "few descriptors ($open)" test "$open" -lt 500
+check "wait" synced 250
+check "same" same "$T/replica1"
+check "umount" umount_tree
+
+# mounted again: at once, with nothing in it yet but the root
+check "mount again" mount_tree "${REPLICAS[@]}"
+worker=$(status_pid worker_pid)
+reads=$(awk '/syscr/ { print $2 }' "/proc/$worker/io")
+check "no walk at mount ($reads reads)" test "$reads" -lt 2000
+find "$T/tree" -type d | wc -l
+echo changed >"$T/tree/0/1/2"
+rm -rf "$T/tree/3" || fail "rm -rf"
+check "wait" synced
+check "same" same "$T/replica1"
+exit 0

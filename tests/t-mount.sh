@@ -1,0 +1,67 @@
+#!/bin/bash
+# Mounting and unmounting: what is there before is there under the mount, what
+# was written through it is there afterwards, and nothing else stays.
+. "$(dirname "$0")/functions.sh"
+
+mkdir -p "$T/tree/a/b"
+echo before >"$T/tree/a/b/file"
+check "mount" mount_tree
+check "mounted" mounted_at "$T/tree"
+equal "$(cat "$T/tree/a/b/file")" before "old content"
+echo through >"$T/tree/new"
+mkdir "$T/tree/dir"
+check "status" "$MIRRORFS" status "$T/tree" >/dev/null
+equal "$("$MIRRORFS" status "$T/tree" --json | jq -r .mounted)" true "json"
+equal "$("$MIRRORFS" status --state-dir "$T/state" --json | jq -r .root)" \
+	"$T/tree" "found by its state folder"
+for key in supervisor_pid worker_pid sync_pid; do
+	check "$key lives" kill -0 "$(status_pid $key)"
+done
+check "journal" test -f "$T/state/journal.db"
+equal "$(stat -c %a "$T/state")" 700 "mode of the state folder"
+
+# in use: refused, with the process, and it stays mounted
+exec 5>"$T/tree/open"
+refuse "unmounted while in use" "$MIRRORFS" umount "$T/tree" 2>"$T/err"
+check "names the user of the mount" grep -q $$ "$T/err"
+check "still mounted" mounted_at "$T/tree"
+exec 5>&-
+
+supervisor=$(status_pid supervisor_pid)
+worker=$(status_pid worker_pid)
+check "umount" umount_tree
+check "supervisor has ended" wait_for 10 process_gone "$supervisor"
+check "worker has ended" wait_for 10 process_gone "$worker"
+equal "$(cat "$T/tree/new")" through "what was written through the mount"
+check "directory" test -d "$T/tree/dir"
+refuse "second umount" "$MIRRORFS" umount "$T/tree" 2>/dev/null
+refuse "status without a mount" "$MIRRORFS" status "$T/tree" >/dev/null 2>&1
+check "log without a mount" sh -c \
+	"'$MIRRORFS' log --state-dir '$T/state' | grep -q /new"
+
+# again, from another place, with a slash at the end, by another name
+cd "$T" || exit 1
+check "mount again" mount_at "$T/tree" "$T/state" --name "test-$$"
+equal "$("$MIRRORFS" status --name "test-$$" --json | jq -r .root)" \
+	"$T/tree" "found by name"
+equal "$(cat tree/new)" through "content"
+check "umount" umount_tree
+
+MOUNTS+=("$T/tree")
+(cd "$T" && "$MIRRORFS" mount tree/ --state-dir state) ||
+	fail "mount of a relative path"
+check "mounted" mounted_at "$T/tree"
+check "umount of a relative path" "$MIRRORFS" umount tree/
+
+# in the foreground, ended by SIGTERM
+background "$MIRRORFS" mount "$T/tree" --state-dir "$T/state" --foreground \
+	2>"$T/foreground.log"
+LOGS+=("$T/foreground.log")
+check "foreground" wait_for 20 mounted_at "$T/tree"
+echo x >"$T/tree/fg"
+kill "$BG"
+check "ended" wait_for 20 process_gone "$BG"
+refuse "unmounted" mounted_at "$T/tree"
+wait "$BG"
+equal $? 0 "exit status"
+exit 0

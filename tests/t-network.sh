@@ -1,0 +1,55 @@
+#!/bin/bash
+# The network dies in the middle of a large upload: connections cut by a proxy
+# and by killed sshd sessions, and a network that falls silent. The replica
+# never shows a part, the users of the master do not notice, it ends equal.
+. "$(dirname "$0")/functions.sh"
+expect_log "lost|connection|cannot reach|silen|time|ended|refused|reset|closed"
+
+SIZE=$(scaled 100000000)
+ssh_replicas 1
+PROXY=$(free_port)
+background "$HELPERS/proxy" "$PROXY" "$SSHD_PORT" --cut-after $((SIZE / 2)) \
+	>"$T/proxy.out"
+proxy=$BG
+wait_for 5 port_open "$PROXY" || fail "proxy"
+sed "s/]:$SSHD_PORT /]:$PROXY /" "$SSHD_KNOWN_HOSTS" >"$T/hosts"
+check "mount" mount_tree --identity "$SSHD_KEY" \
+	--known-hosts "$T/hosts" \
+	--replica "r1=sftp://root@127.0.0.1:$PROXY$T/replica1"
+echo small >"$T/tree/small"
+check "wait" synced
+
+# 1. cut half-way, once, by the proxy
+"$HELPERS/blob" write "$T/tree/large" "$SEED" "$SIZE" || fail "write"
+check "the proxy cut it" wait_for 60 grep -q cut "$T/proxy.out"
+if [ -e "$T/replica1/large" ]; then
+	"$HELPERS/blob" check "$T/replica1/large" || fail "a part is visible"
+fi
+echo meanwhile >"$T/tree/small" || fail "the master must not notice"
+check "wait after the cut" synced
+"$HELPERS/blob" check "$T/replica1/large" || fail "after the cut"
+check "same" same "$T/replica1"
+
+# 2. the sessions of sshd die, while an old version is replaced
+cp "$T/replica1/large" "$T/old"
+"$HELPERS/blob" write "$T/tree/large" $((SEED + 1)) "$SIZE" || fail "write"
+for i in 1 2 3; do
+	sleep 0.3 # somewhere in the middle
+	sshd_cut
+	"$HELPERS/blob" check "$T/replica1/large" || fail "a mixture is visible"
+done
+check "wait after the kills" synced
+cmp "$T/tree/large" "$T/replica1/large" || fail "after the kills"
+refuse "still the old one" cmp -s "$T/old" "$T/replica1/large"
+
+# 3. the network is gone for a while, then back
+kill -USR1 "$proxy"
+"$HELPERS/churn" --seed "$SEED" --ops 500 "$T/tree" || fail "churn"
+check "it is told" wait_for 60 state_is r1 offline
+kill -USR2 "$proxy"
+check "wait when it is back" synced
+check "same" same "$T/replica1"
+equal "$(status_get r1 state)" synced "state"
+equal "$(status_get r1 error)" null "error"
+refuse "left on the stage" sh -c "ls '$T/replica1/.mirrorfs/stage' | grep -q ."
+exit 0

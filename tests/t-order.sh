@@ -1,0 +1,64 @@
+#!/bin/bash
+# Operations arrive as operations: renaming a folder is one rename, hard links
+# are links, a replaced file is replaced by rename, and names keep their files.
+. "$(dirname "$0")/functions.sh"
+
+ssh_replicas 1
+check "mount" mount_tree "${REPLICAS[@]}"
+mkdir -p "$T/tree/dir/sub"
+for i in $(seq 1 200); do echo "$i" >"$T/tree/dir/sub/$i"; done
+check "wait" synced
+inodes() { (cd "$T/replica1/$1" && find . -printf '%p %i\n' | sort); }
+
+was=$(inodes dir)
+mv "$T/tree/dir" "$T/tree/renamed"
+check "wait" synced
+equal "$(inodes renamed)" "$was" "a renamed folder keeps its inodes"
+mkdir "$T/tree/other"
+mv "$T/tree/renamed/sub" "$T/tree/other/moved"
+mv "$T/tree/other/moved/7" "$T/tree/other/seven"
+check "wait" synced
+equal "$(stat -c %i "$T/replica1/other/moved/9")" \
+	"$(printf '%s\n' "$was" | awk '$1 == "./sub/9" { print $2 }')" "moved"
+equal "$(stat -c %i "$T/replica1/other/seven")" \
+	"$(printf '%s\n' "$was" | awk '$1 == "./sub/7" { print $2 }')" "7"
+
+# hard links, and a write through one of the names
+ln "$T/tree/other/seven" "$T/tree/link1"
+ln "$T/tree/link1" "$T/tree/other/link2"
+check "wait" synced
+equal "$(stat -c %h "$T/replica1/link1")" 3 "links"
+echo "written through one name" >"$T/tree/other/link2"
+check "wait" synced
+equal "$(cat "$T/replica1/other/seven")" "written through one name" "the other"
+equal "$(stat -c %h "$T/replica1/link1")" 3 "links after a write"
+rm "$T/tree/link1"
+check "wait" synced
+equal "$(stat -c %h "$T/replica1/other/seven")" 2 "links after an unlink"
+
+# swaps: of folders, of a link and a folder, of a file by rename
+mkdir "$T/tree/v1" "$T/tree/v2"
+echo 1 >"$T/tree/v1/n" && echo 2 >"$T/tree/v2/n"
+ln -s v1 "$T/tree/current"
+check "wait" synced
+ln -s v2 "$T/tree/current.new" && mv -T "$T/tree/current.new" "$T/tree/current"
+mv "$T/tree/v1" "$T/tree/v0" && mv "$T/tree/v2" "$T/tree/v1" &&
+	mv "$T/tree/v0" "$T/tree/v2"
+check "wait" synced
+equal "$(cat "$T/replica1/v1/n") $(cat "$T/replica1/v2/n")" "2 1" "swapped"
+equal "$(readlink "$T/replica1/current")" v2 "link"
+rm "$T/tree/current" && mkdir "$T/tree/current" && echo x >"$T/tree/current/f"
+check "wait" synced
+check "a folder in place of a link" test -d "$T/replica1/current"
+rm -r "$T/tree/current" && echo file >"$T/tree/current"
+check "wait" synced
+check "a file in place of a folder" test -f "$T/replica1/current"
+
+# many times over the same name
+for i in $(seq 1 500); do
+	echo "version $i" >"$T/tree/hot.new" && mv "$T/tree/hot.new" "$T/tree/hot"
+done
+check "wait" synced
+equal "$(cat "$T/replica1/hot")" "version 500" "the last version"
+check "same" same "$T/replica1"
+exit 0

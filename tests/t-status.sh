@@ -1,0 +1,56 @@
+#!/bin/bash
+# status: the documented layout of --json, the table, and what SFTP does not
+# carry: counted and told once a kind, with an example.
+. "$(dirname "$0")/functions.sh"
+need setfattr
+
+pipe_replicas 1
+mkdir "$T/replica2"
+check "mount" mount_tree "${REPLICAS[@]}" --replica "r2=$T/replica2"
+check "the first copy" synced
+echo x >"$T/tree/file"
+mkfifo "$T/tree/fifo"
+mknod "$T/tree/null" c 1 3
+setfattr -n user.colour -v blue "$T/tree/file" 2>/dev/null && XATTR=1
+setfattr -n user.taste -v sour "$T/tree/file" 2>/dev/null
+check "wait" synced
+"$MIRRORFS" status "$T/tree" --json >"$T/json" || fail "status --json"
+cat "$T/json"
+equal "$(jq -r '[.name, .root, .state_dir, .mounted, .supervisor_pid,
+	.worker_pid, .sync_pid, .last_seq] | map(type) | join(" ")' \
+	"$T/json")" \
+	"string string string boolean number number number number" "members"
+equal "$(jq -r '.replicas[0] | [.name, .url, .state, .lag_records, .lag_bytes,
+	.lag_seconds, .parked, .error, .uncarried] | map(type) | join(" ")' \
+	"$T/json")" \
+	"string string string number number number number null object" "replica"
+equal "$(jq -r '.replicas | map("\(.name) \(.state) \(.lag_records)") |
+	join(", ")' "$T/json")" "r1 synced 0, r2 synced 0" "both"
+equal "$(jq -r '.replicas[0].uncarried.fifo | "\(.count) \(.example)"' \
+	"$T/json")" "1 fifo" "fifo"
+equal "$(jq -r '.replicas[0].uncarried | keys | map(select(. == "device"))[0]' \
+	"$T/json")" device "device"
+if [ -n "${XATTR:-}" ]; then
+	equal "$(jq -r '.replicas[0].uncarried.xattr | "\(.count) \(.example)"' \
+		"$T/json")" "2 file" "xattr"
+fi
+refuse "the fifo is there" test -e "$T/replica1/fifo"
+equal "$(grep -c "fifo" "$T/state/mirrorfs.log")" 2 "told once a replica"
+mkfifo "$T/tree/fifo2"
+check "wait" synced
+equal "$(grep -c "fifo" "$T/state/mirrorfs.log")" 2 "and never again"
+"$MIRRORFS" status "$T/tree" >"$T/out" || fail "status"
+cat "$T/out"
+equal "$(grep -Ec "^r[12] +synced +0 " "$T/out")" 2 "one row a replica"
+
+# a worker that has died is said, the mount stays, umount cleans up
+expect_log "the fs worker died"
+kill -9 "$(status_pid worker_pid)"
+check "it is noticed" wait_for 20 sh -c \
+	"! '$MIRRORFS' status '$T/tree' >/dev/null 2>&1"
+refuse "served by nobody" ls "$T/tree" 2>/dev/null
+check "umount" umount_tree
+check "mount again" mount_tree
+check "wait" synced
+check "same" same "$T/replica1"
+exit 0

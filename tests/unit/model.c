@@ -1,0 +1,277 @@
+/* The model of a master that changes at random, for test-plan-random.c. */
+#include "confdefs.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "paths.h"
+#include "tests/unit/model.h"
+
+struct tree master;
+struct record recs[RECORDS];
+unsigned n_recs;
+uint64_t seed;
+
+unsigned rnd(unsigned n)
+{
+	seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (unsigned)(seed >> 33) % n;
+}
+
+/* ---- trees ---- */
+
+int find(const struct tree *t, const char *path)
+{
+	for (int i = 0; i < t->n; i++)
+		if (!strcmp(t->names[i].path, path))
+			return i;
+	return -1;
+}
+
+struct object *at(struct tree *t, const char *path)
+{
+	int i = find(t, path);
+
+	return i < 0 ? NULL : &t->objs[t->names[i].obj];
+}
+
+void del(struct tree *t, const char *path)
+{
+	int i = find(t, path);
+
+	if (i < 0)
+		return;
+	t->objs[t->names[i].obj].names--;
+	free(t->names[i].path);
+	t->names[i] = t->names[--t->n];
+}
+
+void set(struct tree *t, const char *path, int obj)
+{
+	del(t, path);
+	assert(t->n < NAMES);
+	t->names[t->n++] = (struct name){strdup(path), obj};
+	t->objs[obj].names++;
+}
+
+int new_obj(struct tree *t, char type, int content, int attr)
+{
+	assert(t->n_objs < OBJECTS);
+	t->objs[t->n_objs] = (struct object){type, content, attr, 0, false};
+	return t->n_objs++;
+}
+
+void move(struct tree *t, const char *from, const char *to)
+{
+	for (int i = 0; i < t->n; i++)
+		if (path_is_below(t->names[i].path, from)) {
+			char *p = path_rebase(t->names[i].path, from, to);
+
+			free(t->names[i].path);
+			t->names[i].path = p;
+		}
+}
+
+void del_below(struct tree *t, const char *path)
+{
+	for (int i = t->n; i-- > 0;)
+		if (path_is_below(t->names[i].path, path)) {
+			char *p = strdup(t->names[i].path);
+
+			del(t, p);
+			free(p);
+		}
+}
+
+bool has_children(const struct tree *t, const char *path)
+{
+	for (int i = 0; i < t->n; i++)
+		if (path_is_below(t->names[i].path, path) &&
+		    strcmp(t->names[i].path, path))
+			return true;
+	return false;
+}
+
+bool is_dir(struct tree *t, const char *path)
+{
+	return !*path || (at(t, path) && at(t, path)->type == 'd');
+}
+
+bool parent_ok(struct tree *t, const char *path)
+{
+	char *p = path_parent(path);
+	bool ok = is_dir(t, p);
+
+	free(p);
+	return ok;
+}
+
+void reset(struct tree *t)
+{
+	while (t->n)
+		del(t, t->names[0].path);
+	t->n_objs = 0;
+}
+
+/* ---- the master ---- */
+
+static struct record *note(enum record_op op, int obj, const char *path,
+			   const char *path2, uint32_t flags)
+{
+	struct record *r = &recs[n_recs++];
+	char type = master.objs[obj].type;
+
+	assert(n_recs < RECORDS);
+	*r = (struct record){.seq = 10000 + n_recs, .op = op, .flags = flags,
+			     .path = strdup(path),
+			     .path2 = path2 ? strdup(path2) : NULL};
+	r->obj.len = sizeof(obj);
+	memcpy(r->obj.bytes, &obj, sizeof(obj));
+	r->mode = type == 'd' ? S_IFDIR : type == 'l' ? S_IFLNK : S_IFREG;
+	return r;
+}
+
+/* A name that may or may not exist, in a folder that does. */
+static char *some_path(void)
+{
+	const char *dir = "";
+	char name[2] = {"abcd"[rnd(4)], 0};
+	int i = rnd(NAMES);
+
+	if (i < master.n && is_dir(&master, master.names[i].path) &&
+	    strlen(master.names[i].path) < 6)
+		dir = master.names[i].path;
+	return path_join(dir, name);
+}
+
+static void do_rename(char *a, char *b)
+{
+	struct object *x = at(&master, a), *y = at(&master, b);
+	int obj = master.names[find(&master, a)].obj;
+
+	if (!strcmp(a, b) || path_is_below(b, a) || path_is_below(a, b))
+		return;
+	if (y && rnd(4) == 0) {
+		move(&master, a, "~");
+		move(&master, b, a);
+		move(&master, "~", b);
+		note(OP_RENAME, obj, a, b, RF_EXCHANGE);
+		return;
+	}
+	if (y && (x == y || (x->type == 'd') != (y->type == 'd') ||
+		  (y->type == 'd' && has_children(&master, b))))
+		return;
+	if (y)
+		del(&master, b);
+	move(&master, a, b);
+	note(OP_RENAME, obj, a, b, y ? RF_REPLACED : 0);
+}
+
+static void new_name(char *path)
+{
+	static int count = 1;
+	unsigned k = rnd(10);
+	int obj;
+
+	if (k < 6) {
+		obj = new_obj(&master, 'f', rnd(2), ++count);
+		set(&master, path, obj);
+		master.objs[obj].open = k < 5;
+		note(OP_CREATE, obj, path, NULL, k < 5 ? RF_OPEN : 0);
+	} else if (k < 8) {
+		obj = new_obj(&master, 'd', 0, ++count);
+		set(&master, path, obj);
+		note(OP_MKDIR, obj, path, NULL, 0)->uid = count;
+	} else {
+		obj = new_obj(&master, 'l', ++count, 1);
+		set(&master, path, obj);
+		note(OP_SYMLINK, obj, path, "target", 0)->uid = 1;
+	}
+}
+
+static void remove_name(char *path)
+{
+	int obj = master.names[find(&master, path)].obj;
+
+	if (master.objs[obj].type == 'd') {
+		if (has_children(&master, path))
+			return;
+		del(&master, path);
+		note(OP_RMDIR, obj, path, NULL, 0);
+		return;
+	}
+	del(&master, path);
+	note(OP_UNLINK, obj, path, NULL,
+	     master.objs[obj].names ? 0 : RF_LAST);
+}
+
+static void change_file(char *path)
+{
+	static int content = 2;
+	int obj = master.names[find(&master, path)].obj;
+	struct object *o = &master.objs[obj];
+
+	content++;
+	if (o->type == 'f' && o->open && rnd(2)) {
+		o->content = content;
+		o->open = false;
+		note(OP_SETTLE, obj, path, NULL, 0);
+	} else if (o->type == 'f' && o->open) {
+		o->content = content;
+	} else if (o->type == 'f' && rnd(3)) {
+		o->open = true;
+		note(OP_DIRTY, obj, path, NULL, 0);
+		o->content = content;
+	} else if (o->type == 'f') {
+		o->content = content;
+		note(OP_TRUNC, obj, path, NULL, 0);
+	}
+}
+
+void settle_all(void)
+{
+	for (int i = 0; i < master.n_objs; i++) {
+		char *path = NULL;
+
+		if (!master.objs[i].open)
+			continue;
+		for (int k = 0; k < master.n; k++)
+			if (master.names[k].obj == i)
+				path = master.names[k].path;
+		master.objs[i].open = false;
+		note(OP_SETTLE, i, path ? path : "gone", NULL, 0);
+	}
+}
+
+void master_step(void)
+{
+	char *a = some_path(), *b = some_path();
+	struct object *x = at(&master, a);
+	unsigned k = rnd(16);
+
+	if (!x) {
+		new_name(a);
+	} else if (k < 5) {
+		change_file(a);
+	} else if (k < 7) {
+		remove_name(a);
+	} else if (k < 12) {
+		do_rename(a, b);
+	} else if (k < 14) {
+		x->attr += 1000;
+		note(OP_SETATTR, master.names[find(&master, a)].obj, a, NULL,
+		     RF_MODE);
+	} else if (x->type == 'f' && !at(&master, b) && strcmp(a, b)) {
+		int obj = master.names[find(&master, a)].obj;
+
+		set(&master, b, obj);
+		note(OP_LINK, obj, a, b, 0);
+	}
+	if (rnd(200) == 0)
+		note(OP_UNSURE, 0, a, b, 0);
+	free(a);
+	free(b);
+}
+

@@ -1,0 +1,71 @@
+/*
+ * Every member of the installed libfuse's struct fuse_lowlevel_ops is
+ * classified in include/tbl/fsops.h, once, and what is offered is there.
+ */
+#include "confdefs.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "fs/ops.h"
+
+struct member {
+	const char *name;
+	size_t offset;
+	enum { IS_RECORDED, IS_PASSED, IS_REFUSED } kind;
+};
+
+#define MEMBER(m, k)	      {#m, offsetof(struct fuse_lowlevel_ops, m), k},
+#define RECORDED(m, function) MEMBER(m, IS_RECORDED)
+#define PASSED(m, function)   MEMBER(m, IS_PASSED)
+#define REFUSED(m)	      MEMBER(m, IS_REFUSED)
+static const struct member members[] = {
+#include "tbl/fsops.h"
+};
+#undef RECORDED
+#undef PASSED
+#undef REFUSED
+
+#define N_MEMBERS (sizeof(members) / sizeof(members[0]))
+#define N_SLOTS	  (sizeof(struct fuse_lowlevel_ops) / sizeof(void (*)(void)))
+
+static void all_are_listed(void **state)
+{
+	bool seen[N_SLOTS] = {false};
+	for (size_t i = 0; i < N_MEMBERS; i++) {
+		size_t slot = members[i].offset / sizeof(void (*)(void));
+		if (seen[slot])
+			fail_msg("%s is listed twice", members[i].name);
+		seen[slot] = true;
+	}
+	for (size_t slot = 0; slot < N_SLOTS; slot++) {
+		if (!seen[slot])
+			fail_msg("member %zu of struct fuse_lowlevel_ops is "
+				 "not in tbl/fsops.h",
+				 slot);
+	}
+}
+
+static void offered_is_there(void **state)
+{
+	for (size_t i = 0; i < N_MEMBERS; i++) {
+		void (*function)(void);
+		memcpy(&function, (const char *)&fs_ops + members[i].offset,
+		       sizeof(function));
+		if ((members[i].kind == IS_REFUSED) != (function == NULL))
+			fail_msg("%s", members[i].name);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_are_listed),
+		cmocka_unit_test(offered_is_there),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

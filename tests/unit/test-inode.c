@@ -1,0 +1,228 @@
+/*
+ * The inode table: numbers, names, paths, and what is freed when the kernel
+ * forgets. No file system is touched: handles are made up.
+ */
+#include "confdefs.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "fs/inode.h"
+
+static struct fhandle handle_of(unsigned n, unsigned len)
+{
+	struct fhandle fh = {.len = len, .type = 1};
+	memset(fh.bytes, 0xa5, len);
+	memcpy(fh.bytes, &n, sizeof(n));
+	return fh;
+}
+
+static struct inode *learn(unsigned n, struct inode *dir, const char *name,
+			   mode_t mode)
+{
+	/* short ones are kept in place, long ones beside */
+	struct fhandle fh = handle_of(n, n % 2 ? 8 : 40);
+	struct stat st = {.st_mode = mode};
+	struct inode *i = inode_learn(&fh, &st, dir, name);
+	assert_non_null(i);
+	return i;
+}
+
+static void path_is(const struct inode *i, const char *path, bool former)
+{
+	bool is_former = !former;
+	char *is = inode_path(i, &is_former);
+	assert_string_equal(is, path);
+	assert_int_equal(is_former, former);
+	free(is);
+}
+
+static int setup(void **state)
+{
+	struct fhandle root = handle_of(0, 8);
+	inodes_start(&root);
+	*state = inode_get(INODE_ROOT);
+	return *state ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	inodes_stop();
+	return 0;
+}
+
+static void found_by_handle_and_number(void **state)
+{
+	struct inode *a = learn(1, *state, "a", S_IFREG);
+	struct fhandle fh = handle_of(1, 8), back;
+	assert_ptr_equal(inode_find(&fh), a);
+	inode_unref(a);
+	assert_ptr_equal(inode_get(inode_id(a)), a);
+	inode_handle(a, &back);
+	assert_true(fhandle_equal(&fh, &back));
+	assert_int_equal(inode_hash(a), fhandle_hash(&fh));
+	assert_int_equal(inode_type(a), S_IFREG);
+	fh.type = 2;
+	assert_null(inode_find(&fh));
+	assert_null(inode_get(0));
+	assert_null(inode_get(inode_id(a) + 1));
+	assert_null(inode_get(inode_id(a) | 1ULL << 32));
+	inode_forget(inode_id(a), 1);
+}
+
+static void numbers_are_never_used_again(void **state)
+{
+	uint64_t before = 0;
+	for (int n = 0; n < 1000; n++) {
+		struct inode *a = learn(7, *state, "a", S_IFREG);
+		uint64_t id = inode_id(a);
+		assert_int_not_equal(id, before);
+		inode_forget(id, 1);
+		assert_null(inode_get(id));
+		before = id;
+	}
+	assert_int_equal(inodes_count(), 1);
+}
+
+static void lookups_are_counted(void **state)
+{
+	struct inode *a = learn(1, *state, "a", S_IFREG);
+	assert_ptr_equal(learn(1, *state, "a", S_IFREG), a);
+	assert_ptr_equal(learn(1, *state, "a", S_IFREG), a);
+	uint64_t id = inode_id(a);
+	inode_forget(id, 2);
+	assert_ptr_equal(inode_get(id), a);
+	inode_ref(a);
+	inode_forget(id, 1);
+	assert_ptr_equal(inode_get(id), a);
+	inode_unref(a);
+	assert_null(inode_get(id));
+	inode_forget(id, 1);
+	inode_forget(INODE_ROOT, 1);
+	assert_non_null(inode_get(INODE_ROOT));
+}
+
+static void path_follows_a_renamed_directory(void **state)
+{
+	struct inode *root = *state;
+	struct inode *d = learn(2, root, "d", S_IFDIR);
+	struct inode *e = learn(3, d, "e", S_IFDIR);
+	struct inode *f = learn(4, e, "f", S_IFREG);
+	path_is(root, "", false);
+	path_is(f, "d/e/f", false);
+	inode_name_add(d, root, "other");
+	inode_name_del(d, root, "d");
+	path_is(f, "other/e/f", false);
+	char *of = inode_path_of(e, "new");
+	assert_string_equal(of, "other/e/new");
+	free(of);
+	of = inode_path_of(root, "new");
+	assert_string_equal(of, "new");
+	free(of);
+	/* a directory stays as long as something in it is known */
+	uint64_t ids[] = {inode_id(d), inode_id(e), inode_id(f)};
+	inode_forget(ids[0], 1);
+	inode_forget(ids[1], 1);
+	path_is(f, "other/e/f", false);
+	inode_forget(ids[2], 1);
+	for (int n = 0; n < 3; n++)
+		assert_null(inode_get(ids[n]));
+	assert_int_equal(inodes_count(), 1);
+}
+
+static void several_names(void **state)
+{
+	struct inode *root = *state;
+	struct inode *d = learn(2, root, "d", S_IFDIR);
+	struct inode *a = learn(1, root, "a", S_IFREG);
+	inode_name_add(a, d, "b");
+	path_is(a, "d/b", false);
+	learn(1, root, "a", S_IFREG); /* the one seen last is told */
+	path_is(a, "a", false);
+	inode_name_del(a, root, "a");
+	path_is(a, "d/b", false);
+	inode_name_del(a, root, "not its name");
+	path_is(a, "d/b", false);
+	inode_forget(inode_id(a), 2);
+	inode_forget(inode_id(d), 1);
+	assert_int_equal(inodes_count(), 1);
+}
+
+static void a_former_name(void **state)
+{
+	struct inode *root = *state;
+	struct inode *d = learn(2, root, "d", S_IFDIR);
+	struct inode *a = learn(1, d, "a", S_IFREG);
+	inode_name_del(a, d, "a");
+	path_is(a, "d/a", true);
+	inode_name_del(a, d, "a");
+	path_is(a, "d/a", true);
+	/* its directory goes as well, but is still needed for the path */
+	inode_name_del(d, root, "d");
+	inode_forget(inode_id(d), 1);
+	path_is(a, "d/a", true);
+	/* another name turns up */
+	inode_name_add(a, root, "again");
+	path_is(a, "again", false);
+	inode_forget(inode_id(a), 1);
+	assert_int_equal(inodes_count(), 1);
+}
+
+#define MANY 20000
+
+static void many(void **state)
+{
+	uint64_t *ids = malloc(MANY * sizeof(*ids));
+	char name[32];
+	assert_non_null(ids);
+	struct inode *dir = learn(1000000, *state, "dir", S_IFDIR);
+	for (unsigned n = 0; n < MANY; n++) {
+		snprintf(name, sizeof(name), "file %u", n);
+		ids[n] = inode_id(learn(n + 1, dir, name, S_IFREG));
+	}
+	for (unsigned n = 0; n < MANY; n++) {
+		struct fhandle fh = handle_of(n + 1, (n + 1) % 2 ? 8 : 40);
+		struct inode *i = inode_find(&fh);
+		assert_non_null(i);
+		assert_int_equal(inode_id(i), ids[n]);
+		inode_unref(i);
+	}
+	assert_int_equal(inodes_count(), MANY + 2);
+	inode_forget(inode_id(dir), 1);
+	for (unsigned n = 0; n < MANY; n++)
+		inode_forget(ids[n], 1);
+	assert_int_equal(inodes_count(), 1);
+	free(ids);
+}
+
+static void set_id_bits_are_noted(void **state)
+{
+	struct stat st = {.st_mode = S_IFREG | 0644};
+	struct inode *a = learn(1, *state, "a", S_IFREG | 04755);
+	assert_true(inode_had_setid(a));
+	inode_saw(a, &st);
+	assert_false(inode_had_setid(a));
+	inode_forget(inode_id(a), 1);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(found_by_handle_and_number),
+		TEST(numbers_are_never_used_again),
+		TEST(lookups_are_counted),
+		TEST(path_follows_a_renamed_directory),
+		TEST(several_names),
+		TEST(a_former_name),
+		TEST(many),
+		TEST(set_id_bits_are_noted),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,117 @@
+/* The journal as a file: made once, found again, refused when it is bad. */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "journal-fixture.h"
+#include "lib/journal/db.h"
+
+static void test_open(void **state)
+{
+	char dir[64] = "/tmp/test-journal-XXXXXX", path[128], uuid[37];
+	struct journal *j, *k;
+	char *value;
+	struct stat st;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/a/b/c", dir);
+	assert_int_equal(journal_open(path, JOURNAL_WRITE, &j), -ENOENT);
+	assert_true(*journal_error(NULL));
+	assert_int_equal(journal_open(path, JOURNAL_CREATE, &j), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	strcpy(uuid, journal_uuid(j));
+	assert_int_equal(strlen(uuid), 36);
+	assert_int_equal(journal_meta_get(j, "root", &value), 0);
+	assert_null(value);
+	assert_int_equal(journal_meta_set(j, "root", "/x"), 0);
+	assert_int_equal(journal_meta_set(j, "root", "/srv/www"), 0);
+	uint64_t seq = 1;
+	assert_int_equal(journal_last_seq(j, &seq), 0);
+	assert_int_equal(seq, 0);
+	journal_close(j);
+
+	assert_int_equal(journal_open(path, JOURNAL_CREATE, &j), 0);
+	assert_int_equal(journal_open(path, JOURNAL_READ, &k), 0);
+	assert_string_equal(journal_uuid(k), uuid);
+	assert_int_equal(journal_meta_get(k, "root", &value), 0);
+	assert_string_equal(value, "/srv/www");
+	free(value);
+	assert_int_equal(journal_meta_set(k, "root", "/y"), -EROFS);
+
+	assert_int_equal(db_script(j, "PRAGMA user_version = 2"), 0);
+	journal_close(j);
+	journal_close(k);
+	assert_int_equal(journal_open(path, JOURNAL_READ, &j), -EOPNOTSUPP);
+	assert_non_null(strstr(journal_error(NULL), "newer"));
+	nftw(dir, fx_unlink, 10, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Two programs that find no journal make one journal. */
+static void test_create_together(void **state)
+{
+	char dir[64] = "/tmp/test-journal-XXXXXX", uuid[4][37];
+	int pipes[2];
+	assert_non_null(mkdtemp(dir));
+	for (int round = 0; round < 10; round++) {
+		char path[128];
+		snprintf(path, sizeof(path), "%s/%d", dir, round);
+		assert_int_equal(pipe(pipes), 0);
+		for (int i = 0; i < 4; i++) {
+			struct journal *j;
+			pid_t pid = fork();
+			assert_true(pid >= 0);
+			if (pid > 0)
+				continue;
+			int r = journal_open(path, JOURNAL_CREATE, &j);
+			if (r < 0) {
+				printf("%d: %s\n", r, journal_error(NULL));
+				fflush(stdout);
+				_exit(1);
+			}
+			_exit(write(pipes[1], journal_uuid(j), 37) != 37);
+		}
+		for (int i = 0; i < 4; i++) {
+			int status;
+			assert_true(wait(&status) > 0);
+			assert_int_equal(status, 0);
+			assert_int_equal(read(pipes[0], uuid[i], 37), 37);
+			assert_string_equal(uuid[i], uuid[0]);
+		}
+		close(pipes[0]);
+		close(pipes[1]);
+	}
+	nftw(dir, fx_unlink, 10, FTW_DEPTH | FTW_PHYS);
+}
+
+static void test_damaged(void **state)
+{
+	char dir[64] = "/tmp/test-journal-XXXXXX", path[128], text[4096];
+	struct journal *j;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/journal.db", dir);
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(journal_open(dir, JOURNAL_READ, &j), -ENOENT);
+	memset(text, 'x', sizeof(text));
+	assert_int_equal(write(fd, text, sizeof(text)), sizeof(text));
+	close(fd);
+	for (int mode = JOURNAL_READ; mode <= JOURNAL_CREATE; mode++) {
+		assert_int_equal(journal_open(dir, (enum journal_mode)mode,
+					      &j), -EUCLEAN);
+		assert_true(*journal_error(NULL));
+	}
+	nftw(dir, fx_unlink, 10, FTW_DEPTH | FTW_PHYS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_open),
+		cmocka_unit_test(test_create_together),
+		cmocka_unit_test(test_damaged),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,403 @@
+/* The plan, record by record: what becomes of short sequences. */
+#include "confdefs.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "sync/pathset.h"
+#include "sync/plan.h"
+
+#define MAX 64
+
+static struct record recs[MAX];
+static unsigned n_recs;
+static struct plan_memory *memory;
+static struct pathset fences, parked;
+
+static bool ask_state(void *arg, const char *path, uint64_t seq)
+{
+	return pathset_related(&fences, path) >= seq;
+}
+
+static enum plan_held ask_held(void *arg, const char *path, uint64_t seq)
+{
+	if (pathset_cover(&parked, path))
+		return HELD_HERE;
+	return pathset_below(&parked, path) ? HELD_BELOW : HELD_NO;
+}
+
+static const struct plan_view view = {ask_state, ask_held, NULL};
+
+static int setup(void **state)
+{
+	n_recs = 0;
+	memory = plan_memory_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	plan_memory_free(memory);
+	pathset_done(&fences);
+	pathset_done(&parked);
+	return 0;
+}
+
+static struct record *rec(enum record_op op, int obj, const char *path,
+			  const char *path2, uint32_t flags)
+{
+	static uint64_t seq = 1000;
+	struct record *r = &recs[n_recs++];
+
+	*r = (struct record){.seq = ++seq, .op = op, .flags = flags,
+			     .path = (char *)path, .path2 = (char *)path2};
+	r->obj.len = sizeof(obj);
+	memcpy(r->obj.bytes, &obj, sizeof(obj));
+	r->mode = op == OP_MKDIR || op == OP_RMDIR ? S_IFDIR | 0755
+						   : S_IFREG | 0644;
+	return r;
+}
+
+static void dir(struct record *r)
+{
+	r->mode = S_IFDIR | 0755;
+}
+
+static const char *const words[] = {
+	[ACT_NONE] = "none",	 [ACT_PUT] = "put",
+	[ACT_MKDIR] = "mkdir",	 [ACT_SYMLINK] = "symlink",
+	[ACT_LINK] = "link",	 [ACT_NAME] = "name",
+	[ACT_RENAME] = "rename", [ACT_EXCHANGE] = "exchange",
+	[ACT_UNLINK] = "unlink", [ACT_RMDIR] = "rmdir",
+	[ACT_SETATTR] = "setattr", [ACT_RECONCILE] = "reconcile",
+	[ACT_OBJECT] = "object",
+};
+
+static const char *show(const struct plan *plan)
+{
+	static char text[4096];
+	size_t len = 0;
+	unsigned i;
+
+	text[0] = 0;
+	for (i = 0; i < plan->n; i++) {
+		const struct action *a = &plan->actions[i];
+
+		len += snprintf(text + len, sizeof(text) - len, "%s%s %s",
+				i ? "; " : "", words[a->kind], a->path);
+		if (a->path2)
+			len += snprintf(text + len, sizeof(text) - len,
+					" %s", a->path2);
+		if (a->kind == ACT_RECONCILE)
+			len += snprintf(text + len, sizeof(text) - len,
+					" %d%s", a->strict,
+					a->deep ? "d" : "");
+	}
+	return text;
+}
+
+/* Plans what was recorded since the last call; all of it must be covered. */
+static void expect(const char *want)
+{
+	struct plan plan;
+
+	plan_build(recs, n_recs, &view, memory, &plan);
+	assert_string_equal(show(&plan), want);
+	assert_int_equal(plan.used, n_recs);
+	plan_done(&plan);
+	n_recs = 0;
+}
+
+static void test_create(void **state)
+{
+	rec(OP_CREATE, 1, "a", NULL, RF_OPEN);
+	expect("");
+	rec(OP_SETTLE, 1, "a", NULL, 0);
+	expect("put a");
+	rec(OP_CREATE, 2, "b", NULL, RF_OPEN);
+	rec(OP_SETTLE, 2, "b", NULL, 0);
+	rec(OP_SETATTR, 2, "b", NULL, RF_MODE);
+	rec(OP_SETATTR, 2, "b", NULL, RF_TIMES);
+	expect("put b");
+	rec(OP_CREATE, 3, "c", NULL, 0);
+	expect("put c");
+	rec(OP_CREATE, 4, "d", NULL, RF_OPEN);
+	rec(OP_SETATTR, 4, "d", NULL, RF_MODE);
+	expect("");
+}
+
+static void test_write(void **state)
+{
+	rec(OP_DIRTY, 1, "a", NULL, 0);
+	expect("");
+	rec(OP_SETATTR, 1, "a", NULL, RF_MODE);
+	rec(OP_SETTLE, 1, "a", NULL, 0);
+	rec(OP_SETTLE, 2, "b", NULL, 0);
+	rec(OP_SETTLE, 1, "a", NULL, 0);
+	expect("put b; put a");
+	rec(OP_SETATTR, 1, "a", NULL, RF_MODE);
+	rec(OP_SETATTR, 2, "b", NULL, RF_MODE);
+	rec(OP_SETATTR, 1, "a", NULL, RF_OWNER);
+	expect("setattr a; setattr b");
+	rec(OP_TRUNC, 1, "a", NULL, 0);
+	expect("put a");
+}
+
+static void test_cancel(void **state)
+{
+	rec(OP_CREATE, 1, "a", NULL, RF_OPEN);
+	rec(OP_SETTLE, 1, "a", NULL, 0);
+	rec(OP_UNLINK, 1, "a", NULL, RF_LAST);
+	expect("");
+	rec(OP_CREATE, 1, "a", NULL, RF_OPEN);
+	expect("");
+	rec(OP_UNLINK, 1, "a", NULL, RF_LAST);
+	rec(OP_SETTLE, 1, "a", NULL, 0);
+	expect("");
+	rec(OP_SETTLE, 2, "b", NULL, 0);
+	rec(OP_UNLINK, 2, "b", NULL, RF_LAST);
+	expect("unlink b");
+	/* another name may need the content */
+	rec(OP_SETTLE, 2, "b", NULL, 0);
+	rec(OP_UNLINK, 2, "b", NULL, 0);
+	expect("put b; unlink b");
+	/* removed and made again: replaced in one step */
+	rec(OP_UNLINK, 3, "c", NULL, RF_LAST);
+	rec(OP_CREATE, 4, "c", NULL, RF_OPEN);
+	rec(OP_SETTLE, 4, "c", NULL, 0);
+	expect("put c");
+	rec(OP_UNLINK, 3, "c", NULL, RF_LAST);
+	rec(OP_CREATE, 4, "c", NULL, RF_OPEN);
+	rec(OP_SETTLE, 4, "c", NULL, 0);
+	rec(OP_UNLINK, 4, "c", NULL, RF_LAST);
+	expect("unlink c");
+}
+
+static void test_dirs(void **state)
+{
+	rec(OP_MKDIR, 1, "d", NULL, 0);
+	dir(rec(OP_SETATTR, 1, "d", NULL, RF_MODE));
+	rec(OP_RMDIR, 1, "d", NULL, 0);
+	expect("");
+	rec(OP_MKDIR, 1, "d", NULL, 0);
+	rec(OP_CREATE, 2, "d/f", NULL, RF_OPEN);
+	rec(OP_SETTLE, 2, "d/f", NULL, 0);
+	rec(OP_UNLINK, 2, "d/f", NULL, RF_LAST);
+	rec(OP_RMDIR, 1, "d", NULL, 0);
+	expect("");
+	rec(OP_MKDIR, 1, "d", NULL, 0);
+	rec(OP_CREATE, 2, "d/f", NULL, RF_OPEN);
+	rec(OP_SETTLE, 2, "d/f", NULL, 0);
+	rec(OP_RENAME, 2, "d/f", "g", 0);
+	rec(OP_RMDIR, 1, "d", NULL, 0);
+	expect("put g");
+	rec(OP_UNLINK, 2, "d/f", NULL, RF_LAST);
+	rec(OP_RMDIR, 1, "d", NULL, 0);
+	rec(OP_MKDIR, 3, "d", NULL, 0);
+	rec(OP_RMDIR, 3, "d", NULL, 0);
+	expect("unlink d/f; rmdir d; mkdir d; rmdir d");
+}
+
+static void test_rename(void **state)
+{
+	/* write a temporary, rename over the target */
+	rec(OP_CREATE, 1, "t", NULL, RF_OPEN);
+	rec(OP_SETTLE, 1, "t", NULL, 0);
+	rec(OP_SETATTR, 1, "t", NULL, RF_MODE);
+	rec(OP_RENAME, 1, "t", "f", RF_REPLACED);
+	expect("put f");
+	/* the settle of an asynchronous release comes after the rename */
+	rec(OP_CREATE, 1, "t", NULL, RF_OPEN);
+	expect("");
+	rec(OP_RENAME, 1, "t", "f", RF_REPLACED);
+	expect("");
+	rec(OP_SETTLE, 1, "f", NULL, 0);
+	expect("put f");
+	/* … and the file is removed instead */
+	rec(OP_CREATE, 2, "t", NULL, RF_OPEN);
+	rec(OP_RENAME, 2, "t", "f", RF_REPLACED);
+	rec(OP_UNLINK, 2, "f", NULL, RF_LAST);
+	expect("unlink f");
+	/* written in place, then renamed */
+	rec(OP_SETTLE, 1, "f", NULL, 0);
+	rec(OP_RENAME, 1, "f", "g", 0);
+	expect("rename f g; put g");
+	rec(OP_RENAME, 1, "g", "h", 0);
+	rec(OP_SETATTR, 1, "h", NULL, RF_MODE);
+	expect("rename g h; setattr h");
+	rec(OP_UNLINK, 5, "h", NULL, RF_LAST);
+	rec(OP_RENAME, 1, "g", "h", 0);
+	expect("rename g h");
+}
+
+static void test_pinned(void **state)
+{
+	/* a backup by link keeps the old content under another name */
+	rec(OP_SETTLE, 1, "f", NULL, 0);
+	rec(OP_LINK, 1, "f", "f~", 0);
+	rec(OP_SETTLE, 1, "f", NULL, 0);
+	expect("put f; link f f~; put f");
+	rec(OP_CREATE, 1, "t", NULL, RF_OPEN);
+	rec(OP_SETTLE, 1, "t", NULL, 0);
+	rec(OP_LINK, 1, "t", "u", 0);
+	rec(OP_RENAME, 1, "t", "v", 0);
+	expect("put t; link t u; rename t v");
+}
+
+static void test_link(void **state)
+{
+	/* how sftp-server renames */
+	rec(OP_CREATE, 1, "t", NULL, RF_OPEN);
+	rec(OP_SETTLE, 1, "t", NULL, 0);
+	rec(OP_LINK, 1, "t", "f", 0);
+	rec(OP_UNLINK, 1, "t", NULL, 0);
+	expect("put f");
+	rec(OP_LINK, 1, "f", "g", 0);
+	rec(OP_UNLINK, 1, "f", NULL, 0);
+	expect("rename f g");
+	rec(OP_LINK, 1, "f", "g", 0);
+	rec(OP_UNLINK, 1, "g", NULL, 0);
+	expect("");
+	/* names of a file that is not there yet */
+	rec(OP_CREATE, 2, "t", NULL, RF_OPEN);
+	rec(OP_LINK, 2, "t", "u", 0);
+	expect("name t; name u");
+	rec(OP_RENAME, 2, "u", "v", 0);
+	expect("unlink u; name v");
+	rec(OP_SETTLE, 2, "t", NULL, 0);
+	expect("put t");
+}
+
+static void test_symlink(void **state)
+{
+	rec(OP_SYMLINK, 1, "l", "to", 0)->mode = S_IFLNK | 0777;
+	rec(OP_SETATTR, 1, "l", NULL, RF_OWNER)->mode = S_IFLNK | 0777;
+	rec(OP_RENAME, 1, "l", "m", 0)->mode = S_IFLNK | 0777;
+	expect("symlink m to");
+	rec(OP_SYMLINK, 1, "l", "to", 0)->mode = S_IFLNK | 0777;
+	rec(OP_UNLINK, 1, "l", NULL, RF_LAST)->mode = S_IFLNK | 0777;
+	expect("");
+}
+
+static void test_alone(void **state)
+{
+	struct plan plan;
+
+	rec(OP_CREATE, 1, "d/f", NULL, 0);
+	dir(rec(OP_RENAME, 2, "d", "e", 0));
+	rec(OP_CREATE, 3, "e/g", NULL, 0);
+	rec(OP_RENAME, 3, "e/g", "e/f", RF_EXCHANGE);
+	plan_build(recs, 4, &view, memory, &plan);
+	assert_string_equal(show(&plan), "put d/f");
+	assert_int_equal(plan.used, 1);
+	plan_done(&plan);
+	plan_build(recs + 1, 3, &view, memory, &plan);
+	assert_string_equal(show(&plan), "rename d e");
+	assert_int_equal(plan.used, 1);
+	assert_true(plan.actions[0].tree);
+	plan_done(&plan);
+	plan_build(recs + 2, 2, &view, memory, &plan);
+	assert_string_equal(show(&plan), "put e/g");
+	plan_done(&plan);
+	plan_build(recs + 3, 1, &view, memory, &plan);
+	assert_string_equal(show(&plan), "exchange e/g e/f");
+	plan_done(&plan);
+}
+
+static void test_state(void **state)
+{
+	uint64_t h;
+
+	rec(OP_CREATE, 1, "d/f", NULL, RF_OPEN);
+	h = rec(OP_SETTLE, 1, "d/f", NULL, 0)->seq + 3;
+	pathset_put(&fences, "d", h);
+	rec(OP_UNLINK, 2, "g", NULL, RF_LAST);
+	dir(rec(OP_RENAME, 3, "x", "d/x", 0));
+	/* x is reconciled now: what follows there is not an operation */
+	rec(OP_SETATTR, 4, "x/y", NULL, RF_MODE);
+	rec(OP_CREATE, 5, "z", NULL, 0);
+	rec(OP_SETATTR, 6, "d/q", NULL, RF_MODE);
+	expect("unlink g; put z; setattr d/q; reconcile d/f 2; "
+	       "object d/f; reconcile x 1d; reconcile d/x 2d; "
+	       "reconcile x/y 0; object x/y");
+	rec(OP_UNSURE, 1, "a", "b", 0);
+	rec(OP_GAP, 0, NULL, NULL, 0);
+	rec(OP_CREATE, 1, "c", NULL, 0);
+	expect("reconcile a 2d; reconcile b 2d; reconcile  1d; "
+	       "reconcile c 2");
+}
+
+static void test_held(void **state)
+{
+	pathset_put(&parked, "p/q", 1);
+	rec(OP_CREATE, 1, "p/q/r", NULL, 0);
+	expect("");
+	rec(OP_RENAME, 1, "p/q/r", "s", 0);
+	expect("reconcile s 2");
+	rec(OP_RENAME, 1, "s", "p/q", 0);
+	expect("reconcile s 1");
+	rec(OP_RMDIR, 2, "p", NULL, 0);
+	expect("reconcile p 1");
+	dir(rec(OP_RENAME, 2, "p", "o", 0));
+	expect("rename p o");
+}
+
+static void test_counts(void **state)
+{
+	struct plan plan;
+
+	rec(OP_MKNOD, 1, "fifo", NULL, 0)->mode = S_IFIFO | 0600;
+	rec(OP_MKNOD, 1, "dev", NULL, 0)->mode = S_IFCHR | 0600;
+	rec(OP_MKNOD, 1, "dev2", NULL, 0)->mode = S_IFBLK | 0600;
+	rec(OP_XATTR, 1, "f", "user.x", 0);
+	rec(OP_XATTR, 1, "f", "system.posix_acl_access", 0);
+	plan_build(recs, n_recs, &view, memory, &plan);
+	assert_int_equal(plan.n, 0);
+	assert_int_equal(plan.n_counts, 4);
+	assert_string_equal(plan.counts[1].kind, "device");
+	assert_int_equal(plan.counts[1].n, 2);
+	assert_string_equal(plan.counts[1].example, "dev");
+	plan_done(&plan);
+}
+
+static void test_pathset(void **state)
+{
+	struct pathset s = {NULL};
+
+	pathset_put(&s, "a/b", 5);
+	pathset_put(&s, "a/bc/d", 7);
+	assert_int_equal(pathset_cover(&s, "a/b/c"), 5);
+	assert_int_equal(pathset_cover(&s, "a/bc"), 0);
+	assert_int_equal(pathset_below(&s, "a/bc"), 7);
+	assert_int_equal(pathset_below(&s, ""), 7);
+	assert_int_equal(pathset_related(&s, "a"), 7);
+	assert_int_equal(pathset_related(&s, "a/c"), 0);
+	pathset_drop(&s, 5);
+	assert_int_equal(pathset_related(&s, "a/b"), 0);
+	assert_int_equal(pathset_related(&s, ""), 7);
+	pathset_put(&s, "", 9);
+	assert_int_equal(pathset_cover(&s, "x/y"), 9);
+	pathset_done(&s);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_create), T(test_write),	T(test_cancel),
+		T(test_dirs),	T(test_rename), T(test_pinned),
+		T(test_link),	T(test_symlink), T(test_alone),
+		T(test_state),	T(test_held),	T(test_counts),
+		T(test_pathset),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
