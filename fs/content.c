@@ -43,7 +43,6 @@ static struct content_list dirty_list =
 	TAILQ_HEAD_INITIALIZER(dirty_list); /* LOCK_dirty */
 static pthread_cond_t stop_cond = PTHREAD_COND_INITIALIZER;
 static bool stopping;	/* LOCK_dirty */
-static bool at_end;	/* the main thread's, when no other runs */
 static bool timer_runs; /* the main thread's */
 static pthread_t timer;
 static int64_t idle_ns, age_ns; /* constant while the worker runs */
@@ -88,7 +87,7 @@ static void content_settle(struct content *c, int fd)
 	change_init(&change, OP_SETTLE, &c->who, NULL, NULL);
 	change_object(&change, c->inode);
 	struct fhandle fh = change.r.obj;
-	if (c->writers && !at_end) /* or nobody has it open through us */
+	if (c->writers)
 		change.r.flags |= RF_IDLE;
 	change.r.n_ranges = c->n_ranges;
 	change.r.ranges = c->ranges;
@@ -268,7 +267,7 @@ int contents_start(int64_t settle_idle_ns, int64_t settle_age_ns)
 	pthread_condattr_destroy(&attr);
 	idle_ns = settle_idle_ns;
 	age_ns = settle_age_ns;
-	stopping = at_end = false;
+	stopping = false;
 	timer_runs = false;
 	if (!idle_ns && !age_ns)
 		return 0;
@@ -286,8 +285,4 @@ void contents_stop(void)
 	if (timer_runs)
 		pthread_join(timer, NULL);
 	timer_runs = false;
-	struct content *c;
-	at_end = true;
-	while ((c = TAILQ_FIRST(&dirty_list)))
-		content_settle(c, -1);
 }

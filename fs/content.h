@@ -25,7 +25,8 @@
 /* contents_start - ns as in struct worker_config. Returns 0, or a negative
  * errno: no thread can be made. */
 int contents_start(int64_t settle_idle_ns, int64_t settle_age_ns);
-/* contents_stop - settles all. No other thread uses this module any more. */
+/* contents_stop - after handles_stop, which settled all. No other thread uses
+ * this module any more. */
 void contents_stop(void);
 
 /* content_open - `who` opened it for writing. Holds a reference on `i`. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "fs/content.h"
 #include "fs/handle.h"
 #include "fs/slots.h"
 
@@ -61,6 +62,8 @@ struct handle *handle_get(uint64_t id)
 void handle_free(struct handle *h)
 {
 	struct inode *i = h->inode;
+	if (h->writable)
+		content_close(i, h->fd);
 	if (h->dir)
 		closedir(h->dir);
 	else

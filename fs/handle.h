@@ -31,13 +31,15 @@ struct handle {
 void handles_start(int max_fd);
 /* handle_fits - may `fd` be kept for long? */
 bool handle_fits(int fd);
-/* handles_stop - closes what the kernel did not release. */
+/* handles_stop - closes what the kernel did not release: at umount it does not
+ * wait for the release of the last descriptor. */
 void handles_stop(void);
 /* handle_new - takes `fd` over, and closes it when it fails.
  * Returns 0, or a negative errno: -ENFILE when too many are open, -ENOMEM. */
 int handle_new(struct inode *i, int fd, struct handle **ret);
 /* handle_get - NULL when there is none. */
 struct handle *handle_get(uint64_t id);
+/* handle_free - of a writable one, what was written is settled first. */
 void handle_free(struct handle *h);
 
 #endif

@@ -67,13 +67,6 @@ static int new_handle(fuse_req_t req, struct inode *i, int fd,
 	return 0;
 }
 
-static void release(struct handle *h)
-{
-	if (h->writable)
-		content_close(h->inode, h->fd);
-	handle_free(h);
-}
-
 /* Cut to nothing by O_TRUNC. The kernel has checked the permission, even for
  * somebody who opens for reading only; then no content is open. */
 static int truncate_opened(fuse_req_t req, struct handle *h,
@@ -116,7 +109,7 @@ static int open_file(fuse_req_t req, struct inode *i, struct fuse_file_info *fi)
 	if (fi->flags & O_TRUNC)
 		r = truncate_opened(req, h, &who);
 	if (r < 0)
-		release(h);
+		handle_free(h);
 	return r;
 }
 
@@ -126,7 +119,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (r < 0)
 		op_reply(req, r);
 	else if (fuse_reply_open(req, fi) < 0)
-		release(handle_get(fi->fh));
+		handle_free(handle_get(fi->fh));
 }
 
 /* The file was made as `fd`, which is taken over; the lock is held. */
@@ -218,7 +211,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	if (r < 0) {
 		op_reply(req, r);
 	} else if (fuse_reply_create(req, &e, fi) < 0) {
-		release(handle_get(fi->fh));
+		handle_free(handle_get(fi->fh));
 		inode_forget(e.ino, 1);
 	}
 }
@@ -227,6 +220,6 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct handle *h = handle_get(fi->fh);
 	if (h)
-		release(h);
+		handle_free(h);
 	op_reply(req, h ? 0 : -EBADF);
 }

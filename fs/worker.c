@@ -9,8 +9,8 @@
  * each) or for the end.
  *
  * At the end no request is half done: each thread finishes what it has read,
- * then all content is settled, then the journal takes what is left in the
- * ring.
+ * then all handles are closed, which settles their content, then the journal
+ * takes what is left in the ring.
  */
 #include "confdefs.h"
 
@@ -344,12 +344,12 @@ static int serve(struct worker *w)
 
 static void stop(struct worker *w)
 {
+	handles_stop();
 	contents_stop();
 	if (w->writer)
 		journal_writer_stop(w->writer);
 	if (w->session)
 		fuse_session_destroy(w->session);
-	handles_stop();
 	inodes_stop();
 }
 

@@ -108,7 +108,8 @@ mount_at() {
 	local root=$1 state=$2
 	shift 2
 	MOUNTS+=("$root")
-	LOGS+=("$state/mirrorfs.log")
+	[[ " ${LOGS[*]-} " == *" $state/mirrorfs.log "* ]] ||
+		LOGS+=("$state/mirrorfs.log")
 	timeout 60 "$MIRRORFS" mount "$root" --state-dir "$state" "$@" ||
 		return 1
 	mounted_at "$root"
@@ -278,8 +279,10 @@ end_test() {
 		for m in ${LOGS[@]+"${LOGS[@]}"}; do
 			[ -f "$m" ] || continue
 			say "--- end of $m"
-			tail -n 40 "$m"
+			tail -n 20 "$m"
 		done
+		# of what there is to say, the end is what gets printed
+		[ ! -f "$T/difference" ] || head -n 8 "$T/difference"
 	fi
 	if [ -n "${KEEP:-}" ]; then
 		say "kept: $T"

@@ -16,6 +16,7 @@ property_rounds() {
 			path=$(sed -n '1s/: .*//p' "$T/treecmp.out")
 			say "--- what happened to $path"
 			"$MIRRORFS" log "$T/tree" "$T/tree/$path" --limit 20
+			cp "$T/treecmp.out" "$T/difference"
 			fail "replica $i, round $round, seed $seed"
 		done
 	done

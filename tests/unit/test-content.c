@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "fs/change.h"
 #include "fs/content.h"
+#include "fs/handle.h"
 #include "fs/lower.h"
 #include "shared.h"
 
@@ -202,14 +203,17 @@ static void unlinked_while_dirty(void **state)
 	none_left();
 }
 
-static void settled_at_the_end(void **state)
+static void settled_by_handles_stop(void **state)
 {
+	struct handle *h;
+	handles_start(1000);
+	assert_int_equal(handle_new(file, dup(fd), &h), 0);
 	content_open(file, &ann);
+	h->writable = true;
 	write_at(&ann, 0, "x");
-	contents_stop();
+	handles_stop();
 	next_is(OP_DIRTY, 0, "ann", 0, NULL);
 	next_is(OP_SETTLE, 0, "ann", 1, NULL);
-	content_close(file, fd);
 	none_left();
 }
 
@@ -269,7 +273,7 @@ int main(void)
 		TEST(created, setup),
 		TEST(changed_without_a_writer, setup),
 		TEST(unlinked_while_dirty, setup),
-		TEST(settled_at_the_end, setup),
+		TEST(settled_by_handles_stop, setup),
 		TEST(settled_when_idle, setup_idle),
 		TEST(settled_when_old, setup_age),
 	};
