@@ -12,12 +12,15 @@
 #include <linux/securebits.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "fs/caller.h"
 
 #ifndef PR_SET_IO_FLUSHER
@@ -27,7 +30,7 @@
 static __thread struct {
 	uid_t uid;
 	gid_t gid;
-	bool without_fsetid;
+	bool without_fsetid, with_groups;
 	mode_t umask;
 } now; /* what this thread is; root at its start */
 
@@ -109,10 +112,12 @@ int caller_become(uid_t uid, gid_t gid, enum caller_setid setid)
 		uid = 0;
 	if (gid == (gid_t)-1)
 		gid = 0;
-	int r = become_gid(gid);
+	int r = now.with_groups ? caller_groups(NULL, 0) : 0;
+	if (r == 0)
+		r = become_gid(gid);
 	if (r == 0)
 		r = become_uid(uid);
-	bool without = setid == CALLER_CLEARS_SETID && uid != 0;
+	bool without = setid == CALLER_CLEARS_SETID;
 	if (r == 0 && without != now.without_fsetid) {
 		r = capability_effective(CAP_FSETID, !without);
 		if (r == 0)
@@ -121,10 +126,46 @@ int caller_become(uid_t uid, gid_t gid, enum caller_setid setid)
 	return r;
 }
 
+/* Of this thread only: glibc's would tell all threads. */
+int caller_groups(const gid_t *groups, size_t n)
+{
+	if (syscall(SYS_setgroups, n, groups) < 0)
+		return -errno;
+	now.with_groups = n > 0;
+	return 0;
+}
+
 void caller_umask(mode_t mask)
 {
 	if (now.umask == mask)
 		return;
 	umask(mask);
 	now.umask = mask;
+}
+
+/* A namespace of its own maps less than everything: what is "root" there has
+ * no capability that counts for our files. */
+static bool in_first_user_ns(pid_t tid)
+{
+	char path[64];
+	unsigned long inner, outer, count;
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)tid);
+	CLEANUP_FCLOSE FILE *f = fopen(path, "re");
+	return f && fscanf(f, "%lu %lu %lu", &inner, &outer, &count) == 3 &&
+	       inner == 0 && outer == 0 && count == UINT32_MAX;
+}
+
+bool caller_has_capability(pid_t tid, int cap)
+{
+	char path[64], line[256];
+	unsigned long long effective = 0;
+	if (tid <= 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	CLEANUP_FCLOSE FILE *f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "CapEff: %llx", &effective) == 1)
+			break;
+	}
+	return (effective >> cap & 1) && in_first_user_ns(tid);
 }

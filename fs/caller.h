@@ -13,6 +13,8 @@
  * something where ownership matters calls caller_become first.
  */
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 /* caller_process_start - before there are threads: give up what no worker
@@ -24,12 +26,21 @@ int caller_thread_start(void);
 
 enum caller_setid {
 	CALLER_KEEPS_SETID,  /* the kernel has dealt with set-id bits */
-	CALLER_CLEARS_SETID, /* content changes: unless root, clear them */
+	CALLER_CLEARS_SETID, /* what is changed loses them, by the rules that
+			      * bind somebody without CAP_FSETID */
 };
 
 /* caller_become - in this thread. An unknown id (-1) is taken as root's.
  * Returns 0, or a negative errno: then nothing may be done for them. */
 int caller_become(uid_t uid, gid_t gid, enum caller_setid setid);
+/* caller_groups - supplementary groups for this thread, until it becomes
+ * somebody else: they decide about the set-gid bit of a file that its group
+ * may not execute. Returns 0, or a negative errno. */
+int caller_groups(const gid_t *groups, size_t n);
 void caller_umask(mode_t mask);
+
+/* caller_has_capability - the thread `tid` (0: unknown) has it in effect, in
+ * the first user namespace. When in doubt it has not. */
+bool caller_has_capability(pid_t tid, int cap);
 
 #endif

@@ -48,6 +48,23 @@ struct setattr {
 
 #define SET_OWNER (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)
 #define SET_TIMES (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME)
+#define SET_OTHERS (SET_OWNER | FUSE_SET_ATTR_MODE | SET_TIMES)
+
+/* With a new size or owner the kernel tells us which set-id bits go, but not
+ * by all rules of the file system below. That one takes them away by itself
+ * when this thread is as the caller is. */
+static void leave_setid_to_lower(struct setattr *sa)
+{
+	struct stat st;
+	if (!(sa->set & FUSE_SET_ATTR_MODE) ||
+	    !(sa->set & (FUSE_SET_ATTR_SIZE | SET_OWNER)) ||
+	    fstat(sa->fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    ((st.st_mode ^ sa->attr->st_mode) & 01777))
+		return;
+	sa->set &= ~FUSE_SET_ATTR_MODE;
+	if (sa->set & SET_OWNER)
+		sa->done |= RF_MODE;
+}
 
 static int set_owner(struct setattr *sa)
 {
@@ -150,7 +167,7 @@ static int set_size(fuse_req_t req, struct setattr *sa, const struct who *who)
 {
 	struct order o = ORDER_INIT;
 	uint64_t off, len;
-	int r = op_become(req, CALLER_CLEARS_SETID);
+	int r = op_become_changer(req, inode_had_setid(sa->inode));
 	if (r < 0)
 		return r;
 	order_add(&o, inode_hash(sa->inode));
@@ -198,11 +215,14 @@ static int setattr(fuse_req_t req, struct setattr *sa)
 	struct who who;
 	int r = 0;
 	op_who(req, &who);
+	leave_setid_to_lower(sa);
 	if (sa->set & FUSE_SET_ATTR_SIZE)
 		r = set_size(req, sa, &who);
-	if (r == 0 && (sa->set & (SET_OWNER | FUSE_SET_ATTR_MODE | SET_TIMES)))
-		r = op_become(req, CALLER_KEEPS_SETID);
-	if (r == 0 && (sa->set & (SET_OWNER | FUSE_SET_ATTR_MODE | SET_TIMES)))
+	if (r == 0 && (sa->set & SET_OTHERS))
+		r = sa->set & SET_OWNER
+			    ? op_become_changer(req, inode_had_setid(sa->inode))
+			    : op_become(req, CALLER_KEEPS_SETID);
+	if (r == 0 && (sa->set & SET_OTHERS))
 		r = set_and_record(sa, &who);
 	if (r == 0 && fstat(sa->fd, &sa->after) < 0)
 		r = lower_errno();

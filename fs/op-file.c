@@ -45,7 +45,7 @@ static int become_writer(fuse_req_t req, const struct handle *h,
 {
 	if (fi->writepage)
 		return caller_become(h->uid, h->gid, CALLER_KEEPS_SETID);
-	return op_become(req, CALLER_CLEARS_SETID);
+	return op_become_changer(req, inode_had_setid(h->inode));
 }
 
 /* As much as can be written; a negative errno only when nothing could. */
@@ -109,7 +109,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off,
 		op_reply(req, -EBADF);
 		return;
 	}
-	int r = op_become(req, CALLER_CLEARS_SETID);
+	int r = op_become_changer(req, inode_had_setid(h->inode));
 	if (r == 0) {
 		/* these two move all that lies behind */
 		bool moves = mode & (FALLOC_FL_COLLAPSE_RANGE |
@@ -142,7 +142,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 		op_reply(req, -EBADF);
 		return;
 	}
-	ssize_t n = op_become(req, CALLER_CLEARS_SETID);
+	ssize_t n = op_become_changer(req, inode_had_setid(out->inode));
 	if (n == 0) {
 		uint64_t at = (uint64_t)off_out;
 		op_who(req, &who);

@@ -74,7 +74,7 @@ static int truncate_opened(fuse_req_t req, struct handle *h,
 {
 	char path[LOWER_LINK_BYTES];
 	struct stat st;
-	int r = op_become(req, CALLER_CLEARS_SETID);
+	int r = op_become_changer(req, inode_had_setid(h->inode));
 	if (r < 0)
 		return r;
 	if (fstat(h->fd, &st) < 0)

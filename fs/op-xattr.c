@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,6 @@
 #include "fs/order.h"
 
 #define XATTR_BYTES 65536u
-#define GROUPS	    65536
 #define ACL_ACCESS  "system.posix_acl_access"
 
 /* An object and the record of what is done to it. */
@@ -106,29 +106,15 @@ static void recording_trivial(struct recording *rec)
 	r->flags |= RF_MODE;
 }
 
-/* Does the caller belong to the file's group? */
-static bool in_group(fuse_req_t req, gid_t gid)
-{
-	if (fuse_req_ctx(req)->gid == gid)
-		return true;
-	gid_t *groups = malloc(GROUPS * sizeof(*groups));
-	int n = groups ? fuse_req_getgroups(req, GROUPS, groups) : 0;
-	bool found = false;
-	for (int i = 0; i < n && i < GROUPS && !found; i++)
-		found = groups[i] == gid;
-	free(groups);
-	return found;
-}
-
 /* An ACL changes the mode, and a caller from another group loses the set-gid
  * bit, as with chmod. Only here the kernel leaves it to us. */
 static int become_for_acl(fuse_req_t req, int fd, const char *name)
 {
 	struct stat st;
 	if (strcmp(name, ACL_ACCESS) != 0 || fstat(fd, &st) < 0 ||
-	    !(st.st_mode & S_ISGID) || in_group(req, st.st_gid))
+	    !(st.st_mode & S_ISGID))
 		return op_become(req, CALLER_KEEPS_SETID);
-	return op_become(req, CALLER_CLEARS_SETID);
+	return op_become_changer(req, true);
 }
 
 static int set_xattr(fuse_req_t req, fuse_ino_t ino, const char *name,
@@ -223,7 +209,7 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 	reply_xattr(req, data, get_xattr(ino, name, data, size), size);
 }
 
-/* We see "trusted." attributes; a caller who is not root does not. */
+/* We see "trusted." attributes; not every caller does. */
 static size_t hide_trusted(char *list, size_t n)
 {
 	size_t kept = 0;
@@ -247,7 +233,8 @@ static ssize_t list_xattr(fuse_req_t req, fuse_ino_t ino, char *list)
 	ssize_t n = listxattr(t.path, list, XATTR_BYTES);
 	if (n < 0)
 		return lower_errno();
-	if (fuse_req_ctx(req)->uid != 0)
+	if (memmem(list, (size_t)n, "trusted.", 8) &&
+	    !op_has_capability(req, CAP_SYS_ADMIN))
 		n = (ssize_t)hide_trusted(list, (size_t)n);
 	return n;
 }

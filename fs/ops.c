@@ -9,7 +9,6 @@
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
-#include "fs/who.h"
 #include "paths.h"
 
 /* Requests that the kernel sends ahead (reading) or behind (closing): many
@@ -111,18 +110,6 @@ bool op_reserved(const struct inode *dir, const char *name)
 int op_dir_open(struct inode *dir)
 {
 	return inode_open(dir, O_PATH | O_DIRECTORY);
-}
-
-void op_who(fuse_req_t req, struct who *ret)
-{
-	const struct fuse_ctx *ctx = fuse_req_ctx(req);
-	who_get(ctx->uid, ctx->gid, ctx->pid, ret);
-}
-
-int op_become(fuse_req_t req, enum caller_setid setid)
-{
-	const struct fuse_ctx *ctx = fuse_req_ctx(req);
-	return caller_become(ctx->uid, ctx->gid, setid);
 }
 
 int op_entry(const struct fhandle *fh, const struct stat *st, struct inode *dir,

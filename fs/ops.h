@@ -37,6 +37,12 @@ int op_dir_open(struct inode *dir);
 void op_who(fuse_req_t req, struct who *ret);
 /* op_become - this thread acts for the caller. */
 int op_become(fuse_req_t req, enum caller_setid setid);
+/* op_become_changer - the same to change the content or the owner of a file,
+ * which has set-id bits or not: they go where they would go below. Returns 0,
+ * or a negative errno. */
+int op_become_changer(fuse_req_t req, bool has_setid);
+/* op_has_capability - the caller has it; see caller_has_capability. */
+bool op_has_capability(fuse_req_t req, int cap);
 
 /*
  * op_entry - the kernel is about to be told of `name` in `dir`: count the
