@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -425,6 +426,23 @@ static int start_background(const struct mount_job *job)
 		    job->settings.root, line, job->settings.state_dir);
 }
 
+/* How large a file may be is the affair of who writes it, not of the shell in
+ * which we were started. */
+static int lift_limit(void)
+{
+	struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+	if (setrlimit(RLIMIT_FSIZE, &limit) == 0 ||
+	    getrlimit(RLIMIT_FSIZE, &limit) < 0)
+		return 0;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_FSIZE, &limit);
+	return limit.rlim_max == RLIM_INFINITY
+		       ? 0
+		       : fail("files are limited to %llu bytes here (ulimit "
+			      "-Hf), which would bind all users of the mount",
+			      (unsigned long long)limit.rlim_max);
+}
+
 static int mount_job_run(struct mount_job *job)
 {
 	const struct settings *s = &job->settings;
@@ -432,7 +450,9 @@ static int mount_job_run(struct mount_job *job)
 			     sizeof(job->program) - 1);
 	if (n < 0)
 		return fail("/proc/self/exe: %s", strerror(errno));
-	int r = check_all(job);
+	int r = lift_limit();
+	if (r == 0)
+		r = check_all(job);
 	if (r != 0)
 		return r;
 	job->lock_fd = runtime_claim(s->name);

@@ -22,6 +22,7 @@
 
 #include "cleanup.h"
 #include "fs/caller.h"
+#include "privileges.h"
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -34,45 +35,25 @@ static __thread struct {
 	mode_t umask;
 } now; /* what this thread is; root at its start */
 
-static int capabilities(struct __user_cap_data_struct caps[2], bool set)
-{
-	struct __user_cap_header_struct head = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	return syscall(set ? SYS_capset : SYS_capget, &head, caps) < 0 ? -errno
-								       : 0;
-}
-
-static int capability_effective(int cap, bool on)
-{
-	struct __user_cap_data_struct caps[2];
-	int r = capabilities(caps, false);
-	if (r < 0)
-		return r;
-	if (on)
-		caps[CAP_TO_INDEX(cap)].effective |= CAP_TO_MASK(cap);
-	else
-		caps[CAP_TO_INDEX(cap)].effective &= ~CAP_TO_MASK(cap);
-	return capabilities(caps, true);
-}
-
 int caller_process_start(void)
 {
 	/* memory that we need must not wait for a write-back through us;
 	 * where this is not allowed, we do without */
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
-	/* with it, everybody could use reserved blocks and exceed quotas */
-	int r = capability_effective(CAP_SYS_RESOURCE, false);
-	if (r < 0)
-		return r;
-	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0)
+	/* a change of id changes nothing else, and root's id gives nothing */
+	if (prctl(PR_SET_SECUREBITS,
+		  SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
+			  SECBIT_NOROOT | SECBIT_NOROOT_LOCKED,
+		  0, 0, 0) < 0)
 		return -errno;
 	/* our groups are nobody's: a group decides who may keep a set-gid bit
 	 * and use reserved blocks */
 	if (setgroups(0, NULL) < 0)
 		return -errno;
 	umask(0);
-	return 0;
+	/* CAP_SYS_RESOURCE is not kept: with it, everybody could use reserved
+	 * blocks and exceed quotas */
+	return privileges_drop(FS_WORKER);
 }
 
 int caller_thread_start(void)
@@ -119,7 +100,8 @@ int caller_become(uid_t uid, gid_t gid, enum caller_setid setid)
 		r = become_uid(uid);
 	bool without = setid == CALLER_CLEARS_SETID;
 	if (r == 0 && without != now.without_fsetid) {
-		r = capability_effective(CAP_FSETID, !without);
+		r = without ? privileges_lower(CAP_FSETID)
+			    : privileges_raise(CAP_FSETID);
 		if (r == 0)
 			now.without_fsetid = without;
 	}

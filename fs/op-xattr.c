@@ -21,6 +21,7 @@
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
+#include "privileges.h"
 
 #define XATTR_BYTES 65536u
 #define ACL_ACCESS  "system.posix_acl_access"
@@ -90,6 +91,21 @@ static bool is_acl(const char *name)
 	return strncmp(name, "system.posix_acl_", 17) == 0;
 }
 
+/* The worker has no CAP_SYS_ADMIN but for the moment in which it is needed:
+ * these attributes have been asked for by somebody who may. */
+static bool begin_admin(const char *name)
+{
+	return (strncmp(name, "trusted.", 8) == 0 ||
+		strncmp(name, "security.", 9) == 0) &&
+	       privileges_raise(CAP_SYS_ADMIN) == 0;
+}
+
+static void end_admin(bool raised)
+{
+	if (raised)
+		privileges_lower(CAP_SYS_ADMIN);
+}
+
 static bool has_xattr(const struct target *t, const char *name)
 {
 	return getxattr(t->path, name, NULL, 0) >= 0;
@@ -130,9 +146,11 @@ static int set_xattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 		return r;
 	bool had = is_acl(name) && has_xattr(&t, name);
 	recording_begin(&rec, req, t.inode, OP_XATTR, name);
+	bool admin = begin_admin(name);
 	if (setxattr(t.path, name, value, size, flags) < 0)
 		r = lower_errno();
-	else if (is_acl(name) && !had && !has_xattr(&t, name))
+	end_admin(admin);
+	if (r == 0 && is_acl(name) && !had && !has_xattr(&t, name))
 		recording_trivial(&rec);
 	return recording_end(&rec, t.inode, fd, r);
 }
@@ -155,9 +173,11 @@ static int remove_xattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 		return r;
 	bool had = !is_acl(name) || has_xattr(&t, name);
 	recording_begin(&rec, req, t.inode, OP_XATTR, name);
+	bool admin = begin_admin(name);
 	if (removexattr(t.path, name) < 0)
 		r = lower_errno();
-	else if (!had)
+	end_admin(admin);
+	if (r == 0 && !had)
 		recording_trivial(&rec);
 	return recording_end(&rec, t.inode, fd, r);
 }
@@ -191,9 +211,13 @@ static ssize_t get_xattr(fuse_ino_t ino, const char *name, char *data,
 		return fd;
 	if (!data)
 		return -ENOMEM;
+	bool admin = begin_admin(name);
 	ssize_t n = getxattr(t.path, name, data, size);
+	int error = errno;
+	end_admin(admin);
 	if (n >= 0)
 		return n;
+	errno = error;
 	/* the kernel asks for ACLs even where the lower file system has none,
 	 * and would take this for a failure */
 	if (errno == EOPNOTSUPP && is_acl(name))
@@ -230,7 +254,11 @@ static ssize_t list_xattr(fuse_req_t req, fuse_ino_t ino, char *list)
 	CLEANUP_CLOSE int fd = target_open(&t, ino);
 	if (fd < 0 || !list)
 		return fd < 0 ? fd : -ENOMEM;
+	bool admin = begin_admin("trusted.");
 	ssize_t n = listxattr(t.path, list, XATTR_BYTES);
+	int error = errno;
+	end_admin(admin);
+	errno = error;
 	if (n < 0)
 		return lower_errno();
 	if (memmem(list, (size_t)n, "trusted.", 8) &&

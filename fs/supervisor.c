@@ -41,6 +41,7 @@
 #include "fs/spawn.h"
 #include "journal.h"
 #include "log.h"
+#include "privileges.h"
 #include "runtime.h"
 #include "shared.h"
 
@@ -431,6 +432,9 @@ int supervisor_run(const struct supervisor_config *cfg)
 		runtime_withdraw(cfg->name);
 		return 1;
 	}
+	int r = privileges_drop(SUPERVISOR);
+	if (r < 0)
+		log_warning("cannot drop privileges: %s", strerror(-r));
 	append_event(&s, OP_START);
 	start_worker(&s);
 	start_sync(&s);

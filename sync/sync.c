@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "privileges.h"
 #include "sync.h"
 #include "sync/replica.h"
 
@@ -127,6 +128,9 @@ int sync_main(const struct sync_config *cfg)
 			  journal_error(NULL));
 		return 1;
 	}
+	int r = privileges_drop(SYNC);
+	if (r < 0)
+		log_warning("cannot drop privileges: %s", strerror(-r));
 	fleet_update(&f);
 	fleet_run(&f, signal_fd);
 	while (f.n)

@@ -40,7 +40,7 @@ may_system() {
 	fuse*.h | fuse3/* | linux/fuse.h) [[ $1 == fs/* ]] ;;
 	sqlite3.h) [[ $1 == lib/journal/* ]] ;;
 	libssh/*) [[ $1 == sync/remote/* ]] ;;
-	ini.h) [[ $1 == lib/base/* ]] ;;
+	cap-ng.h | ini.h) [[ $1 == lib/base/* ]] ;;
 	libsmartcols/* | libsmartcols.h) [[ $1 == cli/* ]] ;;
 	esac
 }

@@ -1,0 +1,66 @@
+#!/bin/bash
+# What is reserved for root is not given to others, and nobody is bound by the
+# limits of the shell from which the tree was mounted.
+. "$(dirname "$0")/functions.sh"
+need mkfs.ext4 losetup
+
+# an ext4 of 40 MB, a fifth of it for root
+truncate -s 40M "$T/image" && mkfs.ext4 -q -m 20 "$T/image" ||
+	skip "no ext4 can be made"
+mount -o loop "$T/image" "$T/tree" 2>/dev/null || skip "no loop device"
+MOUNTS+=("$T/tree")
+unmount_below() { umount "$T/tree" || umount -l "$T/tree"; }
+trap 'r=$?; cd /; "$MIRRORFS" umount "$T/tree" >/dev/null 2>&1
+	unmount_below; MOUNTS=(); end_test $r' EXIT
+chmod 777 "$T/tree"
+
+# fill COMMAND... - how many KiB somebody can write in three ways
+fill() {
+	local how used=()
+	for how in write fallocate copy; do
+		"$@" bash -c '
+		case $1 in
+		write) cat /dev/zero >f ;;
+		fallocate) for i in {1..80}; do
+			fallocate -l 1M f$i || break; done ;;
+		copy) head -c 1M /dev/zero >f0 && for i in {1..80}; do
+			cp f0 f$i || break; done ;;
+		esac' fill $how 2>/dev/null
+		sync -f .
+		used+=("$(du -sk . | cut -f1)")
+		rm -f f*
+		sync -f .
+	done
+	echo "${used[@]}"
+}
+
+cd "$T/tree" || fail "cd"
+BELOW=$(fill as_user)
+ROOT=$(fill env)
+cd "$T" || fail "cd"
+# with a limit that would bind a worker who inherited it
+(ulimit -S -f 100; mount_tree) || fail "mount"
+LOGS+=("$T/state/mirrorfs.log")
+cd "$T/tree" || fail "cd"
+ABOVE=$(fill as_user)
+ROOT_ABOVE=$(fill env)
+say "a user: below $BELOW, above $ABOVE; root: $ROOT, $ROOT_ABOVE (KiB)"
+set -- $BELOW $ABOVE $ROOT $ROOT_ABOVE
+for i in 1 2 3; do
+	below=$1 above=$4 root=$7 root_above=${10}
+	check "the reserve is there ($below, $root)" \
+		test "$root" -gt $((below + 4000))
+	check "a user stops where he would stop below ($below, $above)" \
+		test "$above" -le $((below + 400)) -a \
+		"$above" -gt $((below - 2000))
+	check "root goes on ($root, $root_above)" \
+		test "$root_above" -gt $((root - 2000))
+	shift
+done
+
+# made, not written: names and folders need blocks, too
+as_user sh -c 'cat /dev/zero >f' 2>/dev/null
+refuse "a folder from the reserve" as_user sh -c '
+	for i in $(seq 3000); do mkdir d$i || exit 1; done' 2>/dev/null
+check "root can make one" mkdir folder
+exit 0
