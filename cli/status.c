@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "cli/cli.h"
 #include "cli/status.h"
+#include "memo.h"
 #include "clock.h"
 #include "runtime.h"
 

@@ -151,70 +151,10 @@ int journal_replica_report(struct journal *j, int64_t id,
  */
 int journal_batch_begin(struct journal *j, int64_t id, uint64_t inflight);
 
-struct link_name { /* a name that a multi-linked object has on a replica */
-	struct fhandle obj;
-	char *path;
-};
-struct fence { /* up to `seq`, what concerns `path` is applied by state */
-	char *path;
-	uint64_t seq;
-};
-struct parked {
-	char *path;
-	uint64_t seq;      /* of the newest record that it holds back */
-	char *error;
-	unsigned tries;
-	int64_t first_ns, next_ns; /* wall clock */
-};
-
 /* journal_batch_end - in one transaction: the new cursor, a delivery row for
  * (old cursor, cursor], seeded. */
 int journal_batch_end(struct journal *j, int64_t id, uint64_t cursor,
 		      bool seeded);
-
-/* What a replica remembers besides its cursor. _load: arrays owned by the
- * caller, free with the _free of the same kind. */
-int journal_links_load(struct journal *j, int64_t id, struct link_name **ret,
-		       unsigned *ret_n);
-int journal_link_add(struct journal *j, int64_t id, const struct fhandle *obj,
-		     const char *path);
-int journal_link_del(struct journal *j, int64_t id, const char *path);
-int journal_links_clear(struct journal *j, int64_t id);
-void links_free(struct link_name *links, unsigned n);
-
-int journal_fences_load(struct journal *j, int64_t id, struct fence **ret,
-			unsigned *ret_n);
-int journal_fence_put(struct journal *j, int64_t id, const char *path,
-		      uint64_t seq);
-/* journal_fences_drop - those with seq ≤ `upto`. */
-int journal_fences_drop(struct journal *j, int64_t id, uint64_t upto);
-void fences_free(struct fence *fences, unsigned n);
-
-int journal_parked_load(struct journal *j, int64_t id, struct parked **ret,
-			unsigned *ret_n);
-int journal_parked_put(struct journal *j, int64_t id, const struct parked *p);
-/* journal_parked_move - it was renamed, or a folder above it was: what it
- * holds back is still on its way. */
-int journal_parked_move(struct journal *j, int64_t id, const char *from,
-			const char *to);
-/* journal_parked_del - and note for the history that the records that it
- * held back arrived now. */
-int journal_parked_del(struct journal *j, int64_t id, const char *path);
-void parked_free(struct parked *parked, unsigned n);
-
-/* Kinds of things that SFTP cannot carry ("xattr", "acl", "device", "fifo",
- * "socket", "nanoseconds", "owner", …): counted by kind, with one example. */
-struct uncarried {
-	char *kind;
-	uint64_t count;
-	char *example; /* tree path */
-};
-/* _count - *ret_first: this kind was not seen before on this replica. */
-int journal_uncarried_count(struct journal *j, int64_t id, const char *kind,
-			    uint64_t n, const char *example, bool *ret_first);
-int journal_uncarried_load(struct journal *j, int64_t id,
-			   struct uncarried **ret, unsigned *ret_n);
-void uncarried_free(struct uncarried *u, unsigned n);
 
 /* journal_transaction - around several of the calls above; they may nest.
  * _end commits, or rolls all back when `ok` is false. */

@@ -1,4 +1,6 @@
 noinst_HEADERS += include/buf.h include/cleanup.h include/clock.h \
-	include/fs.h include/journal.h include/log.h include/paths.h include/privileges.h \
-	include/record.h include/remote.h include/runtime.h include/settings.h include/shared.h \
-	include/sync.h include/tbl/ops.h include/tbl/settings.h
+	include/fs.h include/journal.h include/log.h include/memo.h \
+	include/paths.h include/privileges.h include/record.h \
+	include/remote.h include/runtime.h include/settings.h \
+	include/shared.h include/sync.h include/tbl/ops.h \
+	include/tbl/settings.h

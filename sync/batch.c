@@ -43,7 +43,7 @@ static const struct {
 	[ACT_SYMLINK] = {STEP_SYMLINK}, [ACT_LINK] = {STEP_LINK},
 	[ACT_RENAME] = {STEP_RENAME},	[ACT_EXCHANGE] = {STEP_EXCHANGE},
 	[ACT_UNLINK] = {STEP_REMOVE},	[ACT_RMDIR] = {STEP_RMDIR},
-	[ACT_SETATTR] = {STEP_SETATTR},
+	[ACT_SETATTR] = {STEP_SETATTR}, [ACT_NAME] = {STEP_NAME},
 };
 
 /* takes_name - path names the object from now on: one more name, when it has
@@ -64,8 +64,10 @@ void batch_sending(struct engine *e, const struct action *a)
 {
 	switch (a->kind) {
 	case ACT_LINK:
+		plan_memory_linked(e->memory, &a->rec->obj);
+		break;
+	case ACT_NAME:
 		links_add(e->links, &a->rec->obj, a->path);
-		links_add(e->links, &a->rec->obj, a->path2);
 		break;
 	case ACT_RENAME:
 		links_move(e->links, a->path, a->path2);
@@ -91,11 +93,7 @@ static int push_action(struct engine *e, const struct action *a)
 		   a->kind == ACT_EXCHANGE;
 	int r = 0;
 
-	if (a->kind == ACT_NAME) { /* nothing to send, all is to come */
-		links_add(e->links, &a->rec->obj, a->path);
-		return 0;
-	}
-	if (a->kind != ACT_SETATTR) {
+	if (a->kind != ACT_SETATTR && a->kind != ACT_NAME) {
 		engine_touch_parent(e, a->path);
 		if (two)
 			engine_touch_parent(e, a->path2);
@@ -148,8 +146,8 @@ static int redo(struct engine *e, const char *path, enum strictness strict,
 	unsigned n;
 	int r = reconcile(e, path, strict, deep);
 
-	for (int try = 0; r == 0 && (n = engine_take_failed(e, &failed)) > 0;
-	     try++) {
+	for (int try = 0;
+	     r == 0 && (n = engine_take_failed(e, true, &failed)) > 0; try++) {
 		for (unsigned i = 0; i < n; i++) {
 			if (r == 0)
 				r = try < REDO_TRIES
@@ -170,16 +168,11 @@ static int redo_failed(struct engine *e, const struct plan *plan, uint64_t seq)
 {
 	struct pathset bad = {0};
 	char **failed = NULL;
-	unsigned n = engine_take_failed(e, &failed);
+	unsigned n = engine_take_failed(e, false, &failed);
 	int r = 0;
 
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n; i++)
 		pathset_put(&bad, failed[i], 1);
-		free(failed[i]);
-	}
-	free(failed);
-	if (n == 0)
-		return 0;
 	taint(plan, &bad);
 	for (unsigned i = 0; r == 0 && i < plan->n; i++) {
 		const struct action *a = &plan->actions[i];
@@ -198,6 +191,13 @@ static int redo_failed(struct engine *e, const struct plan *plan, uint64_t seq)
 				pathset_put(&bad, paths[k], 2); /* once */
 		}
 	}
+	/* what the plan does not name: other names of its objects */
+	for (unsigned i = 0; i < n; i++) {
+		if (r == 0 && pathset_at(&bad, failed[i]) == 1)
+			r = redo(e, failed[i], STRICT_FULL, false, seq);
+		free(failed[i]);
+	}
+	free(failed);
 	pathset_done(&bad);
 	return r;
 }
@@ -255,7 +255,7 @@ static int commit(struct engine *e, uint64_t seq, bool seeded)
 	char **failed = NULL;
 
 	/* a folder whose times cannot be set: it says so by other steps */
-	unsigned n = engine_take_failed(e, &failed);
+	unsigned n = engine_take_failed(e, true, &failed);
 	for (unsigned i = 0; i < n; i++)
 		free(failed[i]);
 	free(failed);
@@ -328,6 +328,8 @@ int batch_run(struct engine *e, bool *ret_some)
 			e->inflight = last;
 		}
 		touch_folders(e, records, plan.used);
+		for (unsigned i = 0; i < plan.used; i++)
+			stale_record(e->stale, &records[i]);
 		if (r >= 0)
 			r = run_plan(e, &plan, last);
 		if (r >= 0)
@@ -355,13 +357,19 @@ int batch_parked(struct engine *e)
 		e->reconciling = true;
 		r = reconcile(e, path, STRICT_FULL, true);
 		e->reconciling = false;
-		unsigned n = r == 0 ? engine_take_failed(e, &failed) : 0;
-		for (unsigned k = 0; k < n; k++)
+		unsigned n = r == 0 ? engine_take_failed(e, true, &failed) : 0;
+		bool again = false;
+		for (unsigned k = 0; k < n; k++) {
+			if (path_is_below(failed[k], path))
+				again = true;
+			else if (r == 0) /* another name of an object there */
+				r = engine_park(e, failed[k], seq);
 			free(failed[k]);
+		}
 		free(failed);
 		if (r == 0)
-			r = n ? engine_park(e, path, seq)
-			      : engine_unpark(e, path);
+			r = again ? engine_park(e, path, seq)
+				  : engine_unpark(e, path);
 		if (r == 0)
 			r = engine_dir_times(e);
 		i = (unsigned)-1; /* the list has changed */

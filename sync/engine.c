@@ -104,7 +104,8 @@ static void doubt_links(struct engine *e, const struct step *s)
 	const char **names;
 	unsigned n;
 
-	if (s->kind != STEP_PUT && s->kind != STEP_LINK)
+	if (s->kind != STEP_PUT && s->kind != STEP_SYMLINK &&
+	    s->kind != STEP_LINK)
 		return;
 	n = links_other(e->links, &s->obj, "", &names);
 	for (unsigned i = 0; i < n; i++) {
@@ -122,13 +123,15 @@ static void step_finished(void *arg, const struct step *s)
 
 	if (s->kind == STEP_PUT && s->result == STEP_SUPERSEDED) {
 		bool linked = s->st.st_nlink > 1;
-		if (a && a->absent)
+		if (!a || a->absent)
 			plan_memory_absent(e->memory, &s->obj, linked);
-		else if (!a)
-			plan_memory_skipped(e->memory, &s->obj, linked);
 	}
-	if (s->kind == STEP_PUT && s->result == STEP_DONE)
+	/* reconcile puts it where it is now, not where the records have it */
+	if (s->kind == STEP_PUT && s->result == STEP_DONE && a)
 		plan_memory_present(e->memory, &s->obj);
+	if (s->kind == STEP_PUT &&
+	    (s->result == STEP_DONE || s->result == STEP_GONE))
+		stale_published(e->stale, &s->obj);
 	if (s->result != STEP_FAILED || s->error == -ENOTCONN)
 		return;
 	if (s->kind == STEP_SETATTR && !*s->path) {
@@ -154,7 +157,8 @@ static void step_sending(void *arg, const struct step *s)
 
 	if (s->tag)
 		batch_sending(e, s->tag);
-	if (s->kind != STEP_PUT)
+	if (s->kind != STEP_PUT && s->kind != STEP_SYMLINK &&
+	    s->kind != STEP_LINK)
 		return;
 	/* its other names are made anew, in their folders */
 	n = links_other(e->links, &s->obj, s->path, &names);
@@ -173,7 +177,7 @@ static int text_order(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-unsigned engine_take_failed(struct engine *e, char ***ret)
+unsigned engine_take_failed(struct engine *e, bool top, char ***ret)
 {
 	unsigned n = 0, kept = 0;
 	struct text_set *t, *tmp;
@@ -187,7 +191,7 @@ unsigned engine_take_failed(struct engine *e, char ***ret)
 	qsort(list, n, sizeof(*list), text_order);
 	for (unsigned i = 0; i < n; i++) {
 		bool covered = false;
-		for (unsigned k = kept; k > 0 && !covered; k--)
+		for (unsigned k = kept; top && k > 0 && !covered; k--)
 			covered = path_is_below(list[i], list[k - 1]);
 		if (covered)
 			free(list[i]);
@@ -219,6 +223,9 @@ int engine_start(struct engine *e)
 
 	if (r < 0)
 		return r;
+	r = stale_open(e->journal, e->row.id, &e->stale);
+	if (r < 0)
+		return r;
 	r = journal_fences_load(e->journal, e->row.id, &fences, &n);
 	if (r < 0)
 		return r;
@@ -239,6 +246,8 @@ void engine_stop(struct engine *e)
 	e->exec = NULL;
 	links_close(e->links);
 	e->links = NULL;
+	stale_close(e->stale);
+	e->stale = NULL;
 	pathset_done(&e->fences);
 	pathset_done(&e->parked_paths);
 	e->fences = e->parked_paths = (struct pathset){0};
@@ -275,6 +284,8 @@ int engine_flush(struct engine *e)
 	struct text_set *t, *tmp;
 	int r = links_save(e->links);
 
+	if (r == 0)
+		r = stale_save(e->stale);
 	HASH_ITER(hh, e->counts, t, tmp)
 	{
 		bool first = false;

@@ -14,12 +14,14 @@
 #include <stdint.h>
 
 #include "journal.h"
+#include "memo.h"
 #include "remote.h"
 #include "sync.h"
 #include "sync/exec.h"
 #include "sync/links.h"
 #include "sync/pathset.h"
 #include "sync/plan.h"
+#include "sync/stale.h"
 
 struct text_set; /* engine.c */
 
@@ -37,15 +39,16 @@ struct engine {
 	bool chown_ok;
 
 	struct links *links;
+	struct stale *stale;
 	struct pathset fences;
 	struct parked *parked;
 	unsigned n_parked;
 	struct pathset parked_paths; /* of parked, number 1 */
 	struct plan_memory *memory;
 	struct text_set *touched; /* directories whose times must be set */
-	struct text_set *recent;     /* those whose times were set since the
-				      * replica had everything: on the master
-				      * another one may have been there */
+	struct text_set *recent;  /* those whose times were set since the
+				   * replica had everything: on the master
+				   * another one may have been there */
 	struct text_set *failed;  /* paths of steps that failed */
 	struct text_set *counts;  /* kinds that were not carried */
 	char error[512];	  /* newest failure of a step, in words */
@@ -73,9 +76,9 @@ int engine_moved(struct engine *e, const char *from, const char *to);
 int engine_swapped(struct engine *e, const char *a, const char *b);
 /* engine_settled - the replica has all that has happened on the master. */
 void engine_settled(struct engine *e);
-/* engine_take_failed - the failed paths, minimal, each owned by the caller;
- * the set is empty afterwards. */
-unsigned engine_take_failed(struct engine *e, char ***ret);
+/* engine_take_failed - the failed paths, sorted, each owned by the caller; the
+ * set is empty afterwards. `top`: without those below another one. */
+unsigned engine_take_failed(struct engine *e, bool top, char ***ret);
 
 /* ---- reconcile.c ---- */
 /*

@@ -185,6 +185,32 @@ static void send_mkdir(struct step *s)
 	send_attributes(s, false);
 }
 
+/* step_link - `to` becomes a name of what `from` names, whatever it was. */
+static void step_link(struct step *s, const char *from, const char *to)
+{
+	struct remote *r = s->exec->cfg.remote;
+	char *stage = exec_stage_name(s->exec);
+
+	s->pending += 3;
+	remote_send_link(r, from, stage, step_done, s);
+	remote_send_rename(r, stage, to, step_done, s);
+	/* renaming one name of an object over another does nothing */
+	remote_send_remove(r, stage, try_done, s);
+	free(stage);
+}
+
+void step_link_names(struct step *s)
+{
+	const char **names;
+	unsigned n = links_other(s->exec->cfg.links, &s->obj, s->path, &names);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!s->path2 || strcmp(names[i], s->path2) != 0)
+			step_link(s, s->path, names[i]);
+	}
+	free(names);
+}
+
 static void send_symlink(struct step *s)
 {
 	struct remote *r = s->exec->cfg.remote;
@@ -205,24 +231,30 @@ static void send_symlink(struct step *s)
 	s->path = path;
 	s->pending++;
 	remote_send_rename(r, s->stage, s->path, step_done, s);
+	step_link_names(s);
 }
 
+/*
+ * A name that was the object's only one is not in the table; yet reconcile,
+ * ahead of the records, may have made the object's later names already, as a
+ * copy. The first link joins them.
+ */
 static void send_link(struct step *s)
 {
-	struct remote *r = s->exec->cfg.remote;
+	struct exec *x = s->exec;
 
-	if (!(remote_caps(r)->ext & EXT_HARDLINK)) {
-		s->pending++;
+	s->pending++;
+	if (!(remote_caps(x->cfg.remote)->ext & EXT_HARDLINK)) {
 		step_fail(s, -EOPNOTSUPP);
 		step_answered(s);
 		return;
 	}
-	s->stage = exec_stage_name(s->exec);
-	s->pending += 3;
-	remote_send_link(r, s->path, s->stage, step_done, s);
-	remote_send_rename(r, s->stage, s->path2, step_done, s);
-	/* renaming one name of an object over another does nothing */
-	remote_send_remove(r, s->stage, try_done, s);
+	step_link(s, s->path, s->path2);
+	if (!links_is(x->cfg.links, s->path, &s->obj))
+		step_link_names(s);
+	links_add(x->cfg.links, &s->obj, s->path);
+	links_add(x->cfg.links, &s->obj, s->path2);
+	step_answered(s);
 }
 
 static void send_exchange(struct step *s)
@@ -236,9 +268,25 @@ static void send_exchange(struct step *s)
 	remote_send_rename(r, s->stage, s->path2, step_done, s);
 }
 
+/* The master may be ahead: where it has a directory, the replica may still
+ * have a file, or a link to who knows where. */
+static void dirtimes_looked(void *arg, const struct remote_reply *reply)
+{
+	struct step *s = arg;
+	struct remote_attr a = attr_mode_times(&s->st);
+
+	if (reply->status == 0 && S_ISDIR(reply->attr->mode)) {
+		a.flags = ATTR_TIMES;
+		s->pending++;
+		remote_send_setstat(s->exec->cfg.remote, s->path, &a,
+				    remove_done, s);
+	}
+	step_answered(s);
+}
+
 static void send_dirtimes(struct step *s)
 {
-	struct remote_attr a;
+	struct remote *r = s->exec->cfg.remote;
 	struct fhandle obj;
 
 	s->pending++;
@@ -248,9 +296,9 @@ static void send_dirtimes(struct step *s)
 		step_answered(s);
 		return;
 	}
-	a = attr_mode_times(&s->st);
-	a.flags = ATTR_TIMES;
-	remote_send_setstat(s->exec->cfg.remote, s->path, &a, remove_done, s);
+	/* the root may be reached through a link */
+	(*s->path ? remote_send_lstat : remote_send_stat)(r, s->path,
+							  dirtimes_looked, s);
 }
 
 static void send_setattr(struct step *s)
@@ -276,6 +324,10 @@ static void step_send(struct step *s)
 		break;
 	case STEP_SYMLINK:
 		send_symlink(s);
+		break;
+	case STEP_NAME:
+		s->pending++;
+		step_answered(s);
 		break;
 	case STEP_LINK:
 		send_link(s);

@@ -30,6 +30,7 @@ enum step_kind {
 	STEP_PUT,      /* content and attributes of obj to path */
 	STEP_MKDIR,    /* path, like obj */
 	STEP_SYMLINK,  /* path -> the target of obj */
+	STEP_NAME,     /* nothing is sent: path is known in its turn */
 	STEP_LINK,     /* path2 becomes another name of path, replacing */
 	STEP_RENAME,   /* path to path2, replacing */
 	STEP_EXCHANGE, /* path and path2 */
@@ -126,6 +127,9 @@ void step_fail(struct step *s, int error);
 void step_answered(struct step *s);
 /* done function for requests whose status is all that matters */
 void step_done(void *arg, const struct remote_reply *reply);
+/* step_link_names - the other names that the replica has of the object follow
+ * the step's path, or the link would be broken. */
+void step_link_names(struct step *s);
 /* attributes of `st`, as far as they are carried: owner and mode, times */
 struct remote_attr attr_owner(const struct stat *st);
 struct remote_attr attr_mode_times(const struct stat *st);

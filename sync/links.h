@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "journal.h"
+#include "memo.h"
 
 struct links;
 

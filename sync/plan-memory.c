@@ -66,7 +66,8 @@ void memory_clear(struct plan_memory *m)
 {
 	struct plan_absent *a, *tmp;
 
-	HASH_ITER(hh, m->absent, a, tmp) {
+	HASH_ITER(hh, m->absent, a, tmp)
+	{
 		HASH_DEL(m->absent, a);
 		free(a);
 	}
@@ -80,15 +81,12 @@ void plan_memory_absent(struct plan_memory *m, const struct fhandle *obj,
 		memory_find(m, obj)->linked = true;
 }
 
-void plan_memory_skipped(struct plan_memory *m, const struct fhandle *obj,
-			 bool linked)
+void plan_memory_linked(struct plan_memory *m, const struct fhandle *obj)
 {
 	struct plan_absent *a = memory_find(m, obj);
 
-	if (!a)
-		return;
-	a->shadow = true;
-	a->linked |= linked;
+	if (a)
+		a->linked = true;
 }
 
 void plan_memory_present(struct plan_memory *m, const struct fhandle *obj)

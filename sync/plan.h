@@ -27,15 +27,14 @@ struct plan_memory;
  */
 struct plan_memory *plan_memory_new(void);
 void plan_memory_free(struct plan_memory *m);
-/* plan_memory_absent - an upload of `obj` (an `absent` action) was given up,
- * because its content is changing again: its next SETTLE will bring it.
- * `linked`: it has got more than one name. */
+/* plan_memory_absent - an upload of `obj` (an `absent` action, or reconcile's)
+ * was given up, because its content is changing again: its next SETTLE will
+ * bring it. What is at its name is something older. `linked`: it has got more
+ * than one name. */
 void plan_memory_absent(struct plan_memory *m, const struct fhandle *obj,
 			bool linked);
-/* plan_memory_skipped - reconcile met `obj` while it was being written: if it
- * is absent, something older may be at its name. */
-void plan_memory_skipped(struct plan_memory *m, const struct fhandle *obj,
-			 bool linked);
+/* plan_memory_linked - it has got one more name: so it has if it is absent. */
+void plan_memory_linked(struct plan_memory *m, const struct fhandle *obj);
 /* plan_memory_present - it has reached the replica after all. */
 void plan_memory_present(struct plan_memory *m, const struct fhandle *obj);
 
@@ -56,7 +55,7 @@ struct plan_view {
 
 /* Things that SFTP cannot carry, counted by kind. */
 struct plan_count {
-	const char *kind;    /* static */
+	const char *kind; /* static */
 	uint64_t n;
 	const char *example; /* borrowed from a record */
 };
@@ -65,7 +64,7 @@ struct plan_count {
 struct plan {
 	struct action *actions; /* none is ACT_NONE */
 	unsigned n;
-	unsigned used;          /* records that it covers, from the first */
+	unsigned used; /* records that it covers, from the first */
 	struct plan_count counts[PLAN_KINDS];
 	unsigned n_counts;
 };

@@ -137,6 +137,8 @@ static int put_file(struct engine *e, const char *path, const struct stat *st,
 		    const struct fhandle *obj, const struct remote_attr *a,
 		    enum strictness strict)
 {
+	if (stale_has(e->stale, obj))
+		strict = STRICT_FULL;
 	bool same = a && a->size == (uint64_t)st->st_size &&
 		    (strict == STRICT_ATTR ||
 		     (strict == STRICT_DATA &&

@@ -229,26 +229,6 @@ bool upload_settled(struct step *s)
 	return false;
 }
 
-/* The other names of the object follow, or the link would be broken. */
-static void publish_links(struct step *s)
-{
-	struct exec *x = s->exec;
-	const char **names;
-	unsigned n = links_other(x->cfg.links, &s->obj, s->path, &names);
-
-	for (unsigned i = 0; i < n; i++) {
-		char *stage = exec_stage_name(x);
-		s->pending += 2;
-		remote_send_link(x->cfg.remote, s->path, stage, step_done, s);
-		remote_send_rename(x->cfg.remote, stage, names[i], step_done,
-				   s);
-		/* over a name of the same object, rename does nothing */
-		remote_send_remove(x->cfg.remote, stage, ignore, NULL);
-		free(stage);
-	}
-	free(names);
-}
-
 void upload_publish(struct step *s)
 {
 	s->pending++; /* ours, until all is sent */
@@ -260,7 +240,7 @@ void upload_publish(struct step *s)
 	s->pending++;
 	remote_send_rename(s->exec->cfg.remote, s->stage, s->path, step_done,
 			   s);
-	publish_links(s);
+	step_link_names(s);
 	if (s->st.st_mtim.tv_nsec)
 		s->exec->cfg.uncarried(s->exec->cfg.arg, "nanoseconds",
 				       s->path);

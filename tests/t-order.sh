@@ -61,4 +61,40 @@ done
 check "wait" synced
 equal "$(cat "$T/replica1/hot")" "version 500" "the last version"
 check "same" same "$T/replica1"
+
+# What is applied long after it happened: the master is ahead by all of it.
+paused() { check "pause" "$MIRRORFS" replica pause "$T/tree" r1; }
+resumed() {
+	check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+	check "wait" synced
+}
+# a link to a file that is still being written, where another file was
+echo old >"$T/tree/taken"
+check "wait" synced
+paused
+rm "$T/tree/taken"
+exec 5>"$T/tree/writing"
+echo new >&5
+ln "$T/tree/writing" "$T/tree/taken"
+check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+echo x >"$T/tree/marker"
+check "wait for another file" "$MIRRORFS" wait "$T/tree" "$T/tree/marker" \
+	--timeout 60
+exec 5>&-
+check "wait" synced
+equal "$(cat "$T/replica1/taken")" new "the link to what was being written"
+equal "$(stat -c %h "$T/replica1/taken")" 2 "its links"
+# times of a folder that is still a file on the replica
+mkdir -p "$T/tree/was-dir/sub" "$T/tree/moves"
+check "wait" synced
+paused
+rm -r "$T/tree/was-dir"
+echo file >"$T/tree/was-dir"
+touch -d 2001-02-03 "$T/tree/was-dir"
+mv "$T/tree/moves" "$T/tree/moved" # ends a batch
+mv "$T/tree/was-dir" "$T/tree/is-file"
+mkdir "$T/tree/was-dir"
+resumed
+equal "$(date -r "$T/replica1/is-file" +%Y)" 2001 "times of the file"
+check "same" same "$T/replica1"
 exit 0

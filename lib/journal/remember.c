@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "lib/journal/db.h"
+#include "memo.h"
 
 /* for the end of an INSERT … SELECT: replica ?1 is in use */
 #define IF_REPLICA                                                             \
@@ -78,6 +79,45 @@ void links_free(struct link_name *links, unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		free(links[i].path);
 	free(links);
+}
+
+/* ---- stale objects ---- */
+
+int journal_stale_load(struct journal *j, int64_t id, struct fhandle **ret,
+		       unsigned *ret_n)
+{
+	struct fhandle *list = NULL;
+	unsigned n = 0;
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = db_query(j, &st, "SELECT obj FROM stale WHERE replica = ?",
+			 "l", id);
+	while (r == 0 && (r = db_next(j, st)) > 0) {
+		db_grow(&list, n, sizeof(*list));
+		r = db_handle(st, 0, &list[n++]);
+	}
+	if (r < 0) {
+		free(list);
+		return r;
+	}
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
+int journal_stale_add(struct journal *j, int64_t id, const struct fhandle *obj)
+{
+	uint8_t bytes[DB_HANDLE_MAX];
+	size_t len = db_handle_bytes(obj, bytes);
+	int n = 0;
+	int r = db_run(j, &n,
+		       "INSERT INTO stale(replica, obj) "
+		       "SELECT ?1, ?2 " IF_REPLICA, "lb", id, bytes, len);
+	return found(r, n);
+}
+
+int journal_stale_clear(struct journal *j, int64_t id)
+{
+	return db_run(j, NULL, "DELETE FROM stale WHERE replica = ?", "l", id);
 }
 
 /* ---- fences ---- */

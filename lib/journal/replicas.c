@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "lib/journal/db.h"
+#include "memo.h"
 
 #define REPLICA_COLUMNS                                                        \
 	"id, name, url, identity, known_hosts, accept_new, adopt, paused, "    \
@@ -222,6 +223,8 @@ static int replica_forget(struct journal *j, int64_t id)
 	if (r == 0)
 		r = db_run(j, NULL, "DELETE FROM fence WHERE replica = ?", "l",
 			   id);
+	if (r == 0)
+		r = journal_stale_clear(j, id);
 	if (r == 0)
 		r = db_run(j, NULL, "DELETE FROM uncarried WHERE replica = ?",
 			   "l", id);

@@ -142,6 +142,13 @@ static const char schema_replicas[] =
 " PRIMARY KEY(replica, path)"
 ") STRICT, WITHOUT ROWID;"
 
+/* Objects whose content on a replica is older than its cursor. */
+"CREATE TABLE stale("
+" replica INTEGER NOT NULL,"
+" obj BLOB NOT NULL,"
+" PRIMARY KEY(replica, obj)"
+") STRICT, WITHOUT ROWID;"
+
 /* Records up to seq that concern path are applied by comparing. */
 "CREATE TABLE fence("
 " replica INTEGER NOT NULL,"

@@ -17,6 +17,7 @@
 
 #include "clock.h"
 #include "journal.h"
+#include "memo.h"
 
 struct fixture {
 	char dir[64];

@@ -45,7 +45,7 @@ static void rc_file(const char *path, enum strictness strict, bool below)
 		struct fhandle h = {.len = sizeof(obj)};
 
 		memcpy(h.bytes, &obj, sizeof(obj));
-		plan_memory_skipped(memory, &h, linked);
+		plan_memory_absent(memory, &h, linked);
 		gave_up = true;
 		return;
 	}

@@ -1,0 +1,79 @@
+/* layer: journal */
+#ifndef MIRRORFS_MEMO_H
+#define MIRRORFS_MEMO_H
+
+/*
+ * What the journal remembers of a replica besides its cursor (journal.h has
+ * the rest). _load: arrays owned by the caller, free with the _free of the
+ * same kind. All return ≥ 0, or a negative errno; nothing is added for a
+ * replica that was removed: -ENOENT.
+ */
+
+#include "journal.h"
+
+struct link_name { /* a name that a multi-linked object has on a replica */
+	struct fhandle obj;
+	char *path;
+};
+struct fence { /* up to `seq`, what concerns `path` is applied by state */
+	char *path;
+	uint64_t seq;
+};
+struct parked {
+	char *path;
+	uint64_t seq;      /* of the newest record that it holds back */
+	char *error;
+	unsigned tries;
+	int64_t first_ns, next_ns; /* wall clock */
+};
+
+int journal_links_load(struct journal *j, int64_t id, struct link_name **ret,
+		       unsigned *ret_n);
+int journal_link_add(struct journal *j, int64_t id, const struct fhandle *obj,
+		     const char *path);
+int journal_link_del(struct journal *j, int64_t id, const char *path);
+int journal_links_clear(struct journal *j, int64_t id);
+void links_free(struct link_name *links, unsigned n);
+
+/* Objects whose content on the replica is older than its cursor. _load: one
+ * array, free it with free. */
+int journal_stale_load(struct journal *j, int64_t id, struct fhandle **ret,
+		       unsigned *ret_n);
+int journal_stale_add(struct journal *j, int64_t id, const struct fhandle *obj);
+int journal_stale_clear(struct journal *j, int64_t id);
+
+int journal_fences_load(struct journal *j, int64_t id, struct fence **ret,
+			unsigned *ret_n);
+int journal_fence_put(struct journal *j, int64_t id, const char *path,
+		      uint64_t seq);
+/* journal_fences_drop - those with seq ≤ `upto`. */
+int journal_fences_drop(struct journal *j, int64_t id, uint64_t upto);
+void fences_free(struct fence *fences, unsigned n);
+
+int journal_parked_load(struct journal *j, int64_t id, struct parked **ret,
+			unsigned *ret_n);
+int journal_parked_put(struct journal *j, int64_t id, const struct parked *p);
+/* journal_parked_move - it was renamed, or a folder above it was: what it
+ * holds back is still on its way. */
+int journal_parked_move(struct journal *j, int64_t id, const char *from,
+			const char *to);
+/* journal_parked_del - and note for the history that the records that it
+ * held back arrived now. */
+int journal_parked_del(struct journal *j, int64_t id, const char *path);
+void parked_free(struct parked *parked, unsigned n);
+
+/* Kinds of things that SFTP cannot carry ("xattr", "acl", "device", "fifo",
+ * "socket", "nanoseconds", "owner", …): counted by kind, with one example. */
+struct uncarried {
+	char *kind;
+	uint64_t count;
+	char *example; /* tree path */
+};
+/* _count - *ret_first: this kind was not seen before on this replica. */
+int journal_uncarried_count(struct journal *j, int64_t id, const char *kind,
+			    uint64_t n, const char *example, bool *ret_first);
+int journal_uncarried_load(struct journal *j, int64_t id,
+			   struct uncarried **ret, unsigned *ret_n);
+void uncarried_free(struct uncarried *u, unsigned n);
+
+#endif

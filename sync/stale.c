@@ -1,0 +1,126 @@
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <uthash.h>
+
+#include "sync/stale.h"
+
+struct object {
+	struct fhandle obj;
+	UT_hash_handle hh;
+};
+
+struct stale {
+	struct journal *j;
+	int64_t replica;
+	struct object *objects;
+	unsigned n_saved; /* how many the journal has */
+};
+
+static struct object *find(const struct stale *s, const struct fhandle *obj)
+{
+	struct object *o;
+
+	HASH_FIND(hh, s->objects, obj, fhandle_size(obj), o);
+	return o;
+}
+
+static void add(struct stale *s, const struct fhandle *obj)
+{
+	struct object *o = find(s, obj);
+
+	if (o)
+		return;
+	o = calloc(1, sizeof(*o));
+	if (!o)
+		abort();
+	o->obj = *obj;
+	HASH_ADD_KEYPTR(hh, s->objects, &o->obj, fhandle_size(&o->obj), o);
+}
+
+int stale_open(struct journal *j, int64_t replica, struct stale **ret)
+{
+	struct fhandle *list;
+	unsigned n;
+	int r = journal_stale_load(j, replica, &list, &n);
+	if (r < 0)
+		return r;
+	struct stale *s = calloc(1, sizeof(*s));
+	if (!s)
+		abort();
+	s->j = j;
+	s->replica = replica;
+	s->n_saved = n;
+	for (unsigned i = 0; i < n; i++)
+		add(s, &list[i]);
+	free(list);
+	*ret = s;
+	return 0;
+}
+
+void stale_close(struct stale *s)
+{
+	struct object *o, *tmp;
+
+	if (!s)
+		return;
+	HASH_ITER(hh, s->objects, o, tmp)
+	{
+		HASH_DEL(s->objects, o);
+		free(o);
+	}
+	free(s);
+}
+
+void stale_record(struct stale *s, const struct record *r)
+{
+	if (r->obj.len == 0)
+		return;
+	switch (r->op) {
+	case OP_SETTLE:
+	case OP_TRUNC:
+		add(s, &r->obj);
+		break;
+	case OP_UNLINK:
+		if (r->flags & RF_LAST)
+			stale_published(s, &r->obj);
+		break;
+	default:
+		break;
+	}
+}
+
+void stale_published(struct stale *s, const struct fhandle *obj)
+{
+	struct object *o = find(s, obj);
+
+	if (!o)
+		return;
+	HASH_DEL(s->objects, o);
+	free(o);
+}
+
+bool stale_has(const struct stale *s, const struct fhandle *obj)
+{
+	return find(s, obj);
+}
+
+/* They are few, and there are seldom any. */
+int stale_save(struct stale *s)
+{
+	struct object *o, *tmp;
+	unsigned n = HASH_COUNT(s->objects);
+
+	if (n == 0 && s->n_saved == 0)
+		return 0;
+	int r = journal_stale_clear(s->j, s->replica);
+	HASH_ITER(hh, s->objects, o, tmp)
+	{
+		if (r == 0)
+			r = journal_stale_add(s->j, s->replica, &o->obj);
+	}
+	if (r == 0)
+		s->n_saved = n;
+	return r == -ENOENT ? 0 : r;
+}
