@@ -69,9 +69,6 @@ void batch_sending(struct engine *e, const struct action *a)
 	case ACT_NAME:
 		links_add(e->links, &a->rec->obj, a->path);
 		break;
-	case ACT_RENAME:
-		links_move(e->links, a->path, a->path2);
-		break;
 	case ACT_EXCHANGE:
 		links_swap(e->links, a->path, a->path2);
 		break;

@@ -257,6 +257,21 @@ static void send_link(struct step *s)
 	step_answered(s);
 }
 
+/* Renaming one name of an object over another does nothing: on the master
+ * something else may have been there, which has yet to come. */
+static void send_rename(struct step *s)
+{
+	struct exec *x = s->exec;
+
+	s->pending++;
+	if (links_same(x->cfg.links, s->path, s->path2))
+		remote_send_remove(x->cfg.remote, s->path, remove_done, s);
+	else
+		remote_send_rename(x->cfg.remote, s->path, s->path2, step_done,
+				   s);
+	links_move(x->cfg.links, s->path, s->path2);
+}
+
 static void send_exchange(struct step *s)
 {
 	struct remote *r = s->exec->cfg.remote;
@@ -333,8 +348,7 @@ static void step_send(struct step *s)
 		send_link(s);
 		break;
 	case STEP_RENAME:
-		s->pending++;
-		remote_send_rename(r, s->path, s->path2, step_done, s);
+		send_rename(s);
 		break;
 	case STEP_EXCHANGE:
 		send_exchange(s);

@@ -227,6 +227,13 @@ bool links_is(const struct links *l, const char *path,
 	return n && fhandle_equal(&n->obj, obj);
 }
 
+bool links_same(const struct links *l, const char *a, const char *b)
+{
+	struct name *n = name_find(l, a);
+
+	return n && links_is(l, b, &n->obj);
+}
+
 unsigned links_other(const struct links *l, const struct fhandle *obj,
 		     const char *path, const char ***ret)
 {

@@ -28,6 +28,8 @@ void links_clear(struct links *l);
 /* links_is - is `path` known as a name of `obj`? */
 bool links_is(const struct links *l, const char *path,
 	      const struct fhandle *obj);
+/* links_same - both are names of one object. */
+bool links_same(const struct links *l, const char *a, const char *b);
 /* links_other - the names of `obj` but for `path`; array of borrowed strings
  * owned by the caller. Returns how many. */
 unsigned links_other(const struct links *l, const struct fhandle *obj,

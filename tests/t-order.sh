@@ -84,6 +84,19 @@ exec 5>&-
 check "wait" synced
 equal "$(cat "$T/replica1/taken")" new "the link to what was being written"
 equal "$(stat -c %h "$T/replica1/taken")" 2 "its links"
+# a link that is replaced by what is still being written, then by its twin
+echo twin >"$T/tree/twin"
+ln "$T/tree/twin" "$T/tree/name"
+check "wait" synced
+paused
+exec 5>"$T/tree/writing2"
+echo unfinished >&5
+mv "$T/tree/writing2" "$T/tree/name"
+mv "$T/tree/twin" "$T/tree/name"
+exec 5>&-
+resumed
+refuse "the first name" test -e "$T/replica1/twin"
+equal "$(cat "$T/replica1/name")" twin "the second name"
 # times of a folder that is still a file on the replica
 mkdir -p "$T/tree/was-dir/sub" "$T/tree/moves"
 check "wait" synced
