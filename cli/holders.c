@@ -1,59 +1,188 @@
 /*
- * Who keeps a mount busy: text of /proc links only, so that nothing here can
- * wait for the mount itself.
+ * Text of /proc links, and attributes that the kernel has (no FUSE request), so
+ * that nothing here can wait for the mount itself. The tree below and the mount
+ * have the same paths; the device tells them apart.
  */
 #include "confdefs.h"
 
 #include <ctype.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "cli/holders.h"
+#include "cli/mounts.h"
 #include "paths.h"
 
-static bool link_is_below(const char *link, const char *root)
+struct scan {
+	const char *root;
+	enum holders_where where;
+	bool mounted;
+	dev_t mount_dev; /* of the overlay */
+};
+
+/* What one process holds. */
+struct held {
+	char link[PATH_MAX]; /* the first directory that it stands in */
+	const char *stands;  /* how */
+	unsigned writes, dirs, maps, others;
+};
+
+static bool is_wanted(const struct scan *s, dev_t dev)
 {
-	char target[PATH_MAX];
-	ssize_t n = readlink(link, target, sizeof(target) - 1);
+	bool on_mount = s->mounted && dev == s->mount_dev;
+	return on_mount == (s->where == HOLDERS_MOUNT);
+}
+
+/* look - `link` leads to something of the wanted tree. */
+static bool look(const struct scan *s, const char *link, char target[PATH_MAX],
+		 mode_t *ret_mode)
+{
+	struct statx stx;
+	ssize_t n = readlink(link, target, PATH_MAX - 1);
 	if (n < 0)
 		return false;
 	target[n] = 0;
-	return path_is_below(target, root);
+	/* what was removed is shown with " (deleted)" behind it */
+	if (!path_is_below(target, s->root) ||
+	    statx(AT_FDCWD, link, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+		  STATX_TYPE, &stx) < 0)
+		return false;
+	*ret_mode = stx.stx_mode;
+	return is_wanted(s, makedev(stx.stx_dev_major, stx.stx_dev_minor));
 }
 
-static bool process_holds(const char *pid, const char *root)
+/* Of a descriptor: may one write through it? */
+static bool is_writable(const char *pid, const char *fd)
 {
-	char path[PATH_MAX];
-	static const char *const links[] = {"cwd", "root", "exe"};
-	for (size_t i = 0; i < 3; i++) {
-		snprintf(path, sizeof(path), "/proc/%s/%s", pid, links[i]);
-		if (link_is_below(path, root))
-			return true;
+	char path[64], line[128];
+	unsigned flags = 0;
+	snprintf(path, sizeof(path), "/proc/%.20s/fdinfo/%.20s", pid, fd);
+	CLEANUP_FCLOSE FILE *f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "flags: %o", &flags) == 1)
+			break;
 	}
-	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+	return (flags & O_ACCMODE) != O_RDONLY && !(flags & O_PATH);
+}
+
+static void scan_links(const struct scan *s, const char *pid, struct held *h)
+{
+	static const struct {
+		const char *link, *stands;
+	} links[] = {{"cwd", "working directory"}, {"root", "root directory"}};
+	char path[64], target[PATH_MAX];
+	mode_t mode;
+	for (size_t i = 0; i < 2 && !h->stands; i++) {
+		snprintf(path, sizeof(path), "/proc/%.20s/%s", pid,
+			 links[i].link);
+		if (look(s, path, target, &mode)) {
+			strcpy(h->link, target);
+			h->stands = links[i].stands;
+		}
+	}
+	snprintf(path, sizeof(path), "/proc/%.20s/exe", pid);
+	if (s->where == HOLDERS_MOUNT && look(s, path, target, &mode))
+		h->others++;
+}
+
+static void scan_fds(const struct scan *s, const char *pid, struct held *h)
+{
+	char path[64], target[PATH_MAX];
+	mode_t mode;
+	snprintf(path, sizeof(path), "/proc/%.20s/fd", pid);
 	CLEANUP_CLOSEDIR DIR *d = opendir(path);
 	struct dirent *de;
 	while (d && (de = readdir(d))) {
-		snprintf(path, sizeof(path), "/proc/%s/fd/%s", pid, de->d_name);
-		if (link_is_below(path, root))
-			return true;
+		snprintf(path, sizeof(path), "/proc/%.20s/fd/%.20s", pid,
+			 de->d_name);
+		if (!look(s, path, target, &mode))
+			continue;
+		if (S_ISDIR(mode))
+			h->dirs++;
+		else if (is_writable(pid, de->d_name))
+			h->writes++;
+		else
+			h->others++;
 	}
-	return false;
+}
+
+/* "start-end rw-s offset major:minor inode      path" */
+static void scan_maps(const struct scan *s, const char *pid, struct held *h)
+{
+	char path[64];
+	CLEANUP_FREE char *line = NULL;
+	size_t size = 0;
+	snprintf(path, sizeof(path), "/proc/%.20s/maps", pid);
+	CLEANUP_FCLOSE FILE *f = fopen(path, "re");
+	while (f && getline(&line, &size, f) > 0) {
+		char perms[5];
+		unsigned major, minor;
+		int at = 0;
+		if (sscanf(line, "%*s %4s %*s %x:%x %*s %n", perms, &major,
+			   &minor, &at) < 3 ||
+		    !at || perms[1] != 'w' || perms[3] != 's')
+			continue;
+		line[strcspn(line, "\n")] = 0;
+		if (path_is_below(line + at, s->root) &&
+		    is_wanted(s, makedev(major, minor)))
+			h->maps++;
+	}
+}
+
+static void add_count(char *text, size_t size, unsigned n, const char *one,
+		      const char *many)
+{
+	size_t len = strlen(text);
+	if (n)
+		snprintf(text + len, size - len, "%s%u %s", len ? ", " : "", n,
+			 n == 1 ? one : many);
+}
+
+/* process_holds - describe it in ret->what. */
+static bool process_holds(const struct scan *s, const char *pid,
+			  struct holder *ret)
+{
+	struct held h = {.stands = NULL};
+	scan_links(s, pid, &h);
+	scan_fds(s, pid, &h);
+	if (s->where == HOLDERS_BELOW) {
+		scan_maps(s, pid, &h);
+		h.others = 0;
+	}
+	if (!h.stands && !h.dirs && !h.writes && !h.maps && !h.others)
+		return false;
+	char *what = ret->what;
+	size_t size = sizeof(ret->what);
+	*what = 0;
+	if (h.stands) {
+		CLEANUP_FREE char *link = text_printable(h.link);
+		snprintf(what, size, "%s %.90s", h.stands, link);
+	}
+	add_count(what, size, h.dirs, "directory", "directories");
+	add_count(what, size, h.writes, "file for writing",
+		  "files for writing");
+	add_count(what, size, h.maps, "writable mapping", "writable mappings");
+	add_count(what, size, h.others, "file", "files");
+	return true;
 }
 
 static void process_name(const char *pid, char *name, size_t size)
 {
-	char path[PATH_MAX];
-	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
+	char path[64], line[32] = "";
+	snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
 	CLEANUP_FCLOSE FILE *f = fopen(path, "re");
-	name[0] = 0;
-	if (f && fgets(name, (int)size, f))
-		name[strcspn(name, "\n")] = 0;
+	if (f && fgets(line, sizeof(line), f))
+		line[strcspn(line, "\n")] = 0;
+	CLEANUP_FREE char *text = text_printable(line);
+	snprintf(name, size, "%s", text);
 }
 
 static bool is_one_of(const char *pid, const pid_t *pids, unsigned n)
@@ -65,25 +194,43 @@ static bool is_one_of(const char *pid, const pid_t *pids, unsigned n)
 	return false;
 }
 
-char *holders_of(const char *root, const pid_t *except, unsigned n_except)
+unsigned holders_list(const char *root, enum holders_where where,
+		      const pid_t *except, unsigned n_except,
+		      struct holder **ret)
 {
-	char text[512] = "";
-	size_t len = 0;
+	struct scan s = {.root = root, .where = where};
 	unsigned n = 0;
+	s.mounted = mount_device(root, &s.mount_dev);
+	*ret = NULL;
 	CLEANUP_CLOSEDIR DIR *d = opendir("/proc");
 	struct dirent *de;
 	while (d && (de = readdir(d))) {
+		struct holder h;
 		if (!isdigit((unsigned char)de->d_name[0]) ||
 		    is_one_of(de->d_name, except, n_except) ||
-		    !process_holds(de->d_name, root) || n++ >= 5)
+		    !process_holds(&s, de->d_name, &h))
 			continue;
-		char name[32];
-		process_name(de->d_name, name, sizeof(name));
-		len += (size_t)snprintf(text + len, sizeof(text) - len,
-					"%s%s (%s)", len ? ", " : "", name,
-					de->d_name);
+		h.pid = atoi(de->d_name);
+		process_name(de->d_name, h.program, sizeof(h.program));
+		*ret = reallocarray(*ret, n + 1, sizeof(h));
+		if (!*ret)
+			abort();
+		(*ret)[n++] = h;
 	}
-	if (n > 5)
-		snprintf(text + len, sizeof(text) - len, " and %u more", n - 5);
+	return n;
+}
+
+char *holders_text(const struct holder *holders, unsigned n)
+{
+	char text[HOLDER_SHOWN * 64] = "";
+	size_t len = 0;
+	for (unsigned i = 0; i < n && i < HOLDER_SHOWN; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+					"%s%s (%d)", len ? ", " : "",
+					holders[i].program,
+					(int)holders[i].pid);
+	if (n > HOLDER_SHOWN)
+		snprintf(text + len, sizeof(text) - len, " and %u more",
+			 n - HOLDER_SHOWN);
 	return n ? strdup(text) : NULL;
 }

@@ -17,6 +17,7 @@
 
 #include "cleanup.h"
 #include "cli/cli.h"
+#include "cli/holders.h"
 #include "cli/mounts.h"
 #include "fs.h"
 #include "log.h"
@@ -375,6 +376,7 @@ static int run(const struct mount_job *job, int ready_fd, const char *log_file)
 		.log_file = log_file,
 		.debug = job->debug,
 		.ready_fd = ready_fd,
+		.report = holders_report,
 		.history_ns = s->history_ns,
 		.settle_idle_ns = s->settle_idle_ns,
 		.settle_age_ns = s->settle_age_ns,
@@ -420,8 +422,11 @@ static int start_background(const struct mount_job *job)
 	char line[512] = "the supervisor died";
 	if (f && fgets(line, sizeof(line), f))
 		line[strcspn(line, "\n")] = 0;
-	if (strcmp(line, "ok") == 0)
+	if (strcmp(line, "ok") == 0) {
+		while (fgets(line, sizeof(line), f))
+			fprintf(stderr, "mirrorfs: warning: %s", line);
 		return EXIT_YES;
+	}
 	return fail("cannot mount %s: %s (see %s/mirrorfs.log)",
 		    job->settings.root, line, job->settings.state_dir);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "cleanup.h"
 #include "cli/mounts.h"
@@ -26,12 +27,16 @@ static void mount_unescape(char *s)
 	*o = 0;
 }
 
-/* mount_next - the next line's mount point and type; false at the end. */
+/* mount_next - the next line's mount point, type and device; false at the
+ * end. */
 static bool mount_next(FILE *f, char **line, size_t *size, char **ret_point,
-		       char **ret_type)
+		       char **ret_type, dev_t *ret_dev)
 {
 	while (getline(line, size, f) > 0) {
 		char *dash = strstr(*line, " - ");
+		unsigned major = 0, minor = 0;
+		sscanf(*line, "%*d %*d %u:%u", &major, &minor);
+		*ret_dev = makedev(major, minor);
 		char *save, *word = strtok_r(*line, " ", &save);
 		for (int i = 0; i < 4 && word; i++)
 			word = strtok_r(NULL, " ", &save);
@@ -47,18 +52,27 @@ static bool mount_next(FILE *f, char **line, size_t *size, char **ret_point,
 	return false;
 }
 
-bool mount_is_mirrorfs(const char *path)
+bool mount_device(const char *path, dev_t *ret)
 {
 	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/mountinfo", "re");
 	CLEANUP_FREE char *line = NULL;
 	size_t size = 0;
 	char *point, *type;
 	bool ours = false;
-	while (f && mount_next(f, &line, &size, &point, &type)) {
-		if (strcmp(point, path) == 0)
-			ours = strcmp(type, "fuse.mirrorfs") == 0;
+	dev_t dev;
+	while (f && mount_next(f, &line, &size, &point, &type, &dev)) {
+		if (strcmp(point, path) != 0)
+			continue;
+		ours = strcmp(type, "fuse.mirrorfs") == 0;
+		*ret = dev;
 	}
 	return ours;
+}
+
+bool mount_is_mirrorfs(const char *path)
+{
+	dev_t dev;
+	return mount_device(path, &dev);
 }
 
 char *mount_below(const char *path)
@@ -67,7 +81,8 @@ char *mount_below(const char *path)
 	CLEANUP_FREE char *line = NULL;
 	size_t size = 0;
 	char *point, *type;
-	while (f && mount_next(f, &line, &size, &point, &type)) {
+	dev_t dev;
+	while (f && mount_next(f, &line, &size, &point, &type, &dev)) {
 		if (strcmp(point, path) != 0 && path_is_below(point, path))
 			return strdup(point);
 	}

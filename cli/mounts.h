@@ -2,12 +2,17 @@
 #define MIRRORFS_CLI_MOUNTS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* The mount table (/proc/self/mountinfo), read as text: nothing here touches
  * a path, so a hanging mount cannot hang us. Paths are normalised. */
 
 /* mount_is_mirrorfs - the topmost mount at `path` is one of ours. */
 bool mount_is_mirrorfs(const char *path);
+
+/* mount_device - the device number of the topmost mount at `path`; false when
+ * that is none of ours. */
+bool mount_device(const char *path, dev_t *ret);
 
 /* mount_below - a mount point strictly below `path`, owned by the caller, or
  * NULL. */

@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "cli/cli.h"
+#include "cli/holders.h"
 #include "cli/status.h"
 #include "memo.h"
 #include "clock.h"
@@ -150,6 +152,44 @@ static void print_uncarried(struct journal *j, const struct replica_row *r)
 	uncarried_free(u, n);
 }
 
+/* Who holds the tree below since before the mount. */
+static unsigned around(const struct target *t, const struct target_pids *pids,
+		       struct holder **ret)
+{
+	const pid_t ours[] = {getpid(), (pid_t)pids->supervisor,
+			      (pid_t)pids->worker, (pid_t)pids->sync};
+	*ret = NULL;
+	return pids->worker
+		       ? holders_list(t->root, HOLDERS_BELOW, ours, 4, ret)
+		       : 0;
+}
+
+static json_t *around_json(const struct target *t,
+			   const struct target_pids *pids)
+{
+	struct holder *h;
+	unsigned n = around(t, pids, &h);
+	json_t *list = json_array();
+	for (unsigned i = 0; i < n; i++)
+		json_array_append_new(
+			list, json_pack("{s:i, s:o, s:o}", "pid", (int)h[i].pid,
+					"program", json_text(h[i].program),
+					"holds", json_text(h[i].what)));
+	free(h);
+	return list;
+}
+
+static void print_around(const struct target *t, const struct target_pids *pids)
+{
+	struct holder *h;
+	unsigned n = around(t, pids, &h);
+	CLEANUP_FREE char *who = holders_text(h, n);
+	free(h);
+	if (n)
+		printf("%u process%s around the mount, unseen: %s: restart\n",
+		       n, n == 1 ? " may write" : "es may write", who);
+}
+
 static int print_status(const struct target *t, struct journal *j, bool json)
 {
 	struct target_pids pids;
@@ -160,7 +200,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 		return fail("reading the journal: %s", journal_error(j));
 	if (json) {
 		json_print(json_pack("{s:o, s:o, s:o, s:b, s:I, s:I, s:I, s:I, "
-				     "s:o}",
+				     "s:o, s:o}",
 				     "name", json_text(t->name), "root",
 				     json_text(t->root), "state_dir",
 				     json_text(t->state_dir), "mounted", alive,
@@ -168,7 +208,8 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 				     (json_int_t)pids.supervisor, "worker_pid",
 				     (json_int_t)pids.worker, "sync_pid",
 				     (json_int_t)pids.sync, "last_seq",
-				     (json_int_t)pids.last_seq, "replicas",
+				     (json_int_t)pids.last_seq, "around",
+				     around_json(t, &pids), "replicas",
 				     replicas_json(j, rows, n, alive)),
 			   true);
 	} else {
@@ -178,6 +219,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 				     : "OUT OF SERVICE: the fs worker died, "
 				       "see mirrorfs.log, then umount and "
 				       "mount");
+		print_around(t, &pids);
 		if (n)
 			replicas_table(rows, n, alive);
 		else

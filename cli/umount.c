@@ -42,7 +42,10 @@ static int busy(const struct target *t)
 	target_pids(t, &pids);
 	const pid_t ours[] = {getpid(), (pid_t)pids.supervisor,
 			      (pid_t)pids.worker, (pid_t)pids.sync};
-	CLEANUP_FREE char *who = holders_of(t->root, ours, 4);
+	struct holder *holders;
+	unsigned n = holders_list(t->root, HOLDERS_MOUNT, ours, 4, &holders);
+	CLEANUP_FREE char *who = holders_text(holders, n);
+	free(holders);
 	return fail("%s is in use%s%s: end that first (nothing was changed)",
 		    t->root, who ? " by " : "", who ? who : "");
 }

@@ -158,6 +158,18 @@ static void start_prober(struct supervisor *s)
 	_exit(stat(s->cfg->root, &st) == 0 ? 0 : 1);
 }
 
+/* What there is to say about a new mount may take a while to find out: a
+ * child does, and ends. */
+static void start_report(const struct supervisor *s)
+{
+	const pid_t ours[] = {getpid(), s->worker, s->sync};
+	if (!s->cfg->report || fork() != 0)
+		return;
+	close(s->fuse_fd);
+	s->cfg->report(s->cfg, ours, 3);
+	_exit(0);
+}
+
 /* supervisor_ready - tell whoever started us, once, how it went. */
 static void supervisor_ready(struct supervisor *s, const char *error)
 {
@@ -169,6 +181,10 @@ static void supervisor_ready(struct supervisor *s, const char *error)
 	}
 	if (s->cfg->ready_fd >= 0)
 		dprintf(s->cfg->ready_fd, "%s\n", error ? error : "ok");
+	if (!error)
+		start_report(s);
+	if (s->cfg->ready_fd >= 0)
+		close(s->cfg->ready_fd);
 }
 
 static int open_signals(void)

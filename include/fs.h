@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct supervisor_config {
 	const char *root;      /* absolute, normalised, no symlink in it */
@@ -19,6 +20,11 @@ struct supervisor_config {
 	const char *log_file;  /* NULL: stderr */
 	bool debug;
 	int ready_fd;          /* gets "ok\n" or one line of error; -1: none */
+	/* once mounted, in a process of its own, with the processes that serve
+	 * the mount: what it writes to ready_fd follows the "ok", which is
+	 * closed then */
+	void (*report)(const struct supervisor_config *cfg, const pid_t *ours,
+		       unsigned n);
 	int64_t history_ns;
 	int64_t settle_idle_ns;/* see struct worker_config */
 	int64_t settle_age_ns;

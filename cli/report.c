@@ -1,0 +1,50 @@
+/* What is told about who holds the tree since before the mount. */
+#include "confdefs.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "cli/holders.h"
+#include "fs.h"
+#include "log.h"
+
+static void tell(const struct supervisor_config *cfg, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* To the log, and to the terminal of who mounts. */
+static void tell(const struct supervisor_config *cfg, const char *fmt, ...)
+{
+	CLEANUP_FREE char *text = NULL;
+	va_list ap;
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	log_warning("%s", text);
+	if (cfg->ready_fd >= 0)
+		dprintf(cfg->ready_fd, "%s\n", text);
+}
+
+void holders_report(const struct supervisor_config *cfg, const pid_t *ours,
+		    unsigned n_ours)
+{
+	pid_t except[8] = {getpid()};
+	unsigned n_except = 1;
+	for (unsigned i = 0; i < n_ours && n_except < 8; i++)
+		except[n_except++] = ours[i];
+	struct holder *h;
+	unsigned n = holders_list(cfg->root, HOLDERS_BELOW, except, n_except,
+				  &h);
+	for (unsigned i = 0; i < n && i < HOLDER_SHOWN; i++)
+		tell(cfg,
+		     "%s (%d) holds the tree below since before the mount: %s; "
+		     "what it writes there goes around mirrorfs: restart it",
+		     h[i].program, (int)h[i].pid, h[i].what);
+	if (n > HOLDER_SHOWN)
+		tell(cfg, "and %u more processes hold the tree below",
+		     n - HOLDER_SHOWN);
+	free(h);
+}

@@ -1,0 +1,84 @@
+#!/bin/bash
+# Who has the tree below in his hands since before the mount is told at the
+# mount and by status, as long as it is so; who only reads it is not, nor who
+# came later.
+. "$(dirname "$0")/functions.sh"
+need python3
+
+expect_log 'holds the tree below since before the mount'
+expect_log 'more processes hold the tree below'
+mkdir -p "$T/tree/dir/sub" && echo text >"$T/tree/file" &&
+	echo text >"$T/tree/mapped" && cp "$(command -v sleep)" "$T/tree/exe" ||
+	fail "the tree"
+
+# hold NAME PYTHON - a process called NAME that has done that; its pid in BG
+hold() {
+	rm -f "$T/holds"
+	background python3 -c "
+import ctypes, mmap, os, sys, time
+ctypes.CDLL(None).prctl(15, b'$1', 0, 0, 0)
+$2
+open('$T/holds', 'w')
+time.sleep(600)"
+	wait_for 20 test -e "$T/holds" || fail "$1 does not run"
+}
+
+hold h-cwd "os.chdir('$T/tree/dir/sub')"; CWD=$BG
+hold h-dir "f = os.open('$T/tree/dir', os.O_RDONLY)"; DIR=$BG
+hold h-path "f = os.open('$T/tree', os.O_PATH)"; OPATH=$BG
+hold h-write "f = open('$T/tree/file', 'a'); g = open('$T/tree/x', 'w')"
+WRITE=$BG
+hold h-map "f = open('$T/tree/mapped', 'r+b'); m = mmap.mmap(f.fileno(), 4)
+f.close()"; MAP=$BG
+# python's mmap keeps a descriptor: it is a writer as well
+hold h-gone "f = open('$T/tree/gone', 'w'); os.unlink('$T/tree/gone')"; GONE=$BG
+hold h-read "f = open('$T/tree/file')"
+background "$T/tree/exe" 600
+
+check "mount" mount_tree 2>"$T/err"
+# told PID TEXT - at the mount, and in the log
+told() {
+	check "told of $2" grep -q "^mirrorfs: warning: .*($1) .*$2" "$T/err"
+	check "logged: $2" grep -q " warning .*($1) .*$2" \
+		"$T/state/mirrorfs.log"
+}
+told "$CWD" "working directory $T/tree/dir/sub"
+told "$DIR" ": 1 directory;"
+told "$OPATH" ": 1 directory;"
+told "$WRITE" ": 2 files for writing;"
+told "$MAP" "1 writable mapping;"
+told "$GONE" ": 1 file for writing;"
+equal "$(grep -c warning "$T/err")" 6 "warnings"
+
+# status tells of those that are still there, by name
+around() {
+	"$MIRRORFS" status "$T/tree" --json | jq -r \
+		'[.around[].program] | sort | join(" ")'
+}
+equal "$(around)" "h-cwd h-dir h-gone h-map h-path h-write" "status"
+check "text" sh -c "'$MIRRORFS' status '$T/tree' |
+	grep -q '6 processes may write around the mount.*h-cwd ($CWD)'"
+# they do write around it, and what came later does not
+hold later "os.chdir('$T/tree/dir'); f = open('$T/tree/file', 'a')"; LATER=$BG
+equal "$(around)" "h-cwd h-dir h-gone h-map h-path h-write" "status with later"
+refuse "umount" umount_tree 2>"$T/err"
+check "umount names who is on the mount" grep -q "in use by later ($LATER)" \
+	"$T/err"
+refuse "only those" grep -q h-cwd "$T/err"
+for pid in "$CWD" "$DIR" "$OPATH" "$MAP" "$GONE" "$LATER"; do
+	end_process "$pid"
+done
+equal "$(around)" "h-write" "status, later"
+end_process "$WRITE"
+equal "$(around)" "" "status, at the end"
+check "umount" umount_tree
+
+# many of them: ten lines and a sum
+for i in {1..13}; do
+	(cd "$T/tree" && exec sleep 600) &
+	CHILDREN+=($!)
+done
+check "mount" mount_tree 2>"$T/err"
+equal "$(grep -c 'since before the mount' "$T/err")" 10 "lines"
+check "the sum" grep -q 'warning: and 3 more processes' "$T/err"
+exit 0
