@@ -283,14 +283,13 @@ static void send_exchange(struct step *s)
 	remote_send_rename(r, s->stage, s->path2, step_done, s);
 }
 
-/* The master may be ahead: where it has a directory, the replica may still
- * have a file, or a link to who knows where. */
 static void dirtimes_looked(void *arg, const struct remote_reply *reply)
 {
 	struct step *s = arg;
 	struct remote_attr a = attr_mode_times(&s->st);
 
-	if (reply->status == 0 && S_ISDIR(reply->attr->mode)) {
+	s->astray |= reply->status < 0 || !S_ISDIR(reply->attr->mode);
+	if (--s->looks == 0 && !s->astray) {
 		a.flags = ATTR_TIMES;
 		s->pending++;
 		remote_send_setstat(s->exec->cfg.remote, s->path, &a,
@@ -299,9 +298,12 @@ static void dirtimes_looked(void *arg, const struct remote_reply *reply)
 	step_answered(s);
 }
 
+/* The tree is ahead of the replica: where it has folders, the replica may
+ * still have a link to who knows where, on any part of the path. */
 static void send_dirtimes(struct step *s)
 {
 	struct remote *r = s->exec->cfg.remote;
+	CLEANUP_FREE char *part = strdup(s->path);
 	struct fhandle obj;
 
 	s->pending++;
@@ -311,7 +313,14 @@ static void send_dirtimes(struct step *s)
 		step_answered(s);
 		return;
 	}
-	/* the root may be reached through a link */
+	/* the root itself may be reached through a link */
+	s->looks = 1;
+	for (char *p = part; *p && (p = strchr(p, '/')); *p++ = '/') {
+		*p = 0;
+		s->looks++;
+		s->pending++;
+		remote_send_lstat(r, part, dirtimes_looked, s);
+	}
 	(*s->path ? remote_send_lstat : remote_send_stat)(r, s->path,
 							  dirtimes_looked, s);
 }

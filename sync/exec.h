@@ -67,6 +67,8 @@ struct step {
 	int fd;
 	uint64_t off, hole_end, mark;
 	struct remote_handle handle;
+	unsigned looks; /* at folders that lead to it, not answered yet */
+	bool astray;	/* one of them is no folder */
 };
 
 /* Facts about the replica that decide how things are done. */

@@ -321,31 +321,43 @@ static int walk_dir(struct engine *e, int path_fd, const char *path, bool fresh,
 
 /* ---- the entry point ---- */
 
+/* is_folder - 1 when `path` is one on both sides, 0, or a negative errno:
+ * -ENOTCONN. */
+static int is_folder(struct engine *e, const char *path)
+{
+	struct remote_attr a;
+	struct stat st;
+	struct fhandle obj;
+	int r = remote_lstat(e->remote, path, &a);
+
+	if (r == -ENOTCONN)
+		return r;
+	return r == 0 && S_ISDIR(a.mode) &&
+	       lower_look(e->cfg->lower_fd, path, &st, &obj) == 0 &&
+	       S_ISDIR(st.st_mode);
+}
+
 /* reconcile_top - the highest path that must be looked at: the parents of
- * `path` must be directories on both sides. Owned by the caller. */
+ * `path` must be directories on both sides, all of them, or a link on the
+ * replica would lead us out of it. Owned by the caller. */
 static int reconcile_top(struct engine *e, const char *path, char **ret,
 			 bool *ret_raised)
 {
 	CLEANUP_FREE char *top = strdup(path);
+	int r = *top ? is_folder(e, "") : 1;
 
 	*ret_raised = false;
-	while (*top) {
-		CLEANUP_FREE char *parent = path_parent(top);
-		struct remote_attr a;
-		struct stat st;
-		struct fhandle obj;
-		int r = remote_lstat(e->remote, parent, &a);
-		if (r == -ENOTCONN)
-			return r;
-		if (r == 0 && S_ISDIR(a.mode) &&
-		    lower_look(e->cfg->lower_fd, parent, &st, &obj) == 0 &&
-		    S_ISDIR(st.st_mode))
-			break;
-		free(top);
-		top = parent;
-		parent = NULL;
-		*ret_raised = true;
+	if (r == 0)
+		*top = 0;
+	for (char *p = top; r > 0 && (p = strchr(p, '/')); p++) {
+		*p = 0;
+		r = is_folder(e, top);
+		if (r > 0)
+			*p = '/';
 	}
+	if (r < 0)
+		return r;
+	*ret_raised = r == 0;
 	*ret = top;
 	top = NULL;
 	return 0;

@@ -2,7 +2,7 @@
 # tests/unit/test-*.c that is found, not registered: it is linked with all of
 # our libraries and run by tests/run.
 helpers = tests/treecmp tests/churn tests/proxy tests/blob \
-	tests/fscheck tests/benchtool tests/secprobe
+	tests/fscheck tests/benchtool tests/secprobe tests/swapper
 check_PROGRAMS += $(helpers)
 tests_treecmp_SOURCES = tests/treecmp.c
 tests_treecmp_LDADD = lib/base/libbase.a
@@ -13,6 +13,7 @@ tests_benchtool_SOURCES = tests/benchtool.c
 tests_fscheck_SOURCES = tests/fscheck.c tests/fscheck-data.c \
 	tests/fscheck-names.c tests/fscheck-access.c tests/fscheck.h
 
+tests_swapper_SOURCES = tests/swapper.c
 tests_secprobe_SOURCES = tests/secprobe.c tests/secprobe-setid.c \
 	tests/secprobe-access.c tests/secprobe-tricks.c tests/secprobe.h
 
