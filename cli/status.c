@@ -186,8 +186,9 @@ static void print_around(const struct target *t, const struct target_pids *pids)
 	CLEANUP_FREE char *who = holders_text(h, n);
 	free(h);
 	if (n)
-		printf("%u process%s around the mount, unseen: %s: restart\n",
-		       n, n == 1 ? " may write" : "es may write", who);
+		printf("%u process%s may write around the mount, unseen: "
+		       "restart %s\n",
+		       n, n == 1 ? "" : "es", who);
 }
 
 static int print_status(const struct target *t, struct journal *j, bool json)
