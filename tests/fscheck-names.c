@@ -53,7 +53,9 @@ static void renames(void)
 	FAILS(rename("e", "e/below"), EINVAL);
 	FAILS(rename("nothing", "x"), ENOENT);
 	CHECK(!mkdir("full", 0755) && close(file_make("full/x", 1)) == 0);
-	FAILS(rename("e", "full"), ENOTEMPTY);
+	/* xfs says EEXIST, which POSIX allows as well */
+	CHECK(rename("e", "full") == -1 &&
+	      (errno == ENOTEMPTY || errno == EEXIST));
 	CHECK(!mkdir("empty", 0755) && !rename("e", "empty"));
 	FAILS(rename("full/x", "empty"), EISDIR);
 	FAILS(rename("empty", "full/x"), ENOTDIR);
@@ -99,7 +101,7 @@ static void hard_links(void)
 
 static void symbolic_links(void)
 {
-	char target[4000], got[4096];
+	char target[1000], got[4096]; /* xfs takes 1023 bytes */
 	struct timespec t[2] = {{5, 0}, {1000000000, 0}};
 	struct stat st;
 
@@ -260,9 +262,11 @@ static void directories(void)
 	struct stat st;
 
 	CHECK(!mkdir("d", 0755) && !mkdir("d/e", 0700));
-	CHECK(links("d") == 3 && inode("d/e/..") == inode("d"));
+	/* btrfs does not count folders as links: always 1 */
+	int one = links("d") == 1;
+	CHECK(links("d") == (one ? 1 : 3) && inode("d/e/..") == inode("d"));
 	FAILS(mkdir("d", 0755), EEXIST);
-	FAILS(rmdir("d"), ENOTEMPTY);
+	CHECK(rmdir("d") == -1 && (errno == ENOTEMPTY || errno == EEXIST));
 	FAILS(unlink("d"), EISDIR);
 	FAILS(open("d", O_WRONLY), EISDIR);
 	FAILS(open("nothing/x", O_WRONLY | O_CREAT, 0644), ENOENT);
@@ -271,7 +275,7 @@ static void directories(void)
 	FAILS(open("f", O_RDONLY | O_DIRECTORY), ENOTDIR);
 	FAILS(open("f", O_RDWR | O_CREAT | O_EXCL, 0644), EEXIST);
 	FAILS(access("f/x", F_OK), ENOTDIR);
-	CHECK(!rmdir("d/e") && links("d") == 2);
+	CHECK(!rmdir("d/e") && links("d") == (one ? 1 : 2));
 	CHECK(!stat("d", &st) && !rmdir("d") && inode("d") == 0);
 	CHECK(!mkdir("d", 0755) && !fsync(open("d", O_RDONLY)));
 }

@@ -25,9 +25,11 @@ PATH=$PATH:/usr/sbin:/sbin
 . "$TESTS/lib/base.sh"
 . "$TESTS/lib/sshd.sh"
 . "$TESTS/lib/ftpd.sh"
+. "$TESTS/lib/lower.sh"
 
 T=
 MOUNTS=()   # roots that this test mounted
+LOWERS=()   # file systems that it laid below, by lay_below
 CHILDREN=() # processes that it started
 EXPECTED=() # patterns of warnings and errors that belong to the test
 LOGS=()     # logs to look at
@@ -190,6 +192,27 @@ ssh_replicas() {
 	done
 }
 
+# lay_below TYPE FOLDER [OPTIONS] - a fresh file system at FOLDER, for this
+# test; skips where there cannot be one.
+lay_below() {
+	local missing
+	missing=$(lower_missing "$1")
+	[ -z "$missing" ] || skip "$missing"
+	lower_mount "$1" "$2" "$T/image${#LOWERS[@]}" 1G "${3:-}" ||
+		skip "no $1 can be mounted here"
+	LOWERS+=("$2")
+}
+
+# take_below FOLDER - away with it, before the end of the test.
+take_below() {
+	local m keep=()
+	for m in "${LOWERS[@]}"; do
+		[ "$m" = "$1" ] || keep+=("$m")
+	done
+	LOWERS=(${keep[@]+"${keep[@]}"})
+	umount "$1"
+}
+
 # ---- beginning and end ----
 
 begin_test() {
@@ -222,6 +245,13 @@ end_mounts() {
 		[ "$1" != 0 ] || ENDED=1
 		umount -l "$m"
 		case $pid in '' | *[!0-9]*) ;; *) kill "$pid" ;; esac
+	done
+}
+
+end_lowers() {
+	local i
+	for ((i = ${#LOWERS[@]}; i > 0; i--)); do
+		lower_umount "${LOWERS[i - 1]}"
 	done
 }
 
@@ -273,6 +303,7 @@ end_test() {
 	cd /
 	end_children
 	end_mounts "$r"
+	end_lowers
 	[ "$r" = 77 ] || end_logs
 	end_reports
 	if [ "$r" != 0 ] && [ "$r" != 77 ]; then

@@ -52,10 +52,16 @@ bash_program = bash
 soak: all all-tests
 	SOAK=40 TEST_TIMEOUT=14400 $(bash_program) '$(srcdir)/tests/run' \
 		--build . --only shell property many first-copy
+	for fs in ext4 xfs btrfs tmpfs; do \
+		SOAK=4 TEST_TIMEOUT=3600 $(bash_program) \
+			'$(srcdir)/tests/run' --build . --only shell \
+			--lower $$fs || exit 1; \
+	done
 
 .PHONY: all-tests bench soak
 
-EXTRA_DIST += tests/run tests/functions.sh .ci/run \
+EXTRA_DIST += tests/run tests/functions.sh tests/property.sh tests/lower.sh \
+	.ci/run \
 	$(wildcard $(srcdir)/tests/lib/*.sh) \
 	$(wildcard $(srcdir)/tests/t-*.sh) \
 	$(wildcard $(srcdir)/tests/check-*.sh) \

@@ -6,7 +6,8 @@ libjansson-dev libcap-ng-dev libsystemd-dev uthash-dev"
 PACKAGES_RUN="fuse3 openssh-client openssh-sftp-server"
 PACKAGES_DEMO="openssh-server vsftpd lftp"
 PACKAGES_CHECK="libcmocka-dev clang curl rsync git sqlite3 attr acl jq
-mandoc xz-utils procps util-linux quota e2fsprogs"
+mandoc xz-utils procps util-linux quota e2fsprogs xfsprogs
+btrfs-progs"
 PACKAGES_BENCH="rsync lsyncd"
 
 # packages_missing PACKAGE... - prints those that are not installed.

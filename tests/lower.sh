@@ -1,0 +1,19 @@
+# The overlay over a file system of its own, root folder included. Sourced by
+# t-lower-*. The whole suite on one: tests/run --lower TYPE.
+
+# lower_conforms TYPE - fscheck with everything on a fresh file system of TYPE,
+# then the property over its root.
+lower_conforms() {
+	lay_below "$1" "$T/tree"
+	SEED=$SEED TMPDIR=$T/tree bash "$TESTS/t-overlay.sh" ||
+		fail "t-overlay on $1"
+	pipe_replicas 1
+	check "mount over the root of $1" mount_tree "${REPLICAS[@]}"
+	property_rounds 1 2 "$(scaled 1000)"
+	property_parked
+	check "umount" umount_tree
+	check "same without the mount" same "$T/replica1"
+	check "mount again" mount_tree "${REPLICAS[@]}"
+	property_rounds 1 1 "$(scaled 1000)"
+	property_parked
+}
