@@ -63,6 +63,14 @@ struct supervisor {
 
 /* ---- setting up ---- */
 
+/* <linux/statfs.h> of the kernel has it, glibc does not */
+#ifndef ST_NOSYMFOLLOW
+#define ST_NOSYMFOLLOW 0x2000
+#endif
+#ifndef MS_NOSYMFOLLOW
+#define MS_NOSYMFOLLOW 256
+#endif
+
 /* The flags that the lower mount has are those of the overlay. */
 static unsigned long lower_mount_flags(int lower_fd)
 {
@@ -73,6 +81,7 @@ static unsigned long lower_mount_flags(int lower_fd)
 		{ST_NODEV, MS_NODEV},	    {ST_NOEXEC, MS_NOEXEC},
 		{ST_NOATIME, MS_NOATIME},   {ST_NODIRATIME, MS_NODIRATIME},
 		{ST_RELATIME, MS_RELATIME},
+		{ST_NOSYMFOLLOW, MS_NOSYMFOLLOW},
 	};
 	struct statvfs st;
 	unsigned long flags = 0;
@@ -82,6 +91,9 @@ static unsigned long lower_mount_flags(int lower_fd)
 		if (st.f_flag & map[i].st)
 			flags |= map[i].ms;
 	}
+	/* mount(2) takes none of them for relatime */
+	if (!(flags & (MS_NOATIME | MS_RELATIME)))
+		flags |= MS_STRICTATIME;
 	return flags;
 }
 
