@@ -377,6 +377,7 @@ static int run(const struct mount_job *job, int ready_fd, const char *log_file)
 		.debug = job->debug,
 		.ready_fd = ready_fd,
 		.report = holders_report,
+		.mounts_changed = inner_report,
 		.history_ns = s->history_ns,
 		.settle_idle_ns = s->settle_idle_ns,
 		.settle_age_ns = s->settle_age_ns,

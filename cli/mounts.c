@@ -88,3 +88,23 @@ char *mount_below(const char *path)
 	}
 	return NULL;
 }
+
+char *mount_all_below(const char *path)
+{
+	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/mountinfo", "re");
+	CLEANUP_FREE char *line = NULL;
+	size_t size = 0;
+	char *point, *type, *all = NULL;
+	dev_t dev;
+	while (f && mount_next(f, &line, &size, &point, &type, &dev)) {
+		if (strcmp(point, path) == 0 || !path_is_below(point, path))
+			continue;
+		char *more;
+		if (asprintf(&more, "%s%s%s", all ? all : "", all ? ", " : "",
+			     point) < 0)
+			abort();
+		free(all);
+		all = more;
+	}
+	return all;
+}

@@ -18,4 +18,7 @@ bool mount_device(const char *path, dev_t *ret);
  * NULL. */
 char *mount_below(const char *path);
 
+/* mount_all_below - all of them as one text, "a, b", or NULL likewise. */
+char *mount_all_below(const char *path);
+
 #endif

@@ -1,13 +1,16 @@
-/* What is told about who holds the tree since before the mount. */
+/* What is told about who writes around the mount: who holds the tree since
+ * before it, and what was mounted over a part of it since. */
 #include "confdefs.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "cli/holders.h"
+#include "cli/mounts.h"
 #include "fs.h"
 #include "log.h"
 
@@ -47,4 +50,18 @@ void holders_report(const struct supervisor_config *cfg, const pid_t *ours,
 		tell(cfg, "and %u more processes hold the tree below",
 		     n - HOLDER_SHOWN);
 	free(h);
+}
+
+void inner_report(const struct supervisor_config *cfg)
+{
+	static char *told; /* the supervisor has one thread */
+	char *inner = mount_all_below(cfg->root);
+	if (inner && (!told || strcmp(inner, told) != 0))
+		log_warning("mounted inside %s: %s: what is written there is "
+			    "not mirrored",
+			    cfg->root, inner);
+	else if (!inner && told)
+		log_notice("nothing is mounted inside %s any more", cfg->root);
+	free(told);
+	told = inner;
 }

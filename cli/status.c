@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "cli/cli.h"
 #include "cli/holders.h"
+#include "cli/mounts.h"
 #include "cli/status.h"
 #include "memo.h"
 #include "clock.h"
@@ -194,6 +195,7 @@ static void print_around(const struct target *t, const struct target_pids *pids)
 static int print_status(const struct target *t, struct journal *j, bool json)
 {
 	struct target_pids pids;
+	CLEANUP_FREE char *inner = mount_all_below(t->root);
 	bool alive = target_pids(t, &pids);
 	struct replica_row *rows;
 	unsigned n;
@@ -201,7 +203,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 		return fail("reading the journal: %s", journal_error(j));
 	if (json) {
 		json_print(json_pack("{s:o, s:o, s:o, s:b, s:I, s:I, s:I, s:I, "
-				     "s:o, s:o}",
+				     "s:o, s:o, s:o}",
 				     "name", json_text(t->name), "root",
 				     json_text(t->root), "state_dir",
 				     json_text(t->state_dir), "mounted", alive,
@@ -210,7 +212,9 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 				     (json_int_t)pids.worker, "sync_pid",
 				     (json_int_t)pids.sync, "last_seq",
 				     (json_int_t)pids.last_seq, "around",
-				     around_json(t, &pids), "replicas",
+				     around_json(t, &pids), "mounted_inside",
+				     inner ? json_text(inner) : json_null(),
+				     "replicas",
 				     replicas_json(j, rows, n, alive)),
 			   true);
 	} else {
@@ -221,6 +225,8 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 				       "see mirrorfs.log, then umount and "
 				       "mount");
 		print_around(t, &pids);
+		if (alive && inner)
+			printf("mounted inside, and not mirrored: %s\n", inner);
 		if (n)
 			replicas_table(rows, n, alive);
 		else

@@ -424,6 +424,10 @@ static int serve_timers(struct supervisor *s)
 
 static void supervisor_serve(struct supervisor *s)
 {
+	/* poll(2) says when the mount table changes, as in proc(5) */
+	CLEANUP_CLOSE int mounts_fd =
+		open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	s->cfg->mounts_changed(s->cfg);
 	while (!s->stopping) {
 		int timeout = serve_timers(s);
 		if (s->stopping)
@@ -431,13 +435,16 @@ static void supervisor_serve(struct supervisor *s)
 		struct pollfd fds[] = {
 			{.fd = s->signal_fd, .events = POLLIN},
 			{.fd = s->listen_fd, .events = POLLIN},
+			{.fd = mounts_fd, .events = POLLPRI},
 		};
-		if (poll(fds, 2, timeout) <= 0)
+		if (poll(fds, 3, timeout) <= 0)
 			continue;
 		if (fds[0].revents)
 			serve_signal(s);
 		if (fds[1].revents)
 			serve_control(s);
+		if (fds[2].revents)
+			s->cfg->mounts_changed(s->cfg);
 	}
 }
 

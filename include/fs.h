@@ -25,6 +25,8 @@ struct supervisor_config {
 	 * closed then */
 	void (*report)(const struct supervisor_config *cfg, const pid_t *ours,
 		       unsigned n);
+	/* in the supervisor: the system's mount table is not what it was */
+	void (*mounts_changed)(const struct supervisor_config *cfg);
 	int64_t history_ns;
 	int64_t settle_idle_ns;/* see struct worker_config */
 	int64_t settle_age_ns;

@@ -208,12 +208,17 @@ static int put_entry(struct engine *e, int fd, const char *path,
 		     const struct remote_attr *a, enum strictness strict,
 		     bool deep)
 {
-	struct stat st;
+	struct stat st, root;
 	struct fhandle obj;
 	int r = lower_look_fd(fd, &st, &obj);
 
 	if (r < 0)
 		return 0; /* vanished: a later record knows */
+	if (fstat(e->cfg->lower_fd, &root) == 0 && st.st_dev != root.st_dev) {
+		/* the overlay does not enter it; what the replica has stays */
+		engine_count(e, "subvolume", path);
+		return 0;
+	}
 	if (is_special(st.st_mode)) {
 		engine_count(e, special_kind(st.st_mode), path);
 		return a && !is_special(a->mode) ? remove_tree(e, path, a->mode)
