@@ -21,6 +21,9 @@ for probe in $PROBES; do
 		{ tail -n 5 "$T/tree.$probe"; fail "$probe on the mount"; }
 	wait "$BG" ||
 		{ tail -n 5 "$T/plain.$probe"; fail "$probe on a plain folder"; }
+	# with libfuse 3.17 a mount has no handles for anybody
+	[ $probe != tricks ] || grep -q handle "$T/tree.tricks" ||
+		sed -i '/^tricks [^ ]* [^ ]*handle/d' "$T/plain.tricks"
 	diff "$T/plain.$probe" "$T/tree.$probe" >"$T/difference" || {
 		head -n 40 "$T/difference"
 		fail "$probe: $(lines '^<' "$T/difference") of" \
