@@ -131,6 +131,20 @@ void content_created_locked(struct inode *i, const struct who *who)
 	content_set_dirty(c);
 }
 
+bool content_linked_locked(struct inode *i, uint64_t size)
+{
+	struct content *c = *inode_content(i);
+	struct fhandle fh;
+	if (!c)
+		return false;
+	inode_handle(i, &fh);
+	change_busy(&fh);
+	content_set_dirty(c);
+	if (size)
+		range_add(c->ranges, &c->n_ranges, 0, size);
+	return true;
+}
+
 void content_begin_locked(struct inode *i, const struct who *who, int fd)
 {
 	struct content *c = content_make(i, who);

@@ -35,6 +35,10 @@ void content_open(struct inode *i, const struct who *who);
  * and nobody else knows. The caller has said change_busy, its CREATE record
  * counts as DIRTY. */
 void content_created_locked(struct inode *i, const struct who *who);
+/* content_linked_locked - a file that had no link gets its first one. False:
+ * nobody has it open for writing. Else its CREATE record counts as DIRTY, and
+ * change_busy is said here; `size` bytes are there already. */
+bool content_linked_locked(struct inode *i, uint64_t size);
 void content_close(struct inode *i, int fd);
 
 /* content_begin - before a change through `fd`. A `who` without a pid is the

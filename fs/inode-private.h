@@ -24,7 +24,7 @@ struct inode {
 	struct content *content; /* order lock of the object */
 	uint32_t hash;		 /* constant */
 	uint32_t refs;		 /* LOCK_inodes */
-	_Atomic int pin_fd;	 /* set once, under the order lock */
+	_Atomic int pin_fd;	 /* its own order lock */
 	uint16_t type;		 /* constant: S_IFMT bits */
 	bool former;		 /* LOCK_inodes: names[0] is a former name */
 	_Atomic bool gone;	 /* no link is left */

@@ -277,26 +277,30 @@ void inode_handle(const struct inode *i, struct fhandle *ret)
 	memcpy(ret->bytes, handle_bytes(i), i->fh_len);
 }
 
-static int open_pinned(int pin_fd, int flags)
+/* -ESTALE: it is not pinned. Waits for whoever takes the last name away. */
+static int open_pinned(struct inode *i, int flags)
 {
-	int fd = flags & O_PATH ? fcntl(pin_fd, F_DUPFD_CLOEXEC, 0)
-				: lower_reopen(pin_fd, flags);
-	return fd == -1 ? lower_errno() : fd;
+	int fd = -ESTALE;
+	order_look(i->hash);
+	if (i->pin_fd >= 0 && flags & O_PATH) {
+		fd = fcntl(i->pin_fd, F_DUPFD_CLOEXEC, 0);
+		fd = fd < 0 ? lower_errno() : fd;
+	} else if (i->pin_fd >= 0) {
+		fd = lower_reopen(i->pin_fd, flags);
+	}
+	order_looked(i->hash);
+	return fd;
 }
 
 int inode_open(struct inode *i, int flags)
 {
-	if (i->pin_fd >= 0)
-		return open_pinned(i->pin_fd, flags);
 	struct fhandle fh;
-	inode_handle(i, &fh);
-	int fd = lower_open(&fh, flags);
+	int fd = i->pin_fd >= 0 ? open_pinned(i, flags) : -ESTALE;
 	if (fd != -ESTALE)
 		return fd;
-	/* just gone: wait for whoever takes the last name away to pin it */
-	order_look(i->hash);
-	order_looked(i->hash);
-	return i->pin_fd >= 0 ? open_pinned(i->pin_fd, flags) : -ESTALE;
+	inode_handle(i, &fh);
+	fd = lower_open(&fh, flags);
+	return fd == -ESTALE ? open_pinned(i, flags) : fd;
 }
 
 int inode_stat(struct inode *i, struct stat *ret)
@@ -318,6 +322,15 @@ void inode_gone(struct inode *i, int pin_fd)
 {
 	i->pin_fd = pin_fd;
 	i->gone = true;
+}
+
+void inode_linked(struct inode *i)
+{
+	int fd = i->pin_fd;
+	i->pin_fd = -1;
+	i->gone = false;
+	if (fd >= 0)
+		close(fd);
 }
 
 bool inode_is_gone(const struct inode *i)

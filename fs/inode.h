@@ -73,14 +73,17 @@ int inode_open(struct inode *i, int flags);
 int inode_stat(struct inode *i, struct stat *ret);
 
 /*
- * inode_gone - it has lost its last link. It may still be used: it is open,
- * somebody's working directory, or somebody has just found it by a path that
- * means something else now. Not every file system opens it by handle any
- * more, so it is pinned by an O_PATH descriptor, taken over here (-1: none),
- * until the kernel forgets it. Under its order lock.
+ * inode_gone - it has lost its last link, or never had one (O_TMPFILE). It may
+ * still be used: it is open, somebody's working directory, or somebody has
+ * just found it by a path that means something else now. Not every file system
+ * opens it by handle any more, so it is pinned by an O_PATH descriptor, taken
+ * over here (-1: none), until the kernel forgets it or it gets a link.
+ * Under its order lock.
  */
 void inode_gone(struct inode *i, int pin_fd);
 bool inode_is_gone(const struct inode *i);
+/* inode_linked - it has a link now. Under its order lock. */
+void inode_linked(struct inode *i);
 
 /* inode_saw - note attributes that went to the kernel; inode_had_setid - the
  * last ones had a set-id bit. */

@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "fs/change.h"
+#include "fs/content.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
@@ -109,8 +110,23 @@ void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent,
 	op_reply_entry(req, make(req, inode_get(parent), name, &node, &e), &e);
 }
 
-static int link_locked(struct change *c, int fd, int dirfd, struct inode *dir,
-		       const char *name, struct fuse_entry_param *e)
+/* The first name of a file that was made without one (O_TMPFILE) tells the
+ * journal of the file; any other is one more name. */
+static void link_init(struct change *c, const struct who *who, struct inode *i,
+		      struct inode *dir, const char *name)
+{
+	if (inode_is_gone(i)) {
+		change_init(c, OP_CREATE, who, inode_path_of(dir, name), NULL);
+		inode_handle(i, &c->r.obj);
+	} else {
+		change_init(c, OP_LINK, who, NULL, inode_path_of(dir, name));
+		change_object(c, i);
+	}
+}
+
+static int link_locked(struct change *c, int fd, int dirfd, struct inode *i,
+		       struct inode *dir, const char *name,
+		       struct fuse_entry_param *e)
 {
 	struct stat st;
 	change_begin(c);
@@ -122,6 +138,11 @@ static int link_locked(struct change *c, int fd, int dirfd, struct inode *dir,
 	int r = fstat(fd, &st) < 0 ? lower_errno() : 0;
 	if (r == 0)
 		r = op_entry(&c->r.obj, &st, dir, name, e);
+	if (c->r.op == OP_CREATE) {
+		inode_linked(i);
+		if (content_linked_locked(i, r == 0 ? (uint64_t)st.st_size : 0))
+			c->r.flags |= RF_OPEN;
+	}
 	change_end(c, r == 0 ? &st : NULL);
 	return r;
 }
@@ -146,9 +167,8 @@ static int make_link(fuse_req_t req, struct inode *i, struct inode *dir,
 	order_add(&o, inode_hash(dir));
 	order_add(&o, inode_hash(i));
 	order_lock(&o, ORDER_SHARED);
-	change_init(&c, OP_LINK, &who, NULL, inode_path_of(dir, name));
-	change_object(&c, i);
-	int r = link_locked(&c, fd, dirfd, dir, name, e);
+	link_init(&c, &who, i, dir, name);
+	int r = link_locked(&c, fd, dirfd, i, dir, name, e);
 	order_unlock(&o);
 	return r;
 }

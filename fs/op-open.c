@@ -50,9 +50,8 @@ static int open_lower(struct inode *i, int flags)
 	return fd;
 }
 
-/* As handle_new. */
-static int new_handle(fuse_req_t req, struct inode *i, int fd,
-		      struct fuse_file_info *fi, struct handle **ret)
+int op_handle_new(fuse_req_t req, struct inode *i, int fd,
+		  struct fuse_file_info *fi, struct handle **ret)
 {
 	struct handle *h;
 	int r = handle_new(i, fd, &h);
@@ -98,7 +97,7 @@ static int open_file(fuse_req_t req, struct inode *i, struct fuse_file_info *fi)
 	int fd = open_lower(i, fi->flags);
 	if (fd < 0)
 		return fd;
-	int r = new_handle(req, i, fd, fi, &h);
+	int r = op_handle_new(req, i, fd, fi, &h);
 	if (r < 0)
 		return r;
 	bool changes = h->writable || (fi->flags & O_TRUNC);
@@ -138,7 +137,7 @@ static int created_locked(fuse_req_t req, struct change *c, struct inode *dir,
 		return r;
 	}
 	struct inode *i = inode_get(e->ino);
-	r = new_handle(req, i, fd, fi, &h);
+	r = op_handle_new(req, i, fd, fi, &h);
 	if (r == 0 && h->writable) {
 		c->r.flags |= RF_OPEN;
 		change_busy(&c->r.obj);
@@ -186,6 +185,8 @@ static int create_file(fuse_req_t req, struct inode *dir, const char *name,
 {
 	if (!dir)
 		return -ESTALE;
+	if (op_tmpfile_is(name))
+		return op_tmpfile(req, dir, mode, fi, e);
 	if (op_reserved(dir, name))
 		return -EACCES;
 	CLEANUP_CLOSE int dirfd = op_dir_open(dir);

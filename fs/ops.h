@@ -15,6 +15,8 @@
 #include "fs/inode.h"
 #include "record.h"
 
+struct handle;
+
 /* Nobody else changes the lower tree, so the kernel may keep what it knows:
  * seconds. */
 #define OP_TIMEOUT 3600.0
@@ -106,6 +108,19 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	       struct fuse_file_info *fi);
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+/* op_handle_new - as handle_new, filled for the caller; `fi` for the reply. */
+int op_handle_new(fuse_req_t req, struct inode *i, int fd,
+		  struct fuse_file_info *fi, struct handle **ret);
+
+/* op-tmpfile.c */
+/* op_tmpfile_translate - a request of O_TMPFILE becomes a CREATE with a name
+ * that op_tmpfile_is true of. Other requests stay as they are. */
+void op_tmpfile_translate(struct fuse_buf *buf);
+bool op_tmpfile_is(const char *name);
+/* op_tmpfile - the file is made and opened: fills `fi` and `e`.
+ * Returns 0, or a negative errno. */
+int op_tmpfile(fuse_req_t req, struct inode *dir, mode_t mode,
+	       struct fuse_file_info *fi, struct fuse_entry_param *e);
 
 /* op-file.c */
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,

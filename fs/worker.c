@@ -184,6 +184,7 @@ static int thread_serve(struct worker *w, int poll_fd, struct fuse_buf *buf)
 	for (;;) {
 		int r = fuse_session_receive_buf(w->session, buf);
 		if (r > 0) {
+			op_tmpfile_translate(buf);
 			fuse_session_process_buf(w->session, buf);
 			/* under full load the end must be seen, too */
 			if (++served % 64 == 0 && exit_asked(w))

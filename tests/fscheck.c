@@ -97,7 +97,8 @@ static bool wanted(const char *name, char **list, int n)
 int main(int argc, char **argv)
 {
 	static const struct fscase *const tables[] = {
-		cases_data, cases_names, cases_access,
+		cases_data, cases_names, cases_access, cases_nameless,
+		cases_dirs, cases_acl, cases_locks,
 	};
 	int dir, failed = 0, run = 0;
 

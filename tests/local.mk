@@ -11,7 +11,9 @@ tests_proxy_SOURCES = tests/proxy.c
 tests_blob_SOURCES = tests/blob.c
 tests_benchtool_SOURCES = tests/benchtool.c
 tests_fscheck_SOURCES = tests/fscheck.c tests/fscheck-data.c \
-	tests/fscheck-names.c tests/fscheck-access.c tests/fscheck.h
+	tests/fscheck-names.c tests/fscheck-access.c \
+	tests/fscheck-nameless.c tests/fscheck-dirs.c tests/fscheck-acl.c \
+	tests/fscheck-locks.c tests/fscheck.h
 
 tests_swapper_SOURCES = tests/swapper.c
 tests_secprobe_SOURCES = tests/secprobe.c tests/secprobe-setid.c \

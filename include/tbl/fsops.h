@@ -53,7 +53,7 @@ PASSED(readdirplus, op_readdirplus)
 RECORDED(copy_file_range, op_copy_file_range)
 PASSED(lseek, op_lseek)
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
-REFUSED(tmpfile)        /* O_TMPFILE: programs fall back to a named file */
+REFUSED(tmpfile)        /* comes as create: op-tmpfile.c */
 #endif
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
 REFUSED(statx)          /* getattr tells all but the birth time */
