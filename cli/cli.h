@@ -103,6 +103,9 @@ void table_row(struct libscols_table *t, const char *const *cells);
 void table_print(struct libscols_table *t);
 /* json_text - any bytes as a JSON string: what is not UTF-8 becomes U+FFFD. */
 struct json_t *json_text(const char *s);
+/* json_add_bytes - what json_text cannot tell exactly, in hexadecimal; nothing
+ * where `s` is NULL or UTF-8. */
+void json_add_bytes(struct json_t *o, const char *key, const char *s);
 /* json_print - one line (or indented) on stdout, and free it. */
 void json_print(struct json_t *o, bool indent);
 /* user_name - of a uid, or its number; static buffer. */

@@ -103,6 +103,21 @@ static json_t *time_json(int64_t ns)
 	return ns ? json_real((double)ns / (double)NS_PER_S) : json_null();
 }
 
+/* In the order of their bits. */
+static json_t *flags_json(uint32_t flags)
+{
+	static const char *const words[] = {
+		"open", "exchange", "mode", "owner",	"times",
+		"idle", "replaced", "last", "whiteout",
+	};
+	json_t *a = json_array();
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (flags & 1u << i)
+			json_array_append_new(a, json_string(words[i]));
+	}
+	return a;
+}
+
 static void print_json(const struct record *r, const struct delivery *d,
 		       unsigned n)
 {
@@ -113,20 +128,23 @@ static void print_json(const struct record *r, const struct delivery *d,
 					      time_json(d[i].time_ns), "parked",
 					      d[i].parked));
 	json_t *o = json_pack(
-		"{s:I, s:o, s:s, s:o, s:o, s:I, s:s, s:I, s:I, s:o, s:o, s:I, "
+		"{s:I, s:o, s:s, s:o, s:o, s:o, s:I, s:s, s:I, s:I, s:o, s:o, "
+		"s:I, "
 		"s:I, s:I, s:I, s:I, s:o}",
 		"seq", (json_int_t)r->seq, "time", time_json(r->time_ns), "op",
 		record_op_word(r->op), "path",
 		r->path ? json_text(r->path) : json_null(), "path2",
-		r->path2 ? json_text(r->path2) : json_null(), "uid",
-		(json_int_t)r->who.uid, "user", user_name(r->who.uid), "gid",
-		(json_int_t)r->who.gid, "pid", (json_int_t)r->who.pid,
-		"program", json_text(r->who.program), "title",
-		json_text(r->who.title), "mode", (json_int_t)r->mode,
+		r->path2 ? json_text(r->path2) : json_null(), "flags",
+		flags_json(r->flags), "uid", (json_int_t)r->who.uid, "user",
+		user_name(r->who.uid), "gid", (json_int_t)r->who.gid, "pid",
+		(json_int_t)r->who.pid, "program", json_text(r->who.program),
+		"title", json_text(r->who.title), "mode", (json_int_t)r->mode,
 		"owner_uid", (json_int_t)r->uid, "owner_gid",
 		(json_int_t)r->gid, "size", (json_int_t)r->size, "written",
 		(json_int_t)range_total(r->ranges, r->n_ranges), "replicas",
 		replicas);
+	json_add_bytes(o, "path_hex", r->path);
+	json_add_bytes(o, "path2_hex", r->path2);
 	json_print(o, false);
 }
 

@@ -40,24 +40,6 @@ void table_print(struct libscols_table *t)
 	scols_unref_table(t);
 }
 
-/* utf8_length - bytes of the well-formed character at `s`, or 0. */
-static size_t utf8_length(const unsigned char *s)
-{
-	size_t n = s[0] < 0x80			 ? 1
-		   : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-		   : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-		   : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-						 : 0;
-	for (size_t i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] >= 0x90))
-		return 0;
-	return n;
-}
-
 json_t *json_text(const char *s)
 {
 	char *out = malloc(strlen(s) * 3 + 1), *o = out;
@@ -79,6 +61,29 @@ json_t *json_text(const char *s)
 	json_t *j = json_string(out);
 	free(out);
 	return j;
+}
+
+static bool is_utf8(const char *s)
+{
+	for (size_t n; *s; s += n) {
+		n = utf8_length((const unsigned char *)s);
+		if (!n)
+			return false;
+	}
+	return true;
+}
+
+void json_add_bytes(json_t *o, const char *key, const char *s)
+{
+	if (!s || is_utf8(s))
+		return;
+	char *hex = malloc(strlen(s) * 2 + 1), *at = hex;
+	if (!hex)
+		abort();
+	for (; *s; s++)
+		at += sprintf(at, "%02x", (unsigned char)*s);
+	json_object_set_new(o, key, json_string(hex));
+	free(hex);
 }
 
 void json_print(json_t *o, bool indent)

@@ -15,6 +15,7 @@
 #include "cli/status.h"
 #include "memo.h"
 #include "clock.h"
+#include "paths.h"
 #include "runtime.h"
 
 bool target_pids(const struct target *t, struct target_pids *ret)
@@ -59,12 +60,14 @@ static json_t *uncarried_json(struct journal *j, int64_t id)
 	json_t *o = json_object();
 	if (journal_uncarried_load(j, id, &u, &n) < 0)
 		return o;
-	for (unsigned i = 0; i < n; i++)
-		json_object_set_new(
-			o, u[i].kind,
+	for (unsigned i = 0; i < n; i++) {
+		const char *example = u[i].example ? u[i].example : "";
+		json_t *kind =
 			json_pack("{s:I, s:o}", "count", (json_int_t)u[i].count,
-				  "example",
-				  json_text(u[i].example ? u[i].example : "")));
+				  "example", json_text(example));
+		json_add_bytes(kind, "example_hex", example);
+		json_object_set_new(o, u[i].kind, kind);
+	}
 	uncarried_free(u, n);
 	return o;
 }
@@ -146,10 +149,13 @@ static void print_uncarried(struct journal *j, const struct replica_row *r)
 	unsigned n = 0;
 	if (journal_uncarried_load(j, r->id, &u, &n) < 0)
 		return;
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		CLEANUP_FREE char *example =
+			text_printable(u[i].example ? u[i].example : "");
 		printf("%s: not carried by SFTP: %s, %llu times, as in /%s\n",
 		       r->name, u[i].kind, (unsigned long long)u[i].count,
-		       u[i].example ? u[i].example : "");
+		       example);
+	}
 	uncarried_free(u, n);
 }
 

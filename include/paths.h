@@ -59,9 +59,13 @@ char *path_normalise(const char *path, const char *cwd);
  */
 const char *text_nearest(const char *word, const char *const *words, size_t n);
 
+/* utf8_length - bytes of the well-formed character at `s`, or 0. */
+size_t utf8_length(const unsigned char *s);
+
 /*
- * text_printable - `s` with control bytes and backslashes as \xNN, so that a
- * hostile file name cannot drive a terminal. Owned by the caller.
+ * text_printable - `s` with control characters, backslashes and what is not
+ * UTF-8 as \xNN, so that a hostile file name cannot drive a terminal. Owned by
+ * the caller.
  */
 char *text_printable(const char *s);
 

@@ -12,7 +12,7 @@
 
 #include "tests/fscheck.h"
 
-#define FILES	  2000
+#define FILES	  1000
 #define POSITIONS 500
 
 static void make_files(const char *before, int n, const char *behind)
@@ -73,7 +73,7 @@ static void listing_while_renaming(void)
 	CHECK(pid >= 0);
 	if (pid == 0)
 		rename_for_ever();
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 5; i++)
 		listed_once();
 	CHECK(waitpid(pid, NULL, WNOHANG) == 0); /* it is well */
 	CHECK(!kill(pid, SIGKILL) && waitpid(pid, NULL, 0) == pid);

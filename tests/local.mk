@@ -2,7 +2,7 @@
 # tests/unit/test-*.c that is found, not registered: it is linked with all of
 # our libraries and run by tests/run.
 helpers = tests/treecmp tests/churn tests/proxy tests/blob \
-	tests/fscheck tests/benchtool tests/secprobe tests/swapper
+	tests/fscheck tests/benchtool tests/opdrive tests/secprobe tests/swapper
 check_PROGRAMS += $(helpers)
 tests_treecmp_SOURCES = tests/treecmp.c
 tests_treecmp_LDADD = lib/base/libbase.a
@@ -10,6 +10,8 @@ tests_churn_SOURCES = tests/churn.c
 tests_proxy_SOURCES = tests/proxy.c
 tests_blob_SOURCES = tests/blob.c
 tests_benchtool_SOURCES = tests/benchtool.c
+tests_opdrive_SOURCES = tests/opdrive.c tests/opdrive-names.c \
+	tests/opdrive-files.c tests/opdrive-ways.c tests/opdrive.h
 tests_fscheck_SOURCES = tests/fscheck.c tests/fscheck-data.c \
 	tests/fscheck-names.c tests/fscheck-access.c \
 	tests/fscheck-nameless.c tests/fscheck-dirs.c tests/fscheck-acl.c \
@@ -60,9 +62,15 @@ soak: all all-tests
 			--lower $$fs || exit 1; \
 	done
 
-.PHONY: all-tests bench soak
+# a foreign suite: make pjdfstest PJDFSTEST=folder-with-it
+pjdfstest: all all-tests
+	BUILD=$$PWD $(bash_program) '$(srcdir)/tests/pjdfstest.sh' \
+		"$${PJDFSTEST:?where is it?}" $(PJDFSTEST_ON)
+
+.PHONY: all-tests bench soak pjdfstest
 
 EXTRA_DIST += tests/run tests/functions.sh tests/property.sh tests/lower.sh \
+	tests/pjdfstest.sh \
 	.ci/run \
 	$(wildcard $(srcdir)/tests/lib/*.sh) \
 	$(wildcard $(srcdir)/tests/t-*.sh) \

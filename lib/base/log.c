@@ -8,11 +8,13 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "log.h"
+#include "paths.h"
 
 static const char *log_ident = "mirrorfs";
 static int log_fd = STDERR_FILENO;
@@ -46,14 +48,17 @@ void log_write(enum log_level level, const char *fmt, ...)
 	int saved = errno;
 	char when[32];
 	clock_format(clock_wall_ns(), when, sizeof(when));
-	char line[2048];
-	int n = snprintf(line, sizeof(line), "%s %s %s[%d]: ", when,
-			 words[level], log_ident, (int)getpid());
+	char text[2048], line[4096];
 	va_list ap;
 	va_start(ap, fmt);
-	int m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	size_t len = (size_t)n + (m > 0 ? (size_t)m : 0);
+	/* a file may be called as a user likes; a message stays one line */
+	char *safe = text_printable(text);
+	int n = snprintf(line, sizeof(line) - 1, "%s %s %s[%d]: %s", when,
+			 words[level], log_ident, (int)getpid(), safe);
+	free(safe);
+	size_t len = n < 0 ? 0 : (size_t)n;
 	if (len > sizeof(line) - 2)
 		len = sizeof(line) - 2;
 	line[len++] = '\n';

@@ -1,6 +1,7 @@
 /* Words for people: the nearest known one, and names that are safe to print. */
 #include "confdefs.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,17 +47,44 @@ const char *text_nearest(const char *word, const char *const *words, size_t n)
 	return nearest;
 }
 
-char *text_printable(const char *s)
+size_t utf8_length(const unsigned char *s)
 {
-	char *out = malloc(strlen(s) * 4 + 1), *o = out;
+	size_t n = s[0] < 0x80			 ? 1
+		   : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+		   : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+		   : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+						 : 0;
+	for (size_t i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] >= 0x90))
+		return 0;
+	return n;
+}
+
+/* A terminal takes control characters of 8 bits, too: U+0080 to U+009F. */
+static bool is_control(const unsigned char *s)
+{
+	return s[0] < 0x20 || s[0] == 0x7f || (s[0] == 0xc2 && s[1] < 0xa0);
+}
+
+char *text_printable(const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	char *out = malloc(strlen(text) * 4 + 1), *o = out;
 	if (!out)
 		abort();
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-		if (c < 0x20 || c == 0x7f || c == '\\')
-			o += sprintf(o, "\\x%02x", c);
-		else
-			*o++ = (char)c;
+	while (*s) {
+		size_t n = utf8_length(s);
+		if (n == 0 || *s == '\\' || is_control(s)) {
+			o += sprintf(o, "\\x%02x", *s++);
+			continue;
+		}
+		memcpy(o, s, n);
+		o += n;
+		s += n;
 	}
 	*o = 0;
 	return out;

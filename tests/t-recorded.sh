@@ -1,0 +1,28 @@
+#!/bin/bash
+# Every change that can be made through a path, a descriptor or a mapping has
+# its record: opdrive makes each once and says what the journal must tell.
+. "$(dirname "$0")/functions.sh"
+
+pipe_replicas 1
+check "mount" mount_tree "${REPLICAS[@]}"
+"$HELPERS/opdrive" "$T/tree" >"$T/expected" || fail "opdrive"
+check "wait" synced
+"$MIRRORFS" log "$T/tree" --json >"$T/json" || fail "log"
+# of each case what came behind its "mark", without the folder of the case
+jq -r 'select(.path) | [.op, .path, .path2 // "-",
+	(if .flags == [] then "-" else .flags | join(",") end)] | @tsv' \
+	"$T/json" | awk -F '\t' -v OFS='\t' '
+	{ name = $2; sub(/\/.*/, "", name) }
+	$2 == name "/mark" { marked[name] = 1; next }
+	!marked[name] { next }
+	{ sub("^" name "/", "", $2); sub("^" name "/", "", $3)
+	  print name, $1 " " $2 " " $3 " " $4 }' >"$T/got"
+# cases end in any order: their last close is told after it
+for f in expected got; do
+	LC_ALL=C sort -s -t "$(printf '\t')" -k 1,1 "$T/$f" >"$T/$f.sorted"
+done
+diff -u "$T/expected.sorted" "$T/got.sorted" >"$T/difference" ||
+	{ cat "$T/difference"; fail "the journal tells something else"; }
+check "there is something" test "$(wc -l <"$T/got")" -gt 80
+check "same" same "$T/replica1"
+exit 0
