@@ -5,8 +5,7 @@
  * The request loop is our own, over fuse_session_custom_io(): libfuse's does
  * not end when told to, and the descriptor belongs to the supervisor, which
  * keeps it when this process dies. It is read without blocking; a thread with
- * nothing to do waits in epoll for the next request (one thread is woken for
- * each) or for the end.
+ * nothing to do waits for the next request or for the end (intake.h).
  *
  * At the end no request is half done: each thread finishes what it has read,
  * then all handles are closed, which settles their content, then the journal
@@ -26,7 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -38,6 +36,7 @@
 #include "fs/change.h"
 #include "fs/content.h"
 #include "fs/handle.h"
+#include "fs/intake.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "journal.h"
@@ -52,6 +51,7 @@ struct worker {
 	struct shared *shared;
 	struct journal_writer *writer;
 	struct fuse_session *session;
+	struct intake intake;
 	int exit_fd;	     /* an eventfd: readable when all shall end */
 	_Atomic bool broken; /* a thread could not go on */
 	unsigned n_threads;
@@ -142,35 +142,6 @@ static void worker_exit(struct worker *w)
 	(void)!write(w->exit_fd, &one, sizeof(one));
 }
 
-static int thread_poll_open(struct worker *w)
-{
-	int fd = epoll_create1(EPOLL_CLOEXEC);
-	struct epoll_event request = {.events = EPOLLIN | EPOLLEXCLUSIVE};
-	struct epoll_event end = {.events = EPOLLIN, .data.u32 = 1};
-	if (fd < 0)
-		return -errno;
-	if (epoll_ctl(fd, EPOLL_CTL_ADD, fuse_session_fd(w->session),
-		      &request) < 0 ||
-	    epoll_ctl(fd, EPOLL_CTL_ADD, w->exit_fd, &end) < 0) {
-		int r = -errno;
-		close(fd);
-		return r;
-	}
-	return fd;
-}
-
-/* thread_wait - true when all shall end. */
-static bool thread_wait(int poll_fd)
-{
-	struct epoll_event events[2];
-	int n = epoll_wait(poll_fd, events, 2, -1);
-	for (int i = 0; i < n; i++) {
-		if (events[i].data.u32 == 1)
-			return true;
-	}
-	return false;
-}
-
 static bool exit_asked(const struct worker *w)
 {
 	struct pollfd p = {.fd = w->exit_fd, .events = POLLIN};
@@ -178,13 +149,15 @@ static bool exit_asked(const struct worker *w)
 }
 
 /* Returns 0 when it was unmounted or told to end. */
-static int thread_serve(struct worker *w, int poll_fd, struct fuse_buf *buf)
+static int thread_serve(struct worker *w, struct fuse_buf *buf)
 {
+	struct intake_thread t = {0};
 	unsigned served = 0;
 	for (;;) {
 		int r = fuse_session_receive_buf(w->session, buf);
 		if (r > 0) {
 			op_tmpfile_translate(buf);
+			intake_got(&w->intake, &t);
 			fuse_session_process_buf(w->session, buf);
 			/* under full load the end must be seen, too */
 			if (++served % 64 == 0 && exit_asked(w))
@@ -195,7 +168,7 @@ static int thread_serve(struct worker *w, int poll_fd, struct fuse_buf *buf)
 			return 0;
 		if (r != -EAGAIN && r != -EINTR)
 			return r;
-		if (thread_wait(poll_fd))
+		if (intake_wait(&w->intake, &t))
 			return 0;
 	}
 }
@@ -203,13 +176,10 @@ static int thread_serve(struct worker *w, int poll_fd, struct fuse_buf *buf)
 static int thread_run(struct thread *t)
 {
 	struct fuse_buf buf = {.mem = NULL};
-	CLEANUP_CLOSE int poll_fd = thread_poll_open(t->worker);
-	if (poll_fd < 0)
-		return poll_fd;
 	change_thread_start(t->slot);
 	int r = caller_thread_start();
 	if (r == 0)
-		r = thread_serve(t->worker, poll_fd, &buf);
+		r = thread_serve(t->worker, &buf);
 	free(buf.mem);
 	ops_thread_stop();
 	return r;
@@ -324,6 +294,9 @@ static int serve(struct worker *w)
 	const struct worker_config *cfg = w->cfg;
 	int r = signal_fd < 0 ? -errno : session_open(w);
 	if (r == 0)
+		r = intake_open(&w->intake, fuse_session_fd(w->session),
+				w->exit_fd);
+	if (r == 0)
 		r = caller_process_start();
 	if (r == 0)
 		r = journal_writer_start(cfg->state_dir, w->shared,
@@ -349,6 +322,7 @@ static void stop(struct worker *w)
 	contents_stop();
 	if (w->writer)
 		journal_writer_stop(w->writer);
+	intake_close(&w->intake);
 	if (w->session)
 		fuse_session_destroy(w->session);
 	inodes_stop();
@@ -356,7 +330,11 @@ static void stop(struct worker *w)
 
 int worker_main(const struct worker_config *cfg)
 {
-	struct worker w = {.cfg = cfg, .exit_fd = -1};
+	struct worker w = {
+		.cfg = cfg,
+		.intake = {.poll_fd = -1},
+		.exit_fd = -1,
+	};
 	int r = shared_map(cfg->shared_fd, &w.shared);
 	if (r < 0) {
 		log_error("mapping shared memory: %s", strerror(-r));
