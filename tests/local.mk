@@ -2,7 +2,7 @@
 # tests/unit/test-*.c that is found, not registered: it is linked with all of
 # our libraries and run by tests/run.
 helpers = tests/treecmp tests/churn tests/proxy tests/blob \
-	tests/fscheck tests/benchtool tests/opdrive tests/secprobe tests/swapper
+	tests/fscheck tests/benchtool tests/fsbench tests/opdrive tests/secprobe tests/swapper
 check_PROGRAMS += $(helpers)
 tests_treecmp_SOURCES = tests/treecmp.c
 tests_treecmp_LDADD = lib/base/libbase.a
@@ -10,6 +10,7 @@ tests_churn_SOURCES = tests/churn.c
 tests_proxy_SOURCES = tests/proxy.c
 tests_blob_SOURCES = tests/blob.c
 tests_benchtool_SOURCES = tests/benchtool.c
+tests_fsbench_SOURCES = tests/fsbench.c
 tests_opdrive_SOURCES = tests/opdrive.c tests/opdrive-names.c \
 	tests/opdrive-files.c tests/opdrive-ways.c tests/opdrive.h
 tests_fscheck_SOURCES = tests/fscheck.c tests/fscheck-data.c \

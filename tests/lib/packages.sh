@@ -8,7 +8,7 @@ PACKAGES_DEMO="openssh-server vsftpd lftp"
 PACKAGES_CHECK="libcmocka-dev clang curl rsync git sqlite3 attr acl jq
 mandoc xz-utils procps util-linux quota e2fsprogs xfsprogs
 btrfs-progs debootstrap"
-PACKAGES_BENCH="rsync lsyncd"
+PACKAGES_BENCH="rsync lsyncd bindfs"
 
 # packages_missing PACKAGE... - prints those that are not installed.
 packages_missing() {

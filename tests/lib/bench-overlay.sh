@@ -1,0 +1,206 @@
+# The overlay beside the bare file system, the pass-through example that
+# libfuse's package brings, and bindfs: rows of their own in bench. The works
+# are those of tests/fsbench.c. All file systems take turns, a fresh mount
+# each time; one round of all works is one run.
+#
+# Needs base.sh, bench-peers.sh (W, S, L), MIRRORFS and BUILD.
+#
+#   raw       the tree itself
+#   example   passthrough_ll, with permissions checked by the kernel, as
+#             somebody must; nothing is journalled
+#   caching   the same with cache=always, which trusts the tree for a day
+#   bindfs    as installed
+#   mirrorfs  journal on, no replica
+
+OVERLAY_FS="raw example caching bindfs mirrorfs"
+EXAMPLE_SOURCE=/usr/share/doc/libfuse3-dev/examples/passthrough_ll.c
+FSBENCH=$BUILD/tests/fsbench
+OVERLAY_TABLE=() MISSED=
+
+# work, the row's name, limits: example (times), raw (times)
+OVERLAY_ROWS="
+seq-read|sequential read 1 MiB, cached (GB/s)|example 1.0
+random-read|random read 4 KiB, cached (k/s)|example 1.0
+seq-write|sequential write 1 MiB (GB/s)|example 1.0
+write-64k|write 64 KiB (GB/s)|raw 0.5
+create|create + write 4 KiB + close (k/s)|example 1.5
+open-read|open + read 4 KiB + close (k/s)|example 1.5
+stat-cold|stat, first time (k/s)|example 1.0
+stat-cold-2|the same, two clients (k/s)|example 1.0
+stat-warm|stat, known to the kernel (k/s)|raw 0.9
+rename|rename (k/s)|example 1.0
+unlink|unlink (k/s)|example 1.0
+"
+
+# example_build - the package's own file, in the bench's temporary folder
+example_build() {
+	local source=$EXAMPLE_SOURCE
+	EXAMPLE=$S/passthrough_ll
+	mkdir "$S/example"
+	cp "${source%/*}"/passthrough_helpers.h* "$S/example" || return 1
+	cp "$source"* "$S/example" || return 1
+	gunzip -q "$S"/example/*.gz 2>/dev/null
+	# shellcheck disable=SC2046
+	gcc -O2 -w -o "$EXAMPLE" "$S/example/passthrough_ll.c" \
+		$(pkg-config --cflags --libs fuse3)
+}
+
+# example_run [,OPTION]
+example_run() {
+	"$EXAMPLE" -o "source=$L,allow_other,default_permissions${1:-}" \
+		"$S/peer"
+}
+
+overlay_up() {
+	case $1 in
+	raw) ;;
+	example) example_run ;;
+	caching) example_run ,cache=always ;;
+	bindfs) bindfs "$L" "$S/peer" ;;
+	mirrorfs) mirrorfs_alone ;;
+	esac
+}
+
+mirrorfs_alone() {
+	rm -rf "$S/state"
+	"$MIRRORFS" mount "$L" --state-dir "$S/state" >/dev/null
+}
+
+overlay_tree() {
+	case $1 in
+	raw | mirrorfs) echo "$L" ;;
+	*) echo "$S/peer" ;;
+	esac
+}
+
+overlay_down() {
+	case $1 in
+	raw) ;;
+	mirrorfs) mirrorfs_stop ;;
+	*) umount "$S/peer" ;;
+	esac >/dev/null
+}
+
+# overlay_measure - $S/overlay gets lines "FS WORK VALUE UNIT"
+overlay_measure() {
+	local i fs
+	mkdir -p "$S/peer"
+	for ((i = 0; i < OVERLAY_RUNS; i++)); do
+		for fs in $OVERLAY_FS; do
+			overlay_up "$fs" || die "cannot mount $fs"
+			"$FSBENCH" run "$(overlay_tree "$fs")" \
+				$((100 / SCALE)) >"$S/round" ||
+				die "fsbench on $fs"
+			overlay_down "$fs" || die "cannot unmount $fs"
+			sed "s/^/$fs /" "$S/round" >>"$S/overlay"
+		done
+	done
+}
+
+# overlay_value FS WORK - the median
+overlay_value() {
+	median $(awk -v f="$1" -v w="$2" '$1 == f && $2 == w { print $3 }' \
+		"$S/overlay")
+}
+
+# overlay_judge MIRRORFS OTHER LIMIT - prints "ratio (target: met)"
+overlay_judge() {
+	awk -v a="$1" -v b="$2" -v want="$3" 'BEGIN {
+		printf "%.2f | %s %s", a / b, want,
+			(a / b >= want ? "met" : "missed") }'
+}
+
+overlay_row() {
+	local work=$1 text=$2 than=${3% *} want=${3#* } fs cells= v ours
+	for fs in $OVERLAY_FS; do
+		v=$(overlay_value "$fs" "$work")
+		cells+=" $v |"
+	done
+	ours=$v
+	v=$(overlay_judge "$ours" "$(overlay_value "$than" "$work")" "$want")
+	OVERLAY_TABLE+=("| $text |$cells ${v% | *} × $than | ≥ ${v#*| } |")
+	case $v in *missed) MISSED+=" $work" ;; esac
+}
+
+bench_overlay() {
+	local work text target
+	OVERLAY_RUNS=$((SCALE > 1 ? RUNS : RUNS + 4))
+	example_build || die "cannot build libfuse's example"
+	fresh
+	"$FSBENCH" prepare "$L" || die "fsbench prepare"
+	overlay_measure
+	while IFS='|' read -r work text target; do
+		[ -z "$work" ] || overlay_row "$work" "$text" "$target"
+	done <<<"$OVERLAY_ROWS"
+}
+
+overlay_table() {
+	echo "| work | raw | example | caching | bindfs | mirrorfs | ratio | target |"
+	echo "|---|---|---|---|---|---|---|---|"
+	printf '%s\n' "${OVERLAY_TABLE[@]}"
+}
+
+# ---- a large tree ----
+
+# worker_kib FIELD - of the worker's memory, KiB
+worker_kib() {
+	awk -v f="$1:" '$1 == f { print $2 }' "/proc/$(worker_pid)/status"
+}
+
+worker_pid() {
+	"$MIRRORFS" status "$L" --json |
+		sed -n 's/.*"worker_pid": *\([0-9]*\).*/\1/p'
+}
+
+seconds() {
+	awk -v n="$1" 'BEGIN { printf "%.2f", n }'
+}
+
+scale_row() {
+	local verdict=missed
+	awk -v a="$2" -v b="$4" 'BEGIN { exit !(a < b) }' && verdict=met
+	[ $verdict = met ] || MISSED+=" '$1'"
+	SCALE_TABLE+=("| $1 | $2 $3 | < $4 $3 $verdict |")
+}
+
+# The limits are those of whoever logs in: 1,024 descriptors.
+scale_limited() {
+	(ulimit -n 1024 && "$@") >/dev/null
+}
+
+bench_scale() {
+	local dirs=$((100000 / SCALE)) n before after tree
+	SCALE_TABLE=()
+	fresh
+	"$FSBENCH" many "$L" $dirs 10 || die "fsbench many"
+	n=$((dirs * 11 + dirs / 100))
+	tree="$((dirs * 10)) files in $dirs folders"
+	timed mirrorfs_alone
+	scale_row "$tree: mount" "$(seconds "$TIME")" s 1
+	before=$(worker_kib VmRSS)
+	timed scale_limited find "$L" -size +1
+	SCALE_TABLE+=("| find -size (each is looked at) | $(seconds "$TIME") s | completes |")
+	after=$(worker_kib VmRSS)
+	scale_row "memory for each known inode" \
+		$(((after - before) * 1024 / n)) B 400
+	timed scale_limited du -s "$L"
+	SCALE_TABLE+=("| du | $(seconds "$TIME") s | completes |")
+	timed scale_limited rsync -an "$L/" "$S/empty/"
+	SCALE_TABLE+=("| rsync -n | $(seconds "$TIME") s | completes |")
+	echo 2 >/proc/sys/vm/drop_caches
+	wait_for 20 scale_forgotten "$before" "$after"
+	after=$(worker_kib VmRSS)
+	scale_row "memory kept when the kernel forgot them" \
+		$(((after - before) * 1024 / n)) B 40
+	mirrorfs_stop >/dev/null
+}
+
+scale_forgotten() {
+	[ "$(worker_kib VmRSS)" -lt $(($1 + ($2 - $1) / 10)) ]
+}
+
+scale_table() {
+	echo "| a large tree | mirrorfs | target |"
+	echo "|---|---|---|"
+	printf '%s\n' "${SCALE_TABLE[@]}"
+}
