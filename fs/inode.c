@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@ static struct slots *slots;    /* constant while the worker runs */
 static struct inode **buckets; /* LOCK_inodes */
 static uint32_t n_buckets;     /* LOCK_inodes: a power of two */
 static uint32_t n_inodes;      /* LOCK_inodes */
+static bool trim_due;	       /* LOCK_inodes: many names were freed */
 
 uint32_t fhandle_hash(const struct fhandle *fh)
 {
@@ -73,17 +75,16 @@ static void remove_locked(struct inode *i)
 	*at = i->next;
 }
 
-/* Twice the buckets when there are more inodes than buckets; without memory
- * the chains just grow. */
-static void grow_locked(void)
+/* Without memory the chains just grow. */
+static void resize_locked(uint32_t n)
 {
 	struct inode **old = buckets;
 	uint32_t n_old = n_buckets;
-	struct inode **more = calloc(n_old * 2, sizeof(*more));
-	if (!more)
+	struct inode **other = calloc(n, sizeof(*other));
+	if (!other)
 		return;
-	buckets = more;
-	n_buckets = n_old * 2;
+	buckets = other;
+	n_buckets = n;
 	for (uint32_t b = 0; b < n_old; b++) {
 		struct inode *i = old[b];
 		while (i) {
@@ -93,6 +94,19 @@ static void grow_locked(void)
 		}
 	}
 	free(old);
+}
+
+/* Twice the buckets when there are more inodes than buckets, half of them
+ * when there are eight times as many. Who forgets that much gives memory
+ * back, too. */
+static void fit_locked(void)
+{
+	if (n_inodes > n_buckets) {
+		resize_locked(n_buckets * 2);
+	} else if (n_buckets > FIRST_BUCKETS && n_inodes < n_buckets / 8) {
+		resize_locked(n_buckets / 2);
+		trim_due = true;
+	}
 }
 
 static struct inode *make_locked(const struct fhandle *fh, mode_t mode,
@@ -116,8 +130,8 @@ static struct inode *make_locked(const struct fhandle *fh, mode_t mode,
 	if (there)
 		i->fh.there = there;
 	memcpy(there ? there : i->fh.here, fh->bytes, fh->len);
-	if (n_inodes++ >= n_buckets)
-		grow_locked();
+	n_inodes++;
+	fit_locked();
 	insert_locked(i);
 	return i;
 }
@@ -134,6 +148,7 @@ static void free_if_unused_locked(struct inode *i)
 	if (i->fh_len > INLINE_HANDLE)
 		free(i->fh.there);
 	slots_drop(slots, i->id);
+	fit_locked();
 }
 
 void inodes_start(const struct fhandle *root)
@@ -225,6 +240,16 @@ void inode_forget(uint64_t id, uint64_t n)
 		free_if_unused_locked(i);
 	}
 	pthread_mutex_unlock(&inodes_lock);
+}
+
+void inodes_trim(void)
+{
+	pthread_mutex_lock(&inodes_lock);
+	bool due = trim_due;
+	trim_due = false;
+	pthread_mutex_unlock(&inodes_lock);
+	if (due)
+		malloc_trim(0);
 }
 
 void inode_ref(struct inode *i)

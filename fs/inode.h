@@ -44,6 +44,9 @@ struct inode *inode_learn(const struct fhandle *fh, const struct stat *st,
 			  struct inode *dir, const char *name);
 /* inode_forget - the kernel gives back `n` lookups. */
 void inode_forget(uint64_t id, uint64_t n);
+/* inodes_trim - give back the memory of what was forgotten, if it was much:
+ * the C library keeps it. No lock is held. */
+void inodes_trim(void);
 void inode_ref(struct inode *i);
 void inode_unref(struct inode *i);
 

@@ -35,6 +35,7 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
 {
 	inode_forget(ino, nlookup);
+	inodes_trim();
 	fuse_reply_none(req);
 }
 
@@ -43,6 +44,7 @@ void op_forget_multi(fuse_req_t req, size_t count,
 {
 	for (size_t i = 0; i < count; i++)
 		inode_forget(forgets[i].ino, forgets[i].nlookup);
+	inodes_trim();
 	fuse_reply_none(req);
 }
 

@@ -1,44 +1,63 @@
 /*
- * Chunks of 1024 items that are never moved or freed before the end; the
- * table of chunks has its full size from the start (untouched pages cost
- * nothing), so that readers need no lock. A dropped place goes on a free list
- * and is taken again with the next use count.
+ * Chunks of 1024 items that are never moved; the table of chunks has its full
+ * size from the start (untouched pages cost nothing), so that readers need no
+ * lock. A dropped place goes on its chunk's free list and is taken again with
+ * a new use count. Places are taken from the lowest chunk that has one, so
+ * that the upper ones become empty.
+ *
+ * The memory of an empty chunk goes back to the system, its addresses stay:
+ * who reads there finds zeros, no number. Its places go on from the highest
+ * use count that the chunk had, so a number still never comes twice.
  */
 #include "confdefs.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "fs/slots.h"
 
 #define CHUNK_ITEMS 1024u
 #define CHUNKS	    65536u
-#define NO_INDEX    UINT32_MAX
+#define NO_PLACE    0 /* places are counted from 1 */
 
 struct slot {
 	_Atomic uint64_t id; /* 0: free */
 	uint32_t uses;	     /* guard: lock */
-	uint32_t next_free;  /* guard: lock */
+	uint32_t next_free;  /* guard: lock; a place */
 	max_align_t item[];
+};
+
+struct chunk { /* guard: lock, but for `slots` */
+	_Atomic(char *) slots;
+	uint32_t uses;	/* no place was used more often */
+	uint16_t fresh; /* from here on no place was taken yet */
+	uint16_t taken; /* how many are in use */
+	uint32_t free;	/* the first free place */
 };
 
 struct slots {
 	size_t stride;	      /* constant */
+	size_t chunk_bytes;   /* constant: whole pages */
 	pthread_mutex_t lock; /* LOCK_slots: a leaf */
-	uint32_t used, free;  /* guard: lock */
-	_Atomic(char *) chunk[CHUNKS];
+	uint32_t n_chunks;    /* guard: lock */
+	uint32_t lowest;      /* guard: lock; no chunk below has room */
+	uint32_t kept;	      /* guard: lock; the one that was empty last */
+	struct chunk chunk[CHUNKS];
 };
 
 static struct slot *slot_at(const struct slots *s, uint32_t index)
 {
-	char *chunk = atomic_load_explicit(&s->chunk[index / CHUNK_ITEMS],
+	char *slots = atomic_load_explicit(&s->chunk[index / CHUNK_ITEMS].slots,
 					   memory_order_acquire);
-	if (!chunk)
+	if (!slots)
 		return NULL;
-	return (struct slot *)(chunk + index % CHUNK_ITEMS * s->stride);
+	return (struct slot *)(slots + index % CHUNK_ITEMS * s->stride);
 }
 
 struct slots *slots_new(size_t item_bytes)
@@ -47,9 +66,10 @@ struct slots *slots_new(size_t item_bytes)
 	if (!s)
 		abort();
 	size_t align = _Alignof(struct slot);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	s->stride = (sizeof(struct slot) + item_bytes + align - 1) / align;
 	s->stride *= align;
-	s->free = NO_INDEX;
+	s->chunk_bytes = (CHUNK_ITEMS * s->stride + page - 1) / page * page;
 	pthread_mutex_init(&s->lock, NULL);
 	return s;
 }
@@ -58,31 +78,58 @@ void slots_free(struct slots *s)
 {
 	if (!s)
 		return;
-	for (unsigned i = 0; i < CHUNKS && s->chunk[i]; i++)
-		free(s->chunk[i]);
+	for (uint32_t i = 0; i < s->n_chunks; i++)
+		munmap(s->chunk[i].slots, s->chunk_bytes);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
 
+static bool chunk_make_locked(struct slots *s)
+{
+	void *p = mmap(NULL, s->chunk_bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return false;
+	atomic_store_explicit(&s->chunk[s->n_chunks++].slots, p,
+			      memory_order_release);
+	return true;
+}
+
 static struct slot *slot_find_free_locked(struct slots *s, uint32_t *ret_index)
 {
-	if (s->free != NO_INDEX) {
-		struct slot *slot = slot_at(s, s->free);
-		*ret_index = s->free;
-		s->free = slot->next_free;
-		return slot;
-	}
-	if (s->used == CHUNKS * CHUNK_ITEMS)
+	while (s->lowest < s->n_chunks &&
+	       s->chunk[s->lowest].taken == CHUNK_ITEMS)
+		s->lowest++;
+	if (s->lowest == CHUNKS ||
+	    (s->lowest == s->n_chunks && !chunk_make_locked(s)))
 		return NULL;
-	if (s->used % CHUNK_ITEMS == 0) {
-		char *chunk = calloc(CHUNK_ITEMS, s->stride);
-		if (!chunk)
-			return NULL;
-		atomic_store_explicit(&s->chunk[s->used / CHUNK_ITEMS], chunk,
-				      memory_order_release);
+	struct chunk *c = &s->chunk[s->lowest];
+	uint32_t base = s->lowest * CHUNK_ITEMS;
+	struct slot *slot;
+	if (c->free != NO_PLACE) {
+		*ret_index = base + c->free - 1;
+		slot = slot_at(s, *ret_index);
+		c->free = slot->next_free;
+	} else {
+		*ret_index = base + c->fresh++;
+		slot = slot_at(s, *ret_index);
+		slot->uses = c->uses;
 	}
-	*ret_index = s->used++;
-	return slot_at(s, *ret_index);
+	c->taken++;
+	return slot;
+}
+
+/* Nothing in `n` is in use any more. The last such chunk is kept as it is:
+ * the next item would bring it back. */
+static void chunk_empty_locked(struct slots *s, uint32_t n)
+{
+	struct chunk *c = &s->chunk[s->kept];
+	if (s->kept != n && c->taken == 0) {
+		c->fresh = 0;
+		c->free = NO_PLACE;
+		madvise(c->slots, s->chunk_bytes, MADV_DONTNEED);
+	}
+	s->kept = n;
 }
 
 void *slots_take(struct slots *s, uint64_t *ret_id)
@@ -114,19 +161,26 @@ void *slots_get(const struct slots *s, uint64_t id)
 
 void slots_drop(struct slots *s, uint64_t id)
 {
-	uint32_t index = (uint32_t)id - 1;
+	uint32_t index = (uint32_t)id - 1, n = index / CHUNK_ITEMS;
 	struct slot *slot = slot_at(s, index);
 	assert(slot && slot->id == id);
 	pthread_mutex_lock(&s->lock);
+	struct chunk *c = &s->chunk[n];
 	atomic_store(&slot->id, 0);
-	slot->next_free = s->free;
-	s->free = index;
+	slot->next_free = c->free;
+	c->free = index % CHUNK_ITEMS + 1;
+	if (slot->uses > c->uses)
+		c->uses = slot->uses;
+	if (--c->taken == 0)
+		chunk_empty_locked(s, n);
+	if (n < s->lowest)
+		s->lowest = n;
 	pthread_mutex_unlock(&s->lock);
 }
 
 void slots_each(struct slots *s, void (*fn)(void *item))
 {
-	for (uint32_t index = 0; index < s->used; index++) {
+	for (uint32_t index = 0; index < s->n_chunks * CHUNK_ITEMS; index++) {
 		struct slot *slot = slot_at(s, index);
 		if (slot->id)
 			fn(slot->item);
