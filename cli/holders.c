@@ -194,6 +194,17 @@ static bool is_one_of(const char *pid, const pid_t *pids, unsigned n)
 	return false;
 }
 
+/* One of us, a child between its fork and its exec included: nobody who
+ * writes around the mount. */
+static bool is_mirrorfs(const char *pid)
+{
+	char path[64], exe[PATH_MAX], own[PATH_MAX];
+	snprintf(path, sizeof(path), "/proc/%.20s/exe", pid);
+	ssize_t n = readlink(path, exe, sizeof(exe));
+	return n > 0 && readlink("/proc/self/exe", own, sizeof(own)) == n &&
+	       memcmp(exe, own, (size_t)n) == 0;
+}
+
 unsigned holders_list(const char *root, enum holders_where where,
 		      const pid_t *except, unsigned n_except,
 		      struct holder **ret)
@@ -208,6 +219,7 @@ unsigned holders_list(const char *root, enum holders_where where,
 		struct holder h;
 		if (!isdigit((unsigned char)de->d_name[0]) ||
 		    is_one_of(de->d_name, except, n_except) ||
+		    (where == HOLDERS_BELOW && is_mirrorfs(de->d_name)) ||
 		    !process_holds(&s, de->d_name, &h))
 			continue;
 		h.pid = atoi(de->d_name);

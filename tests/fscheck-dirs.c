@@ -88,9 +88,10 @@ static void positions(void)
 		char name[256];
 	} p[POSITIONS];
 	struct dirent *e;
-	DIR *d = opendir("."), *d2;
+	DIR *d, *d2;
 
 	make_files("f", POSITIONS, "");
+	d = opendir("."); /* btrfs shows what was there at this moment */
 	for (int i = 0; i < POSITIONS; i++) {
 		p[i].at = telldir(d);
 		CHECK((e = readdir(d)));
