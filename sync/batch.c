@@ -75,6 +75,9 @@ void batch_sending(struct engine *e, const struct action *a)
 	case ACT_UNLINK:
 		links_del(e->links, a->path);
 		break;
+	case ACT_RMDIR: /* names that never came to be */
+		links_del_tree(e->links, a->path);
+		break;
 	case ACT_SYMLINK:
 	case ACT_PUT:
 		takes_name(e, a);

@@ -57,6 +57,8 @@ static int remove_tree(struct engine *e, const char *path, mode_t mode)
 		links_del(e->links, path);
 		return engine_push(e, STEP_REMOVE, path, NULL, NULL, NULL);
 	}
+	/* names that never came to be are not in the listing */
+	links_del_tree(e->links, path);
 	r = remote_list(e->remote, path, &list, &n);
 	for (unsigned i = 0; r == 0 && i < n; i++) {
 		CLEANUP_FREE char *child = path_join(path, list[i].name);
@@ -268,10 +270,41 @@ static int by_name(const void *a, const void *b)
 		      ((const struct remote_entry *)b)->name);
 }
 
+/* seen_before - while names are renamed to and fro, readdir may tell one twice.
+ * By then the name may be another kind of thing: what is pushed for it would
+ * meet what was pushed before, not what the listing had. */
+static bool seen_before(struct seen **seen, const char *name)
+{
+	struct seen *s;
+
+	HASH_FIND_STR(*seen, name, s);
+	if (s)
+		return true;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		abort();
+	s->name = strdup(name);
+	HASH_ADD_KEYPTR(hh, *seen, s->name, strlen(s->name), s);
+	return false;
+}
+
+static void seen_free(struct seen *seen)
+{
+	struct seen *s, *tmp;
+
+	HASH_ITER(hh, seen, s, tmp)
+	{
+		HASH_DEL(seen, s);
+		free(s->name);
+		free(s);
+	}
+}
+
 static int walk_entries(struct engine *e, DIR *d, const char *path,
 			struct remote_entry *list, unsigned n,
 			enum strictness strict)
 {
+	struct seen *seen = NULL;
 	struct dirent *de;
 	int r = 0;
 
@@ -282,6 +315,8 @@ static int walk_entries(struct engine *e, DIR *d, const char *path,
 		CLEANUP_FREE char *child = path_join(path, de->d_name);
 		if (pathset_cover(&e->parked_paths, child) && !e->reconciling)
 			continue;
+		if (seen_before(&seen, de->d_name))
+			continue;
 		struct remote_entry *a = entry_find(list, n, de->d_name);
 		CLEANUP_CLOSE int fd = openat(dirfd(d), de->d_name,
 					      O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -291,6 +326,7 @@ static int walk_entries(struct engine *e, DIR *d, const char *path,
 			a->attr.flags |= 1u << 31; /* it is there below, too */
 		r = put_entry(e, fd, child, a ? &a->attr : NULL, strict, true);
 	}
+	seen_free(seen);
 	return r;
 }
 

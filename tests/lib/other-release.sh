@@ -32,6 +32,7 @@ release_in() {
 	shift
 	unshare --mount --pid --fork --kill-child bash -c '
 		root=$1; shift
+		mount --bind "$root" "$root" && # a root is a mount point
 		mount -t proc proc "$root/proc" &&
 		mount --rbind /dev "$root/dev" &&
 		mount --rbind /sys "$root/sys" &&
