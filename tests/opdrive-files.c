@@ -18,9 +18,9 @@ static int opened(const char *name, int flags)
 
 static void do_create(void)
 {
-	close(opened("new", O_WRONLY | O_CREAT | O_EXCL));
-	close(opened("reader", O_RDONLY | O_CREAT));
-	close(opened("f", O_WRONLY | O_CREAT)); /* there, and not changed */
+	opened("new", O_WRONLY | O_CREAT | O_EXCL);
+	opened("reader", O_RDONLY | O_CREAT);
+	opened("f", O_WRONLY | O_CREAT); /* there, and not changed */
 }
 
 static void do_o_trunc(void)
@@ -175,7 +175,7 @@ static void do_tmpfile_unnamed(void)
 
 const struct opcase cases_ops_files[] = {
 	{"create", file_f, do_create,
-	 "create new - open\nwrite new - -\ncreate reader - -"},
+	 "create new - open\ncreate reader - -\nwrite new - -"},
 	{"o-trunc", file_f, do_o_trunc, "open f - -\nwrite f - -"},
 	{"write", file_f, do_write, "open f - -\nwrite f - -"},
 	{"pwritev", file_f, do_pwritev, "open f - -\nwrite f - -"},

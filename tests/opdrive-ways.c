@@ -31,7 +31,7 @@ static void by_dirfd(void)
 {
 	OK(rename("d", "e"));
 	OK(mkdirat(earlier, "x", 0755));
-	OK(close(openat(earlier, "y", O_WRONLY | O_CREAT, 0644)));
+	OK(openat(earlier, "y", O_WRONLY | O_CREAT, 0644));
 	OK(renameat(earlier, "y", AT_FDCWD, "z"));
 	OK(unlinkat(earlier, "x", AT_REMOVEDIR));
 	OK(fchmod(earlier, 0700));
@@ -142,8 +142,8 @@ static void by_hard_link(void)
 const struct opcase cases_ops_ways[] = {
 	{"dirfd", tree_and_dirfd, by_dirfd,
 	 "rename d e -\nmkdir e/sub/x - -\ncreate e/sub/y - open\n"
-	 "write e/sub/y - -\nrename e/sub/y z -\nrmdir e/sub/x - last\n"
-	 "setattr e/sub - mode"},
+	 "rename e/sub/y z -\nrmdir e/sub/x - last\nsetattr e/sub - mode\n"
+	 "write z - -"},
 	{"working-directory", tree, by_working_directory,
 	 "rename d e -\nmkdir e/sub/x - -\nsymlink e/l t -"},
 	{"moved", f_open, by_descriptor_of_moved,

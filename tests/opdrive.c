@@ -4,15 +4,21 @@
  *	opdrive DIR [CASE...]
  *
  * Prints what the journal must say: "case<TAB>record" lines (opdrive.h), where
- * the records of a case begin behind its folder "mark".
+ * the records of a case begin behind its folder "mark". Prepares all cases,
+ * says "prepared" on the standard error and waits for a line on the standard
+ * input: a file that is closed is released, and told of, a little later.
  */
 #include "confdefs.h"
 
+#include <signal.h>
 #include <stdbool.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "tests/opdrive.h"
+
+#define MAX_CASES 200
 
 void nothing(void)
 {
@@ -34,23 +40,40 @@ void dir_d(void)
 	OK(mkdir("d", 0755));
 }
 
-static int run(int dir, const struct opcase *c)
+static void child(int dir, const struct opcase *c)
+{
+	alarm(120);
+	OK(prctl(PR_SET_PDEATHSIG, SIGKILL)); /* also while it is stopped */
+	umask(022);
+	OK(fchdir(dir));
+	OK(mkdir(c->name, 0755));
+	OK(chdir(c->name));
+	c->prepare();
+	OK(raise(SIGSTOP));
+	OK(mkdir("mark", 0755));
+	c->act();
+	_exit(0);
+}
+
+/* prepared - the process that waits before its act; 0: it has failed. */
+static pid_t prepared(int dir, const struct opcase *c)
 {
 	int status;
 	pid_t pid = fork();
 
-	if (pid == 0) {
-		alarm(60);
-		umask(022);
-		OK(fchdir(dir));
-		OK(mkdir(c->name, 0755));
-		OK(chdir(c->name));
-		c->prepare();
-		OK(mkdir("mark", 0755));
-		c->act();
-		_exit(0);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+	if (pid == 0)
+		child(dir, c);
+	if (pid < 0 || waitpid(pid, &status, WUNTRACED) < 0)
+		return 0;
+	return WIFSTOPPED(status) ? pid : 0;
+}
+
+/* acted - its exit status. */
+static int acted(pid_t pid)
+{
+	int status;
+
+	if (!pid || kill(pid, SIGCONT) < 0 || waitpid(pid, &status, 0) < 0)
 		return 1;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
@@ -75,13 +98,27 @@ static bool wanted(const char *name, char **list, int n)
 	return n == 0;
 }
 
-int main(int argc, char **argv)
+/* The cases that are wanted, of all tables; the caller frees. */
+static size_t choose(char **list, int n, const struct opcase **ret)
 {
 	static const struct opcase *const tables[] = {
 		cases_ops_names,
 		cases_ops_files,
 		cases_ops_ways,
 	};
+	size_t count = 0;
+
+	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
+		for (const struct opcase *c = tables[t]; c->name; c++)
+			if (wanted(c->name, list, n) && count < MAX_CASES)
+				ret[count++] = c;
+	return count;
+}
+
+int main(int argc, char **argv)
+{
+	const struct opcase *cases[MAX_CASES];
+	pid_t pids[MAX_CASES];
 	int dir = argc < 2 ? -1 : open(argv[1], O_RDONLY | O_DIRECTORY);
 	int failed = 0;
 
@@ -89,20 +126,22 @@ int main(int argc, char **argv)
 		fputs("usage: opdrive DIR [CASE...]\n", stderr);
 		return 2;
 	}
-	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
-		for (const struct opcase *c = tables[t]; c->name; c++) {
-			int r;
+	size_t n = choose(argv + 2, argc - 2, cases);
+	for (size_t k = 0; k < n; k++)
+		pids[k] = prepared(dir, cases[k]);
+	fputs("prepared\n", stderr);
+	if (getchar() != '\n')
+		return 2; /* nobody is there any more */
+	for (size_t k = 0; k < n; k++) {
+		int r = acted(pids[k]);
 
-			if (!wanted(c->name, argv + 2, argc - 2))
-				continue;
-			r = run(dir, c);
-			if (r == 77)
-				fprintf(stderr, "left out: %s\n", c->name);
-			else if (r)
-				fprintf(stderr, "FAILED: %s\n", c->name);
-			else
-				print_expected(c);
-			failed += r && r != 77;
-		}
+		if (r == 77)
+			fprintf(stderr, "left out: %s\n", cases[k]->name);
+		else if (r)
+			fprintf(stderr, "FAILED: %s\n", cases[k]->name);
+		else
+			print_expected(cases[k]);
+		failed += r && r != 77;
+	}
 	return failed > 0;
 }

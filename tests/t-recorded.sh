@@ -3,11 +3,32 @@
 # its record: opdrive makes each once and says what the journal must tell.
 . "$(dirname "$0")/functions.sh"
 
+# What the cases prepare is closed, and has been told of: each file that was
+# created open has its record of a write.
+quiet() {
+	"$MIRRORFS" log "$T/tree" --json | jq -r '[.op] + .flags | @tsv' \
+		>"$T/ops" || return 1
+	[ "$(grep -c '^create.*open' "$T/ops")" = \
+		"$(grep -c '^write' "$T/ops")" ]
+}
+
 pipe_replicas 1
 check "mount" mount_tree "${REPLICAS[@]}"
-"$HELPERS/opdrive" "$T/tree" >"$T/expected" || fail "opdrive"
-check "wait" synced
-"$MIRRORFS" log "$T/tree" --json >"$T/json" || fail "log"
+mkfifo "$T/go"
+exec 9<>"$T/go"
+"$HELPERS/opdrive" "$T/tree" <"$T/go" >"$T/expected" 2>"$T/said" &
+OPDRIVE=$!
+CHILDREN+=("$OPDRIVE")
+check "prepared" wait_for 60 grep -q '^prepared' "$T/said"
+wait_for 60 quiet ||
+	fail "quiet: $(sort "$T/ops" | uniq -c | tr "\n\t" ", ")"
+echo >&9
+wait "$OPDRIVE" || { cat "$T/said"; fail "opdrive"; }
+grep -v '^prepared' "$T/said"
+# so that all that is open is closed, and told of
+check "umount" umount_tree
+"$MIRRORFS" log --state-dir "$T/state" --json >"$T/json" ||
+	fail "log"
 # of each case what came behind its "mark", without the folder of the case
 jq -r 'select(.path) | [.op, .path, .path2 // "-",
 	(if .flags == [] then "-" else .flags | join(",") end)] | @tsv' \
@@ -24,5 +45,7 @@ done
 diff -u "$T/expected.sorted" "$T/got.sorted" >"$T/difference" ||
 	{ cat "$T/difference"; fail "the journal tells something else"; }
 check "there is something" test "$(wc -l <"$T/got")" -gt 80
+check "mount again" mount_tree "${REPLICAS[@]}"
+check "wait" synced
 check "same" same "$T/replica1"
 exit 0
