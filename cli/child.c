@@ -12,7 +12,7 @@
 #include "sync.h"
 
 struct child_options {
-	char *state_dir, *log_file;
+	char *state_dir, *log_file, *without;
 	uint64_t fuse_fd, lower_fd, shared_fd, wake_fd;
 	int64_t history_ns, settle_idle_ns, settle_age_ns;
 	bool debug;
@@ -37,6 +37,7 @@ static bool child_parse(const char *command, const char *ident, int argc,
 		{"history", "SPAN", OPTION_SPAN, &o->history_ns, ""},
 		{"settle-idle", "SPAN", OPTION_SPAN, &o->settle_idle_ns, ""},
 		{"settle-age", "SPAN", OPTION_SPAN, &o->settle_age_ns, ""},
+		{"without", "LIST", OPTION_TEXT, &o->without, ""},
 		{"debug", NULL, OPTION_FLAG, &o->debug, ""},
 		{0},
 	};
@@ -60,6 +61,10 @@ int cmd_fs_worker(int argc, char **argv)
 	if (!child_parse("fs-worker", "fs", argc, argv, &o) ||
 	    !inherited(o.fuse_fd))
 		return EXIT_USAGE;
+	unsigned without;
+	char why[32];
+	if (features_parse(o.without, &without, why) < 0)
+		return fail_usage("there is no feature \"%s\"", why);
 	const struct worker_config cfg = {
 		.state_dir = o.state_dir,
 		.fuse_fd = (int)o.fuse_fd,
@@ -69,6 +74,7 @@ int cmd_fs_worker(int argc, char **argv)
 		.history_ns = o.history_ns,
 		.settle_idle_ns = o.settle_idle_ns,
 		.settle_age_ns = o.settle_age_ns,
+		.without = without,
 	};
 	return worker_main(&cfg);
 }

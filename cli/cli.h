@@ -87,6 +87,7 @@ struct journal *target_journal(const struct target *t, enum journal_mode mode);
 struct target_pids {
 	long long supervisor, worker, sync;
 	uint64_t last_seq;
+	char passthrough[80]; /* "on", or "off: " and why */
 };
 bool target_pids(const struct target *t, struct target_pids *ret);
 /* target_wake - tell sync that the list of replicas has changed. */

@@ -33,7 +33,7 @@ struct mount_job {
 };
 
 struct mount_options {
-	char *name, *identity, *known_hosts, *state_dir, *config;
+	char *name, *identity, *known_hosts, *state_dir, *config, *without;
 	struct option_list replicas;
 	bool accept_new, adopt;
 };
@@ -89,6 +89,7 @@ static int apply_options(struct mount_job *job, const struct mount_options *o,
 	set_path(&s->state_dir, o->state_dir);
 	set_path(&s->identity, o->identity);
 	set_path(&s->known_hosts, o->known_hosts);
+	set_text(&s->without, o->without);
 	s->accept_new |= o->accept_new;
 	for (unsigned i = 0; i < o->replicas.n; i++) {
 		struct settings_replica *r =
@@ -291,6 +292,13 @@ static int check_all(struct mount_job *job)
 		return fail_usage("\"%s\" cannot be a name: use letters, "
 				  "digits, \"_\", \".\" and \"-\"",
 				  s->name);
+	unsigned without;
+	char why[32];
+	if (features_parse(s->without, &without, why) < 0)
+		return fail_usage("without: there is no feature \"%s\": "
+				  "passthrough and direct-writes can be "
+				  "switched off",
+				  why);
 	if ((r = check_tree(s)) != 0 || (r = check_state_dir(s)) != 0 ||
 	    (r = check_fuse()) != 0)
 		return r;
@@ -381,6 +389,7 @@ static int run(const struct mount_job *job, int ready_fd, const char *log_file)
 		.history_ns = s->history_ns,
 		.settle_idle_ns = s->settle_idle_ns,
 		.settle_age_ns = s->settle_age_ns,
+		.without = s->without,
 	};
 	return supervisor_run(&cfg);
 }
@@ -503,6 +512,8 @@ int cmd_mount(int argc, char **argv)
 		 "the journal's folder (default: /var/lib/mirrorfs/NAME)"},
 		{"config", "FILE", OPTION_TEXT, &o.config,
 		 "configuration (default: /etc/mirrorfs/NAME.conf, if any)"},
+		{"without", "LIST", OPTION_TEXT, &o.without,
+		 "do not use: passthrough, direct-writes"},
 		{"foreground", NULL, OPTION_FLAG, &job.foreground,
 		 "stay in the foreground, log to stderr"},
 		{"debug", NULL, OPTION_FLAG, &job.debug, "log more"},

@@ -26,9 +26,12 @@ bool target_pids(const struct target *t, struct target_pids *ret)
 		return false;
 	json_t *o = json_loads(answer, 0, NULL);
 	json_int_t seq = 0;
-	int r = json_unpack(o, "{s:I, s:I, s:I, s:I}", "supervisor_pid",
+	const char *passthrough = "";
+	int r = json_unpack(o, "{s:I, s:I, s:I, s:I, s:s}", "supervisor_pid",
 			    &ret->supervisor, "worker_pid", &ret->worker,
-			    "sync_pid", &ret->sync, "last_seq", &seq);
+			    "sync_pid", &ret->sync, "last_seq", &seq,
+			    "passthrough", &passthrough);
+	snprintf(ret->passthrough, sizeof(ret->passthrough), "%s", passthrough);
 	ret->last_seq = (uint64_t)seq;
 	json_decref(o);
 	return r == 0;
@@ -209,7 +212,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 		return fail("reading the journal: %s", journal_error(j));
 	if (json) {
 		json_print(json_pack("{s:o, s:o, s:o, s:b, s:I, s:I, s:I, s:I, "
-				     "s:o, s:o, s:o}",
+				     "s:s, s:o, s:o, s:o}",
 				     "name", json_text(t->name), "root",
 				     json_text(t->root), "state_dir",
 				     json_text(t->state_dir), "mounted", alive,
@@ -217,7 +220,8 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 				     (json_int_t)pids.supervisor, "worker_pid",
 				     (json_int_t)pids.worker, "sync_pid",
 				     (json_int_t)pids.sync, "last_seq",
-				     (json_int_t)pids.last_seq, "around",
+				     (json_int_t)pids.last_seq, "passthrough",
+				     pids.passthrough, "around",
 				     around_json(t, &pids), "mounted_inside",
 				     inner ? json_text(inner) : json_null(),
 				     "replicas",
@@ -230,6 +234,8 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 				     : "OUT OF SERVICE: the fs worker died, "
 				       "see mirrorfs.log, then umount and "
 				       "mount");
+		if (pids.worker)
+			printf("passthrough: %s\n", pids.passthrough);
 		print_around(t, &pids);
 		if (alive && inner)
 			printf("mounted inside, and not mirrored: %s\n", inner);

@@ -7,6 +7,10 @@
  *   writing > 0      a lower call that changes it is under way; never settled
  *                    in this state, but by the content_end that ends it
  *
+ * Unseen (passthrough.h): it may change without a request. It is dirty from the
+ * open on, until nobody has it open for writing or mapped. Settled because it
+ * was idle, it is dirty again after a rest, in which sync can read it.
+ *
  * If the worker dies, the journal knows from DIRTY without SETTLE what must
  * be looked at.
  */
@@ -23,6 +27,10 @@
 #include "fs/change.h"
 #include "fs/content.h"
 #include "fs/order.h"
+#include "fs/passthrough.h"
+
+#define UNSEEN_REST_NS (10 * NS_PER_S)
+#define ALONE_LOOK_NS  (10 * NS_PER_MS) /* the kernel closes files late */
 
 struct content {
 	struct inode *inode; /* a reference */
@@ -30,19 +38,28 @@ struct content {
 	unsigned writing;
 	bool dirty;
 	_Atomic bool overdue; /* settle as soon as nothing is under way */
+	bool unseen;
+	_Atomic bool alone; /* unseen, and no writer is open any more */
+	_Atomic bool rests; /* unseen, and clean */
+	_Atomic int64_t alone_ns; /* since when */
+	int64_t looked_ns;	  /* LOCK_dirty */
 	struct who who;	      /* the last one to write, or to open */
 	uint32_t n_ranges;
 	struct range ranges[RECORD_RANGES_MAX];
 	_Atomic int64_t first_ns, last_ns; /* changes since it is dirty */
 	TAILQ_ENTRY(content) link;	   /* LOCK_dirty */
+	TAILQ_ENTRY(content) unseen_link;  /* LOCK_dirty */
 };
 
 static pthread_mutex_t dirty_lock = PTHREAD_MUTEX_INITIALIZER; /* LOCK_dirty */
 TAILQ_HEAD(content_list, content);
 static struct content_list dirty_list =
 	TAILQ_HEAD_INITIALIZER(dirty_list); /* LOCK_dirty */
+static struct content_list unseen_list =
+	TAILQ_HEAD_INITIALIZER(unseen_list); /* LOCK_dirty */
 static pthread_cond_t stop_cond = PTHREAD_COND_INITIALIZER;
 static bool stopping;	/* LOCK_dirty */
+static bool ending; /* no thread but one: mappings are not waited for */
 static bool timer_runs; /* the main thread's */
 static pthread_t timer;
 static int64_t idle_ns, age_ns; /* constant while the worker runs */
@@ -87,7 +104,7 @@ static void content_settle(struct content *c, int fd)
 	change_init(&change, OP_SETTLE, &c->who, NULL, NULL);
 	change_object(&change, c->inode);
 	struct fhandle fh = change.r.obj;
-	if (c->writers)
+	if (c->writers || c->unseen)
 		change.r.flags |= RF_IDLE;
 	change.r.n_ranges = c->n_ranges;
 	change.r.ranges = c->ranges;
@@ -96,8 +113,68 @@ static void content_settle(struct content *c, int fd)
 	c->dirty = false;
 	c->overdue = false;
 	c->n_ranges = 0;
+	c->last_ns = clock_mono_ns();
+	c->rests = c->unseen;
 	pthread_mutex_lock(&dirty_lock);
 	TAILQ_REMOVE(&dirty_list, c, link);
+	pthread_mutex_unlock(&dirty_lock);
+}
+
+/* Its DIRTY record. Of what has no link nothing is told. */
+static void content_begin_dirty(struct content *c, int fd)
+{
+	struct change change;
+	struct stat st;
+	if (c->dirty || inode_is_gone(c->inode))
+		return;
+	change_init(&change, OP_DIRTY, &c->who, NULL, NULL);
+	change_object(&change, c->inode);
+	change_busy(&change.r.obj);
+	change_append(&change, look(c->inode, fd, &st));
+	content_set_dirty(c);
+}
+
+/* All of it may be something else now. */
+static void content_dirty_all(struct content *c)
+{
+	struct stat st;
+	content_begin_dirty(c, -1);
+	c->rests = false;
+	if (c->dirty && inode_stat(c->inode, &st) == 0)
+		range_add(c->ranges, &c->n_ranges, 0, (uint64_t)st.st_size);
+}
+
+static void content_set_unseen(struct content *c)
+{
+	if (!c->unseen) {
+		pthread_mutex_lock(&dirty_lock);
+		TAILQ_INSERT_TAIL(&unseen_list, c, unseen_link);
+		pthread_mutex_unlock(&dirty_lock);
+	}
+	c->unseen = true;
+	content_dirty_all(c);
+}
+
+/* Whoever could store unseen is gone. */
+static void content_set_seen(struct content *c)
+{
+	content_dirty_all(c);
+	c->unseen = false;
+	pthread_mutex_lock(&dirty_lock);
+	TAILQ_REMOVE(&unseen_list, c, unseen_link);
+	pthread_mutex_unlock(&dirty_lock);
+	passthrough_seen(c->inode);
+}
+
+/* Not yet: the timer looks again. */
+static void content_is_alone(struct content *c)
+{
+	if (c->alone)
+		return;
+	c->alone_ns = clock_mono_ns();
+	c->alone = true;
+	pthread_mutex_lock(&dirty_lock);
+	pthread_cond_signal(&stop_cond);
 	pthread_mutex_unlock(&dirty_lock);
 }
 
@@ -113,9 +190,18 @@ static void content_review(struct content *c, int fd)
 {
 	if (c->writing)
 		return;
-	if (c->dirty && (c->writers == 0 || c->overdue))
+	if (c->unseen && c->writers == 0 && ending)
+		content_set_seen(c);
+	if (c->unseen && c->writers == 0) {
+		if (passthrough_stores(c->inode))
+			content_is_alone(c);
+		else
+			content_set_seen(c);
+	}
+	bool over = c->writers == 0 && !c->unseen;
+	if (c->dirty && (over || c->overdue))
 		content_settle(c, fd);
-	if (c->writers == 0)
+	if (over)
 		content_free(c);
 }
 
@@ -151,15 +237,7 @@ void content_begin_locked(struct inode *i, const struct who *who, int fd)
 	if (who->pid > 0)
 		c->who = *who;
 	c->writing++;
-	if (c->dirty || inode_is_gone(i))
-		return;
-	struct change change;
-	struct stat st;
-	change_init(&change, OP_DIRTY, &c->who, NULL, NULL);
-	change_object(&change, i);
-	change_busy(&change.r.obj);
-	change_append(&change, look(i, fd, &st));
-	content_set_dirty(c);
+	content_begin_dirty(c, fd);
 }
 
 /* ---- these take it ---- */
@@ -171,14 +249,17 @@ static void lock_object(struct order *o, const struct inode *i)
 	order_lock(o, ORDER_SHARED);
 }
 
-void content_open(struct inode *i, const struct who *who)
+void content_open(struct inode *i, const struct who *who, bool unseen)
 {
 	struct order o;
 	lock_object(&o, i);
 	struct content *c = content_make(i, who);
 	c->writers++;
-	if (!c->dirty)
+	c->alone = false;
+	if (!c->dirty || unseen)
 		c->who = *who;
+	if (unseen)
+		content_set_unseen(c);
 	order_unlock(&o);
 }
 
@@ -222,18 +303,56 @@ static bool content_due(const struct content *c, int64_t now)
 	       (age_ns && now - c->first_ns >= age_ns);
 }
 
+static bool unseen_due(const struct content *c, int64_t now)
+{
+	return c->alone || (c->rests && now - c->last_ns >= UNSEEN_REST_NS);
+}
+
+static struct inode *referenced(const struct content *c)
+{
+	inode_ref(c->inode);
+	return c->inode;
+}
+
 /* One that is due, with a reference on its inode. What is overdue already
  * settles by itself when the change that is under way ends. */
 static struct inode *next_due_locked(int64_t now)
 {
-	struct content *c = TAILQ_FIRST(&dirty_list);
+	const struct content *c = TAILQ_FIRST(&dirty_list);
 	for (; c; c = TAILQ_NEXT(c, link)) {
-		if (!c->overdue && content_due(c, now)) {
-			inode_ref(c->inode);
-			return c->inode;
+		if (!c->overdue && content_due(c, now))
+			return referenced(c);
+	}
+	return NULL;
+}
+
+/* The next unseen one that is due and was not looked at since `start`. */
+static struct inode *next_unseen_locked(int64_t start)
+{
+	struct content *c = TAILQ_FIRST(&unseen_list);
+	for (; c; c = TAILQ_NEXT(c, unseen_link)) {
+		if (c->looked_ns < start && unseen_due(c, start)) {
+			c->looked_ns = start;
+			return referenced(c);
 		}
 	}
 	return NULL;
+}
+
+static void look_again(struct inode *i)
+{
+	struct order o;
+	lock_object(&o, i);
+	struct content *c = *inode_content(i);
+	int64_t now = clock_mono_ns();
+	if (c && c->unseen && c->writers == 0)
+		content_review(c, -1);
+	c = *inode_content(i);
+	if (c && c->unseen && !c->dirty && unseen_due(c, now) &&
+	    now - c->last_ns >= UNSEEN_REST_NS)
+		content_dirty_all(c);
+	order_unlock(&o);
+	inode_unref(i);
 }
 
 static void settle_due(struct inode *i)
@@ -249,22 +368,51 @@ static void settle_due(struct inode *i)
 	inode_unref(i);
 }
 
+static int64_t timer_tick(void)
+{
+	int64_t tick = NS_PER_S * 4;
+	if (idle_ns && idle_ns < tick)
+		tick = idle_ns;
+	if (age_ns && age_ns < tick)
+		tick = age_ns;
+	tick /= 4;
+	return tick < 10 * NS_PER_MS ? 10 * NS_PER_MS : tick;
+}
+
+/* How long to sleep: briefly while the kernel may be about to close what
+ * keeps somebody alone. */
+static int64_t nap_locked(int64_t now)
+{
+	const struct content *c = TAILQ_FIRST(&unseen_list);
+	for (; c; c = TAILQ_NEXT(c, unseen_link)) {
+		if (c->alone && now - c->alone_ns < NS_PER_S)
+			return ALONE_LOOK_NS;
+	}
+	return timer_tick();
+}
+
+static void sleep_locked(void)
+{
+	int64_t now = clock_mono_ns(), until = now + nap_locked(now);
+	struct timespec ts = {until / NS_PER_S, until % NS_PER_S};
+	pthread_cond_timedwait(&stop_cond, &dirty_lock, &ts);
+}
+
 static void *timer_main(void *arg)
 {
-	int64_t tick =
-		idle_ns && (!age_ns || idle_ns < age_ns) ? idle_ns : age_ns;
-	tick /= 4;
-	tick = tick < 10 * NS_PER_MS ? 10 * NS_PER_MS : tick;
-	tick = tick > NS_PER_S ? NS_PER_S : tick;
 	pthread_mutex_lock(&dirty_lock);
 	while (!stopping) {
-		int64_t until = clock_mono_ns() + tick;
-		struct timespec ts = {until / NS_PER_S, until % NS_PER_S};
-		pthread_cond_timedwait(&stop_cond, &dirty_lock, &ts);
 		struct inode *i;
+		sleep_locked();
 		while (!stopping && (i = next_due_locked(clock_mono_ns()))) {
 			pthread_mutex_unlock(&dirty_lock);
 			settle_due(i);
+			pthread_mutex_lock(&dirty_lock);
+		}
+		int64_t start = clock_mono_ns();
+		while (!stopping && (i = next_unseen_locked(start))) {
+			pthread_mutex_unlock(&dirty_lock);
+			look_again(i);
 			pthread_mutex_lock(&dirty_lock);
 		}
 	}
@@ -283,8 +431,7 @@ int contents_start(int64_t settle_idle_ns, int64_t settle_age_ns)
 	age_ns = settle_age_ns;
 	stopping = false;
 	timer_runs = false;
-	if (!idle_ns && !age_ns)
-		return 0;
+	ending = false;
 	int r = pthread_create(&timer, NULL, timer_main, NULL);
 	timer_runs = r == 0;
 	return -r;
@@ -299,4 +446,8 @@ void contents_stop(void)
 	if (timer_runs)
 		pthread_join(timer, NULL);
 	timer_runs = false;
+	ending = true;
+	struct content *c;
+	while ((c = TAILQ_FIRST(&unseen_list)))
+		look_again(referenced(c));
 }

@@ -25,12 +25,14 @@
 /* contents_start - ns as in struct worker_config. Returns 0, or a negative
  * errno: no thread can be made. */
 int contents_start(int64_t settle_idle_ns, int64_t settle_age_ns);
-/* contents_stop - after handles_stop, which settled all. No other thread uses
+/* contents_stop - after handles_stop, which settled all but what may be mapped
+ * still. No other thread uses
  * this module any more. */
 void contents_stop(void);
 
-/* content_open - `who` opened it for writing. Holds a reference on `i`. */
-void content_open(struct inode *i, const struct who *who);
+/* content_open - `who` opened it for writing. Holds a reference on `i`.
+ * `unseen`: see passthrough.h. */
+void content_open(struct inode *i, const struct who *who, bool unseen);
 /* content_created_locked - the same for a file that the caller has just made
  * and nobody else knows. The caller has said change_busy, its CREATE record
  * counts as DIRTY. */

@@ -62,12 +62,16 @@ struct handle *handle_get(uint64_t id)
 void handle_free(struct handle *h)
 {
 	struct inode *i = h->inode;
-	if (h->writable)
+	/* whether others can still write can be asked when we cannot */
+	if (h->writable && !h->unseen)
 		content_close(i, h->fd);
 	if (h->dir)
 		closedir(h->dir);
 	else
 		close(h->fd);
+	passthrough_close(i, h->served);
+	if (h->writable && h->unseen)
+		content_close(i, -1);
 	pthread_mutex_destroy(&h->lock);
 	slots_drop(slots, h->id);
 	inode_unref(i);

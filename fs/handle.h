@@ -13,12 +13,15 @@
 #include <stdint.h>
 
 #include "fs/inode.h"
+#include "fs/passthrough.h"
 
 struct handle {
 	uint64_t id;
 	struct inode *inode;
 	int fd;
 	bool writable; /* content_open was called */
+	bool unseen;   /* what it writes is not told: passthrough.h */
+	enum served served;
 	uid_t uid;     /* who opened it */
 	gid_t gid;
 	DIR *dir;	      /* directories: owns fd */

@@ -22,6 +22,7 @@ struct inode {
 	struct inode *next;	 /* LOCK_inodes: same bucket */
 	struct name *names;	 /* LOCK_inodes: newest first */
 	struct content *content; /* order lock of the object */
+	struct pass *pass;	 /* LOCK_pass; owned */
 	uint32_t hash;		 /* constant */
 	uint32_t refs;		 /* LOCK_inodes */
 	_Atomic int pin_fd;	 /* its own order lock */
@@ -29,6 +30,7 @@ struct inode {
 	bool former;		 /* LOCK_inodes: names[0] is a former name */
 	_Atomic bool gone;	 /* no link is left */
 	_Atomic bool setid;
+	_Atomic bool unseen, prefers_pages; /* passthrough.h */
 	uint8_t fh_len; /* constant, with what follows */
 	int32_t fh_type;
 	union {

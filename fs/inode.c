@@ -4,7 +4,7 @@
  * refers to it; freeing the last child of a forgotten directory frees the
  * directory too, and so on upward.
  *
- * About 120 bytes an inode and 40 for each name.
+ * About 130 bytes an inode and 40 for each name.
  */
 #include "confdefs.h"
 
@@ -145,6 +145,7 @@ static void free_if_unused_locked(struct inode *i)
 	inode_names_free_locked(i);
 	if (i->pin_fd >= 0)
 		close(i->pin_fd); /* O_PATH: only drops a reference */
+	free(i->pass);
 	if (i->fh_len > INLINE_HANDLE)
 		free(i->fh.there);
 	slots_drop(slots, i->id);
@@ -174,6 +175,7 @@ static void free_item(void *item)
 	}
 	if (i->pin_fd >= 0)
 		close(i->pin_fd);
+	free(i->pass);
 	if (i->fh_len > INLINE_HANDLE)
 		free(i->fh.there);
 }
@@ -378,4 +380,29 @@ bool inode_had_setid(const struct inode *i)
 struct content **inode_content(struct inode *i)
 {
 	return &i->content;
+}
+
+struct pass **inode_pass(struct inode *i)
+{
+	return &i->pass;
+}
+
+void inode_set_unseen(struct inode *i, bool unseen)
+{
+	i->unseen = unseen;
+}
+
+bool inode_is_unseen(const struct inode *i)
+{
+	return i->unseen;
+}
+
+void inode_prefer_pages(struct inode *i)
+{
+	i->prefers_pages = true;
+}
+
+bool inode_prefers_pages(const struct inode *i)
+{
+	return i->prefers_pages;
 }

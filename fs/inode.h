@@ -23,6 +23,7 @@
 
 struct inode;
 struct content;
+struct pass;
 
 #define INODE_ROOT 1 /* the root's number */
 
@@ -96,5 +97,13 @@ bool inode_had_setid(const struct inode *i);
 /* inode_content - where content.c keeps its state; guarded by the object's
  * order lock. */
 struct content **inode_content(struct inode *i);
+
+/* inode_pass - where passthrough.c keeps its state, from malloc(3); freed with
+ * the inode. The others: see passthrough.h. */
+struct pass **inode_pass(struct inode *i);
+void inode_set_unseen(struct inode *i, bool unseen);
+bool inode_is_unseen(const struct inode *i);
+void inode_prefer_pages(struct inode *i);
+bool inode_prefers_pages(const struct inode *i);
 
 #endif

@@ -30,7 +30,7 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	if (i)
 		inode_saw(i, &st);
-	fuse_reply_attr(req, &st, OP_TIMEOUT);
+	fuse_reply_attr(req, &st, op_timeout(i));
 }
 
 /* What is to be set. One request may carry several: the size (with the
@@ -252,5 +252,5 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		return;
 	}
 	inode_saw(i, &sa.after);
-	fuse_reply_attr(req, &sa.after, OP_TIMEOUT);
+	fuse_reply_attr(req, &sa.after, op_timeout(i));
 }

@@ -1,11 +1,11 @@
 /*
  * Opening, creating and releasing files.
  *
- * How the kernel caches: who only writes goes straight through, where that
- * is safe (a cached write costs one more round trip, for security.capability).
+ * How the kernel caches: who only writes goes straight to us, where that is
+ * safe (a cached write costs one more round trip, for security.capability).
  * Who reads, or reads and writes, uses the page cache, which is kept from one
  * open to the next, as all changes come through here; so all of them may map
- * the file.
+ * the file. Who reads may go to the lower file instead: passthrough.h.
  */
 #include "confdefs.h"
 
@@ -34,13 +34,6 @@ static bool wants_write(int flags)
 	return (flags & O_ACCMODE) != O_RDONLY;
 }
 
-static void choose_cache(struct fuse_file_info *fi)
-{
-	fi->direct_io =
-		(fi->flags & O_ACCMODE) == O_WRONLY && op_direct_writes();
-	fi->keep_cache = !fi->direct_io;
-}
-
 static int open_lower(struct inode *i, int flags)
 {
 	int fd = inode_open(i, lower_flags(flags));
@@ -50,7 +43,7 @@ static int open_lower(struct inode *i, int flags)
 	return fd;
 }
 
-int op_handle_new(fuse_req_t req, struct inode *i, int fd,
+int op_handle_new(fuse_req_t req, struct inode *i, int fd, bool created,
 		  struct fuse_file_info *fi, struct handle **ret)
 {
 	struct handle *h;
@@ -61,7 +54,7 @@ int op_handle_new(fuse_req_t req, struct inode *i, int fd,
 	h->gid = fuse_req_ctx(req)->gid;
 	h->writable = wants_write(fi->flags);
 	fi->fh = h->id;
-	choose_cache(fi);
+	h->served = passthrough_open(i, fd, fi, created, &h->unseen);
 	*ret = h;
 	return 0;
 }
@@ -97,14 +90,14 @@ static int open_file(fuse_req_t req, struct inode *i, struct fuse_file_info *fi)
 	int fd = open_lower(i, fi->flags);
 	if (fd < 0)
 		return fd;
-	int r = op_handle_new(req, i, fd, fi, &h);
+	int r = op_handle_new(req, i, fd, false, fi, &h);
 	if (r < 0)
 		return r;
 	bool changes = h->writable || (fi->flags & O_TRUNC);
 	if (changes)
 		op_who(req, &who);
 	if (h->writable)
-		content_open(i, &who);
+		content_open(i, &who, h->unseen);
 	if (fi->flags & O_TRUNC)
 		r = truncate_opened(req, h, &who);
 	if (r < 0)
@@ -137,7 +130,7 @@ static int created_locked(fuse_req_t req, struct change *c, struct inode *dir,
 		return r;
 	}
 	struct inode *i = inode_get(e->ino);
-	r = op_handle_new(req, i, fd, fi, &h);
+	r = op_handle_new(req, i, fd, true, fi, &h);
 	if (r == 0 && h->writable) {
 		c->r.flags |= RF_OPEN;
 		change_busy(&c->r.obj);

@@ -83,13 +83,13 @@ static int made(fuse_req_t req, struct inode *dir, int fd,
 		return r;
 	}
 	struct inode *i = inode_get(e->ino);
-	r = op_handle_new(req, i, fd, fi, &h);
+	r = op_handle_new(req, i, fd, true, fi, &h);
 	if (r < 0) {
 		inode_forget(e->ino, 1);
 		return r;
 	}
 	op_who(req, &who);
-	content_open(i, &who);
+	content_open(i, &who, h->unseen);
 	return 0;
 }
 

@@ -9,6 +9,8 @@
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
+#include "fs/passthrough.h"
+#include "fs.h"
 #include "paths.h"
 
 /* Requests that the kernel sends ahead (reading) or behind (closing): many
@@ -32,13 +34,15 @@ const struct fuse_lowlevel_ops fs_ops = {
 #endif
 
 static struct fuse_session *session; /* constant while the worker runs */
+static unsigned without;	     /* constant while the worker runs */
 static bool direct_writes;	     /* constant after op_init */
 static __thread char *scratch;	     /* this thread's, as big as */
 static __thread size_t scratch_size; /* the largest request so far */
 
-void ops_start(struct fuse_session *se)
+void ops_start(struct fuse_session *se, unsigned features_without)
 {
 	session = se;
+	without = features_without;
 }
 
 void ops_thread_stop(void)
@@ -92,7 +96,9 @@ void op_init(void *userdata, struct fuse_conn_info *conn)
 #ifdef FUSE_CAP_NO_EXPORT_SUPPORT
 	want(conn, FUSE_CAP_NO_EXPORT_SUPPORT, true);
 #endif
-	direct_writes = conn->proto_minor >= DIRECT_WRITES_MINOR;
+	passthrough_init(session, conn);
+	direct_writes = !(without & FEATURE_DIRECT_WRITES) &&
+			conn->proto_minor >= DIRECT_WRITES_MINOR;
 	conn->max_background = MAX_BACKGROUND;
 	conn->congestion_threshold = MAX_BACKGROUND * 3 / 4;
 }
@@ -112,6 +118,11 @@ int op_dir_open(struct inode *dir)
 	return inode_open(dir, O_PATH | O_DIRECTORY);
 }
 
+double op_timeout(const struct inode *i)
+{
+	return i && inode_is_unseen(i) ? 0 : OP_TIMEOUT;
+}
+
 int op_entry(const struct fhandle *fh, const struct stat *st, struct inode *dir,
 	     const char *name, struct fuse_entry_param *e)
 {
@@ -122,7 +133,7 @@ int op_entry(const struct fhandle *fh, const struct stat *st, struct inode *dir,
 		.ino = inode_id(i),
 		.generation = inode_generation(i),
 		.attr = *st,
-		.attr_timeout = OP_TIMEOUT,
+		.attr_timeout = op_timeout(i),
 		.entry_timeout = OP_TIMEOUT,
 	};
 	return 0;

@@ -23,8 +23,9 @@ struct handle;
 
 extern const struct fuse_lowlevel_ops fs_ops;
 
-/* ops_start - the session, for notifications. */
-void ops_start(struct fuse_session *se);
+/* ops_start - the session, for notifications, and the features that are not
+ * to be used: FEATURE_*. */
+void ops_start(struct fuse_session *se, unsigned features_without);
 /* ops_thread_stop - frees this thread's scratch memory. */
 void ops_thread_stop(void);
 /* op_scratch - `size` bytes of this thread's, until the next call. NULL when
@@ -60,6 +61,8 @@ int op_lookup_child(int dirfd, struct inode *dir, const char *name,
 void op_reply_entry(fuse_req_t req, int r, const struct fuse_entry_param *e);
 /* op_reply - `r`: 0 or a negative errno. */
 void op_reply(fuse_req_t req, int r);
+/* op_timeout - how long the kernel may keep the attributes of `i`, s. */
+double op_timeout(const struct inode *i);
 /* op_setid_check - a change of content by `fd` may have cleared set-id bits:
  * let the kernel forget the attributes then. */
 void op_setid_check(struct inode *i, int fd);
@@ -108,8 +111,9 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	       struct fuse_file_info *fi);
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
-/* op_handle_new - as handle_new, filled for the caller; `fi` for the reply. */
-int op_handle_new(fuse_req_t req, struct inode *i, int fd,
+/* op_handle_new - as handle_new, filled for the caller; `fi` for the reply.
+ * `created`: it did not exist before. */
+int op_handle_new(fuse_req_t req, struct inode *i, int fd, bool created,
 		  struct fuse_file_info *fi, struct handle **ret);
 
 /* op-tmpfile.c */

@@ -38,6 +38,7 @@
 #include "clock.h"
 #include "fs.h"
 #include "fs/control.h"
+#include "fs/passthrough.h"
 #include "fs/spawn.h"
 #include "journal.h"
 #include "log.h"
@@ -134,6 +135,8 @@ static void start_worker(struct supervisor *s)
 		  (long long)(s->cfg->settle_idle_ns / NS_PER_MS));
 	spawn_arg(&sp, "--settle-age=%lldms",
 		  (long long)(s->cfg->settle_age_ns / NS_PER_MS));
+	if (s->cfg->without)
+		spawn_arg(&sp, "--without=%s", s->cfg->without);
 	if (s->cfg->log_file)
 		spawn_arg(&sp, "--log-file=%s", s->cfg->log_file);
 	if (s->cfg->debug)
@@ -375,9 +378,11 @@ static void serve_control(struct supervisor *s)
 	case CONTROL_STATUS:
 		control_answer(fd,
 			       "{\"supervisor_pid\": %d, \"worker_pid\": %d, "
-			       "\"sync_pid\": %d, \"last_seq\": %llu}",
+			       "\"sync_pid\": %d, \"last_seq\": %llu, "
+			       "\"passthrough\": \"%s\"}",
 			       (int)getpid(), (int)s->worker, (int)s->sync,
-			       (unsigned long long)shared_last_seq(s->shared));
+			       (unsigned long long)shared_last_seq(s->shared),
+			       passthrough_text(s->shared));
 		break;
 	case CONTROL_WAKE:
 		supervisor_wake(s);

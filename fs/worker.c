@@ -39,6 +39,7 @@
 #include "fs/intake.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
+#include "fs/passthrough.h"
 #include "journal.h"
 #include "log.h"
 
@@ -130,7 +131,7 @@ static int session_open(struct worker *w)
 		close(fd);
 		return -errno;
 	}
-	ops_start(w->session);
+	ops_start(w->session, w->cfg->without);
 	return fuse_session_custom_io(w->session, &io, fd);
 }
 
@@ -254,6 +255,8 @@ static int open_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 	/* the caller's limit on file sizes was checked by the kernel */
 	signal(SIGXFSZ, SIG_IGN);
+	/* somebody waits for a lease that we had for a moment */
+	signal(SIGIO, SIG_IGN);
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
@@ -285,6 +288,7 @@ static int lower_and_tables_start(struct worker *w)
 	inodes_start(&root);
 	handles_start(raise_limits(count_threads(w->cfg)));
 	changes_start(w->shared);
+	passthrough_start(!(w->cfg->without & FEATURE_PASSTHROUGH), w->shared);
 	return 0;
 }
 

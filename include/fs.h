@@ -12,6 +12,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Features of the kernel that are used where they are there. */
+enum feature {
+	FEATURE_PASSTHROUGH = 1 << 0,	/* reads go to the lower file */
+	FEATURE_DIRECT_WRITES = 1 << 1, /* writes pass by the page cache */
+};
+
+/* features_parse - a list, separated by commas or blanks. NULL: none.
+ * Returns 0, or -EINVAL with the word that is none in `why`. */
+int features_parse(const char *text, unsigned *ret, char why[32]);
+
 struct supervisor_config {
 	const char *root;      /* absolute, normalised, no symlink in it */
 	const char *name;
@@ -30,6 +40,7 @@ struct supervisor_config {
 	int64_t history_ns;
 	int64_t settle_idle_ns;/* see struct worker_config */
 	int64_t settle_age_ns;
+	const char *without;   /* as for features_parse; NULL: none */
 };
 
 /* supervisor_run - mount, start the children, watch them, unmount. Returns
@@ -47,6 +58,7 @@ struct worker_config {
 	int64_t settle_idle_ns; /* settle an open file so long after its last
 				 * write; 0: never */
 	int64_t settle_age_ns;  /* … or so long after its first; 0: never */
+	unsigned without;	/* FEATURE_* that are not used */
 };
 
 /* worker_main - serves the mount until it is unmounted (returns 0) or

@@ -31,6 +31,7 @@ struct settings {
 	int64_t history_ns;
 	int64_t settle_idle_ns;
 	int64_t settle_age_ns;
+	char *without; /* NULL: none; see features_parse in fs.h */
 	struct settings_replica *replicas;
 	unsigned n_replicas;
 };

@@ -79,6 +79,11 @@ void shared_busy_end(struct shared *s, const struct fhandle *obj);
 uint64_t shared_busy_mark(const struct shared *s, const struct fhandle *obj,
 			  bool *ret_busy);
 
+/* shared_passthrough - a number that the worker set, 0 at first; what it means
+ * is known to fs/passthrough.c. */
+void shared_set_passthrough(struct shared *s, unsigned state);
+unsigned shared_passthrough(const struct shared *s);
+
 /* ---- the taking side: lib/journal's writer and nobody else ---- */
 
 /*

@@ -9,7 +9,8 @@
 # mirrorfs' log that was not announced by `expect_log` fails it.
 #
 # From the environment: BUILD (the build folder), SANITIZED (set: a slow build,
-# tests take smaller numbers), SEED.
+# tests take smaller numbers), SEED, WITHOUT (features to do without, as for
+# mirrorfs mount).
 
 set -u
 set -o pipefail
@@ -112,7 +113,8 @@ mount_at() {
 	MOUNTS+=("$root")
 	[[ " ${LOGS[*]-} " == *" $state/mirrorfs.log "* ]] ||
 		LOGS+=("$state/mirrorfs.log")
-	timeout 60 "$MIRRORFS" mount "$root" --state-dir "$state" "$@" ||
+	timeout 60 "$MIRRORFS" mount "$root" --state-dir "$state" \
+		${WITHOUT:+"--without=$WITHOUT"} "$@" ||
 		return 1
 	mounted_at "$root"
 }

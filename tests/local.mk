@@ -2,7 +2,7 @@
 # tests/unit/test-*.c that is found, not registered: it is linked with all of
 # our libraries and run by tests/run.
 helpers = tests/treecmp tests/churn tests/proxy tests/blob \
-	tests/fscheck tests/benchtool tests/fsbench tests/opdrive tests/secprobe tests/swapper
+	tests/fscheck tests/benchtool tests/fsbench tests/opdrive tests/secprobe tests/swapper tests/passprobe
 check_PROGRAMS += $(helpers)
 tests_treecmp_SOURCES = tests/treecmp.c
 tests_treecmp_LDADD = lib/base/libbase.a
@@ -18,6 +18,7 @@ tests_fscheck_SOURCES = tests/fscheck.c tests/fscheck-data.c \
 	tests/fscheck-nameless.c tests/fscheck-dirs.c tests/fscheck-acl.c \
 	tests/fscheck-locks.c tests/fscheck.h
 
+tests_passprobe_SOURCES = tests/passprobe.c
 tests_swapper_SOURCES = tests/swapper.c
 tests_secprobe_SOURCES = tests/secprobe.c tests/secprobe-setid.c \
 	tests/secprobe-access.c tests/secprobe-tricks.c tests/secprobe.h

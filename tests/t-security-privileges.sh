@@ -19,9 +19,9 @@ has_only() {
 }
 
 # chown dac_override dac_read_search fowner fsetid setgid setuid
-# linux_immutable mknod setfcap; with hidepid sys_ptrace
-WORKER=882802df
-grep -q ' /proc proc .*hidepid=' /proc/mounts || WORKER=880002df
+# linux_immutable mknod lease setfcap; with hidepid sys_ptrace
+WORKER=982802df
+grep -q ' /proc proc .*hidepid=' /proc/mounts || WORKER=980002df
 has_only "$W" CapEff "$WORKER"
 has_only "$W" CapPrm "$(printf '%x' $((16#$WORKER | 1 << 21)))" # sys_admin
 has_only "$W" CapBnd "$(printf '%x' $((16#$WORKER | 1 << 21)))"
@@ -29,15 +29,15 @@ has_only "$S" CapEff 6 # dac_override dac_read_search
 has_only "$S" CapPrm 1f
 has_only "$S" CapBnd 1f
 # sys_admin setpcap sys_resource sys_ptrace
-has_only "$M" CapPrm 892803df
-has_only "$M" CapBnd 892803df
+has_only "$M" CapPrm 992803df
+has_only "$M" CapBnd 992803df
 for pid in "$W" "$S" "$M"; do
 	has_only "$pid" CapInh 0
 	has_only "$pid" CapAmb 0
 	check "no new privileges of $pid" \
 		grep -q '^NoNewPrivs:.1' "/proc/$pid/status"
 	for thread in /proc/"$pid"/task/*; do
-		has_only "$pid/task/${thread##*/}" CapPrm 892803df
+		has_only "$pid/task/${thread##*/}" CapPrm 992803df
 	done
 done
 for name in supervisor fs sync; do

@@ -14,6 +14,7 @@ SETTING(mount, "accept-new", accept_new, BOOL, "store unknown host keys at first
 SETTING(mount, "history", history_ns, SPAN, "how long records are kept once every replica has them")
 SETTING(mount, "settle-idle", settle_idle_ns, SPAN, "publish a file that stays open this long after its last write")
 SETTING(mount, "settle-age", settle_age_ns, SPAN, "publish a file that stays open and is written to this long after its first write")
+SETTING(mount, "without", without, TEXT, "features of the kernel that are not to be used")
 SETTING(replica, "url", url, TEXT, "sftp://user@host:port/path or /path")
 SETTING(replica, "identity", identity, PATH, "private key for this replica")
 SETTING(replica, "known-hosts", known_hosts, PATH, "host keys for this replica")

@@ -39,6 +39,8 @@ static const struct {
 	{CAP_FSETID, OF(SUPERVISOR) | OF(FS_WORKER), OF(SYNC)},
 	{CAP_MKNOD, OF(SUPERVISOR) | OF(FS_WORKER), 0},
 	{CAP_LINUX_IMMUTABLE, OF(SUPERVISOR) | OF(FS_WORKER), 0},
+	/* who else has a file open: fs/passthrough.h */
+	{CAP_LEASE, OF(SUPERVISOR) | OF(FS_WORKER), 0},
 	{CAP_SETFCAP, OF(SUPERVISOR) | OF(FS_WORKER), 0},
 	/* setfsuid, setfsgid, setgroups */
 	{CAP_SETUID, OF(SUPERVISOR) | OF(FS_WORKER), 0},

@@ -35,3 +35,13 @@ uint64_t shared_busy_mark(const struct shared *s, const struct fhandle *obj,
 	*ret_busy = (uint32_t)mark != 0;
 	return mark;
 }
+
+void shared_set_passthrough(struct shared *s, unsigned state)
+{
+	s->mem->passthrough = state;
+}
+
+unsigned shared_passthrough(const struct shared *s)
+{
+	return s->mem->passthrough;
+}

@@ -55,6 +55,7 @@ struct intent {
 struct memory {
 	uint64_t magic;
 	uint32_t version, size;
+	_Atomic uint32_t passthrough; /* shared_passthrough */
 	struct ring ring;
 	/* Upper half: how often it began or ended; lower half: how many
 	 * objects of this hash are being written. */

@@ -121,7 +121,7 @@ static void write_at(const struct who *who, off_t off, const char *text)
 
 static void opened_and_not_written(void **state)
 {
-	content_open(file, &ann);
+	content_open(file, &ann, false);
 	assert_false(is_busy());
 	content_close(file, fd);
 	none_left();
@@ -130,8 +130,8 @@ static void opened_and_not_written(void **state)
 static void two_writers(void **state)
 {
 	struct record r;
-	content_open(file, &ann);
-	content_open(file, &bob);
+	content_open(file, &ann, false);
+	content_open(file, &bob, false);
 	content_begin(file, &ann, fd);
 	assert_true(is_busy());
 	assert_true(write(fd, "hello", 5) == 5);
@@ -157,7 +157,7 @@ static void two_writers(void **state)
 /* A write that the kernel does for a mapping belongs to whoever opened. */
 static void write_back(void **state)
 {
-	content_open(file, &ann);
+	content_open(file, &ann, false);
 	write_at(&kernel, 0, "x");
 	content_close(file, fd);
 	next_is(OP_DIRTY, 0, "ann", 0, NULL);
@@ -187,7 +187,7 @@ static void changed_without_a_writer(void **state)
 
 static void unlinked_while_dirty(void **state)
 {
-	content_open(file, &ann);
+	content_open(file, &ann, false);
 	write_at(&ann, 0, "x");
 	inode_name_del(file, inode_get(INODE_ROOT), "file");
 	inode_gone(file, dup(fd));
@@ -196,7 +196,7 @@ static void unlinked_while_dirty(void **state)
 	next_is(OP_DIRTY, 0, "ann", 0, NULL);
 	next_is(OP_SETTLE, RF_LAST, "ann", 2, NULL);
 	/* nobody can see what is written from now on */
-	content_open(file, &ann);
+	content_open(file, &ann, false);
 	write_at(&ann, 2, "z");
 	assert_false(is_busy());
 	content_close(file, fd);
@@ -208,7 +208,7 @@ static void settled_by_handles_stop(void **state)
 	struct handle *h;
 	handles_start(1000);
 	assert_int_equal(handle_new(file, dup(fd), &h), 0);
-	content_open(file, &ann);
+	content_open(file, &ann, false);
 	h->writable = true;
 	write_at(&ann, 0, "x");
 	handles_stop();
@@ -228,7 +228,7 @@ static void wait_until_settled(void)
 
 static void settled_when_idle(void **state)
 {
-	content_open(file, &ann);
+	content_open(file, &ann, false);
 	write_at(&ann, 0, "x");
 	wait_until_settled();
 	next_is(OP_DIRTY, 0, "ann", 0, NULL);
@@ -244,7 +244,7 @@ static void settled_when_old(void **state)
 	int64_t end = clock_mono_ns() + 20 * NS_PER_S;
 	bool overflow;
 	struct record r = {.op = 0};
-	content_open(file, &ann);
+	content_open(file, &ann, false);
 	while (r.op != OP_SETTLE) {
 		assert_true(clock_mono_ns() < end);
 		write_at(&ann, 0, "x");

@@ -1,0 +1,312 @@
+/*
+ * See passthrough.h for the rules, and docs/ARCHITECTURE.md for why.
+ *
+ * Counts go from before the reply to an open to the release: the kernel's own
+ * account begins later and ends earlier, so it never finds them mixed.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/fuse.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "fs/caller.h"
+#include "fs/lower.h"
+#include "fs/ops.h"
+#include "fs/passthrough.h"
+#include "log.h"
+#include "privileges.h"
+#include "shared.h"
+
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17) &&                                \
+	defined(FUSE_DEV_IOC_BACKING_OPEN)
+#define HAVE_PASSTHROUGH 1
+#else
+#define HAVE_PASSTHROUGH 0
+#endif
+
+/* A backing file costs 20 us an open, what is kept in the page cache nothing:
+ * measured, it pays from half a megabyte on (docs/PERFORMANCE.md). */
+#define MIN_BYTES (1 << 20)
+
+#define LOCKS		64
+#define OVERLAYFS_MAGIC 0x794c7630
+/* Nobody's id: who writes unseen has no share of the reserved blocks. */
+#define NOBODY 65534
+
+struct pass {
+	int32_t backing_id; /* 0: none; while n_pass > 0 */
+	uint32_t n_pass, n_page;
+	bool mapped; /* a pass handle was there; its mapping may be still */
+};
+
+/* What is told to others, in shared memory: 0 is what it starts with. */
+enum state { OFF_STARTING, ON, OFF_BUILD, OFF_OPTION, OFF_KERNEL, OFF_REFUSED };
+
+static const char *const texts[] = {
+	[OFF_STARTING] = "off: starting",
+	[ON] = "on",
+	[OFF_BUILD] = "off: built with a libfuse older than 3.17",
+	[OFF_OPTION] = "off: switched off (without)",
+	[OFF_KERNEL] = "off: the kernel has none (it came with Linux 6.9)",
+	[OFF_REFUSED] = "off: refused by the kernel, see mirrorfs.log",
+};
+
+static struct shared *told;	   /* constant while the worker runs */
+static bool wanted;		   /* constant while the worker runs */
+static struct fuse_session *device; /* constant after passthrough_init */
+static _Atomic bool on;
+static pthread_mutex_t locks[LOCKS] = {
+	[0 ... LOCKS - 1] = PTHREAD_MUTEX_INITIALIZER,
+}; /* LOCK_pass: by inode; below the order locks, above the leaves */
+
+static void tell(enum state state)
+{
+	on = state == ON;
+	if (told)
+		shared_set_passthrough(told, state);
+}
+
+void passthrough_start(bool is_wanted, struct shared *shared)
+{
+	told = shared;
+	wanted = is_wanted;
+	tell(!HAVE_PASSTHROUGH ? OFF_BUILD
+	     : wanted	       ? OFF_STARTING
+			       : OFF_OPTION);
+}
+
+const char *passthrough_text(const struct shared *shared)
+{
+	unsigned state = shared_passthrough(shared);
+	return texts[state < sizeof(texts) / sizeof(*texts) ? state : 0];
+}
+
+/* ---- the kernel's side ---- */
+
+#if HAVE_PASSTHROUGH
+
+void passthrough_init(struct fuse_session *se, struct fuse_conn_info *conn)
+{
+	struct statfs st;
+	device = se;
+	if (!wanted)
+		return;
+	/* from libfuse: the depth below the lower files. A depth of 2 would
+	 * switch it off silently (FILESYSTEM_MAX_STACK_DEPTH) */
+	conn->max_backing_stack_depth =
+		fstatfs(lower_root_fd(), &st) == 0 &&
+		st.f_type == OVERLAYFS_MAGIC;
+	tell(fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH) ? ON
+							       : OFF_KERNEL);
+}
+
+/* Returns an id > 0, or a negative errno. */
+static int32_t backing_open(int fd)
+{
+	struct fuse_backing_map map = {.fd = fd};
+	/* what we are now, the backing file is for all who use it */
+	int r = caller_become(NOBODY, NOBODY, CALLER_KEEPS_SETID);
+	if (r == 0)
+		r = privileges_raise(CAP_SYS_ADMIN);
+	if (r < 0)
+		return r;
+	int32_t id = ioctl(fuse_session_fd(device), FUSE_DEV_IOC_BACKING_OPEN,
+			   &map);
+	r = id > 0 ? id : id < 0 ? -errno : -EIO;
+	privileges_lower(CAP_SYS_ADMIN);
+	return r;
+}
+
+static void backing_close(int32_t id)
+{
+	uint32_t arg = (uint32_t)id;
+	if (privileges_raise(CAP_SYS_ADMIN) < 0)
+		return;
+	ioctl(fuse_session_fd(device), FUSE_DEV_IOC_BACKING_CLOSE, &arg);
+	privileges_lower(CAP_SYS_ADMIN);
+}
+
+static void set_backing(struct fuse_file_info *fi, int32_t id)
+{
+	fi->backing_id = id;
+}
+
+#else
+
+void passthrough_init(struct fuse_session *se, struct fuse_conn_info *conn)
+{
+	device = se;
+}
+
+static int32_t backing_open(int fd)
+{
+	return -ENOSYS;
+}
+
+static void backing_close(int32_t id)
+{
+}
+
+static void set_backing(struct fuse_file_info *fi, int32_t id)
+{
+}
+
+#endif
+
+/* ---- who else has the lower file ---- */
+
+/* A read lease is given while nobody has the file open for writing, a write
+ * lease while nobody but `fd` has it open at all. A mapping counts as long as
+ * it lives: it holds the file that it was made by. */
+static bool lease_given(int fd, int type)
+{
+	if (fcntl(fd, F_SETLEASE, type) < 0)
+		return false;
+	fcntl(fd, F_SETLEASE, F_UNLCK);
+	return true;
+}
+
+bool passthrough_stores(struct inode *i)
+{
+	struct fhandle fh;
+	inode_handle(i, &fh);
+	int fd = lower_open(&fh, O_RDONLY);
+	if (fd < 0)
+		return fd != -ESTALE && fd != -ENOENT;
+	bool stores = !lease_given(fd, F_RDLCK);
+	close(fd);
+	return stores;
+}
+
+void passthrough_seen(struct inode *i)
+{
+	inode_set_unseen(i, false);
+	if (device)
+		fuse_lowlevel_notify_inval_inode(device, inode_id(i), -1, 0);
+}
+
+/* ---- an inode ---- */
+
+static pthread_mutex_t *lock_of(const struct inode *i)
+{
+	return &locks[inode_hash(i) % LOCKS];
+}
+
+static void serve_page(struct fuse_file_info *fi)
+{
+	fi->direct_io =
+		(fi->flags & O_ACCMODE) == O_WRONLY && op_direct_writes();
+	fi->keep_cache = !fi->direct_io;
+}
+
+/* No handle is open, no mapping is left: the kernel's pages are of a time
+ * before, and go. Nobody uses one, so this waits for nobody. */
+static void leave(struct pass *p, const struct inode *i)
+{
+	p->mapped = false;
+	fuse_lowlevel_notify_inval_inode(device, inode_id(i), 0, 0);
+}
+
+static bool pays(const struct inode *i, int fd, int flags)
+{
+	struct stat st;
+	return on && (flags & O_ACCMODE) == O_RDONLY && !(flags & O_DIRECT) &&
+	       !inode_prefers_pages(i) && fstat(fd, &st) == 0 &&
+	       st.st_size >= MIN_BYTES;
+}
+
+/* The choice of passthrough.h; p->backing_id is made if need be. */
+static bool choose_pass_locked(struct pass *p, struct inode *i, int fd,
+			       const struct fuse_file_info *fi)
+{
+	if (p->n_page > 0)
+		return false;
+	if (p->n_pass > 0)
+		return true;
+	bool prefer = pays(i, fd, fi->flags);
+	if (p->mapped && !prefer && lease_given(fd, F_WRLCK))
+		leave(p, i);
+	if (!p->mapped && !prefer)
+		return false;
+	int32_t id = backing_open(fd);
+	if (id > 0) {
+		p->backing_id = id;
+		return true;
+	}
+	/* -ENFILE and such: there is another way, and another time */
+	if (id == -EPERM || id == -ELOOP || id == -EOPNOTSUPP ||
+	    id == -ENOTTY || id == -EINVAL) {
+		if (on)
+			log_info("passthrough is off: the kernel says %s",
+				 strerror(-id));
+		tell(OFF_REFUSED);
+	}
+	log_debug("no passthrough this time: %s", strerror(-id));
+	return false;
+}
+
+enum served passthrough_open(struct inode *i, int fd, struct fuse_file_info *fi,
+			     bool created, bool *ret_unseen)
+{
+	struct pass **at = inode_pass(i);
+	int access = fi->flags & O_ACCMODE;
+	*ret_unseen = false;
+	if (!on && !*at) {
+		serve_page(fi);
+		return SERVED_PLAIN;
+	}
+	pthread_mutex_lock(lock_of(i));
+	if (!*at && !(*at = calloc(1, sizeof(**at))))
+		abort();
+	struct pass *p = *at;
+	if (access == O_RDWR && !created)
+		inode_prefer_pages(i);
+	bool pass = choose_pass_locked(p, i, fd, fi);
+	if (pass) {
+		p->n_pass++;
+		p->mapped = true;
+		set_backing(fi, p->backing_id);
+		fi->direct_io = access == O_WRONLY;
+		fi->keep_cache = 0;
+		*ret_unseen = access == O_RDWR;
+	} else {
+		p->n_page++;
+		serve_page(fi);
+	}
+	if (*ret_unseen)
+		inode_set_unseen(i, true);
+	pthread_mutex_unlock(lock_of(i));
+	/* attributes only: this waits for nobody */
+	if (*ret_unseen)
+		fuse_lowlevel_notify_inval_inode(device, inode_id(i), -1, 0);
+	return pass ? SERVED_PASS : SERVED_PAGE;
+}
+
+void passthrough_close(struct inode *i, enum served served)
+{
+	struct pass **at = inode_pass(i);
+	if (served == SERVED_PLAIN)
+		return;
+	pthread_mutex_lock(lock_of(i));
+	struct pass *p = *at;
+	if (served == SERVED_PAGE) {
+		p->n_page--;
+	} else if (--p->n_pass == 0) {
+		backing_close(p->backing_id);
+		p->backing_id = 0;
+	}
+	if (!p->n_page && !p->n_pass && !p->mapped) {
+		free(p);
+		*at = NULL;
+	}
+	pthread_mutex_unlock(lock_of(i));
+}
