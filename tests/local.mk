@@ -2,7 +2,8 @@
 # tests/unit/test-*.c that is found, not registered: it is linked with all of
 # our libraries and run by tests/run.
 helpers = tests/treecmp tests/churn tests/proxy tests/blob \
-	tests/fscheck tests/benchtool tests/fsbench tests/opdrive tests/secprobe tests/swapper tests/passprobe
+	tests/fscheck tests/benchtool tests/fsbench tests/opdrive \
+	tests/secprobe tests/swapper tests/passprobe tests/journalbench
 check_PROGRAMS += $(helpers)
 tests_treecmp_SOURCES = tests/treecmp.c
 tests_treecmp_LDADD = lib/base/libbase.a
@@ -28,6 +29,9 @@ unit_libs = fs/libfs.a sync/libsync.a sync/remote/libremote.a \
 unit_system_libs = $(FUSE_LIBS) $(SSH_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) \
 	$(SMARTCOLS_LIBS) $(JANSSON_LIBS) $(CAPNG_LIBS) $(SYSTEMD_LIBS) \
 	$(CMOCKA_LIBS)
+tests_journalbench_SOURCES = tests/journalbench.c
+tests_journalbench_LDADD = $(unit_libs) $(unit_system_libs)
+
 unit_files = $(sort $(wildcard $(srcdir)/tests/unit/test-*.c))
 # what several of them share
 unit_support = $(filter-out $(unit_files),$(wildcard $(srcdir)/tests/unit/*.c))
