@@ -126,7 +126,7 @@ static void open_writer(void)
 {
 	struct who who;
 	me(&who);
-	content_open(file, &who);
+	content_open(file, &who, false);
 }
 
 /* ---- timing ---- */
