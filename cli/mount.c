@@ -179,7 +179,8 @@ static int check_tree(const struct settings *s)
 	int mount_id;
 	if (name_to_handle_at(AT_FDCWD, s->root, &handle.h, &mount_id, 0) < 0)
 		return fail("the file system of %s cannot name files by handle "
-			    "(%s): use ext4, xfs, btrfs or tmpfs below",
+			    "(%s): use ext4, xfs, btrfs or tmpfs below, or an "
+			    "overlayfs mounted with nfs_export=on,index=on",
 			    s->root, strerror(errno));
 	return 0;
 }

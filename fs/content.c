@@ -273,6 +273,15 @@ void content_close(struct inode *i, int fd)
 	order_unlock(&o);
 }
 
+bool content_is_open(struct inode *i)
+{
+	struct order o;
+	lock_object(&o, i);
+	bool open = content_is_open_locked(i);
+	order_unlock(&o);
+	return open;
+}
+
 void content_begin(struct inode *i, const struct who *who, int fd)
 {
 	struct order o;

@@ -52,6 +52,8 @@ void content_end(struct inode *i, int fd, uint64_t off, uint64_t len);
 /* content_is_open_locked - somebody has it open for writing, so a change is
  * to be told by content_begin and content_end. */
 bool content_is_open_locked(struct inode *i);
+/* content_is_open - the same, at this moment. */
+bool content_is_open(struct inode *i);
 /* content_begin_locked - the caller holds tree and object. */
 void content_begin_locked(struct inode *i, const struct who *who, int fd);
 

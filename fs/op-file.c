@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fs/content.h"
@@ -161,15 +162,30 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 		fuse_reply_write(req, (size_t)n);
 }
 
+/* Holes are for the lower file system to tell, but what was stored by mappings
+ * may still be in the kernel's pages: a writer that is mapped keeps its handle.
+ * Then the kernel writes them first, or all counts as data, which is always
+ * allowed. Returns a position, or a negative errno. */
+static off_t seek(struct handle *h, off_t off, int whence)
+{
+	struct stat st;
+	bool told = !content_is_open(h->inode) || op_pages_written(h->inode);
+	off_t at = told ? lseek(h->fd, off, whence) : 0;
+	if (!told && fstat(h->fd, &st) == 0) {
+		if (off >= st.st_size)
+			return -ENXIO;
+		return whence == SEEK_HOLE ? st.st_size : off;
+	}
+	return at < 0 ? lower_errno() : at;
+}
+
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
 	      struct fuse_file_info *fi)
 {
 	struct handle *h = handle_get(fi->fh);
-	off_t at = h ? lseek(h->fd, off, whence) : -1;
-	if (!h)
-		op_reply(req, -EBADF);
-	else if (at < 0)
-		op_reply(req, lower_errno());
+	off_t at = h ? seek(h, off, whence) : -EBADF;
+	if (at < 0)
+		op_reply(req, (int)at);
 	else
 		fuse_reply_lseek(req, at);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,6 +89,11 @@ void op_init(void *userdata, struct fuse_conn_info *conn)
 	want(conn, FUSE_CAP_CACHE_SYMLINKS, true);
 	/* the kernel clears set-id bits of what it caches, we of the rest */
 	want(conn, FUSE_CAP_HANDLE_KILLPRIV, false);
+	/* Nobody but the kernel changes the files, and it knows what it did.
+	 * If a new mtime made it drop its pages, they could be read again
+	 * while a write(2) to them is on its way: old bytes (fsx -b) */
+	want(conn, FUSE_CAP_AUTO_INVAL_DATA, false);
+	want(conn, FUSE_CAP_EXPLICIT_INVAL_DATA, true);
 	/* order, caller and ranges of each write must be seen */
 	want(conn, FUSE_CAP_WRITEBACK_CACHE, false);
 	want(conn, FUSE_CAP_SPLICE_READ, false);
@@ -163,6 +169,16 @@ void op_reply_entry(fuse_req_t req, int r, const struct fuse_entry_param *e)
 		fuse_reply_err(req, -r);
 	else if (fuse_reply_entry(req, e) < 0 && e->ino)
 		inode_forget(e->ino, 1); /* the kernel did not take it */
+}
+
+bool op_pages_written(struct inode *i)
+{
+	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+	if (pthread_mutex_trylock(&one) != 0)
+		return false;
+	int r = fuse_lowlevel_notify_inval_inode(session, inode_id(i), 0, 0);
+	pthread_mutex_unlock(&one);
+	return r == 0;
 }
 
 void op_setid_check(struct inode *i, int fd)

@@ -3,7 +3,7 @@
 # our libraries and run by tests/run.
 helpers = tests/treecmp tests/churn tests/proxy tests/blob \
 	tests/fscheck tests/benchtool tests/fsbench tests/opdrive \
-	tests/secprobe tests/swapper tests/passprobe tests/journalbench
+	tests/secprobe tests/swapper tests/passprobe tests/fsx tests/journalbench
 check_PROGRAMS += $(helpers)
 tests_treecmp_SOURCES = tests/treecmp.c
 tests_treecmp_LDADD = lib/base/libbase.a
@@ -19,6 +19,8 @@ tests_fscheck_SOURCES = tests/fscheck.c tests/fscheck-data.c \
 	tests/fscheck-nameless.c tests/fscheck-dirs.c tests/fscheck-acl.c \
 	tests/fscheck-locks.c tests/fscheck.h
 
+tests_fsx_SOURCES = tests/fsx.c tests/fsx-handles.c tests/fsx-model.c \
+	tests/fsx.h
 tests_passprobe_SOURCES = tests/passprobe.c
 tests_swapper_SOURCES = tests/swapper.c
 tests_secprobe_SOURCES = tests/secprobe.c tests/secprobe-setid.c \
@@ -68,6 +70,10 @@ soak: all all-tests
 			--lower $$fs || exit 1; \
 	done
 
+	SOAK=60 TEST_TIMEOUT=7200 $(bash_program) '$(srcdir)/tests/run' \
+		--build . --only shell t-fsx
+	BUILD=$$PWD $(bash_program) '$(srcdir)/tests/stress.sh'
+
 # a foreign suite: make pjdfstest PJDFSTEST=folder-with-it
 pjdfstest: all all-tests
 	BUILD=$$PWD $(bash_program) '$(srcdir)/tests/pjdfstest.sh' \
@@ -76,7 +82,7 @@ pjdfstest: all all-tests
 .PHONY: all-tests bench soak pjdfstest
 
 EXTRA_DIST += tests/run tests/functions.sh tests/property.sh tests/lower.sh \
-	tests/pjdfstest.sh \
+	tests/pjdfstest.sh tests/stress.sh \
 	.ci/run \
 	$(wildcard $(srcdir)/tests/lib/*.sh) \
 	$(wildcard $(srcdir)/tests/t-*.sh) \
