@@ -99,8 +99,6 @@ unsigned shared_take(struct shared *s, struct record *out, unsigned max,
 void shared_taken(struct shared *s);
 /* shared_wait - sleep until a record is put, at most `timeout_ms`. */
 void shared_wait(struct shared *s, int timeout_ms);
-/* shared_nap - sleep so long, whatever is put: nobody need wake the taker. */
-void shared_nap(struct shared *s, int timeout_ms);
 /* shared_leftovers - intents of a dead worker, as UNSURE records; each to be
  * record_done'd; up to SHARED_THREADS. Only when no worker runs. */
 unsigned shared_leftovers(struct shared *s, struct record *out);

@@ -1,7 +1,7 @@
 /*
  * journalbench - what the journal costs an operation of the overlay
  *
- *	journalbench DIR COUNT
+ *	journalbench DIR COUNT PACE
  *
  * The overlay's own calls around the one lower call, in process, without
  * FUSE: who did it, order locks, intent, record. A writer thread takes the
@@ -9,8 +9,8 @@
  * call itself is left out. Prints "OPERATION MEDIAN MEAN UNIT" a line, of
  * COUNT operations each, less what reading the clock takes.
  *
- * Operations come PACE_NS apart, as round trips let them: so the writer falls
- * asleep between them and must be woken, which back to back happens rarely.
+ * PACE ns lie between two operations. With 0 the writer is awake most of the
+ * time; with 40000, a round trip, it falls asleep and must be woken.
  */
 #include "confdefs.h"
 
@@ -31,12 +31,11 @@
 #include "journal.h"
 #include "shared.h"
 
-#define PACE_NS 40000
-
 static struct inode *dir, *file;
 static struct fhandle file_fh;
 static struct stat file_st;
 static int file_fd;
+static int64_t pace_ns;
 
 static void check(int r, const char *what)
 {
@@ -156,7 +155,7 @@ static struct cost measure(long n, void (*op)(void), void (*after)(void))
 	if (!took)
 		abort();
 	for (long k = 0; k < n; k++) {
-		pause_ns(PACE_NS);
+		pause_ns(pace_ns);
 		int64_t start = clock_mono_ns();
 		op();
 		took[k] = clock_mono_ns() - start;
@@ -206,7 +205,7 @@ static void settles(long n)
 		abort();
 	for (long k = 0; k < n; k++) {
 		create();
-		pause_ns(PACE_NS);
+		pause_ns(pace_ns);
 		int64_t start = clock_mono_ns();
 		settle();
 		took[k] = clock_mono_ns() - start;
@@ -247,11 +246,12 @@ int main(int argc, char **argv)
 	struct shared *shared;
 	uint64_t first;
 	int fd;
-	long n = argc == 3 ? atol(argv[2]) : 0;
+	long n = argc == 4 ? atol(argv[2]) : 0;
 	if (n <= 0) {
-		fputs("usage: journalbench DIR COUNT\n", stderr);
+		fputs("usage: journalbench DIR COUNT PACE\n", stderr);
 		return 2;
 	}
+	pace_ns = atol(argv[3]);
 	int root_fd = lower_begin(argv[1]);
 	char *state = argv[1];
 	check(journal_open(state, JOURNAL_CREATE, &journal), "journal");

@@ -346,14 +346,6 @@ void shared_wait(struct shared *s, int timeout_ms)
 	atomic_store(&ring->put_sleep, 0);
 }
 
-void shared_nap(struct shared *s, int timeout_ms)
-{
-	struct ring *ring = &s->mem->ring;
-	uint32_t seen = atomic_load(&ring->put_word);
-	if (!atomic_exchange(&s->poked, 0))
-		futex_wait(&ring->put_word, seen, timeout_ms * NS_PER_MS);
-}
-
 void ring_poke(struct shared *s)
 {
 	atomic_store(&s->poked, 1);

@@ -1,14 +1,10 @@
 /*
  * The thread that moves records from the ring into the database.
  *
- * wait, take, one transaction, taken, wake the sync process. Records stay in
- * the ring until the commit; killed at any point, the writer loses none.
- *
- * Whoever changes something must not pay for the writer. To wake it costs
- * 5 to 15 µs, ten times what the record itself takes (tests/journalbench). So
- * only the first change after a while wakes it. After a batch it is not
- * asleep but naps: for a millisecond at a time the next batch gathers, which
- * makes one transaction of what would have been many.
+ * wait, take, one transaction, taken, wake the sync process. There is no
+ * delay of its own: while one batch is being committed the next one gathers,
+ * so batches grow by themselves when there is much to do. Records stay in the
+ * ring until the commit; killed at any point, the writer loses none.
  *
  * When the database cannot be written, the batch is tried again each second
  * until it can; meanwhile the ring takes what comes (ring.c).
@@ -31,9 +27,7 @@
 
 #define WRITER_BATCH      4096u
 #define PRUNE_INTERVAL_NS (60 * NS_PER_S)
-#define NAP_MS            1
-#define NAPS              50    /* in vain, then it sleeps … */
-#define IDLE_MS           60000 /* … for pruning; records wake it */
+#define IDLE_MS           60000 /* for pruning; records wake it */
 #define STOP_TRIES        3
 
 struct journal_writer {
@@ -107,19 +101,9 @@ static void writer_prune(struct journal_writer *w)
 		w->prune_ns = now + PRUNE_INTERVAL_NS;
 }
 
-/* writer_rest - `naps` have been in vain since the last record. */
-static void writer_rest(struct journal_writer *w, unsigned naps)
-{
-	if (naps < NAPS)
-		shared_nap(w->s, NAP_MS);
-	else
-		shared_wait(w->s, IDLE_MS);
-}
-
 static void *writer_loop(void *arg)
 {
 	struct journal_writer *w = arg;
-	unsigned naps = NAPS;
 	ring_pay_gap(w->s);
 	for (;;) {
 		bool stop = w->stop, overflow;
@@ -135,15 +119,14 @@ static void *writer_loop(void *arg)
 			break;
 		if (n > 0 || overflow)
 			shared_taken(w->s);
-		if (n > 0)
+		if (n > 0) {
 			writer_wake(w);
-		else if (stop)
+			continue;
+		}
+		if (stop)
 			break;
-		else
-			writer_prune(w);
-		naps = n > 0 ? 0 : naps + 1;
-		if (n < WRITER_BATCH && !stop)
-			writer_rest(w, naps);
+		writer_prune(w);
+		shared_wait(w->s, IDLE_MS);
 	}
 	return NULL;
 }
