@@ -48,26 +48,27 @@ static const struct {
 
 /* takes_name - path names the object from now on: one more name, when it has
  * others, else none that must be known. */
-static void takes_name(struct engine *e, const struct action *a)
+static void takes_name(struct engine *e, const struct action *a,
+		       uint64_t step)
 {
 	const char **names;
 
 	if (links_is(e->links, a->path, &a->rec->obj))
 		return;
 	links_del(e->links, a->path);
-	if (links_other(e->links, &a->rec->obj, a->path, &names) > 0)
-		links_add(e->links, &a->rec->obj, a->path);
+	if (links_other(e->links, &a->rec->obj, a->path, step, &names) > 0)
+		links_add(e->links, &a->rec->obj, a->path, step);
 	free(names);
 }
 
-void batch_sending(struct engine *e, const struct action *a)
+void batch_sending(struct engine *e, const struct action *a, uint64_t step)
 {
 	switch (a->kind) {
 	case ACT_LINK:
 		plan_memory_linked(e->memory, &a->rec->obj);
 		break;
 	case ACT_NAME:
-		links_add(e->links, &a->rec->obj, a->path);
+		links_add(e->links, &a->rec->obj, a->path, step);
 		break;
 	case ACT_EXCHANGE:
 		links_swap(e->links, a->path, a->path2);
@@ -80,7 +81,7 @@ void batch_sending(struct engine *e, const struct action *a)
 		break;
 	case ACT_SYMLINK:
 	case ACT_PUT:
-		takes_name(e, a);
+		takes_name(e, a, step);
 		break;
 	default:
 		break;
@@ -99,16 +100,19 @@ static int push_action(struct engine *e, const struct action *a)
 			engine_touch_parent(e, a->path2);
 	}
 	if (a->kind == ACT_MKDIR ||
-	    (a->kind == ACT_SETATTR && S_ISDIR(a->rec->mode))) {
-		CLEANUP_FREE char *inside = path_join(a->path, "x");
-		engine_touch_parent(e, inside);
-	}
+	    (a->kind == ACT_SETATTR && S_ISDIR(a->rec->mode)))
+		engine_touch(e, a->path);
 	r = engine_push(e, steps_of[a->kind].step, a->path,
 			two ? a->path2 : NULL, &a->rec->obj, (void *)a);
 	if (r == 0 && a->tree)
 		r = engine_moved(e, a->path, a->path2);
-	if (r == 0 && a->kind == ACT_EXCHANGE)
+	if (r == 0 && a->kind == ACT_EXCHANGE) {
 		r = engine_swapped(e, a->path, a->path2);
+		/* xfs gives folders that change their parents the time of the
+		 * exchange (xfs_cross_rename, seen on Linux 6.18) */
+		engine_touch(e, a->path);
+		engine_touch(e, a->path2);
+	}
 	return r;
 }
 
@@ -207,9 +211,10 @@ static int redo_failed(struct engine *e, const struct plan *plan, uint64_t seq)
 static int run_state(struct engine *e, const struct action *a, uint64_t seq)
 {
 	const char **names = NULL;
-	unsigned n = a->kind == ACT_OBJECT ? links_other(e->links, &a->rec->obj,
-							 a->path, &names)
-					   : 0;
+	unsigned n = a->kind == ACT_OBJECT
+			     ? links_other(e->links, &a->rec->obj, a->path,
+					   UINT64_MAX, &names)
+			     : 0;
 	int r = 0;
 
 	/* reconcile changes the set that the names belong to */

@@ -55,12 +55,17 @@ static void set_clear(struct text_set **set)
 	set_del(set, t);
 }
 
+void engine_touch(struct engine *e, const char *path)
+{
+	set_add(&e->touched, path);
+}
+
 void engine_touch_parent(struct engine *e, const char *path)
 {
 	CLEANUP_FREE char *parent = path_parent(path);
 
 	if (*path)
-		set_add(&e->touched, parent);
+		engine_touch(e, parent);
 }
 
 void engine_count(struct engine *e, const char *kind, const char *path)
@@ -107,7 +112,7 @@ static void doubt_links(struct engine *e, const struct step *s)
 	if (s->kind != STEP_PUT && s->kind != STEP_SYMLINK &&
 	    s->kind != STEP_LINK)
 		return;
-	n = links_other(e->links, &s->obj, "", &names);
+	n = links_other(e->links, &s->obj, "", UINT64_MAX, &names);
 	for (unsigned i = 0; i < n; i++) {
 		CLEANUP_FREE char *name = strdup(names[i]);
 		set_add(&e->failed, name);
@@ -156,12 +161,12 @@ static void step_sending(void *arg, const struct step *s)
 	unsigned n;
 
 	if (s->tag)
-		batch_sending(e, s->tag);
+		batch_sending(e, s->tag, s->number);
 	if (s->kind != STEP_PUT && s->kind != STEP_SYMLINK &&
 	    s->kind != STEP_LINK)
 		return;
 	/* its other names are made anew, in their folders */
-	n = links_other(e->links, &s->obj, s->path, &names);
+	n = links_other(e->links, &s->obj, s->path, s->number, &names);
 	for (unsigned i = 0; i < n; i++)
 		engine_touch_parent(e, names[i]);
 	free(names);

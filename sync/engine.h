@@ -56,6 +56,8 @@ struct engine {
 };
 
 /* ---- engine.c ---- */
+/* engine_touch - if `path` is a folder, its times are to be set. */
+void engine_touch(struct engine *e, const char *path);
 void engine_touch_parent(struct engine *e, const char *path);
 int engine_push(struct engine *e, enum step_kind kind, const char *path,
 		const char *path2, const struct fhandle *obj, void *tag);
@@ -89,10 +91,10 @@ int reconcile(struct engine *e, const char *path, enum strictness strict,
 	      bool deep);
 
 /* ---- batch.c ---- */
-/* batch_sending - the action is about to take effect on the replica: the table
+/* batch_sending - the action, as this step, is about to take effect on the replica: the table
  * of hard links follows. An upload reaches the names that its object has at
  * that moment, not those that a later action will give it. */
-void batch_sending(struct engine *e, const struct action *a);
+void batch_sending(struct engine *e, const struct action *a, uint64_t step);
 /* batch_run - the next records; *ret_some is false when there were none. */
 int batch_run(struct engine *e, bool *ret_some);
 /* batch_parked - retry what is due. */

@@ -202,7 +202,8 @@ static void step_link(struct step *s, const char *from, const char *to)
 void step_link_names(struct step *s)
 {
 	const char **names;
-	unsigned n = links_other(s->exec->cfg.links, &s->obj, s->path, &names);
+	unsigned n = links_other(s->exec->cfg.links, &s->obj, s->path,
+				 s->number, &names);
 
 	for (unsigned i = 0; i < n; i++) {
 		if (!s->path2 || strcmp(names[i], s->path2) != 0)
@@ -252,8 +253,8 @@ static void send_link(struct step *s)
 	step_link(s, s->path, s->path2);
 	if (!links_is(x->cfg.links, s->path, &s->obj))
 		step_link_names(s);
-	links_add(x->cfg.links, &s->obj, s->path);
-	links_add(x->cfg.links, &s->obj, s->path2);
+	links_add(x->cfg.links, &s->obj, s->path, s->number);
+	links_add(x->cfg.links, &s->obj, s->path2, s->number);
 	step_answered(s);
 }
 
@@ -452,6 +453,7 @@ int exec_push(struct exec *x, enum step_kind kind, const char *path,
 			   .path = strdup(path),
 			   .path2 = path2 ? strdup(path2) : NULL,
 			   .exec = x,
+			   .number = ++x->n_pushed,
 			   .fd = -1,
 			   .tag = tag};
 	if (obj)
@@ -466,6 +468,11 @@ int exec_push(struct exec *x, enum step_kind kind, const char *path,
 	while (r == 0 && x->n_live > QUEUE_MAX)
 		r = run(x, true);
 	return r;
+}
+
+uint64_t exec_next(const struct exec *x)
+{
+	return x->n_pushed + 1;
 }
 
 int exec_drain(struct exec *x)

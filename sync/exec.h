@@ -58,6 +58,7 @@ struct step {
 	/* the executor's */
 	struct exec *exec;
 	struct step *next;
+	uint64_t number; /* counted from 1, as they are pushed */
 	int phase;
 	unsigned pending; /* requests without an answer */
 	unsigned retries;
@@ -99,6 +100,8 @@ void exec_free(struct exec *x);
 /* exec_push - a copy of path and path2 is taken. May pump. */
 int exec_push(struct exec *x, enum step_kind kind, const char *path,
 	      const char *path2, const struct fhandle *obj, void *tag);
+/* exec_next - the number that the next step will have. */
+uint64_t exec_next(const struct exec *x);
 /* exec_drain - until all steps are finished. -ENOTCONN, -ECANCELED when
  * stop_fd became readable. */
 int exec_drain(struct exec *x);
@@ -118,6 +121,7 @@ struct exec {
 						* head may start over */
 	unsigned n_active;
 	unsigned n_live; /* steps pushed and not finished */
+	uint64_t n_pushed;
 	uint64_t n_stage;
 };
 
@@ -129,8 +133,10 @@ void step_fail(struct step *s, int error);
 void step_answered(struct step *s);
 /* done function for requests whose status is all that matters */
 void step_done(void *arg, const struct remote_reply *reply);
-/* step_link_names - the other names that the replica has of the object follow
- * the step's path, or the link would be broken. */
+/* step_link_names - the other names that the replica has of the object by then
+ * follow the step's path, or the link would be broken. Not those that later
+ * steps are to make: their folders may still be something else, such as a
+ * symbolic link that leads out of the replica. */
 void step_link_names(struct step *s);
 /* attributes of `st`, as far as they are carried: owner and mode, times */
 struct remote_attr attr_owner(const struct stat *st);

@@ -13,6 +13,7 @@
 struct name {
 	char *path;
 	struct fhandle obj;
+	uint64_t since;	   /* the step that makes it a name */
 	struct name *next; /* of the same object */
 	UT_hash_handle hh;
 };
@@ -58,7 +59,8 @@ static void note(struct links *l, const char *path, const struct fhandle *obj)
 		c->obj = *obj;
 }
 
-static void insert(struct links *l, const struct fhandle *obj, const char *path)
+static void insert(struct links *l, const struct fhandle *obj, const char *path,
+		   uint64_t since)
 {
 	struct name *n = calloc(1, sizeof(*n));
 	struct object *o = object_find(l, obj);
@@ -67,6 +69,7 @@ static void insert(struct links *l, const struct fhandle *obj, const char *path)
 		abort();
 	n->path = strdup(path);
 	n->obj = *obj;
+	n->since = since;
 	HASH_ADD_KEYPTR(hh, l->by_path, n->path, strlen(n->path), n);
 	if (!o) {
 		o = calloc(1, sizeof(*o));
@@ -118,7 +121,7 @@ int links_open(struct journal *j, int64_t replica, struct links **ret)
 	l->j = j;
 	l->replica = replica;
 	for (unsigned i = 0; i < n; i++)
-		insert(l, &rows[i].obj, rows[i].path);
+		insert(l, &rows[i].obj, rows[i].path, 0);
 	links_free(rows, n);
 	*ret = l;
 	return 0;
@@ -152,7 +155,8 @@ void links_close(struct links *l)
 	free(l);
 }
 
-void links_add(struct links *l, const struct fhandle *obj, const char *path)
+void links_add(struct links *l, const struct fhandle *obj, const char *path,
+	       uint64_t since)
 {
 	struct name *n = name_find(l, path);
 
@@ -160,7 +164,7 @@ void links_add(struct links *l, const struct fhandle *obj, const char *path)
 		return;
 	if (n)
 		drop(l, n);
-	insert(l, obj, path);
+	insert(l, obj, path, since);
 	note(l, path, obj);
 }
 
@@ -198,14 +202,14 @@ void links_move(struct links *l, const char *from, const char *to)
 		if (!path_is_below(n->path, from))
 			continue;
 		char *path = path_rebase(n->path, from, to);
-		insert(&moved, &n->obj, path);
+		insert(&moved, &n->obj, path, n->since);
 		free(path);
 		note(l, n->path, NULL);
 		drop(l, n);
 	}
 	HASH_ITER(hh, moved.by_path, n, tmp)
 	{
-		links_add(l, &n->obj, n->path);
+		links_add(l, &n->obj, n->path, n->since);
 		drop(&moved, n);
 	}
 }
@@ -235,14 +239,14 @@ bool links_same(const struct links *l, const char *a, const char *b)
 }
 
 unsigned links_other(const struct links *l, const struct fhandle *obj,
-		     const char *path, const char ***ret)
+		     const char *path, uint64_t at, const char ***ret)
 {
 	struct object *o = object_find(l, obj);
 	unsigned n = 0;
 
 	*ret = NULL;
 	for (struct name *a = o ? o->names : NULL; a; a = a->next) {
-		if (strcmp(a->path, path) == 0)
+		if (a->since > at || strcmp(a->path, path) == 0)
 			continue;
 		*ret = reallocarray(*ret, n + 1, sizeof(**ret));
 		if (!*ret)

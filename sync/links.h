@@ -9,6 +9,7 @@
  */
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "memo.h"
 
@@ -16,7 +17,10 @@ struct links;
 
 int links_open(struct journal *j, int64_t replica, struct links **ret);
 void links_close(struct links *l);
-void links_add(struct links *l, const struct fhandle *obj, const char *path);
+/* links_add - `path` is a name of `obj` from step `since` of the executor on
+ * (0: it is already): reconcile knows names before the replica has them. */
+void links_add(struct links *l, const struct fhandle *obj, const char *path,
+	       uint64_t since);
 /* links_del - `path` is not a name of it any more. */
 void links_del(struct links *l, const char *path);
 /* links_del_tree - nothing at `path` or below it is known any more. */
@@ -30,10 +34,11 @@ bool links_is(const struct links *l, const char *path,
 	      const struct fhandle *obj);
 /* links_same - both are names of one object. */
 bool links_same(const struct links *l, const char *a, const char *b);
-/* links_other - the names of `obj` but for `path`; array of borrowed strings
- * owned by the caller. Returns how many. */
+/* links_other - the names of `obj` but for `path` that are names at step `at`
+ * (UINT64_MAX: all); array of borrowed strings owned by the caller. Returns
+ * how many. */
 unsigned links_other(const struct links *l, const struct fhandle *obj,
-		     const char *path, const char ***ret);
+		     const char *path, uint64_t at, const char ***ret);
 int links_save(struct links *l);
 
 #endif

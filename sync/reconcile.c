@@ -122,11 +122,11 @@ static int link_name(struct engine *e, const char *path, const struct stat *st,
 		links_del(e->links, path);
 	if (st->st_nlink == 1 || links_is(e->links, path, obj))
 		return 0;
-	unsigned n = links_other(e->links, obj, path, &names);
+	unsigned n = links_other(e->links, obj, path, UINT64_MAX, &names);
 	CLEANUP_FREE char *first = n ? strdup(names[0]) : NULL;
 	free(names);
 	links_del(e->links, path);
-	links_add(e->links, obj, path);
+	links_add(e->links, obj, path, exec_next(e->exec));
 	*ret_other = first;
 	if (!first || !may_link)
 		return 0;
@@ -193,8 +193,7 @@ static int put_dir(struct engine *e, int fd, const char *path,
 		engine_touch_parent(e, path);
 		r = engine_push(e, STEP_MKDIR, path, NULL, obj, NULL);
 	}
-	CLEANUP_FREE char *inside = path_join(path, "x");
-	engine_touch_parent(e, inside);
+	engine_touch(e, path);
 	if (r < 0 || (a && !deep))
 		return r;
 	/* the walk learns them anew, and links them again */

@@ -2,6 +2,7 @@
  * swapper - a symbolic link is swapped in while somebody works.
  *
  *	swapper ROOT OUTSIDE SECONDS UID
+ *	swapper A B - exchange them, once
  *
  * In ROOT there are the folder "dir" and "link", a symbolic link to OUTSIDE.
  * One process exchanges their names all the time. Two others do everything to
@@ -197,6 +198,9 @@ int main(int argc, char **argv)
 	int root = argc == 5 ? open(argv[1], O_RDONLY | O_DIRECTORY) : -1;
 	uid_t uid = argc == 5 ? (uid_t)atoi(argv[4]) : 0;
 
+	if (argc == 3)
+		return renameat2(AT_FDCWD, argv[1], AT_FDCWD, argv[2],
+				 RENAME_EXCHANGE) != 0;
 	if (root < 0 || done == MAP_FAILED || fchdir(root) ||
 	    symlinkat(argv[2], root, "link") || mkdirat(root, "dir", 0755) ||
 	    fchownat(root, "dir", uid, uid, 0) || fchmod(root, 01777)) {

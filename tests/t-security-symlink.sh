@@ -21,8 +21,21 @@ untouched() {
 		{ cat "$T/difference"; fail "outside was touched $1"; }
 }
 
+# folders that are links on a replica that is taken over, and a file with a
+# name in each of them: the upload ends when all names are known
 pipe_replicas 1
-check "mount" mount_tree "${REPLICAS[@]}"
+head -c 30000000 /dev/zero | tr '\0' x >"$T/tree/one" &&
+	for i in 1 2 3 4 5 6; do
+		mkdir "$T/tree/folder$i" &&
+			ln "$T/tree/one" "$T/tree/folder$i/linked" &&
+			ln -s ../outside "$T/replica1/folder$i" || fail "links"
+	done
+check "mount" mount_tree "${REPLICAS[@]}" --adopt
+check "wait" synced
+untouched "by names that are still to be made"
+check "same" same "$T/replica1"
+rm -r "$T/tree/one" "$T/tree"/folder? || fail "rm"
+
 "$HELPERS/swapper" "$T/plain" "$T/outside" 1 65534 || fail "on a plain folder"
 untouched "by the test itself"
 "$HELPERS/swapper" "$T/tree" "$T/outside" 5 65534 || fail "on the mount"
