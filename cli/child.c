@@ -14,6 +14,7 @@
 struct child_options {
 	char *state_dir, *log_file, *without;
 	uint64_t fuse_fd, lower_fd, shared_fd, wake_fd;
+	uint64_t delta_above;
 	int64_t history_ns, settle_idle_ns, settle_age_ns;
 	bool debug;
 };
@@ -37,6 +38,7 @@ static bool child_parse(const char *command, const char *ident, int argc,
 		{"history", "SPAN", OPTION_SPAN, &o->history_ns, ""},
 		{"settle-idle", "SPAN", OPTION_SPAN, &o->settle_idle_ns, ""},
 		{"settle-age", "SPAN", OPTION_SPAN, &o->settle_age_ns, ""},
+		{"delta-above", "BYTES", OPTION_COUNT, &o->delta_above, ""},
 		{"without", "LIST", OPTION_TEXT, &o->without, ""},
 		{"debug", NULL, OPTION_FLAG, &o->debug, ""},
 		{0},
@@ -89,6 +91,7 @@ int cmd_sync(int argc, char **argv)
 		.lower_fd = (int)o.lower_fd,
 		.shared_fd = (int)o.shared_fd,
 		.wake_fd = (int)o.wake_fd,
+		.delta_above = o.delta_above,
 	};
 	return sync_main(&cfg);
 }

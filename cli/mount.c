@@ -179,8 +179,9 @@ static int check_tree(const struct settings *s)
 	int mount_id;
 	if (name_to_handle_at(AT_FDCWD, s->root, &handle.h, &mount_id, 0) < 0)
 		return fail("the file system of %s cannot name files by handle "
-			    "(%s): use ext4, xfs, btrfs or tmpfs below, or an "
-			    "overlayfs mounted with nfs_export=on,index=on",
+			    "(%s): use ext4, xfs, btrfs or tmpfs below (in a "
+			    "container: a volume), or an overlayfs mounted "
+			    "with nfs_export=on,index=on",
 			    s->root, strerror(errno));
 	return 0;
 }
@@ -390,6 +391,7 @@ static int run(const struct mount_job *job, int ready_fd, const char *log_file)
 		.history_ns = s->history_ns,
 		.settle_idle_ns = s->settle_idle_ns,
 		.settle_age_ns = s->settle_age_ns,
+		.delta_above = s->delta_above,
 		.without = s->without,
 	};
 	return supervisor_run(&cfg);

@@ -153,6 +153,8 @@ static void start_sync(struct supervisor *s)
 	spawn_fd(&sp, "--lower-fd", s->lower_fd);
 	spawn_fd(&sp, "--shared-fd", s->shared_fd);
 	spawn_fd(&sp, "--wake-fd", s->wake_fd);
+	spawn_arg(&sp, "--delta-above=%llu",
+		  (unsigned long long)s->cfg->delta_above);
 	if (s->cfg->log_file)
 		spawn_arg(&sp, "--log-file=%s", s->cfg->log_file);
 	if (s->cfg->debug)

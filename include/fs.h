@@ -40,6 +40,7 @@ struct supervisor_config {
 	int64_t history_ns;
 	int64_t settle_idle_ns;/* see struct worker_config */
 	int64_t settle_age_ns;
+	uint64_t delta_above;  /* see struct sync_config */
 	const char *without;   /* as for features_parse; NULL: none */
 };
 

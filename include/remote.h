@@ -201,6 +201,12 @@ void remote_send_readdir(struct remote *r, const struct remote_handle *h,
 			 remote_done_fn *fn, void *arg);
 void remote_send_fsync(struct remote *r, const struct remote_handle *h,
 		       remote_done_fn *fn, void *arg);
+/* Bytes of one open file into another, by the server; len > 0. What is missing
+ * in `from` is not copied, and that is no error (seen with OpenSSH 9.2). */
+void remote_send_copy_data(struct remote *r, const struct remote_handle *from,
+			   uint64_t off, uint64_t len,
+			   const struct remote_handle *to,
+			   remote_done_fn *fn, void *arg);
 void remote_send_statvfs(struct remote *r, const char *path,
 			 remote_done_fn *fn, void *arg);
 

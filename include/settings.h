@@ -31,13 +31,14 @@ struct settings {
 	int64_t history_ns;
 	int64_t settle_idle_ns;
 	int64_t settle_age_ns;
+	uint64_t delta_above; /* bytes; UINT64_MAX: never */
 	char *without; /* NULL: none; see features_parse in fs.h */
 	struct settings_replica *replicas;
 	unsigned n_replicas;
 };
 
 /* settings_init - the defaults: history 90 d, settle-idle 5 min, settle-age
- * 1 h. */
+ * 1 h, delta-above 1 MiB. */
 void settings_init(struct settings *s);
 void settings_done(struct settings *s);
 

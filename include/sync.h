@@ -7,6 +7,7 @@
  */
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "remote.h"
 
@@ -16,6 +17,8 @@ struct sync_config {
 	int shared_fd; /* struct shared */
 	int wake_fd;   /* eventfd: written after each commit, and when the list
 			* of replicas has changed */
+	uint64_t delta_above; /* of larger files only what changed travels,
+			       * bytes; UINT64_MAX: never */
 };
 
 /* sync_main - runs until SIGTERM. Returns the exit status of the process. */

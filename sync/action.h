@@ -40,6 +40,8 @@ struct action {
 	enum action_kind kind;
 	bool fresh;              /* PUT, SYMLINK: nothing is at path before */
 	bool absent;             /* PUT: the replica has no name of obj before */
+	bool update;             /* PUT: path has an older content of obj, and
+				  * no action before has to do with them */
 	bool tree;               /* RENAME: of a directory */
 	bool deep;               /* RECONCILE: and all below it */
 	enum strictness strict;  /* RECONCILE, OBJECT */

@@ -102,8 +102,12 @@ static int push_action(struct engine *e, const struct action *a)
 	if (a->kind == ACT_MKDIR ||
 	    (a->kind == ACT_SETATTR && S_ISDIR(a->rec->mode)))
 		engine_touch(e, a->path);
-	r = engine_push(e, steps_of[a->kind].step, a->path,
-			two ? a->path2 : NULL, &a->rec->obj, (void *)a);
+	if (a->update)
+		r = exec_push_update(e->exec, a->path, &a->rec->obj, e->cursor,
+				     (void *)a);
+	else
+		r = engine_push(e, steps_of[a->kind].step, a->path,
+				two ? a->path2 : NULL, &a->rec->obj, (void *)a);
 	if (r == 0 && a->tree)
 		r = engine_moved(e, a->path, a->path2);
 	if (r == 0 && a->kind == ACT_EXCHANGE) {
@@ -311,6 +315,17 @@ static void touch_folders(struct engine *e, const struct record *records,
 	}
 }
 
+/* trust_contents - what the replica has is an older content than the cursor
+ * says, if its last upload was given up. Before the records are noted. */
+static void trust_contents(const struct engine *e, struct plan *plan)
+{
+	for (unsigned i = 0; i < plan->n; i++) {
+		struct action *a = &plan->actions[i];
+		if (a->update && stale_has(e->stale, &a->rec->obj))
+			a->update = false;
+	}
+}
+
 int batch_run(struct engine *e, bool *ret_some)
 {
 	struct record *records = calloc(BATCH_MAX, sizeof(*records));
@@ -333,6 +348,7 @@ int batch_run(struct engine *e, bool *ret_some)
 			e->inflight = last;
 		}
 		touch_folders(e, records, plan.used);
+		trust_contents(e, &plan);
 		for (unsigned i = 0; i < plan.used; i++)
 			stale_record(e->stale, &records[i]);
 		if (r >= 0)

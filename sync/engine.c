@@ -218,6 +218,7 @@ int engine_start(struct engine *e)
 					.lower_fd = e->cfg->lower_fd,
 					.stop_fd = e->stop_fd,
 					.chown_ok = e->chown_ok,
+					.delta_above = e->cfg->delta_above,
 					.sending = step_sending,
 					.finished = step_finished,
 					.uncarried = uncarried,

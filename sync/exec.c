@@ -40,6 +40,7 @@ static void step_free(struct step *s)
 	free(s->path2);
 	free(s->stage);
 	free(s->target);
+	free(s->ranges);
 	free(s);
 }
 
@@ -441,8 +442,9 @@ static int run(struct exec *x, bool wait)
 	return r < 0 ? -ENOTCONN : 0;
 }
 
-int exec_push(struct exec *x, enum step_kind kind, const char *path,
-	      const char *path2, const struct fhandle *obj, void *tag)
+static int push(struct exec *x, enum step_kind kind, const char *path,
+		const char *path2, const struct fhandle *obj, uint64_t since,
+		void *tag)
 {
 	struct step *s = calloc(1, sizeof(*s));
 	int r = 0;
@@ -455,6 +457,7 @@ int exec_push(struct exec *x, enum step_kind kind, const char *path,
 			   .exec = x,
 			   .number = ++x->n_pushed,
 			   .fd = -1,
+			   .since = since,
 			   .tag = tag};
 	if (obj)
 		s->obj = *obj;
@@ -468,6 +471,18 @@ int exec_push(struct exec *x, enum step_kind kind, const char *path,
 	while (r == 0 && x->n_live > QUEUE_MAX)
 		r = run(x, true);
 	return r;
+}
+
+int exec_push(struct exec *x, enum step_kind kind, const char *path,
+	      const char *path2, const struct fhandle *obj, void *tag)
+{
+	return push(x, kind, path, path2, obj, 0, tag);
+}
+
+int exec_push_update(struct exec *x, const char *path,
+		     const struct fhandle *obj, uint64_t since, void *tag)
+{
+	return push(x, STEP_PUT, path, NULL, obj, since, tag);
 }
 
 uint64_t exec_next(const struct exec *x)

@@ -67,6 +67,13 @@ struct step {
 	struct stat st;
 	int fd;
 	uint64_t off, hole_end, mark;
+	uint64_t since; /* PUT: path has the content as of this record; 0: no */
+	bool delta;     /* … and only `ranges` travel */
+	struct range *ranges; /* owned */
+	uint32_t n_ranges;
+	bool source_asked; /* the old content is being opened */
+	struct remote_handle source;
+	uint64_t source_size;
 	struct remote_handle handle;
 	unsigned looks; /* at folders that lead to it, not answered yet */
 	bool astray;	/* one of them is no folder */
@@ -81,6 +88,7 @@ struct exec_config {
 	int lower_fd;
 	int stop_fd;   /* eventfd: readable when the thread is to end */
 	bool chown_ok; /* the login may change owners */
+	uint64_t delta_above; /* smaller files travel whole, bytes */
 	/* each step, in order, just before its visible part is sent */
 	void (*sending)(void *arg, const struct step *s);
 	/* each finished step, in the order of their ends; then it is freed */
@@ -100,6 +108,11 @@ void exec_free(struct exec *x);
 /* exec_push - a copy of path and path2 is taken. May pump. */
 int exec_push(struct exec *x, enum step_kind kind, const char *path,
 	      const char *path2, const struct fhandle *obj, void *tag);
+/* exec_push_update - a PUT of an object whose content as of record `since` (> 0)
+ * the replica has at `path`, when the step before is done and no step that is
+ * not has to do with path or object: only what changed need travel. */
+int exec_push_update(struct exec *x, const char *path,
+		     const struct fhandle *obj, uint64_t since, void *tag);
 /* exec_next - the number that the next step will have. */
 uint64_t exec_next(const struct exec *x);
 /* exec_drain - until all steps are finished. -ENOTCONN, -ECANCELED when
@@ -142,6 +155,21 @@ void step_link_names(struct step *s);
 struct remote_attr attr_owner(const struct stat *st);
 struct remote_attr attr_mode_times(const struct stat *st);
 
+/* exec_catch_up - wait until the journal has all records that there are now.
+ * Returns the number of the newest, or 0 when that took too long. */
+uint64_t exec_catch_up(struct step *s);
+
+/* delta.c: asks for the old content, when it is worth it */
+void delta_begin(struct step *s);
+void delta_end(struct step *s);
+/* delta_limit - how many of the next `len` bytes are alike; *ret_same: they are
+ * as in the old content. */
+uint64_t delta_limit(const struct step *s, uint64_t len, bool *ret_same);
+/* delta_copy - have at most `len` of the next bytes copied. */
+bool delta_copy(struct step *s, uint64_t len, remote_done_fn *done);
+
+/* upload_answered - one request of an upload, whatever came of it */
+void upload_answered(struct step *s);
 /* upload.c: begins, continues (true: something was sent), and publishes */
 void upload_begin(struct step *s);
 bool upload_feed(struct step *s);

@@ -1,5 +1,5 @@
 noinst_LIBRARIES += sync/libsync.a
-sync_libsync_a_SOURCES = sync/batch.c sync/engine.c sync/exec.c \
+sync_libsync_a_SOURCES = sync/batch.c sync/delta.c sync/engine.c sync/exec.c \
 	sync/links.c sync/lower.c sync/pathset.c sync/plan-build.c \
 	sync/plan-fold.c sync/plan-memory.c sync/plan.c sync/reconcile.c \
 	sync/replica.c sync/stage.c sync/stale.c sync/sync.c \

@@ -29,11 +29,20 @@ static void upload_end(struct step *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;
+	delta_end(s);
 	for (unsigned i = 0; i < x->n_active; i++) {
 		if (x->active[i] == s)
 			x->active[i] = x->active[--x->n_active];
 	}
 	s->phase = PHASE_READY;
+}
+
+void upload_answered(struct step *s)
+{
+	bool over = s->result != STEP_DONE && s->handle.len == 0;
+
+	if (--s->pending == 0 && (s->fd < 0 || over))
+		upload_end(s);
 }
 
 static void opened(void *arg, const struct remote_reply *reply)
@@ -46,8 +55,7 @@ static void opened(void *arg, const struct remote_reply *reply)
 		s->handle.len = reply->handle_len;
 		memcpy(s->handle.bytes, reply->handle, reply->handle_len);
 	}
-	if (--s->pending == 0 && s->result != STEP_DONE)
-		upload_end(s);
+	upload_answered(s);
 }
 
 static void prepared(void *arg, const struct remote_reply *reply)
@@ -56,8 +64,7 @@ static void prepared(void *arg, const struct remote_reply *reply)
 
 	if (reply->status < 0)
 		step_fail(s, reply->status);
-	if (--s->pending == 0 && s->fd < 0)
-		upload_end(s);
+	upload_answered(s);
 }
 
 /* what was begun and will not be published; nobody waits for the answer */
@@ -99,6 +106,7 @@ void upload_begin(struct step *s)
 	s->pending++;
 	remote_send_open(x->cfg.remote, s->stage,
 			 RO_WRITE | RO_CREATE | RO_TRUNC, 0600, opened, s);
+	delta_begin(s);
 }
 
 /* All data is sent: attributes and close. */
@@ -136,8 +144,9 @@ bool upload_feed(struct step *s)
 	static __thread uint8_t data[256 * 1024];
 	struct remote *r = s->exec->cfg.remote;
 	size_t n = remote_caps(r)->write_bytes;
+	bool same;
 
-	if (s->handle.len == 0 || s->fd < 0)
+	if (s->handle.len == 0 || s->fd < 0 || s->source_asked)
 		return false;
 	if (s->result != STEP_DONE || s->off >= (uint64_t)s->st.st_size) {
 		upload_attributes(s);
@@ -152,8 +161,13 @@ bool upload_feed(struct step *s)
 	if (start > (off_t)s->off)
 		s->off = (uint64_t)start;
 	n = n < sizeof(data) ? n : sizeof(data);
-	if (s->off + n > (uint64_t)s->st.st_size)
-		n = (size_t)((uint64_t)s->st.st_size - s->off);
+	uint64_t rest = s->off < (uint64_t)s->st.st_size
+				? (uint64_t)s->st.st_size - s->off
+				: 0;
+	uint64_t alike = delta_limit(s, rest, &same);
+	if (same && alike > 0)
+		return delta_copy(s, alike, prepared);
+	n = n < alike ? n : (size_t)alike;
 	ssize_t got = n ? pread(s->fd, data, n, (off_t)s->off) : 0;
 	if (got < 0) {
 		step_fail(s, -errno);
@@ -171,11 +185,10 @@ bool upload_feed(struct step *s)
 	return true;
 }
 
-/* Is it dirty, by the journal, once that knows all that has happened? */
-static bool is_dirty(struct step *s)
+uint64_t exec_catch_up(struct step *s)
 {
 	struct exec *x = s->exec;
-	uint64_t want = shared_last_seq(x->cfg.shared), have = 0, dirty;
+	uint64_t want = shared_last_seq(x->cfg.shared), have = 0;
 	int64_t end = clock_mono_ns() + CATCH_UP_NS;
 
 	while (journal_last_seq(x->cfg.journal, &have) == 0 && have < want &&
@@ -186,7 +199,16 @@ static bool is_dirty(struct step *s)
 		(unsigned long long)want, (unsigned long long)have,
 		(long long)((clock_mono_ns() - end + CATCH_UP_NS) / NS_PER_MS),
 		s->path);
-	return journal_is_dirty(x->cfg.journal, &s->obj, &dirty) == 1;
+	return have >= want ? have : 0;
+}
+
+/* Is it dirty, by the journal, once that knows all that has happened? */
+static bool is_dirty(struct step *s)
+{
+	uint64_t dirty;
+
+	exec_catch_up(s);
+	return journal_is_dirty(s->exec->cfg.journal, &s->obj, &dirty) == 1;
 }
 
 static bool unchanged(struct step *s)
@@ -221,8 +243,12 @@ bool upload_settled(struct step *s)
 	}
 	if (s->retries >= RETRIES_MAX)
 		return unchanged(s) ? true : (step_fail(s, -EAGAIN), true);
-	if (unchanged(s) && s->retries > 0)
-		return true; /* a twin of its hash is busy */
+	/* A twin of its hash is busy; unless a change was under way when the
+	 * ranges were asked for: then all of it must travel. */
+	if (unchanged(s) && s->retries > 0 && !s->since)
+		return true;
+	if (s->retries > 0)
+		s->since = 0;
 	s->retries++;
 	drop_stage(s);
 	s->phase = PHASE_NEW;

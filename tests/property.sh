@@ -23,6 +23,14 @@ property_rounds() {
 	say "$2 rounds of $3 operations: $(tail -n 1 "$T/treecmp.out")"
 }
 
+# mount_with_deltas [OPTION...] - even of the smallest file only what changed
+# travels.
+mount_with_deltas() {
+	printf '[mount]\nroot = %s\ndelta-above = 0\n' "$T/tree" \
+		>"$T/deltas.conf"
+	mount_tree --config "$T/deltas.conf" "$@"
+}
+
 # nothing was put aside on the way
 property_parked() {
 	equal "$("$MIRRORFS" status "$T/tree" --json |

@@ -3,7 +3,8 @@
  * What a configuration file can say. Parser, `mirrorfs mount --help`-free
  * checks, and mirrorfs.conf(5) follow this table.
  * SETTING(section, key, member, type, what it means)
- * type: TEXT, PATH (absolute), BOOL, SPAN (a duration, 0 or "never": off)
+ * type: TEXT, PATH (absolute), BOOL, SPAN (a duration, 0 or "never": off),
+ * SIZE (bytes; "never": UINT64_MAX)
  */
 SETTING(mount, "root", root, PATH, "the document root to mount over")
 SETTING(mount, "name", name, TEXT, "name of the mount; default: the escaped root")
@@ -14,6 +15,7 @@ SETTING(mount, "accept-new", accept_new, BOOL, "store unknown host keys at first
 SETTING(mount, "history", history_ns, SPAN, "how long records are kept once every replica has them")
 SETTING(mount, "settle-idle", settle_idle_ns, SPAN, "publish a file that stays open this long after its last write")
 SETTING(mount, "settle-age", settle_age_ns, SPAN, "publish a file that stays open and is written to this long after its first write")
+SETTING(mount, "delta-above", delta_above, SIZE, "of files of this size and more only what changed travels")
 SETTING(mount, "without", without, TEXT, "features of the kernel that are not to be used")
 SETTING(replica, "url", url, TEXT, "sftp://user@host:port/path or /path")
 SETTING(replica, "identity", identity, PATH, "private key for this replica")

@@ -17,7 +17,8 @@
 #include "paths.h"
 #include "settings.h"
 
-enum setting_type { SETTING_TEXT, SETTING_PATH, SETTING_BOOL, SETTING_SPAN };
+enum setting_type { SETTING_TEXT, SETTING_PATH, SETTING_BOOL, SETTING_SPAN,
+		    SETTING_SIZE };
 enum setting_section { IN_mount, IN_replica };
 
 #define MEMBER_mount   struct settings
@@ -42,6 +43,7 @@ void settings_init(struct settings *s)
 		.history_ns = 90 * 86400 * NS_PER_S,
 		.settle_idle_ns = 300 * NS_PER_S,
 		.settle_age_ns = 3600 * NS_PER_S,
+		.delta_above = 1 << 20,
 	};
 }
 
@@ -131,6 +133,26 @@ static int parse_bool(const char *value)
 	return -EINVAL;
 }
 
+/* parse_size - "65536", "64K", "1M", "2G", powers of 1024, or "never". */
+static int parse_size(const char *value, uint64_t *ret)
+{
+	static const char units[] = "KMGT";
+	char *end;
+	if (strcmp(value, "never") == 0) {
+		*ret = UINT64_MAX;
+		return 0;
+	}
+	errno = 0;
+	uint64_t n = strtoull(value, &end, 10);
+	const char *unit = *end ? strchr(units, *end) : NULL;
+	unsigned bits = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+	if (errno || end == value || !isdigit((unsigned char)*value) ||
+	    (*end && (!unit || end[1])) || n << bits >> bits != n)
+		return -EINVAL;
+	*ret = n << bits;
+	return 0;
+}
+
 static int parse_value(struct parse *p, const struct setting *t, void *where,
 		       const char *value)
 {
@@ -163,6 +185,13 @@ static int parse_value(struct parse *p, const struct setting *t, void *where,
 			return parse_fault(p,
 					   "%s: \"%s\" is not a duration "
 					   "(try 90s, 5m, 2h, 30d or never)",
+					   t->key, value);
+		return 1;
+	case SETTING_SIZE:
+		if (parse_size(value, where) < 0)
+			return parse_fault(p,
+					   "%s: \"%s\" is not a size "
+					   "(try 65536, 64K, 1M or never)",
 					   t->key, value);
 		return 1;
 	}

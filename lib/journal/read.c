@@ -127,3 +127,32 @@ int journal_is_dirty(struct journal *j, const struct fhandle *obj,
 	*ret_seq = (uint64_t)seq;
 	return 1;
 }
+
+/* A TRUNC without ranges changed nothing; any other without them may have
+ * changed all. */
+int journal_ranges(struct journal *j, const struct fhandle *obj,
+		   uint64_t after, struct range *out, uint32_t *ret_n)
+{
+	DB_RESET sqlite3_stmt *st = NULL;
+	uint8_t bytes[DB_HANDLE_MAX];
+	int r = db_query(j, &st,
+			 "SELECT " RECORD_COLUMNS " FROM record "
+			 "WHERE seq > ? AND (op = ? OR"
+			 " (obj = ? AND op IN (?, ?, ?)))",
+			 "llblll", after, (int64_t)OP_GAP, bytes,
+			 db_handle_bytes(obj, bytes), (int64_t)OP_SETTLE,
+			 (int64_t)OP_TRUNC, (int64_t)OP_UNSURE);
+	*ret_n = 0;
+	while (r == 0 && (r = db_next(j, st)) > 0) {
+		struct record one = {.op = (enum record_op)
+						 sqlite3_column_int(st, COL_OP)};
+		r = ranges_from_row(st, &one);
+		if (r == 0 && one.n_ranges == 0 && one.op != OP_TRUNC)
+			r = -ENODATA;
+		for (uint32_t i = 0; i < one.n_ranges; i++)
+			range_add(out, ret_n, one.ranges[i].off,
+				  one.ranges[i].len);
+		free(one.ranges);
+	}
+	return r;
+}

@@ -313,6 +313,29 @@ void remote_send_fsync(struct remote *r, const struct remote_handle *h,
 	remote_end(r, at);
 }
 
+/* It keeps the server from anything else: the window closes after a few. */
+#define COPY_WEIGHT (256u * 1024)
+
+void remote_send_copy_data(struct remote *r, const struct remote_handle *from,
+			   uint64_t off, uint64_t len,
+			   const struct remote_handle *to,
+			   remote_done_fn *fn, void *arg)
+{
+	assert(len > 0); /* 0 would be all of it */
+	if (lacks(r, EXT_COPY_DATA, fn, arg))
+		return;
+	struct request *what = REQUEST(REPLY_STATUS);
+	what->weight = COPY_WEIGHT;
+	size_t at = remote_begin(r, FXP_EXTENDED, what);
+	buf_put_text(&r->out, "copy-data");
+	put_handle(r, from);
+	buf_put_u64(&r->out, off);
+	buf_put_u64(&r->out, len);
+	put_handle(r, to);
+	buf_put_u64(&r->out, off);
+	remote_end(r, at);
+}
+
 void remote_send_statvfs(struct remote *r, const char *path,
 			 remote_done_fn *fn, void *arg)
 {

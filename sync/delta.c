@@ -1,0 +1,160 @@
+/*
+ * Only what changed travels: the rest of the stage is copied by the server out
+ * of the file that it has (copy-data, OpenSSH 9.0).
+ *
+ * What changed is the union of all ranges that the journal has for the object
+ * after the replica's cursor, up to now: the stage becomes the content as it
+ * is now, a state that the master has seen, however far the records of this
+ * batch are behind it.
+ *
+ * The old content is taken by a hard link in the stage, which nobody but us
+ * can change, and only if that is a regular file: who may write on the replica
+ * can have put a symbolic link to a secret at the path.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sync/exec.h"
+
+#define COPY_MAX    (64u * 1024 * 1024) /* the server does nothing else then */
+#define RECORDS_MAX 100000		/* looked through for one file */
+
+/* find_ranges - into s->ranges. False: not known, or too much. */
+static bool find_ranges(struct step *s)
+{
+	struct exec *x = s->exec;
+	struct range ranges[RECORD_RANGES_MAX];
+	uint64_t size = (uint64_t)s->st.st_size, now = exec_catch_up(s);
+	uint32_t n;
+
+	if (!now || now > s->since + RECORDS_MAX ||
+	    journal_ranges(x->cfg.journal, &s->obj, s->since, ranges, &n) < 0)
+		return false;
+	while (n > 0 && ranges[n - 1].off >= size)
+		n--;
+	if (n > 0 && ranges[n - 1].len > size - ranges[n - 1].off)
+		ranges[n - 1].len = size - ranges[n - 1].off;
+	if (range_total(ranges, n) > size / 2)
+		return false;
+	s->n_ranges = n;
+	s->ranges = calloc(n + 1, sizeof(*s->ranges));
+	if (!s->ranges)
+		abort();
+	memcpy(s->ranges, ranges, n * sizeof(*ranges));
+	return true;
+}
+
+static void give_up(struct step *s)
+{
+	s->delta = false;
+}
+
+static void linked(void *arg, const struct remote_reply *reply)
+{
+	struct step *s = arg;
+
+	if (reply->status < 0)
+		give_up(s);
+	upload_answered(s);
+}
+
+static void looked(void *arg, const struct remote_reply *reply)
+{
+	struct step *s = arg;
+
+	if (reply->status < 0 || !S_ISREG(reply->attr->mode))
+		give_up(s);
+	else
+		s->source_size = reply->attr->size;
+	upload_answered(s);
+}
+
+static void opened(void *arg, const struct remote_reply *reply)
+{
+	struct step *s = arg;
+
+	s->source_asked = false;
+	if (reply->status < 0) {
+		give_up(s);
+	} else {
+		s->source.len = reply->handle_len;
+		memcpy(s->source.bytes, reply->handle, reply->handle_len);
+	}
+	upload_answered(s);
+}
+
+static void ignore(void *arg, const struct remote_reply *reply)
+{
+}
+
+void delta_begin(struct step *s)
+{
+	const struct exec_config *cfg = &s->exec->cfg;
+	struct remote *r = cfg->remote;
+	const uint32_t need = EXT_COPY_DATA | EXT_HARDLINK;
+
+	s->delta = false;
+	if (!s->since || s->st.st_size == 0 ||
+	    (uint64_t)s->st.st_size < cfg->delta_above ||
+	    (remote_caps(r)->ext & need) != need || !find_ranges(s))
+		return;
+	char *name = exec_stage_name(s->exec);
+	s->delta = s->source_asked = true;
+	s->pending += 3;
+	remote_send_link(r, s->path, name, linked, s);
+	remote_send_lstat(r, name, looked, s);
+	remote_send_open(r, name, RO_READ, 0, opened, s);
+	remote_send_remove(r, name, ignore, NULL);
+	free(name);
+}
+
+void delta_end(struct step *s)
+{
+	if (s->source.len)
+		remote_send_close(s->exec->cfg.remote, &s->source, ignore,
+				  NULL);
+	s->source.len = 0;
+	s->delta = false;
+	free(s->ranges);
+	s->ranges = NULL;
+}
+
+uint64_t delta_limit(const struct step *s, uint64_t len, bool *ret_same)
+{
+	uint32_t i = 0;
+
+	*ret_same = false;
+	/* a copy from behind its end succeeds, and copies nothing */
+	if (!s->delta || s->off >= s->source_size)
+		return len;
+	while (i < s->n_ranges &&
+	       s->ranges[i].off + s->ranges[i].len <= s->off)
+		i++;
+	*ret_same = i == s->n_ranges || s->off < s->ranges[i].off;
+	uint64_t end = i == s->n_ranges ? s->source_size
+		       : *ret_same ? s->ranges[i].off
+				   : s->ranges[i].off + s->ranges[i].len;
+	if (end > s->source_size)
+		end = s->source_size;
+	return len < end - s->off ? len : end - s->off;
+}
+
+bool delta_copy(struct step *s, uint64_t len, remote_done_fn *done)
+{
+	off_t hole = lseek(s->fd, (off_t)s->off, SEEK_HOLE);
+
+	if (hole > (off_t)s->off && len > (uint64_t)hole - s->off)
+		len = (uint64_t)hole - s->off;
+	if (len > COPY_MAX)
+		len = COPY_MAX;
+	s->pending++;
+	remote_send_copy_data(s->exec->cfg.remote, &s->source, s->off, len,
+			      &s->handle, done, s);
+	s->off += len;
+	return true;
+}
