@@ -38,6 +38,10 @@ jq -r 'select(.path) | [.op, .path, .path2 // "-",
 	!marked[name] { next }
 	{ sub("^" name "/", "", $2); sub("^" name "/", "", $3)
 	  print name, $1 " " $2 " " $3 " " $4 }' >"$T/got"
+# what the file system below refuses may be told of, though nothing changed
+for name in $(sed -n 's/^left out: //p' "$T/said"); do
+	sed -i "/^$name\t/d" "$T/got"
+done
 # cases end in any order: their last close is told after it
 for f in expected got; do
 	LC_ALL=C sort -s -t "$(printf '\t')" -k 1,1 "$T/$f" >"$T/$f.sorted"
