@@ -130,7 +130,7 @@ struct remote_entry {
 struct remote_reply {
 	int status;               /* 0, or a negative errno as above */
 	const uint8_t *handle;    /* OPEN, OPENDIR: borrowed, */
-	uint32_t handle_len;      /*   copy it (struct remote_handle) */
+	uint32_t handle_len;      /*   remote_keep_handle copies it */
 	const struct remote_attr *attr; /* STAT, LSTAT, FSTAT */
 	const uint8_t *data;      /* READ: borrowed */
 	uint32_t data_len;
@@ -146,13 +146,15 @@ struct remote_handle {
 	uint32_t len;
 	uint8_t bytes[256];
 };
+void remote_keep_handle(const struct remote_reply *reply,
+			struct remote_handle *ret);
 
 enum remote_open_flag {
 	RO_READ = 1, RO_WRITE = 2, RO_APPEND = 4,
 	RO_CREATE = 8, RO_TRUNC = 16, RO_EXCL = 32,
 };
 
-/* Each sends one request and returns at once; fn is called exactly once. */
+/* Each sends one request and returns at once; fn (or NULL) is called once. */
 void remote_send_open(struct remote *r, const char *path, uint32_t flags,
 		      uint32_t mode, remote_done_fn *fn, void *arg);
 void remote_send_close(struct remote *r, const struct remote_handle *h,

@@ -49,9 +49,10 @@ static bool find_ranges(struct step *s)
 	return true;
 }
 
-static void give_up(struct step *s)
+static void travel_whole(struct step *s)
 {
-	s->delta = false;
+	free(s->ranges);
+	s->ranges = NULL;
 }
 
 static void linked(void *arg, const struct remote_reply *reply)
@@ -59,7 +60,7 @@ static void linked(void *arg, const struct remote_reply *reply)
 	struct step *s = arg;
 
 	if (reply->status < 0)
-		give_up(s);
+		travel_whole(s);
 	upload_answered(s);
 }
 
@@ -68,7 +69,7 @@ static void looked(void *arg, const struct remote_reply *reply)
 	struct step *s = arg;
 
 	if (reply->status < 0 || !S_ISREG(reply->attr->mode))
-		give_up(s);
+		travel_whole(s);
 	else
 		s->source_size = reply->attr->size;
 	upload_answered(s);
@@ -79,17 +80,11 @@ static void opened(void *arg, const struct remote_reply *reply)
 	struct step *s = arg;
 
 	s->source_asked = false;
-	if (reply->status < 0) {
-		give_up(s);
-	} else {
-		s->source.len = reply->handle_len;
-		memcpy(s->source.bytes, reply->handle, reply->handle_len);
-	}
+	if (reply->status < 0)
+		travel_whole(s);
+	else
+		remote_keep_handle(reply, &s->source);
 	upload_answered(s);
-}
-
-static void ignore(void *arg, const struct remote_reply *reply)
-{
 }
 
 void delta_begin(struct step *s)
@@ -98,30 +93,26 @@ void delta_begin(struct step *s)
 	struct remote *r = cfg->remote;
 	const uint32_t need = EXT_COPY_DATA | EXT_HARDLINK;
 
-	s->delta = false;
 	if (!s->since || s->st.st_size == 0 ||
 	    (uint64_t)s->st.st_size < cfg->delta_above ||
 	    (remote_caps(r)->ext & need) != need || !find_ranges(s))
 		return;
 	char *name = exec_stage_name(s->exec);
-	s->delta = s->source_asked = true;
+	s->source_asked = true;
 	s->pending += 3;
 	remote_send_link(r, s->path, name, linked, s);
 	remote_send_lstat(r, name, looked, s);
 	remote_send_open(r, name, RO_READ, 0, opened, s);
-	remote_send_remove(r, name, ignore, NULL);
+	remote_send_remove(r, name, NULL, NULL);
 	free(name);
 }
 
 void delta_end(struct step *s)
 {
 	if (s->source.len)
-		remote_send_close(s->exec->cfg.remote, &s->source, ignore,
-				  NULL);
+		remote_send_close(s->exec->cfg.remote, &s->source, NULL, NULL);
 	s->source.len = 0;
-	s->delta = false;
-	free(s->ranges);
-	s->ranges = NULL;
+	travel_whole(s);
 }
 
 uint64_t delta_limit(const struct step *s, uint64_t len, bool *ret_same)
@@ -130,7 +121,7 @@ uint64_t delta_limit(const struct step *s, uint64_t len, bool *ret_same)
 
 	*ret_same = false;
 	/* a copy from behind its end succeeds, and copies nothing */
-	if (!s->delta || s->off >= s->source_size)
+	if (!s->ranges || s->off >= s->source_size)
 		return len;
 	while (i < s->n_ranges &&
 	       s->ranges[i].off + s->ranges[i].len <= s->off)
@@ -144,7 +135,7 @@ uint64_t delta_limit(const struct step *s, uint64_t len, bool *ret_same)
 	return len < end - s->off ? len : end - s->off;
 }
 
-bool delta_copy(struct step *s, uint64_t len, remote_done_fn *done)
+void delta_copy(struct step *s, uint64_t len, remote_done_fn *done)
 {
 	off_t hole = lseek(s->fd, (off_t)s->off, SEEK_HOLE);
 
@@ -156,5 +147,4 @@ bool delta_copy(struct step *s, uint64_t len, remote_done_fn *done)
 	remote_send_copy_data(s->exec->cfg.remote, &s->source, s->off, len,
 			      &s->handle, done, s);
 	s->off += len;
-	return true;
 }

@@ -68,8 +68,7 @@ struct step {
 	int fd;
 	uint64_t off, hole_end, mark;
 	uint64_t since; /* PUT: path has the content as of this record; 0: no */
-	bool delta;     /* … and only `ranges` travel */
-	struct range *ranges; /* owned */
+	struct range *ranges; /* only these travel; owned; NULL: all does */
 	uint32_t n_ranges;
 	bool source_asked; /* the old content is being opened */
 	struct remote_handle source;
@@ -166,7 +165,7 @@ void delta_end(struct step *s);
  * as in the old content. */
 uint64_t delta_limit(const struct step *s, uint64_t len, bool *ret_same);
 /* delta_copy - have at most `len` of the next bytes copied. */
-bool delta_copy(struct step *s, uint64_t len, remote_done_fn *done);
+void delta_copy(struct step *s, uint64_t len, remote_done_fn *done);
 
 /* upload_answered - one request of an upload, whatever came of it */
 void upload_answered(struct step *s);

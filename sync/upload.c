@@ -49,12 +49,10 @@ static void opened(void *arg, const struct remote_reply *reply)
 {
 	struct step *s = arg;
 
-	if (reply->status < 0) {
+	if (reply->status < 0)
 		step_fail(s, reply->status);
-	} else {
-		s->handle.len = reply->handle_len;
-		memcpy(s->handle.bytes, reply->handle, reply->handle_len);
-	}
+	else
+		remote_keep_handle(reply, &s->handle);
 	upload_answered(s);
 }
 
@@ -67,15 +65,11 @@ static void prepared(void *arg, const struct remote_reply *reply)
 	upload_answered(s);
 }
 
-/* what was begun and will not be published; nobody waits for the answer */
-static void ignore(void *arg, const struct remote_reply *reply)
-{
-}
-
+/* what was begun and will not be published */
 static void drop_stage(struct step *s)
 {
 	if (s->stage)
-		remote_send_remove(s->exec->cfg.remote, s->stage, ignore, NULL);
+		remote_send_remove(s->exec->cfg.remote, s->stage, NULL, NULL);
 	free(s->stage);
 	s->stage = NULL;
 }
@@ -165,8 +159,10 @@ bool upload_feed(struct step *s)
 				? (uint64_t)s->st.st_size - s->off
 				: 0;
 	uint64_t alike = delta_limit(s, rest, &same);
-	if (same && alike > 0)
-		return delta_copy(s, alike, prepared);
+	if (same && alike > 0) {
+		delta_copy(s, alike, prepared);
+		return true;
+	}
 	n = n < alike ? n : (size_t)alike;
 	ssize_t got = n ? pread(s->fd, data, n, (off_t)s->off) : 0;
 	if (got < 0) {

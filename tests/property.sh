@@ -23,12 +23,13 @@ property_rounds() {
 	say "$2 rounds of $3 operations: $(tail -n 1 "$T/treecmp.out")"
 }
 
-# mount_with_deltas [OPTION...] - even of the smallest file only what changed
-# travels.
-mount_with_deltas() {
-	printf '[mount]\nroot = %s\ndelta-above = 0\n' "$T/tree" \
-		>"$T/deltas.conf"
-	mount_tree --config "$T/deltas.conf" "$@"
+# mount_above SIZE [OPTION...] - of files of that size and more only what changed
+# travels; 0: of all.
+mount_above() {
+	printf '[mount]\nroot = %s\ndelta-above = %s\n' "$T/tree" "$1" \
+		>"$T/above.conf"
+	shift
+	mount_tree --config "$T/above.conf" "$@"
 }
 
 # nothing was put aside on the way

@@ -5,13 +5,6 @@
 . "$TESTS/property.sh"
 
 MB=$((1 << 20))
-# mount_above SIZE [CONFIG LINES]
-mount_above() {
-	printf '[mount]\nroot = %s\ndelta-above = %s\n' "$T/tree" "$1" \
-		>"$T/test.conf"
-	check "mount, delta-above $1" mount_tree --config "$T/test.conf" \
-		"${REPLICAS[@]}"
-}
 # what sync has read: mostly the files that it sent
 read_bytes() {
 	awk '$1 == "rchar:" { print $2 }' "/proc/$(status_pid sync_pid)/io"
@@ -33,7 +26,7 @@ patch_at() { # OFFSET TEXT FILE
 }
 
 pipe_replicas 1
-mount_above 1M
+check "mount" mount_above 1M "${REPLICAS[@]}"
 head -c $((32 * MB)) /dev/urandom >"$T/tree/large"
 check "wait" synced
 costs $MB "five bytes" patch_at $((20 * MB + 77)) hello "$T/tree/large"
@@ -65,12 +58,12 @@ check "same, after a link was laid" same "$T/replica1"
 refuse "the secret" grep -q SSSS "$T/replica1/large.moved"
 check "umount" umount_tree
 
-mount_above never
+check "mount" mount_above never "${REPLICAS[@]}"
 costs $((64 * MB)) "all of it" patch_at 6 five "$T/tree/large.name"
 check "umount" umount_tree
 
 # everything that users do, as far as it can be done so
-check "mount" mount_with_deltas "${REPLICAS[@]}"
+check "mount" mount_above 0 "${REPLICAS[@]}"
 property_rounds 1 4 "$(scaled 1000)"
 property_parked
 exit 0

@@ -14,6 +14,13 @@
 #define AHEAD_MAX   16u        /* READDIRs under way at once */
 #define ENTRIES_MAX 4000000u   /* no folder is that large; memory is finite */
 
+void remote_keep_handle(const struct remote_reply *reply,
+			struct remote_handle *ret)
+{
+	ret->len = reply->handle_len;
+	memcpy(ret->bytes, reply->handle, reply->handle_len);
+}
+
 struct wait {
 	struct remote *r;
 	unsigned pending;
@@ -31,10 +38,8 @@ static void wait_got(void *arg, const struct remote_reply *reply)
 		w->status = reply->status;
 	if (reply->status < 0)
 		return;
-	if (reply->handle) {
-		w->handle.len = reply->handle_len;
-		memcpy(w->handle.bytes, reply->handle, reply->handle_len);
-	}
+	if (reply->handle)
+		remote_keep_handle(reply, &w->handle);
 	if (reply->attr)
 		w->attr = *reply->attr;
 	if (reply->text && !(w->text = strdup(reply->text)))

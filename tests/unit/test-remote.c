@@ -46,8 +46,7 @@ static void see(void *arg, const struct remote_reply *reply)
 	s->calls++;
 	s->status = reply->status;
 	if (reply->handle) {
-		s->handle.len = reply->handle_len;
-		memcpy(s->handle.bytes, reply->handle, reply->handle_len);
+		remote_keep_handle(reply, &s->handle);
 	}
 	if (reply->attr)
 		s->attr = *reply->attr;
@@ -378,8 +377,7 @@ static void small_next(void *arg, const struct remote_reply *reply)
 	snprintf(to, sizeof(to), "file%u", s->number);
 	switch (s->step++) {
 	case 0:
-		s->h.len = reply->handle_len;
-		memcpy(s->h.bytes, reply->handle, reply->handle_len);
+		remote_keep_handle(reply, &s->h);
 		remote_send_write(s->r, &s->h, 0, data, 4096, small_next, s);
 		remote_send_fsetstat(s->r, &s->h, &attr, small_next, s);
 		remote_send_close(s->r, &s->h, small_next, s);

@@ -402,8 +402,7 @@ static void upload_opened(void *arg, const struct remote_reply *reply)
 {
 	struct upload *u = arg;
 	assert_int_equal(reply->status, 0);
-	u->h.len = reply->handle_len;
-	memcpy(u->h.bytes, reply->handle, reply->handle_len);
+	remote_keep_handle(reply, &u->h);
 	u->opened = true;
 }
 
