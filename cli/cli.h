@@ -88,6 +88,9 @@ struct target_pids {
 	long long supervisor, worker, sync;
 	uint64_t last_seq;
 	char passthrough[80]; /* "on", or "off: " and why */
+	int journal_error;    /* errno of the writer; 0: the journal is well */
+	int journal_required; /* the policy */
+	int64_t journal_since_ns;
 };
 bool target_pids(const struct target *t, struct target_pids *ret);
 /* target_wake - tell sync that the list of replicas has changed. */

@@ -33,7 +33,7 @@ struct mount_job {
 };
 
 struct mount_options {
-	char *name, *identity, *known_hosts, *state_dir, *config, *without;
+	char *name, *identity, *known_hosts, *state_dir, *config, *without, *journal;
 	struct option_list replicas;
 	bool accept_new, adopt;
 };
@@ -90,6 +90,7 @@ static int apply_options(struct mount_job *job, const struct mount_options *o,
 	set_path(&s->identity, o->identity);
 	set_path(&s->known_hosts, o->known_hosts);
 	set_text(&s->without, o->without);
+	set_text(&s->journal, o->journal);
 	s->accept_new |= o->accept_new;
 	for (unsigned i = 0; i < o->replicas.n; i++) {
 		struct settings_replica *r =
@@ -301,6 +302,11 @@ static int check_all(struct mount_job *job)
 				  "passthrough and direct-writes can be "
 				  "switched off",
 				  why);
+	if (s->journal && strcmp(s->journal, "required") != 0 &&
+	    strcmp(s->journal, "preferred") != 0)
+		return fail_usage("journal: \"%s\" is neither required nor "
+				  "preferred",
+				  s->journal);
 	if ((r = check_tree(s)) != 0 || (r = check_state_dir(s)) != 0 ||
 	    (r = check_fuse()) != 0)
 		return r;
@@ -392,6 +398,8 @@ static int run(const struct mount_job *job, int ready_fd, const char *log_file)
 		.settle_idle_ns = s->settle_idle_ns,
 		.settle_age_ns = s->settle_age_ns,
 		.delta_above = s->delta_above,
+		.journal_required =
+			s->journal && strcmp(s->journal, "required") == 0,
 		.without = s->without,
 	};
 	return supervisor_run(&cfg);
@@ -515,6 +523,8 @@ int cmd_mount(int argc, char **argv)
 		 "the journal's folder (default: /var/lib/mirrorfs/NAME)"},
 		{"config", "FILE", OPTION_TEXT, &o.config,
 		 "configuration (default: /etc/mirrorfs/NAME.conf, if any)"},
+		{"journal", "POLICY", OPTION_TEXT, &o.journal,
+		 "required: no changes while it cannot be written"},
 		{"without", "LIST", OPTION_TEXT, &o.without,
 		 "do not use: passthrough, direct-writes"},
 		{"foreground", NULL, OPTION_FLAG, &job.foreground,

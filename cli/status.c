@@ -25,12 +25,16 @@ bool target_pids(const struct target *t, struct target_pids *ret)
 	if (!t->alive || runtime_ask(t->name, "status", &answer) < 0)
 		return false;
 	json_t *o = json_loads(answer, 0, NULL);
-	json_int_t seq = 0;
+	json_int_t seq = 0, since = 0;
 	const char *passthrough = "";
-	int r = json_unpack(o, "{s:I, s:I, s:I, s:I, s:s}", "supervisor_pid",
-			    &ret->supervisor, "worker_pid", &ret->worker,
-			    "sync_pid", &ret->sync, "last_seq", &seq,
-			    "passthrough", &passthrough);
+	int r = json_unpack(o, "{s:I, s:I, s:I, s:I, s:i, s:I, s:b, s:s}",
+			    "supervisor_pid", &ret->supervisor, "worker_pid",
+			    &ret->worker, "sync_pid", &ret->sync, "last_seq",
+			    &seq, "journal_error", &ret->journal_error,
+			    "journal_since_ns", &since, "journal_required",
+			    &ret->journal_required, "passthrough",
+			    &passthrough);
+	ret->journal_since_ns = since;
 	snprintf(ret->passthrough, sizeof(ret->passthrough), "%s", passthrough);
 	ret->last_seq = (uint64_t)seq;
 	json_decref(o);
@@ -206,13 +210,14 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 	struct target_pids pids;
 	CLEANUP_FREE char *inner = mount_all_below(t->root);
 	bool alive = target_pids(t, &pids);
-	struct replica_row *rows;
-	unsigned n;
-	if (journal_replica_list(j, &rows, &n) < 0)
-		return fail("reading the journal: %s", journal_error(j));
+	struct replica_row *rows = NULL;
+	unsigned n = 0;
+	bool readable = j && journal_replica_list(j, &rows, &n) == 0;
+	if (j && !readable)
+		fail("reading the journal: %s", journal_error(j));
 	if (json) {
 		json_print(json_pack("{s:o, s:o, s:o, s:b, s:I, s:I, s:I, s:I, "
-				     "s:s, s:o, s:o, s:o}",
+				     "s:o, s:s, s:o, s:o, s:o}",
 				     "name", json_text(t->name), "root",
 				     json_text(t->root), "state_dir",
 				     json_text(t->state_dir), "mounted", alive,
@@ -220,7 +225,8 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 				     (json_int_t)pids.supervisor, "worker_pid",
 				     (json_int_t)pids.worker, "sync_pid",
 				     (json_int_t)pids.sync, "last_seq",
-				     (json_int_t)pids.last_seq, "passthrough",
+				     (json_int_t)pids.last_seq, "journal",
+				     health_json(&pids), "passthrough",
 				     pids.passthrough, "around",
 				     around_json(t, &pids), "mounted_inside",
 				     inner ? json_text(inner) : json_null(),
@@ -236,12 +242,15 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 				       "mount");
 		if (pids.worker)
 			printf("passthrough: %s\n", pids.passthrough);
+		CLEANUP_FREE char *health = health_text(t, &pids);
+		if (alive)
+			printf("journal: %s\n", health);
 		print_around(t, &pids);
 		if (alive && inner)
 			printf("mounted inside, and not mirrored: %s\n", inner);
 		if (n)
 			replicas_table(rows, n, alive);
-		else
+		else if (readable)
 			printf("no replicas: see mirrorfs replica add\n");
 		for (unsigned i = 0; i < n; i++) {
 			print_parked(j, &rows[i]);
@@ -249,7 +258,8 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 		}
 	}
 	replica_rows_free(rows, n);
-	return alive && pids.worker ? EXIT_YES : EXIT_NO;
+	bool well = readable && !pids.journal_error;
+	return alive && pids.worker && well ? EXIT_YES : EXIT_NO;
 }
 
 int cmd_status(int argc, char **argv)
@@ -273,7 +283,7 @@ int cmd_status(int argc, char **argv)
 	int used;
 	int r = target_find(&choice, n, argv, &t, &used);
 	struct journal *j = r == 0 ? target_journal(&t, JOURNAL_READ) : NULL;
-	r = j ? print_status(&t, j, json) : EXIT_NO;
+	r = r == 0 && (j || t.alive) ? print_status(&t, j, json) : EXIT_NO;
 	journal_close(j);
 	target_done(&t);
 	return r;

@@ -3,12 +3,16 @@
 
 #include <jansson.h>
 
+#include "cli/cli.h"
 #include "journal.h"
 
 /* Rows of replicas, for `status` and `replica list`. `alive`: mounted. */
 json_t *replicas_json(struct journal *j, const struct replica_row *rows,
 		      unsigned n, bool alive);
 void replicas_table(const struct replica_row *rows, unsigned n, bool alive);
+/* health_text - how the journal does, owned by the caller; health_json. */
+char *health_text(const struct target *t, const struct target_pids *p);
+json_t *health_json(const struct target_pids *p);
 void replica_rows_free(struct replica_row *rows, unsigned n);
 
 #endif

@@ -247,6 +247,7 @@ static const char *supervisor_setup(struct supervisor *s, char *text,
 	     journal_epoch_begin(s->journal, &first_seq));
 	STEP("making shared memory", shared_create(first_seq, &s->shared_fd));
 	STEP("mapping shared memory", shared_map(s->shared_fd, &s->shared));
+	shared_set_required(s->shared, s->cfg->journal_required);
 	STEP("making an eventfd",
 	     s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	STEP("making a signalfd", s->signal_fd = open_signals());
@@ -373,6 +374,8 @@ static void supervisor_teardown(struct supervisor *s)
 
 static void serve_control(struct supervisor *s)
 {
+	int64_t since;
+	int error = shared_journal(s->shared, &since);
 	int fd;
 	switch (control_accept(s->listen_fd, &fd)) {
 	case CONTROL_NONE:
@@ -381,9 +384,14 @@ static void serve_control(struct supervisor *s)
 		control_answer(fd,
 			       "{\"supervisor_pid\": %d, \"worker_pid\": %d, "
 			       "\"sync_pid\": %d, \"last_seq\": %llu, "
+			       "\"journal_error\": %d, "
+			       "\"journal_since_ns\": %lld, "
+			       "\"journal_required\": %s, "
 			       "\"passthrough\": \"%s\"}",
 			       (int)getpid(), (int)s->worker, (int)s->sync,
 			       (unsigned long long)shared_last_seq(s->shared),
+			       -error, (long long)since,
+			       s->cfg->journal_required ? "true" : "false",
 			       passthrough_text(s->shared));
 		break;
 	case CONTROL_WAKE:

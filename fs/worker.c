@@ -35,6 +35,7 @@
 #include "fs.h"
 #include "fs/change.h"
 #include "fs/content.h"
+#include "fs/gate.h"
 #include "fs/handle.h"
 #include "fs/intake.h"
 #include "fs/lower.h"
@@ -159,7 +160,12 @@ static int thread_serve(struct worker *w, struct fuse_buf *buf)
 		if (r > 0) {
 			op_tmpfile_translate(buf);
 			intake_got(&w->intake, &t);
-			fuse_session_process_buf(w->session, buf);
+			int error = gate_check(w->shared, buf);
+			if (error < 0)
+				gate_refuse(fuse_session_fd(w->session), buf,
+					    error);
+			else
+				fuse_session_process_buf(w->session, buf);
 			/* under full load the end must be seen, too */
 			if (++served % 64 == 0 && exit_asked(w))
 				return 0;

@@ -41,6 +41,7 @@ struct supervisor_config {
 	int64_t settle_idle_ns;/* see struct worker_config */
 	int64_t settle_age_ns;
 	uint64_t delta_above;  /* see struct sync_config */
+	bool journal_required; /* no change while it cannot be written */
 	const char *without;   /* as for features_parse; NULL: none */
 };
 

@@ -32,6 +32,7 @@ struct settings {
 	int64_t settle_idle_ns;
 	int64_t settle_age_ns;
 	uint64_t delta_above; /* bytes; UINT64_MAX: never */
+	char *journal; /* NULL: preferred */
 	char *without; /* NULL: none; see features_parse in fs.h */
 	struct settings_replica *replicas;
 	unsigned n_replicas;

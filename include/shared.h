@@ -84,6 +84,17 @@ uint64_t shared_busy_mark(const struct shared *s, const struct fhandle *obj,
 void shared_set_passthrough(struct shared *s, unsigned state);
 unsigned shared_passthrough(const struct shared *s);
 
+/*
+ * The database that takes the records. The writer says what the last commit
+ * came to: 0, or a negative errno, with the time since when it fails.
+ * `required` is set before the worker starts: while the database fails no
+ * change is accepted.
+ */
+void shared_set_journal(struct shared *s, int error);
+int shared_journal(const struct shared *s, int64_t *ret_since_ns);
+void shared_set_required(struct shared *s, bool required);
+bool shared_required(const struct shared *s);
+
 /* ---- the taking side: lib/journal's writer and nobody else ---- */
 
 /*

@@ -16,6 +16,7 @@ SETTING(mount, "history", history_ns, SPAN, "how long records are kept once ever
 SETTING(mount, "settle-idle", settle_idle_ns, SPAN, "publish a file that stays open this long after its last write")
 SETTING(mount, "settle-age", settle_age_ns, SPAN, "publish a file that stays open and is written to this long after its first write")
 SETTING(mount, "delta-above", delta_above, SIZE, "of files of this size and more only what changed travels")
+SETTING(mount, "journal", journal, TEXT, "preferred: users go on while it cannot be written; required: their changes are refused then")
 SETTING(mount, "without", without, TEXT, "features of the kernel that are not to be used")
 SETTING(replica, "url", url, TEXT, "sftp://user@host:port/path or /path")
 SETTING(replica, "identity", identity, PATH, "private key for this replica")

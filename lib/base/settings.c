@@ -61,6 +61,7 @@ void settings_done(struct settings *s)
 	free(s->state_dir);
 	free(s->identity);
 	free(s->known_hosts);
+	free(s->journal);
 	free(s->without);
 	*s = (struct settings){0};
 }

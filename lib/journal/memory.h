@@ -18,7 +18,7 @@
 #include "shared.h"
 
 #define MEMORY_MAGIC   0x6d6972726f726673ULL /* "mirrorfs" */
-#define MEMORY_VERSION 1
+#define MEMORY_VERSION 2
 
 #define RING_BYTES     (32u << 20) /* a power of two */
 #define RING_MARGIN    (2u << 20)  /* kept for changes that have begun */
@@ -56,6 +56,9 @@ struct memory {
 	uint64_t magic;
 	uint32_t version, size;
 	_Atomic uint32_t passthrough; /* shared_passthrough */
+	_Atomic int32_t journal_error; /* of the last commit; 0: none */
+	_Atomic int64_t journal_since_ns; /* failing since; wall clock */
+	_Atomic uint32_t journal_required; /* constant */
 	struct ring ring;
 	/* Upper half: how often it began or ended; lower half: how many
 	 * objects of this hash are being written. */

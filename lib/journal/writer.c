@@ -7,7 +7,9 @@
  * ring until the commit; killed at any point, the writer loses none.
  *
  * When the database cannot be written, the batch is tried again each second
- * until it can; meanwhile the ring takes what comes (ring.c).
+ * until it can; meanwhile the ring takes what comes (ring.c), and what does
+ * not fit is owed as a GAP; or, by the policy journal = required, no change
+ * is accepted (fs/gate.h).
  */
 #include "confdefs.h"
 
@@ -75,6 +77,7 @@ static bool writer_commit(struct journal_writer *w, unsigned n)
 	bool said = false;
 	int tries = 0, r;
 	while ((r = db_append(w->j, w->batch, n)) < 0) {
+		shared_set_journal(w->s, r);
 		if (!said)
 			log_error("the journal cannot be written: %s; "
 				  "changes are kept in memory",
@@ -84,6 +87,7 @@ static bool writer_commit(struct journal_writer *w, unsigned n)
 			return false;
 		writer_nap(w);
 	}
+	shared_set_journal(w->s, 0);
 	if (said)
 		log_notice("the journal can be written again");
 	return true;

@@ -1,0 +1,67 @@
+#!/bin/bash
+# The journal's disk is full. By default users go on, status says what is wrong
+# since when and what to do, and once there is room all arrives. With journal =
+# required changes are refused meanwhile, and nothing else is.
+. "$(dirname "$0")/functions.sh"
+expect_log "journal|No space left|database or disk is full"
+
+mkdir "$T/state"
+mount -t tmpfs -o size=24m none "$T/state" || skip "no tmpfs"
+LOWERS+=("$T/state")
+failing() {
+	"$MIRRORFS" status "$T/tree" >"$T/status"
+	grep -q "^journal: failing since 2.*$1" "$T/status"
+}
+works() {
+	"$MIRRORFS" status "$T/tree" | grep -qx "journal: ok"
+}
+fill() {
+	cat /dev/zero >"$T/state/filler" 2>"$T/err"
+	check "it is full" grep -q "No space" "$T/err"
+}
+# change until the writer notices
+until_failing() {
+	local i
+	for ((i = 0; i < 3000; i++)); do
+		echo $i >"$T/tree/notice$i" 2>>"$T/refused" || return 0
+		[ $((i % 50)) != 0 ] || ! failing "$1" || return 0
+	done
+	return 1
+}
+
+pipe_replicas 1
+check "mount" mount_tree "${REPLICAS[@]}"
+echo one >"$T/tree/one"
+check "wait" synced
+check "works" works
+fill
+check "noticed" until_failing "No space left.*make room for .*users go on"
+refuse "a write was refused" test -s "$T/refused"
+"$HELPERS/churn" --seed "$SEED" --ops "$(scaled 2000)" --procs 2 "$T/tree" ||
+	fail "churn while it is full"
+refuse "status says no" "$MIRRORFS" status "$T/tree" >"$T/out"
+equal "$("$MIRRORFS" status "$T/tree" --json | jq -r .journal.state)" failing \
+	"json"
+rm "$T/state/filler"
+check "it mends itself" wait_for 60 works
+check "wait after" synced
+check "equal" same "$T/replica1"
+check "umount" umount_tree
+
+check "mount, required" mount_tree "${REPLICAS[@]}" --journal required
+check "wait, required" synced
+fill
+check "noticed, required" until_failing "No space left.*changes are refused"
+check "why" grep -q "No space left" "$T/refused"
+refuse "a new file" touch "$T/tree/new"
+refuse "a removal" rm "$T/tree/one"
+refuse "a truncation" truncate -s 0 "$T/tree/one"
+equal "$(cat "$T/tree/one")" one "reading"
+rm "$T/state/filler"
+check "accepted again" wait_for 60 touch "$T/tree/again"
+check "wait, after required" synced
+check "equal, after required" same "$T/replica1"
+check "umount at the end" umount_tree
+refuse "an unknown policy" mount_tree --journal perhaps 2>"$T/err"
+check "the words" grep -q "neither required nor preferred" "$T/err"
+exit 0
