@@ -56,9 +56,9 @@ struct supervisor {
 	struct journal *journal;
 	struct shared *shared;
 	int lower_fd, shared_fd, wake_fd, fuse_fd, signal_fd, listen_fd;
-	pid_t worker, sync, prober; /* 0: does not run */
-	int64_t sync_after_ns;	    /* start sync again from then on */
-	int64_t stop_after_ns;	    /* try to unmount from then on; 0: not */
+	pid_t worker, sync, prober, reporter; /* 0: does not run */
+	int64_t sync_after_ns; /* start sync again from then on */
+	int64_t stop_after_ns; /* try to unmount from then on; 0: not */
 	bool mounted, ready, stopping, failed;
 };
 
@@ -81,8 +81,7 @@ static unsigned long lower_mount_flags(int lower_fd)
 		{ST_RDONLY, MS_RDONLY},	    {ST_NOSUID, MS_NOSUID},
 		{ST_NODEV, MS_NODEV},	    {ST_NOEXEC, MS_NOEXEC},
 		{ST_NOATIME, MS_NOATIME},   {ST_NODIRATIME, MS_NODIRATIME},
-		{ST_RELATIME, MS_RELATIME},
-		{ST_NOSYMFOLLOW, MS_NOSYMFOLLOW},
+		{ST_RELATIME, MS_RELATIME}, {ST_NOSYMFOLLOW, MS_NOSYMFOLLOW},
 	};
 	struct statvfs st;
 	unsigned long flags = 0;
@@ -171,18 +170,25 @@ static void start_prober(struct supervisor *s)
 	if (s->prober != 0)
 		return;
 	close(s->fuse_fd);
+	close(s->lower_fd);
 	struct stat st;
 	_exit(stat(s->cfg->root, &st) == 0 ? 0 : 1);
 }
 
 /* What there is to say about a new mount may take a while to find out: a
  * child does, and ends. */
-static void start_report(const struct supervisor *s)
+static void start_report(struct supervisor *s)
 {
 	const pid_t ours[] = {getpid(), s->worker, s->sync};
-	if (!s->cfg->report || fork() != 0)
+	if (!s->cfg->report)
 		return;
+	pid_t pid = fork();
+	if (pid != 0) {
+		s->reporter = pid > 0 ? pid : 0;
+		return;
+	}
 	close(s->fuse_fd);
+	close(s->lower_fd);
 	s->cfg->report(s->cfg, ours, 3);
 	_exit(0);
 }
@@ -325,6 +331,8 @@ static void reap(struct supervisor *s)
 				supervisor_ready(s, NULL);
 			else
 				s->stopping = s->failed = true;
+		} else if (pid == s->reporter) {
+			s->reporter = 0;
 		}
 	}
 }
@@ -365,8 +373,15 @@ static void supervisor_teardown(struct supervisor *s)
 		append_event(s, OP_STOP);
 		journal_drain(s->journal, s->shared);
 	}
+	if (s->reporter) {
+		kill(s->reporter, SIGKILL);
+		wait_child(&s->reporter, 0);
+	}
 	journal_close(s->journal);
 	shared_unmap(s->shared);
+	/* "mirrorfs umount" waits until the mount is withdrawn: from then on
+	 * the tree below can be unmounted, too */
+	close(s->lower_fd);
 	log_notice("unmounted root=%s", s->cfg->root);
 }
 
