@@ -37,7 +37,7 @@ struct option_list {
 	unsigned n;
 };
 struct option {
-	const char *name;  /* without the two dashes */
+	const char *name;  /* without dashes; one letter has one dash */
 	const char *value; /* what stands for its value in --help, or NULL */
 	enum option_type type;
 	void *where;       /* bool, char * (borrowed), option_list, int64_t
@@ -124,6 +124,9 @@ bool preflight_replica(const struct settings_replica *r, const char *root,
 /* replica_row_from - a row for journal_replica_put; borrows r's strings. */
 struct replica_row replica_row_from(const struct settings_replica *r,
 				    bool from_config);
+/* options_given - each "key=value,…" of `list` into `given`; false after it
+ * has printed what is wrong. */
+bool options_given(const struct option_list *list, struct replica_given *given);
 /* replica_parse - "NAME=URL" into `s`; NULL after it has printed why. */
 struct settings_replica *replica_parse(struct settings *s, const char *text);
 

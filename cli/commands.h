@@ -14,5 +14,5 @@ COMMAND("wait", cmd_wait,
 COMMAND("log", cmd_log, "[ROOT] [PATH] [FILTERS] [--follow] [--json]",
 	"who changed what, when, and when it reached which replica")
 COMMAND("replica", cmd_replica,
-	"add|remove|list|pause|resume ROOT [NAME[=URL]] [OPTIONS]",
+	"add|remove|list|pause|resume|set ROOT [NAME[=URL]] [OPTIONS]",
 	"change the replicas of a living mount")

@@ -34,7 +34,7 @@ struct mount_job {
 
 struct mount_options {
 	char *name, *identity, *known_hosts, *state_dir, *config, *without, *journal;
-	struct option_list replicas;
+	struct option_list replicas, options;
 	bool accept_new, adopt;
 };
 
@@ -92,6 +92,8 @@ static int apply_options(struct mount_job *job, const struct mount_options *o,
 	set_text(&s->without, o->without);
 	set_text(&s->journal, o->journal);
 	s->accept_new |= o->accept_new;
+	if (!options_given(&o->options, &s->options))
+		return EXIT_USAGE;
 	for (unsigned i = 0; i < o->replicas.n; i++) {
 		struct settings_replica *r =
 			replica_parse(s, o->replicas.items[i]);
@@ -373,6 +375,8 @@ static int prepare_state(const struct mount_job *job)
 	if (r == 0)
 		r = journal_meta_set(j, "name", s->name);
 	if (r == 0)
+		r = journal_replica_defaults(j, &s->options);
+	if (r == 0)
 		r = store_replicas(job, j);
 	if (r < 0)
 		fail("cannot write the journal in %s: %s", s->state_dir,
@@ -519,6 +523,8 @@ int cmd_mount(int argc, char **argv)
 		 "store the key of a host that is not known yet"},
 		{"adopt", NULL, OPTION_FLAG, &o.adopt,
 		 "take over replica folders that are not empty"},
+		{"o", "KEY=VALUE,...", OPTION_LIST, &o.options,
+		 "options for all replicas: see mirrorfs.conf(5)"},
 		{"state-dir", "DIR", OPTION_TEXT, &o.state_dir,
 		 "the journal's folder (default: /var/lib/mirrorfs/NAME)"},
 		{"config", "FILE", OPTION_TEXT, &o.config,
@@ -554,5 +560,6 @@ int cmd_mount(int argc, char **argv)
 		r = mount_job_run(&job);
 	settings_done(&job.settings);
 	free(o.replicas.items);
+	free(o.options.items);
 	return r;
 }

@@ -23,8 +23,9 @@ static void print_options(const char *command, const struct option *options)
 #undef COMMAND
 	for (const struct option *o = options; o->name; o++) {
 		char left[64];
-		snprintf(left, sizeof(left), "--%s%s%s", o->name,
-			 o->value ? " " : "", o->value ? o->value : "");
+		snprintf(left, sizeof(left), "%s%s%s%s",
+			 o->name[1] ? "--" : "-", o->name, o->value ? " " : "",
+			 o->value ? o->value : "");
 		printf("  %-24s %s\n", left, o->text);
 	}
 	printf("  %-24s %s\n", "--help", "this text");
@@ -37,6 +38,8 @@ static const struct option *option_find(const char *command,
 	const char *words[64];
 	size_t n = 0;
 	for (const struct option *o = options; o->name; o++) {
+		if (!o->name[1])
+			continue;
 		if (strlen(o->name) == len && !memcmp(o->name, name, len))
 			return o;
 		words[n++] = o->name;
@@ -118,6 +121,31 @@ static int option_take(const char *command, const struct option *options, int i,
 	return equals ? 1 : 2;
 }
 
+/* option_take_short - "-o VALUE" or "-oVALUE". */
+static int option_take_short(const char *command, const struct option *options,
+			     int i, int argc, char **argv)
+{
+	const char *word = argv[i] + 1;
+	for (const struct option *o = options; o->name; o++) {
+		if (o->name[1] || o->name[0] != *word)
+			continue;
+		char *value = word[1]	     ? argv[i] + 2
+			      : i + 1 < argc ? argv[i + 1]
+					     : NULL;
+		if (!value) {
+			fail_usage("%s: -%s needs %s", command, o->name,
+				   o->value);
+			return -1;
+		}
+		if (option_set(command, o, value) != 0)
+			return -1;
+		return word[1] ? 1 : 2;
+	}
+	fail_usage("%s: unknown option %s: see mirrorfs %s --help", command,
+		   argv[i], command);
+	return -1;
+}
+
 int options_parse(const char *command, const struct option *options, int argc,
 		  char **argv)
 {
@@ -137,13 +165,11 @@ int options_parse(const char *command, const struct option *options, int argc,
 			argv[n++] = argv[i++];
 			continue;
 		}
-		if (argv[i][1] != '-') {
-			fail_usage("%s: unknown option %s: see mirrorfs %s "
-				   "--help",
-				   command, argv[i], command);
-			return -1;
-		}
-		int took = option_take(command, options, i, argc, argv);
+		int took =
+			argv[i][1] == '-'
+				? option_take(command, options, i, argc, argv)
+				: option_take_short(command, options, i, argc,
+						    argv);
 		if (took < 0)
 			return -1;
 		i += took;

@@ -43,7 +43,20 @@ struct replica_row replica_row_from(const struct settings_replica *r,
 				    .known_hosts = r->known_hosts,
 				    .accept_new = r->accept_new,
 				    .adopt = r->adopt,
-				    .from_config = from_config};
+				    .from_config = from_config,
+				    .given = r->options};
+}
+
+bool options_given(const struct option_list *list, struct replica_given *given)
+{
+	for (unsigned i = 0; i < list->n; i++) {
+		CLEANUP_FREE char *why = NULL;
+		if (replica_given_list(given, list->items[i], &why) < 0) {
+			fail_usage("%s", why);
+			return false;
+		}
+	}
+	return true;
 }
 
 static bool is_this_host(const char *host)

@@ -20,8 +20,11 @@ struct replica_job {
 	struct journal *journal;
 	char *operand; /* NAME or NAME=URL */
 	struct settings settings;
-	bool json, accept_new, adopt;
+	char **more; /* set: KEY=VALUE... */
+	int n_more;
+	bool json, verbose, accept_new, adopt;
 	char *identity, *known_hosts;
+	struct option_list options;
 };
 
 static int job_result(struct replica_job *job, int r)
@@ -74,6 +77,8 @@ static int replica_add(struct replica_job *job)
 	s->known_hosts = absolute(job->known_hosts);
 	s->accept_new = job->accept_new;
 	s->adopt = job->adopt;
+	if (!options_given(&job->options, &s->options))
+		return EXIT_USAGE;
 	int r = refuse_taken(job, s);
 	if (r != 0)
 		return r;
@@ -101,6 +106,40 @@ static int replica_resume(struct replica_job *job)
 		job, journal_replica_pause(job->journal, job->operand, false));
 }
 
+static int replica_change(struct replica_job *job)
+{
+	struct replica_row row;
+	int r = journal_replica_get(job->journal, job->operand, &row);
+	if (r < 0)
+		return job_result(job, r);
+	CLEANUP_FREE char *why = NULL;
+	for (int i = 0; r == 0 && i < job->n_more; i++) {
+		char *equals = strchr(job->more[i], '=');
+		*equals = 0;
+		r = replica_given_set(&row.given, job->more[i], equals + 1,
+				      &why);
+	}
+	if (r < 0)
+		r = fail_usage("%s", why);
+	else
+		r = job_result(job,
+			       journal_replica_set(job->journal, job->operand,
+						   &row.given));
+	replica_row_done(&row);
+	return r;
+}
+
+/* replica_set - the sync process sees the change and connects again. */
+static int replica_set(struct replica_job *job)
+{
+	int r = journal_transaction_begin(job->journal);
+	if (r < 0)
+		return job_result(job, r);
+	int result = replica_change(job);
+	r = journal_transaction_end(job->journal, result == EXIT_YES);
+	return result != EXIT_YES ? result : job_result(job, r);
+}
+
 static int replica_list(struct replica_job *job)
 {
 	struct target_pids pids;
@@ -115,6 +154,8 @@ static int replica_list(struct replica_job *job)
 		json_print(replicas_json(job->journal, rows, n, alive), true);
 	else
 		replicas_table(rows, n, alive);
+	if (job->verbose && !job->json)
+		replicas_options(rows, n);
 	replica_rows_free(rows, n);
 	return EXIT_YES;
 }
@@ -122,13 +163,14 @@ static int replica_list(struct replica_job *job)
 static const struct verb {
 	const char *word;
 	int (*run)(struct replica_job *job);
-	bool needs_name, writes;
+	bool needs_name, writes, needs_more;
 } verbs[] = {
-	{"add", replica_add, true, true},
-	{"remove", replica_remove, true, true},
-	{"list", replica_list, false, false},
-	{"pause", replica_pause, true, true},
-	{"resume", replica_resume, true, true},
+	{"add", replica_add, true, true, false},
+	{"remove", replica_remove, true, true, false},
+	{"list", replica_list, false, false, false},
+	{"pause", replica_pause, true, true, false},
+	{"resume", replica_resume, true, true, false},
+	{"set", replica_set, true, true, true},
 };
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -147,7 +189,7 @@ static const struct verb *verb_find(const char *word)
 			   word, near);
 	else
 		fail_usage("replica: unknown verb \"%s\": add, remove, list, "
-			   "pause or resume",
+			   "pause, resume or set",
 			   word);
 	return NULL;
 }
@@ -157,6 +199,14 @@ static int replica_run(struct replica_job *job, const struct verb *verb,
 {
 	int used = 0;
 	int operands = verb->needs_name ? 1 : 0;
+	/* a root has a slash in front, a key never */
+	while (verb->needs_more && n > 0 && strchr(argv[n - 1], '=') &&
+	       *argv[n - 1] != '/') {
+		job->more = &argv[--n];
+		job->n_more++;
+	}
+	if (verb->needs_more && !job->n_more)
+		return fail_usage("replica %s: which KEY=VALUE?", verb->word);
 	/* with two operands the first is ROOT, whatever it looks like */
 	int roots = n > operands ? 1 : 0;
 	int r = target_find(choice, roots, argv, &job->target, &used);
@@ -188,7 +238,11 @@ int cmd_replica(int argc, char **argv)
 		 "add: store the key of a host that is not known yet"},
 		{"adopt", NULL, OPTION_FLAG, &job.adopt,
 		 "add: take over a folder that is not empty"},
+		{"o", "KEY=VALUE,...", OPTION_LIST, &job.options,
+		 "add: options of the replica, see mirrorfs.conf(5)"},
 		{"json", NULL, OPTION_FLAG, &job.json, "list: as JSON"},
+		{"verbose", NULL, OPTION_FLAG, &job.verbose,
+		 "list: with the options that are not as by default"},
 		{"name", "NAME", OPTION_TEXT, &choice.name,
 		 "the mount, by its name"},
 		{"state-dir", "DIR", OPTION_TEXT, &choice.state_dir,
@@ -199,8 +253,8 @@ int cmd_replica(int argc, char **argv)
 	if (n < 0)
 		return options_exit(n);
 	if (n == 0)
-		return fail_usage("replica: add, remove, list, pause or "
-				  "resume?");
+		return fail_usage("replica: add, remove, list, pause, "
+				  "resume or set?");
 	const struct verb *verb = verb_find(argv[0]);
 	if (!verb)
 		return EXIT_USAGE;
@@ -208,6 +262,7 @@ int cmd_replica(int argc, char **argv)
 	int r = replica_run(&job, verb, &choice, n - 1, argv + 1);
 	journal_close(job.journal);
 	settings_done(&job.settings);
+	free(job.options.items);
 	target_done(&job.target);
 	return r;
 }

@@ -79,19 +79,51 @@ static json_t *uncarried_json(struct journal *j, int64_t id)
 	return o;
 }
 
+/* option_changed - NULL, or the value of an option that is not the preset. */
+static const char *option_changed(const struct replica_row *r, unsigned id)
+{
+	const char *value = r->in_force.text[id];
+	return value && strcmp(value, replica_option_preset(id)) ? value : NULL;
+}
+
+static json_t *options_json(const struct replica_row *r)
+{
+	json_t *o = json_object();
+	for (unsigned i = 0; i < REPLICA_OPTIONS; i++) {
+		const char *value = option_changed(r, i);
+		if (value)
+			json_object_set_new(o, replica_option_key(i),
+					    json_text(value));
+	}
+	return o;
+}
+
+void replicas_options(const struct replica_row *rows, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		for (unsigned k = 0; k < REPLICA_OPTIONS; k++) {
+			const char *value = option_changed(&rows[i], k);
+			CLEANUP_FREE char *text = text_printable(value ?: "");
+			if (value)
+				printf("%s: %s = %s\n", rows[i].name,
+				       replica_option_key(k), text);
+		}
+	}
+}
+
 static json_t *replica_json(struct journal *j, const struct replica_row *r,
 			    bool alive)
 {
-	json_t *o =
-		json_pack("{s:o, s:o, s:s, s:I, s:I, s:f, s:I, s:o, s:o}",
-			  "name", json_text(r->name), "url", json_text(r->url),
-			  "state", shown_state(r, alive), "lag_records",
-			  (json_int_t)r->lag_records, "lag_bytes",
-			  (json_int_t)r->lag_bytes, "lag_seconds",
-			  (double)r->lag_ns / (double)NS_PER_S, "parked",
-			  (json_int_t)r->parked, "error",
-			  r->error ? json_text(r->error) : json_null(),
-			  "uncarried", uncarried_json(j, r->id));
+	json_t *o = json_pack(
+		"{s:o, s:o, s:s, s:I, s:I, s:f, s:I, s:o, s:o, s:o}", "name",
+		json_text(r->name), "url", json_text(r->url), "state",
+		shown_state(r, alive), "lag_records",
+		(json_int_t)r->lag_records, "lag_bytes",
+		(json_int_t)r->lag_bytes, "lag_seconds",
+		(double)r->lag_ns / (double)NS_PER_S, "parked",
+		(json_int_t)r->parked, "error",
+		r->error ? json_text(r->error) : json_null(), "uncarried",
+		uncarried_json(j, r->id), "options", options_json(r));
 	return o;
 }
 

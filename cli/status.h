@@ -13,6 +13,8 @@ void replicas_table(const struct replica_row *rows, unsigned n, bool alive);
 /* health_text - how the journal does, owned by the caller; health_json. */
 char *health_text(const struct target *t, const struct target_pids *p);
 json_t *health_json(const struct target_pids *p);
+/* replicas_options - a line for each option that is not as preset. */
+void replicas_options(const struct replica_row *rows, unsigned n);
 void replica_rows_free(struct replica_row *rows, unsigned n);
 
 #endif

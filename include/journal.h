@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "record.h"
+#include "replica-options.h"
 #include "shared.h"
 
 struct journal;
@@ -116,6 +117,10 @@ struct replica_row {
 	bool adopt;       /* may take over a folder that is not empty */
 	bool paused;
 	bool from_config; /* else: added on the living mount, stays */
+	struct replica_given given; /* options given for this replica */
+	/* filled when read: what is in force, as texts and parsed */
+	struct replica_given in_force;
+	struct replica_options options;
 	enum replica_state state;
 	char *error;      /* newest, one line; NULL when all is well */
 	int64_t error_ns;
@@ -137,15 +142,21 @@ int journal_replica_list(struct journal *j, struct replica_row **ret,
 /* journal_replica_get - by name; -ENOENT. */
 int journal_replica_get(struct journal *j, const char *name,
 			struct replica_row *ret);
-/* journal_replica_put - add, or change identity, known_hosts, flags and origin
- * of the one with that name; one that is paused stays paused. A changed url
- * starts over (cursor 0, not seeded) under a new id; calls with the old one
- * then give -ENOENT. Sets row->id. */
+/* journal_replica_put - add, or change identity, known_hosts, flags, options
+ * and origin of the one with that name; one that is paused stays paused. A
+ * changed url starts over (cursor 0, not seeded) under a new id; calls with the
+ * old one then give -ENOENT. Sets row->id. */
 int journal_replica_put(struct journal *j, struct replica_row *row);
 /* journal_replica_remove - with its cursor, parked paths, links and fences.
  * Deliveries stay for the history. -ENOENT. */
 int journal_replica_remove(struct journal *j, const char *name);
 int journal_replica_pause(struct journal *j, const char *name, bool paused);
+/* journal_replica_set - exactly these options are given for it. -ENOENT. */
+int journal_replica_set(struct journal *j, const char *name,
+			const struct replica_given *given);
+/* journal_replica_defaults - … and these for all replicas. */
+int journal_replica_defaults(struct journal *j,
+			     const struct replica_given *given);
 /* journal_replica_report - state and newest error (NULL: none). */
 int journal_replica_report(struct journal *j, int64_t id,
 			   enum replica_state state, const char *error);

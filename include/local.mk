@@ -3,4 +3,5 @@ noinst_HEADERS += include/buf.h include/cleanup.h include/clock.h \
 	include/paths.h include/privileges.h include/record.h \
 	include/remote.h include/runtime.h include/settings.h \
 	include/shared.h include/sync.h include/tbl/ops.h \
-	include/tbl/settings.h
+	include/replica-options.h include/tbl/replica-options.h \
+	include/tbl/settings.h include/values.h

@@ -4,13 +4,16 @@
 
 /*
  * The configuration file: INI, a [mount] section and a [replica NAME] section
- * for each replica; the keys are in tbl/settings.h. All strings are owned by
+ * for each replica; the keys are in tbl/settings.h, and for both sections in
+ * tbl/replica-options.h. All strings are owned by
  * the structure.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "replica-options.h"
 
 struct settings_replica {
 	char *name;
@@ -19,6 +22,7 @@ struct settings_replica {
 	char *known_hosts; /* NULL: that of the mount */
 	bool accept_new;
 	bool adopt;
+	struct replica_given options;
 };
 
 struct settings {
@@ -34,6 +38,7 @@ struct settings {
 	uint64_t delta_above; /* bytes; UINT64_MAX: never */
 	char *journal; /* NULL: preferred */
 	char *without; /* NULL: none; see features_parse in fs.h */
+	struct replica_given options; /* for all replicas */
 	struct settings_replica *replicas;
 	unsigned n_replicas;
 };

@@ -281,6 +281,8 @@ struct replica *replica_start(const struct sync_config *cfg,
 					.known_hosts = copy(row->known_hosts),
 					.accept_new = row->accept_new,
 					.adopt = row->adopt};
+	replica_given_add(&r->e.row.in_force, &row->in_force);
+	replica_options_make(&r->e.row.options, &row->in_force);
 	r->e.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r->e.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (r->e.stop_fd >= 0 && r->e.wake_fd >= 0 &&
@@ -318,7 +320,9 @@ bool replica_is(const struct replica *r, const struct replica_row *row)
 	return have->id == row->id && same(have->url, row->url) &&
 	       same(have->identity, row->identity) &&
 	       same(have->known_hosts, row->known_hosts) &&
-	       have->accept_new == row->accept_new && have->adopt == row->adopt;
+	       have->accept_new == row->accept_new &&
+	       have->adopt == row->adopt &&
+	       replica_given_same(&have->in_force, &row->in_force);
 }
 
 int64_t replica_id(const struct replica *r)

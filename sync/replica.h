@@ -20,7 +20,7 @@ struct replica *replica_start(const struct sync_config *cfg,
 void replica_wake(struct replica *r);
 /* replica_stop - ends the thread in the middle of anything; frees `r`. */
 void replica_stop(struct replica *r);
-/* replica_is - started for the same name, url and keys? */
+/* replica_is - started for the same name, url, keys and options? */
 bool replica_is(const struct replica *r, const struct replica_row *row);
 /* replica_id - row.id */
 int64_t replica_id(const struct replica *r);

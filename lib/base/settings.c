@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "paths.h"
 #include "settings.h"
+#include "values.h"
 
 enum setting_type { SETTING_TEXT, SETTING_PATH, SETTING_BOOL, SETTING_SPAN,
 		    SETTING_SIZE };
@@ -54,6 +55,7 @@ void settings_done(struct settings *s)
 		free(s->replicas[i].url);
 		free(s->replicas[i].identity);
 		free(s->replicas[i].known_hosts);
+		replica_given_done(&s->replicas[i].options);
 	}
 	free(s->replicas);
 	free(s->root);
@@ -63,6 +65,7 @@ void settings_done(struct settings *s)
 	free(s->known_hosts);
 	free(s->journal);
 	free(s->without);
+	replica_given_done(&s->options);
 	*s = (struct settings){0};
 }
 
@@ -123,41 +126,9 @@ __attribute__((format(printf, 2, 3))) static int parse_fault(struct parse *p,
 	return 0;
 }
 
-static int parse_bool(const char *value)
-{
-	static const char *const words[] = {"no",  "yes", "false", "true",
-					    "off", "on",  "0",	   "1"};
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (strcasecmp(value, words[i]) == 0)
-			return (int)(i & 1);
-	}
-	return -EINVAL;
-}
-
-/* parse_size - "65536", "64K", "1M", "2G", powers of 1024, or "never". */
-static int parse_size(const char *value, uint64_t *ret)
-{
-	static const char units[] = "KMGT";
-	char *end;
-	if (strcmp(value, "never") == 0) {
-		*ret = UINT64_MAX;
-		return 0;
-	}
-	errno = 0;
-	uint64_t n = strtoull(value, &end, 10);
-	const char *unit = *end ? strchr(units, *end) : NULL;
-	unsigned bits = unit ? 10 * (unsigned)(unit - units + 1) : 0;
-	if (errno || end == value || !isdigit((unsigned char)*value) ||
-	    (*end && (!unit || end[1])) || n << bits >> bits != n)
-		return -EINVAL;
-	*ret = n << bits;
-	return 0;
-}
-
 static int parse_value(struct parse *p, const struct setting *t, void *where,
 		       const char *value)
 {
-	int r;
 	switch (t->type) {
 	case SETTING_PATH:
 		if (*value != '/')
@@ -172,12 +143,10 @@ static int parse_value(struct parse *p, const struct setting *t, void *where,
 		*(char **)where = strdup(value);
 		return 1;
 	case SETTING_BOOL:
-		r = parse_bool(value);
-		if (r < 0)
+		if (value_bool(value, where) < 0)
 			return parse_fault(p,
 					   "%s: \"%s\" is neither yes nor no",
 					   t->key, value);
-		*(bool *)where = r;
 		return 1;
 	case SETTING_SPAN:
 		if (strcmp(value, "never") == 0)
@@ -189,7 +158,7 @@ static int parse_value(struct parse *p, const struct setting *t, void *where,
 					   t->key, value);
 		return 1;
 	case SETTING_SIZE:
-		if (parse_size(value, where) < 0)
+		if (value_size(value, where) < 0)
 			return parse_fault(p,
 					   "%s: \"%s\" is not a size "
 					   "(try 65536, 64K, 1M or never)",
@@ -202,8 +171,10 @@ static int parse_value(struct parse *p, const struct setting *t, void *where,
 static int parse_unknown(struct parse *p, enum setting_section section,
 			 const char *key)
 {
-	const char *known[N_TABLE];
+	const char *known[N_TABLE + REPLICA_OPTIONS];
 	size_t n = 0;
+	for (unsigned i = 0; i < REPLICA_OPTIONS; i++)
+		known[n++] = replica_option_key(i);
 	for (size_t i = 0; i < N_TABLE; i++) {
 		if (table[i].section == section)
 			known[n++] = table[i].key;
@@ -239,12 +210,13 @@ static int parse_line(void *user, const char *section, const char *key,
 {
 	struct parse *p = user;
 	enum setting_section in = IN_mount;
+	struct settings_replica *replica = NULL;
 	void *base = p->s;
 
 	if (strncmp(section, "replica", 7) == 0 &&
 	    strchr(" \t\"", section[7])) {
 		in = IN_replica;
-		base = parse_replica(p, section);
+		base = replica = parse_replica(p, section);
 		if (!base)
 			return 0;
 	} else if (strcmp(section, "mount") != 0) {
@@ -259,7 +231,13 @@ static int parse_line(void *user, const char *section, const char *key,
 					   (char *)base + table[i].offset,
 					   value);
 	}
-	return parse_unknown(p, in, key);
+	struct replica_given *given =
+		in == IN_replica ? &replica->options : &p->s->options;
+	CLEANUP_FREE char *why = NULL;
+	int r = replica_given_set(given, key, value, &why);
+	if (r == -ENOENT)
+		return parse_unknown(p, in, key);
+	return r < 0 ? parse_fault(p, "%s", why) : 1;
 }
 
 int settings_load(struct settings *s, const char *path, char **ret_why)

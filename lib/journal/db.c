@@ -396,6 +396,8 @@ static int db_set_up(struct journal *j, enum journal_mode mode)
 	if (r < 0)
 		return r;
 	r = mode == JOURNAL_CREATE ? db_create(j) : 0;
+	if (r == 0 && mode != JOURNAL_READ)
+		r = schema_upgrade(j);
 	if (r == 0)
 		r = schema_check(j);
 	if (r == 0 && mode == JOURNAL_READ)

@@ -83,9 +83,18 @@ char *db_strdup(const char *s);
 /* db_grow - room for one more in an array of `n` that doubles: moves *array */
 void db_grow(void *array, unsigned n, size_t item);
 
-/* schema.c: make the tables in a new database / is it ours and not newer? */
+/* schema.c: make the tables in a new database / bring the tables of an older
+ * one up to date / is it ours and not newer? An older one that is only read
+ * has the tables that it lacks as empty temporary ones. */
 int schema_create(struct journal *j);
+int schema_upgrade(struct journal *j);
 int schema_check(struct journal *j);
+
+/* options.c: fill given and options of a row / exactly these are given for
+ * replica `id` (0: for all; NULL: none). */
+int db_replica_options(struct journal *j, struct replica_row *row);
+int db_replica_options_put(struct journal *j, int64_t id,
+			   const struct replica_given *given);
 
 /* read.c: the columns that db_row_record expects, in its order. */
 #define RECORD_COLUMNS                                                         \

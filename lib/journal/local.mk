@@ -1,10 +1,25 @@
 noinst_LIBRARIES += lib/journal/libjournal.a
-lib_journal_libjournal_a_SOURCES = lib/journal/append.c \
-	lib/journal/arrivals.c lib/journal/busy.c lib/journal/db.c \
-	lib/journal/health.c lib/journal/history.c lib/journal/intent.c lib/journal/memory.c \
-	lib/journal/meta.c lib/journal/prune.c lib/journal/ranges.c \
-	lib/journal/read.c lib/journal/record.c lib/journal/remember.c \
-	lib/journal/replicas.c lib/journal/ring.c lib/journal/schema.c \
-	lib/journal/wait.c lib/journal/who.c lib/journal/writer.c
+lib_journal_libjournal_a_SOURCES = \
+	lib/journal/append.c \
+	lib/journal/arrivals.c \
+	lib/journal/busy.c \
+	lib/journal/db.c \
+	lib/journal/health.c \
+	lib/journal/history.c \
+	lib/journal/intent.c \
+	lib/journal/memory.c \
+	lib/journal/meta.c \
+	lib/journal/options.c \
+	lib/journal/prune.c \
+	lib/journal/ranges.c \
+	lib/journal/read.c \
+	lib/journal/record.c \
+	lib/journal/remember.c \
+	lib/journal/replicas.c \
+	lib/journal/ring.c \
+	lib/journal/schema.c \
+	lib/journal/wait.c \
+	lib/journal/who.c \
+	lib/journal/writer.c
 noinst_HEADERS += lib/journal/db.h lib/journal/history.h \
 	lib/journal/memory.h

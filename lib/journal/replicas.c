@@ -44,6 +44,9 @@ void replica_row_done(struct replica_row *row)
 	free(row->identity);
 	free(row->known_hosts);
 	free(row->error);
+	replica_given_done(&row->given);
+	replica_given_done(&row->in_force);
+	replica_options_done(&row->options);
 	row->name = row->url = row->identity = NULL;
 	row->known_hosts = row->error = NULL;
 }
@@ -80,7 +83,10 @@ int journal_replica_get(struct journal *j, const char *name,
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
 	replica_from_row(st, ret);
-	return 0;
+	r = db_replica_options(j, ret);
+	if (r < 0)
+		replica_row_done(ret);
+	return r;
 }
 
 /* ---- lag: some look-ups by seq, whatever the backlog is ---- */
@@ -168,6 +174,13 @@ static int replica_lag(struct journal *j, struct replica_row *row)
 	return 0;
 }
 
+/* replica_more - what is not in its row. */
+static int replica_more(struct journal *j, struct replica_row *row)
+{
+	int r = db_replica_options(j, row);
+	return r < 0 ? r : replica_lag(j, row);
+}
+
 static int replica_rows(struct journal *j, struct replica_row **list,
 			unsigned *n)
 {
@@ -193,7 +206,7 @@ int journal_replica_list(struct journal *j, struct replica_row **ret,
 		return r;
 	r = replica_rows(j, &list, &n);
 	for (unsigned i = 0; r == 0 && i < n; i++)
-		r = replica_lag(j, &list[i]);
+		r = replica_more(j, &list[i]);
 	db_snapshot_end(j);
 	if (r < 0) {
 		for (unsigned i = 0; i < n; i++)
@@ -226,6 +239,8 @@ static int replica_forget(struct journal *j, int64_t id)
 	if (r == 0)
 		r = journal_stale_clear(j, id);
 	if (r == 0)
+		r = db_replica_options_put(j, id, NULL);
+	if (r == 0)
 		r = db_run(j, NULL, "DELETE FROM uncarried WHERE replica = ?",
 			   "l", id);
 	if (r == 0)
@@ -244,9 +259,10 @@ static int replica_insert(struct journal *j, struct replica_row *row)
 		       row->url, row->identity, row->known_hosts,
 		       (int)row->accept_new, (int)row->adopt,
 		       (int)row->paused, (int)row->from_config);
-	if (r == 0)
-		row->id = sqlite3_last_insert_rowid(j->db);
-	return r;
+	if (r < 0)
+		return r;
+	row->id = sqlite3_last_insert_rowid(j->db);
+	return db_replica_options_put(j, row->id, &row->given);
 }
 
 static int replica_put(struct journal *j, struct replica_row *row)
@@ -265,12 +281,16 @@ static int replica_put(struct journal *j, struct replica_row *row)
 		return r < 0 ? r : replica_insert(j, row);
 	}
 	row->id = id;
-	return db_run(j, NULL,
-		      "UPDATE replica SET identity = ?, known_hosts = ?, "
-		      "accept_new = ?, adopt = ?, from_config = ? "
-		      "WHERE id = ?", "ttdddl", row->identity,
-		      row->known_hosts, (int)row->accept_new, (int)row->adopt,
-		      (int)row->from_config, id);
+	r = db_replica_options_put(j, id, &row->given);
+	return r < 0 ? r
+		     : db_run(j, NULL,
+			      "UPDATE replica SET identity = ?, known_hosts = "
+			      "?, "
+			      "accept_new = ?, adopt = ?, from_config = ? "
+			      "WHERE id = ?",
+			      "ttdddl", row->identity, row->known_hosts,
+			      (int)row->accept_new, (int)row->adopt,
+			      (int)row->from_config, id);
 }
 
 /* replica_end - the end of what began with journal_transaction_begin. */

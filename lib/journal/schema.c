@@ -1,5 +1,5 @@
 /*
- * The tables of STATE/journal.db, version 1.
+ * The tables of STATE/journal.db.
  *
  * An administrator may look into them with sqlite3(1) (read only!), so names
  * and units are plain: times are nanoseconds since 1970, sizes are bytes,
@@ -7,7 +7,14 @@
  * tree paths (no slash in front) and hold the bytes of the file system as
  * they are, UTF-8 or not: compare them, do not use LIKE. An object (*obj*) is
  * the file handle of the lower file system: its type in 4 bytes, big-endian,
- * then its bytes. Version 1 is PRAGMA user_version = 1.
+ * then its bytes.
+ *
+ * PRAGMA user_version is the version of the format. A new database is made as
+ * version 1 and then goes the same way as one that an older program left: the
+ * tables that later versions brought are added, in one transaction. A version
+ * only adds tables. So a program that is still running with the old ones is
+ * not disturbed, and who only reads an old database has the missing tables as
+ * empty temporary ones.
  */
 #include "confdefs.h"
 
@@ -18,8 +25,6 @@
 
 #include "cleanup.h"
 #include "lib/journal/db.h"
-
-#define SCHEMA_VERSION 1
 
 /* clang-format off */
 static const char schema_records[] =
@@ -167,7 +172,26 @@ static const char schema_replicas[] =
 ") STRICT, WITHOUT ROWID;"
 
 "PRAGMA user_version = 1;";
+
+/* Tables that came with a later version, in the order of versions. */
+static const struct schema_table {
+	int version;
+	const char *table;
+} schema_later[] = {
+
+/* Options given for a replica, and with replica 0 for all of them: see
+ * tbl/replica-options.h. */
+{2, "replica_option("
+" replica INTEGER NOT NULL,"
+" key TEXT NOT NULL,"
+" value TEXT NOT NULL,"
+" PRIMARY KEY(replica, key)"
+") STRICT, WITHOUT ROWID"},
+
+};
 /* clang-format on */
+#define N_LATER	       (sizeof(schema_later) / sizeof(schema_later[0]))
+#define SCHEMA_VERSION (schema_later[N_LATER - 1].version)
 
 /* make_uuid - a random one (version 4), as text. */
 static int make_uuid(char out[37])
@@ -216,6 +240,48 @@ int schema_create(struct journal *j)
 	return r < 0 ? r : r2;
 }
 
+/* schema_add - what came after `version`, in the database or as if it were. */
+static int schema_add(struct journal *j, int64_t version, bool temporary)
+{
+	char sql[4096];
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < N_LATER; i++) {
+		if (schema_later[i].version <= version)
+			continue;
+		snprintf(sql, sizeof(sql), "CREATE %s TABLE %s",
+			 temporary ? "TEMP" : "", schema_later[i].table);
+		r = db_script(j, sql);
+	}
+	return r;
+}
+
+static int schema_step(struct journal *j)
+{
+	char sql[64];
+	int64_t version;
+	/* somebody else may have been faster */
+	int r = db_number(j, &version, 0, "PRAGMA user_version", "");
+	if (r < 0 || version >= SCHEMA_VERSION)
+		return r;
+	r = schema_add(j, version, false);
+	snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", SCHEMA_VERSION);
+	return r < 0 ? r : db_script(j, sql);
+}
+
+int schema_upgrade(struct journal *j)
+{
+	int64_t version;
+	int r = db_number(j, &version, 0, "PRAGMA user_version", "");
+	if (r < 0 || version == 0 || version >= SCHEMA_VERSION)
+		return r;
+	r = journal_transaction_begin(j);
+	if (r < 0)
+		return r;
+	r = schema_step(j);
+	int r2 = journal_transaction_end(j, r == 0);
+	return r < 0 ? r : r2;
+}
+
 int schema_check(struct journal *j)
 {
 	int64_t version;
@@ -233,6 +299,9 @@ int schema_check(struct journal *j)
 			 (long long)version, SCHEMA_VERSION);
 		return -EOPNOTSUPP;
 	}
+	r = schema_add(j, version, true);
+	if (r < 0)
+		return r;
 	CLEANUP_FREE char *uuid = NULL;
 	r = journal_meta_get(j, "uuid", &uuid);
 	if (r == 0 && (!uuid || strlen(uuid) != 36)) {

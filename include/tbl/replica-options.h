@@ -1,0 +1,14 @@
+/* layer: base */
+/*
+ * What can be set for each replica: in its section of the configuration file
+ * or, for all of them, in [mount]; by `mount -o`, `replica add -o` and
+ * `replica set`. Parsers, `replica list --verbose` and the journal follow this
+ * table; mirrorfs.conf(5) tells it.
+ * REPLICA_OPTION(member, key, kind, words, preset, what it means)
+ * kind: BOOL; COUNT and SIZE (bytes; "never": UINT64_MAX); SPAN (a duration,
+ * ns; "never": 0); WORD (the place of the value in `words`, which are
+ * separated by spaces); TEXT (NULL when empty). `words` is "" but for WORD.
+ */
+REPLICA_OPTION(max_backlog, "max-backlog", COUNT, "", "1000000",
+	       "records that are kept for a replica that is away; beyond them "
+	       "it is compared when it returns")

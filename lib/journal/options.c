@@ -1,0 +1,89 @@
+/* The options of replicas: those given for one, those given for all (id 0). */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "log.h"
+#include "lib/journal/db.h"
+
+static int options_load(struct journal *j, int64_t id,
+			struct replica_given *given)
+{
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = db_query(j, &st,
+			 "SELECT key, value FROM replica_option "
+			 "WHERE replica = ?",
+			 "l", id);
+	while (r == 0 && (r = db_next(j, st)) > 0) {
+		char *why = NULL;
+		/* what another version of the program wrote may be unknown */
+		r = replica_given_set(
+			given, (const char *)sqlite3_column_text(st, 0),
+			(const char *)sqlite3_column_text(st, 1), &why);
+		if (r < 0)
+			log_debug("an option in the journal: %s", why);
+		free(why);
+		r = 0;
+	}
+	return r;
+}
+
+int db_replica_options(struct journal *j, struct replica_row *row)
+{
+	struct replica_given all = {0};
+	int r = options_load(j, 0, &all);
+	if (r == 0)
+		r = options_load(j, row->id, &row->given);
+	replica_given_add(&row->in_force, &row->given);
+	replica_given_add(&row->in_force, &all);
+	replica_options_make(&row->options, &row->in_force);
+	replica_given_done(&all);
+	return r;
+}
+
+int db_replica_options_put(struct journal *j, int64_t id,
+			   const struct replica_given *given)
+{
+	int r = db_run(j, NULL, "DELETE FROM replica_option WHERE replica = ?",
+		       "l", id);
+	for (unsigned i = 0; given && r == 0 && i < REPLICA_OPTIONS; i++) {
+		if (given->text[i])
+			r = db_run(j, NULL,
+				   "INSERT INTO replica_option"
+				   "(replica, key, value) VALUES(?, ?, ?)",
+				   "ltt", id, replica_option_key(i),
+				   given->text[i]);
+	}
+	return r;
+}
+
+static int options_put(struct journal *j, int64_t id,
+		       const struct replica_given *given)
+{
+	int r = journal_transaction_begin(j);
+	if (r < 0)
+		return r;
+	r = db_replica_options_put(j, id, given);
+	int r2 = journal_transaction_end(j, r == 0);
+	return r < 0 ? r : r2;
+}
+
+int journal_replica_defaults(struct journal *j,
+			     const struct replica_given *given)
+{
+	return options_put(j, 0, given);
+}
+
+int journal_replica_set(struct journal *j, const char *name,
+			const struct replica_given *given)
+{
+	int64_t id;
+	int r = db_number(j, &id, 0,
+			  "SELECT id FROM replica "
+			  "WHERE name = ? AND removed_ns = 0",
+			  "t", name);
+	if (r < 0)
+		return r;
+	return id ? options_put(j, id, given) : -ENOENT;
+}
