@@ -69,7 +69,6 @@ enum remote_failure {
 	REMOTE_NOT_EMPTY,   /* and not ours: needs adopt */
 	REMOTE_FOREIGN,     /* belongs to another journal */
 };
-
 struct remote_error {
 	enum remote_failure kind;
 	char text[512]; /* one line for the administrator: what and what to do */
@@ -93,7 +92,6 @@ struct remote_caps {
 };
 
 struct remote;
-
 /*
  * remote_open - connect, check the host key, log in, start SFTP, negotiate.
  * Blocks up to cfg->timeout_ms for each step. The base path is not touched.
@@ -106,8 +104,13 @@ void remote_close(struct remote *r);
 const struct remote_caps *remote_caps(const struct remote *r);
 /* remote_is_local - over a pipe, not over the network. */
 bool remote_is_local(const struct remote *r);
+/* remote_set_root - tree paths start at this one now, which leads back to the
+ * root (sync/visit.c), for all connections of a visit; NULL: at the root. */
+void remote_set_root(struct remote *r, const char *path);
+/* remote_give_up - as if the connection were lost. */
+void remote_give_up(struct remote *r, const char *why);
 
-/* What a server says of a file, and what it is told. Times are seconds. */
+/* What a server says of a file and is told. Times are seconds. */
 enum remote_attr_flag {
 	ATTR_SIZE = 1,
 	ATTR_OWNER = 2,
@@ -126,7 +129,6 @@ struct remote_entry {
 	char *name;
 	struct remote_attr attr; /* of the link itself */
 };
-
 struct remote_reply {
 	int status;               /* 0, or a negative errno as above */
 	const uint8_t *handle;    /* OPEN, OPENDIR: borrowed, */
@@ -141,7 +143,6 @@ struct remote_reply {
 	uint64_t avail_inodes;
 };
 typedef void remote_done_fn(void *arg, const struct remote_reply *reply);
-
 struct remote_handle {
 	uint32_t len;
 	uint8_t bytes[256];
@@ -186,9 +187,8 @@ void remote_send_rmdir(struct remote *r, const char *path,
 		       remote_done_fn *fn, void *arg);
 void remote_send_remove(struct remote *r, const char *path,
 			remote_done_fn *fn, void *arg);
-/* replaces the target (posix-rename@openssh.com); without the extension it is
- * RENAME and, when that fails because of the target, REMOVE and RENAME, which
- * is not atomic */
+/* replaces the target (posix-rename); without the extension it is RENAME and,
+ * when the target is in the way, REMOVE and RENAME, which is not atomic */
 void remote_send_rename(struct remote *r, const char *from, const char *to,
 			remote_done_fn *fn, void *arg);
 void remote_send_link(struct remote *r, const char *old, const char *path,
@@ -203,8 +203,8 @@ void remote_send_readdir(struct remote *r, const struct remote_handle *h,
 			 remote_done_fn *fn, void *arg);
 void remote_send_fsync(struct remote *r, const struct remote_handle *h,
 		       remote_done_fn *fn, void *arg);
-/* Bytes of one open file into another, by the server; len > 0. What is missing
- * in `from` is not copied, and that is no error (seen with OpenSSH 9.2). */
+/* by the server; len > 0. What is missing in `from` is not copied, and that is
+ * no error (seen with OpenSSH 9.2). */
 void remote_send_copy_data(struct remote *r, const struct remote_handle *from,
 			   uint64_t off, uint64_t len,
 			   const struct remote_handle *to,
@@ -212,10 +212,8 @@ void remote_send_copy_data(struct remote *r, const struct remote_handle *from,
 void remote_send_statvfs(struct remote *r, const char *path,
 			 remote_done_fn *fn, void *arg);
 
-/*
- * The window. Senders of bulk data look here first and pump while it is
- * closed; small requests may always be sent.
- */
+/* The window. Senders of bulk data look here first and pump while it is
+ * closed; small requests may always be sent. */
 bool remote_window_open(const struct remote *r);
 /* remote_pending - requests without a reply. */
 unsigned remote_pending(const struct remote *r);
@@ -235,8 +233,7 @@ unsigned remote_pending(const struct remote *r);
 int remote_pump(struct remote *r, int timeout_ms, int wake_fd);
 const char *remote_why(const struct remote *r);
 
-/* remote_keepalive - a request that costs nothing, for an idle connection:
- * a dead peer is then found by the time-out of silence. */
+/* remote_keepalive - for an idle connection: a dead peer is then found. */
 void remote_keepalive(struct remote *r);
 
 /* ---- send one and wait for it: return its status. They pump, so they run
@@ -251,7 +248,7 @@ int remote_readlink(struct remote *r, const char *path, char **ret);
 int remote_list(struct remote *r, const char *path,
 		struct remote_entry **ret, unsigned *ret_n);
 void remote_entries_free(struct remote_entry *entries, unsigned n);
-/* a small file, whole; *ret has a NUL behind it; -EFBIG above 64 KiB */
+/* a small file; *ret has a NUL behind it; -EFBIG above 64 KiB */
 int remote_read_file(struct remote *r, const char *path, char **ret,
 		     size_t *ret_len);
 int remote_write_file(struct remote *r, const char *path, uint32_t mode,

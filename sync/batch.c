@@ -177,7 +177,7 @@ static int redo_failed(struct engine *e, const struct plan *plan, uint64_t seq)
 	struct pathset bad = {0};
 	char **failed = NULL;
 	unsigned n = engine_take_failed(e, false, &failed);
-	int r = 0;
+	int r = n && visit_is_over(e->remote) ? -ENOTCONN : 0;
 
 	for (unsigned i = 0; i < n; i++)
 		pathset_put(&bad, failed[i], 1);
@@ -269,7 +269,7 @@ static int commit(struct engine *e, uint64_t seq, bool seeded)
 		free(failed[i]);
 	free(failed);
 	if (r == 0)
-		r = stage_write(e->remote, journal_uuid(e->journal), seq);
+		r = stage_write(e, seq);
 	if (r == -ENOTCONN || r == -ECANCELED)
 		return r;
 	r = journal_transaction_begin(e->journal);

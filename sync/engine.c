@@ -215,6 +215,7 @@ int engine_start(struct engine *e)
 					.shared = e->shared,
 					.journal = e->journal,
 					.links = NULL,
+					.stage = e->stage,
 					.lower_fd = e->cfg->lower_fd,
 					.stop_fd = e->stop_fd,
 					.chown_ok = e->chown_ok,

@@ -22,6 +22,7 @@
 #include "sync/pathset.h"
 #include "sync/plan.h"
 #include "sync/stale.h"
+#include "sync/visit.h"
 
 struct text_set; /* engine.c */
 
@@ -35,6 +36,7 @@ struct engine {
 	bool seeded;
 
 	struct remote *remote;
+	char stage[VISIT_STAGE_MAX]; /* of this visit */
 	struct exec *exec;
 	bool chown_ok;
 
@@ -113,9 +115,12 @@ struct stage_state {
 /* stage_check - is the folder there, ours, empty? Changes nothing. */
 int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
 		bool seeded, struct stage_state *ret, struct remote_error *err);
-/* stage_prepare - make .mirrorfs and an empty stage; try what works. */
-int stage_prepare(struct remote *r, const char *url, bool *ret_chown,
+/* stage_prepare - begin the visit (visit.h: only_look, stage); try what
+ * works. */
+int stage_prepare(struct remote *r, const char *url, bool only_look,
+		  char stage[VISIT_STAGE_MAX], bool *ret_chown,
 		  struct remote_error *err);
-int stage_write(struct remote *r, const char *uuid, uint64_t seq);
+/* stage_write - the state file: `seq` has been reached. */
+int stage_write(struct engine *e, uint64_t seq);
 
 #endif

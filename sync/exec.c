@@ -61,7 +61,7 @@ char *exec_stage_name(struct exec *x)
 {
 	char *s;
 
-	if (asprintf(&s, RESERVED_NAME "/stage/%llu",
+	if (asprintf(&s, "%s/%llu", x->cfg.stage,
 		     (unsigned long long)++x->n_stage) < 0)
 		abort();
 	return s;

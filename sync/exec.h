@@ -84,6 +84,7 @@ struct exec_config {
 	struct shared *shared;
 	struct journal *journal;
 	struct links *links;
+	const char *stage; /* the folder for uploads; borrowed */
 	int lower_fd;
 	int stop_fd;   /* eventfd: readable when the thread is to end */
 	bool chown_ok; /* the login may change owners */

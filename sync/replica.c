@@ -88,7 +88,8 @@ static int connect_remote(struct replica *r, struct stage_state *state,
 	}
 	if (stage_check(e->remote, e->row.url, journal_uuid(e->journal),
 			e->row.adopt, e->seeded, state, err) < 0 ||
-	    stage_prepare(e->remote, e->row.url, &e->chown_ok, err) < 0)
+	    stage_prepare(e->remote, e->row.url, false, e->stage, &e->chown_ok,
+			  err) < 0)
 		return -1;
 	return 0;
 }
@@ -141,7 +142,7 @@ static int begin(struct replica *r, const struct stage_state *state)
 	}
 	report(r, REPLICA_COPYING, NULL);
 	/* it is ours from the first entry on; 0: not complete */
-	s = stage_write(e->remote, journal_uuid(e->journal), 0);
+	s = stage_write(e, 0);
 	return s == -ENOTCONN ? s : batch_seed(e);
 }
 

@@ -16,9 +16,7 @@
 #include "sync/engine.h"
 
 #define STATE_FILE RESERVED_NAME "/state"
-#define STATE_NEW  RESERVED_NAME "/state.new"
 #define STAGE_DIR  RESERVED_NAME "/stage"
-#define TRY_FILE   STAGE_DIR "/try"
 
 __attribute__((format(printf, 3, 4))) static int refuse(
 	struct remote_error *err, enum remote_failure kind, const char *fmt,
@@ -124,26 +122,6 @@ int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
 	return 0;
 }
 
-static int empty_dir(struct remote *r, const char *path)
-{
-	struct remote_entry *list = NULL;
-	unsigned n = 0;
-	int s = remote_list(r, path, &list, &n);
-
-	for (unsigned i = 0; s == 0 && i < n; i++) {
-		CLEANUP_FREE char *child = path_join(path, list[i].name);
-		if (S_ISDIR(list[i].attr.mode)) {
-			s = empty_dir(r, child);
-			if (s == 0)
-				s = remote_rmdir(r, child);
-		} else {
-			s = remote_remove(r, child);
-		}
-	}
-	remote_entries_free(list, n);
-	return s;
-}
-
 struct answer {
 	int status;
 	bool there;
@@ -158,33 +136,35 @@ static void answered(void *arg, const struct remote_reply *reply)
 }
 
 /* try_chown - may the login give files away? */
-static bool try_chown(struct remote *r)
+static bool try_chown(struct remote *r, const char *file)
 {
 	const struct remote_attr a = {
 		.flags = ATTR_OWNER, .uid = 65534, .gid = 65534};
 	struct answer answer = {0};
 
-	if (remote_write_file(r, TRY_FILE, 0600, "x", 1) < 0)
-		return false;
-	remote_send_setstat(r, TRY_FILE, &a, answered, &answer);
+	remote_send_setstat(r, file, &a, answered, &answer);
 	while (!answer.there && remote_pump(r, 1000, -1) >= 0)
 		;
-	remote_remove(r, TRY_FILE);
 	return answer.there && answer.status == 0;
 }
 
-int stage_prepare(struct remote *r, const char *url, bool *ret_chown,
+int stage_prepare(struct remote *r, const char *url, bool only_look,
+		  char stage[VISIT_STAGE_MAX], bool *ret_chown,
 		  struct remote_error *err)
 {
-	struct remote_attr a;
-	int s = remote_mkdir(r, RESERVED_NAME, 0700);
+	CLEANUP_FREE char *file = NULL;
+	int s = visit_begin(r, only_look, stage, VISIT_STAGE_MAX);
 
-	if (s != -ENOTCONN && remote_lstat(r, RESERVED_NAME, &a) == 0)
-		s = remote_mkdir(r, STAGE_DIR, 0700);
-	if (s != -ENOTCONN && s != 0 && remote_lstat(r, STAGE_DIR, &a) == 0)
-		s = empty_dir(r, STAGE_DIR);
-	if (s == 0)
-		s = remote_write_file(r, TRY_FILE, 0600, "x", 1);
+	if (s == -ENOTDIR)
+		return refuse(
+			err, REMOTE_NOT_WRITABLE,
+			"%s: %s there is no folder: who has put it there? "
+			"Remove it",
+			url, RESERVED_NAME);
+	if (s == 0) {
+		file = path_join(stage, "try");
+		s = remote_write_file(r, file, 0600, "x", 1);
+	}
 	if (s == -ENOTCONN)
 		return lost(r, err);
 	if (s < 0)
@@ -193,23 +173,26 @@ int stage_prepare(struct remote *r, const char *url, bool *ret_chown,
 			      "write permission, and see that space is left",
 			      url,
 			      s == -EACCES ? "permission denied" : "failure");
-	*ret_chown = try_chown(r);
+	*ret_chown = try_chown(r, file);
+	remote_remove(r, file);
 	return 0;
 }
 
-int stage_write(struct remote *r, const char *uuid, uint64_t seq)
+int stage_write(struct engine *e, uint64_t seq)
 {
+	CLEANUP_FREE char *file = path_join(e->stage, "state");
 	char text[128];
-	int n = snprintf(text, sizeof(text), "uuid=%s\nseq=%llu\n", uuid,
-			 (unsigned long long)seq);
-	int s = remote_write_file(r, STATE_NEW, 0600, text, (size_t)n);
+	int n = snprintf(text, sizeof(text), "uuid=%s\nseq=%llu\n",
+			 journal_uuid(e->journal), (unsigned long long)seq);
+	int s = remote_write_file(e->remote, file, 0600, text, (size_t)n);
 
-	return s < 0 ? s : remote_rename(r, STATE_NEW, STATE_FILE);
+	return s < 0 ? s : remote_rename(e->remote, file, STATE_FILE);
 }
 
 int sync_probe(const struct remote_config *cfg, const char *uuid, bool adopt,
 	       struct remote_error *err)
 {
+	char stage[VISIT_STAGE_MAX] = "";
 	struct stage_state state;
 	struct remote_attr a;
 	struct remote *r;
@@ -221,11 +204,10 @@ int sync_probe(const struct remote_config *cfg, const char *uuid, bool adopt,
 	s = stage_check(r, cfg->url, uuid, adopt, false, &state, err);
 	had = remote_lstat(r, RESERVED_NAME, &a) == 0;
 	if (s == 0)
-		s = stage_prepare(r, cfg->url, &chown_ok, err);
-	if (had) {
-		remote_remove(r, TRY_FILE);
-	} else {
-		remote_remove(r, TRY_FILE);
+		s = stage_prepare(r, cfg->url, true, stage, &chown_ok, err);
+	if (*stage)
+		visit_end(r, stage);
+	if (!had) {
 		remote_rmdir(r, STAGE_DIR);
 		remote_rmdir(r, RESERVED_NAME);
 	}

@@ -1,7 +1,7 @@
 # Programs for the scripts, and the unit tests. A unit test is a file
 # tests/unit/test-*.c that is found, not registered: it is linked with all of
 # our libraries and run by tests/run.
-helpers = tests/treecmp tests/churn tests/proxy tests/blob \
+helpers = tests/treecmp tests/churn tests/proxy tests/sftpfault tests/blob \
 	tests/fscheck tests/benchtool tests/fsbench tests/opdrive \
 	tests/secprobe tests/swapper tests/passprobe tests/fsx tests/journalbench
 check_PROGRAMS += $(helpers)
@@ -9,6 +9,8 @@ tests_treecmp_SOURCES = tests/treecmp.c
 tests_treecmp_LDADD = lib/base/libbase.a
 tests_churn_SOURCES = tests/churn.c
 tests_proxy_SOURCES = tests/proxy.c
+tests_sftpfault_SOURCES = tests/sftpfault.c
+tests_sftpfault_LDADD = sync/remote/libremote.a lib/base/libbase.a
 tests_blob_SOURCES = tests/blob.c
 tests_benchtool_SOURCES = tests/benchtool.c
 tests_fsbench_SOURCES = tests/fsbench.c

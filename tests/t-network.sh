@@ -51,5 +51,6 @@ check "wait when it is back" synced
 check "same" same "$T/replica1"
 equal "$(status_get r1 state)" synced "state"
 equal "$(status_get r1 error)" null "error"
-refuse "left on the stage" sh -c "ls '$T/replica1/.mirrorfs/stage' | grep -q ."
+refuse "left on the stage" sh -c \
+	"find '$T/replica1/.mirrorfs/stage' -type f | grep -q ."
 exit 0

@@ -13,6 +13,7 @@
 struct remote {
 	struct transport *wire;
 	char *base;              /* constant: path of the replica's root */
+	char *root;              /* another one, which is used; or NULL */
 	struct remote_caps caps; /* constant after remote_start */
 	int64_t timeout_ns;      /* constant */
 	struct requests requests;

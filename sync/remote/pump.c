@@ -74,14 +74,17 @@ void remote_answer(struct remote *r, int status, remote_done_fn *fn, void *arg)
 
 void remote_put_path(struct remote *r, const char *path)
 {
-	size_t base = strcmp(r->base, "/") == 0 ? 0 : strlen(r->base);
+	const char *root = r->root ? r->root : r->base;
+	size_t base = strcmp(root, "/") == 0 ? 0 : strlen(root);
+	if (!*path && r->root)
+		path = "."; /* what it leads to, not the link */
 	size_t n = strlen(path);
 	if (n == 0) {
-		buf_put_text(&r->out, r->base);
+		buf_put_text(&r->out, root);
 		return;
 	}
 	buf_put_u32(&r->out, (uint32_t)(base + 1 + n));
-	buf_put(&r->out, r->base, base);
+	buf_put(&r->out, root, base);
 	buf_put_u8(&r->out, '/');
 	buf_put(&r->out, path, n);
 }

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,6 +170,7 @@ void remote_close(struct remote *r)
 	buf_done(&r->in);
 	buf_done(&r->out);
 	free(r->base);
+	free(r->root);
 	free(r);
 }
 
@@ -180,6 +182,21 @@ const struct remote_caps *remote_caps(const struct remote *r)
 bool remote_is_local(const struct remote *r)
 {
 	return r->wire->is_local;
+}
+
+void remote_set_root(struct remote *r, const char *path)
+{
+	free(r->root);
+	r->root = NULL;
+	if (path && asprintf(&r->root, "%s/%s",
+			     strcmp(r->base, "/") == 0 ? "" : r->base,
+			     path) < 0)
+		abort();
+}
+
+void remote_give_up(struct remote *r, const char *why)
+{
+	remote_die(r, REMOTE_LOST, "%s", why);
 }
 
 static void keepalive_done(void *arg, const struct remote_reply *reply)

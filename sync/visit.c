@@ -1,0 +1,204 @@
+/*
+ * A visit: what one connection makes for itself on the replica, and how it
+ * shuts the door behind the ones before.
+ *
+ * When a connection is cut, the server may have read requests that it has not
+ * carried out yet. It carries them out later, however long that takes, also
+ * when the next connection has long been at work: a rename or a removal that
+ * was right then would be wrong now. Nothing in SFTP calls them back. So each
+ * visit has a folder of its own, with a link in it that leads back to the
+ * replica's root,
+ *
+ *	.mirrorfs/stage/VISIT/root -> ../../..
+ *
+ * and every path that it names goes through that link. The next visit begins
+ * by renaming the folder: in that instant all paths of the old one lead
+ * nowhere, and what is left of its requests fails. Files that it has open are
+ * its uploads, which nothing can publish any more.
+ *
+ * Where the server makes no symbolic links, or does not follow them, paths are
+ * used as they are. Then uploads are still shut out, as they are in the
+ * folder, but other late requests are not.
+ *
+ * VISIT cannot be guessed, and nobody else may look into .mirrorfs: who may
+ * write on the replica cannot put another link there.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "cleanup.h"
+#include "paths.h"
+#include "sync/visit.h"
+
+#define STAGE_DIR RESERVED_NAME "/stage"
+#define OVER	  '~' /* the end of a name: a visit that was shut out */
+
+struct folders {
+	struct remote_entry *list;
+	unsigned n;
+};
+
+static void folders_done(struct folders *f)
+{
+	remote_entries_free(f->list, f->n);
+}
+#define CLEANUP_FOLDERS __attribute__((cleanup(folders_done)))
+
+static int empty_dir(struct remote *r, const char *path)
+{
+	CLEANUP_FOLDERS struct folders f = {0};
+	int s = remote_list(r, path, &f.list, &f.n);
+
+	for (unsigned i = 0; s == 0 && i < f.n; i++) {
+		CLEANUP_FREE char *child = path_join(path, f.list[i].name);
+		if (S_ISDIR(f.list[i].attr.mode)) {
+			s = empty_dir(r, child);
+			if (s == 0)
+				s = remote_rmdir(r, child);
+		} else {
+			s = remote_remove(r, child);
+		}
+	}
+	return s;
+}
+
+/* need_dir - `path` is a folder, and no link to one. */
+static int need_dir(struct remote *r, const char *path)
+{
+	struct remote_attr a;
+	int made = remote_mkdir(r, path, 0700);
+	int s = made == -ENOTCONN ? made : remote_lstat(r, path, &a);
+
+	if (s < 0)
+		return s == -ENOENT && made < 0 ? made : s;
+	return S_ISDIR(a.mode) ? 0 : -ENOTDIR;
+}
+
+/* shut_out - from here on all earlier visits fail. */
+static int shut_out(struct remote *r, struct folders *f)
+{
+	int s = remote_list(r, STAGE_DIR, &f->list, &f->n);
+
+	for (unsigned i = 0; s == 0 && i < f->n; i++) {
+		const char *name = f->list[i].name;
+		CLEANUP_FREE char *path = path_join(STAGE_DIR, name);
+		CLEANUP_FREE char *over = NULL;
+		if (!S_ISDIR(f->list[i].attr.mode) ||
+		    name[strlen(name) - 1] == OVER)
+			continue;
+		if (asprintf(&over, "%s%c", path, OVER) < 0)
+			abort();
+		s = remote_rename(r, path, over);
+		if (s == -ENOENT) /* whose it was has ended in good order */
+			s = 0;
+	}
+	return s;
+}
+
+/* tidy - what they left, as far as the login can. */
+static int tidy(struct remote *r, const struct folders *f)
+{
+	for (unsigned i = 0; i < f->n; i++) {
+		const char *name = f->list[i].name;
+		CLEANUP_FREE char *path = path_join(STAGE_DIR, name);
+		CLEANUP_FREE char *over = NULL;
+		bool is_over = name[strlen(name) - 1] == OVER;
+		if (!S_ISDIR(f->list[i].attr.mode)) {
+			if (remote_remove(r, path) == -ENOTCONN)
+				return -ENOTCONN;
+			continue;
+		}
+		if (asprintf(&over, "%s%c", path, is_over ? 0 : OVER) < 0)
+			abort();
+		if (empty_dir(r, over) == -ENOTCONN ||
+		    remote_rmdir(r, over) == -ENOTCONN)
+			return -ENOTCONN;
+	}
+	return 0;
+}
+
+struct answer {
+	int status;
+	bool there;
+};
+
+static void answered(void *arg, const struct remote_reply *reply)
+{
+	struct answer *a = arg;
+
+	a->status = reply->status;
+	a->there = true;
+}
+
+/* go_through - a link back to the root, if it works there. */
+static int go_through(struct remote *r, const char *stage)
+{
+	CLEANUP_FREE char *link = path_join(stage, "root");
+	struct answer answer = {0};
+	struct remote_attr a;
+
+	remote_send_symlink(r, "../../..", link, answered, &answer);
+	while (!answer.there)
+		remote_pump(r, -1, -1);
+	if (answer.status < 0)
+		return answer.status == -ENOTCONN ? -ENOTCONN : 0;
+	remote_set_root(r, link);
+	int s = remote_lstat(r, stage, &a);
+	if (s == -ENOTCONN || (s == 0 && S_ISDIR(a.mode)))
+		return s;
+	remote_set_root(r, NULL);
+	s = remote_remove(r, link);
+	return s == -ENOTCONN ? s : 0;
+}
+
+static int make_own(struct remote *r, char *stage, size_t size)
+{
+	uint64_t number;
+
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		abort();
+	snprintf(stage, size, STAGE_DIR "/%016llx", (unsigned long long)number);
+	return remote_mkdir(r, stage, 0700);
+}
+
+int visit_begin(struct remote *r, bool only_look, char *stage, size_t size)
+{
+	CLEANUP_FOLDERS struct folders old = {0};
+	int s = need_dir(r, RESERVED_NAME);
+
+	if (s == 0)
+		s = need_dir(r, STAGE_DIR);
+	if (s == 0 && !only_look)
+		s = shut_out(r, &old);
+	if (s == 0)
+		s = make_own(r, stage, size);
+	if (s == 0)
+		s = go_through(r, stage);
+	return s == 0 ? tidy(r, &old) : s;
+}
+
+int visit_end(struct remote *r, const char *stage)
+{
+	CLEANUP_FREE char *link = path_join(stage, "root");
+
+	remote_set_root(r, NULL);
+	remote_remove(r, link);
+	return remote_rmdir(r, stage);
+}
+
+bool visit_is_over(struct remote *r)
+{
+	struct remote_attr a;
+
+	if (remote_lstat(r, "", &a) != -ENOENT)
+		return false;
+	remote_give_up(r, "the replica's folder is gone, or another "
+			  "connection has taken it over");
+	return true;
+}

@@ -1,0 +1,417 @@
+/*
+ * sftpfault - an SFTP server that goes wrong
+ *
+ *	sftpfault FOLDER SERVER [ARGUMENT...]
+ *
+ * Stands between a client and a real sftp-server, and speaks only the framing
+ * of the protocol. What it does is told by files in FOLDER:
+ *
+ *	hold     "TYPE TEXT": from the first request of that number (0: any)
+ *	         on that has this text in it, requests wait, also when the
+ *	         client has gone; `held` then tells the process and how many
+ *	release  they are carried out after all
+ *	faults   "SEED SPAN KIND...": each connection draws one of the kinds
+ *	         and a request up to number SPAN for it ("=N": that one), and
+ *	         perhaps one of the manners; none when there is `calm`
+ *	log      appended to: what was done
+ *
+ * Kinds: cut-before, cut-after (the connection ends there), failure (instead
+ * of carrying it out), oversize, unknown-id, duplicate, wrong-type, truncated,
+ * long-string (what is wrong with the reply), and the manners chopped, shuffled
+ * and slow, of all replies.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "sync/remote/codec.h"
+
+#define CHUNK	  65536
+#define SHUFFLED  8
+#define CHOPS_MAX 2000 /* then in larger pieces */
+#define HELD_MS	  20
+
+static const char *const kinds[] = {"cut-before", "cut-after",	"failure",
+				    "oversize",	  "unknown-id", "duplicate",
+				    "wrong-type", "truncated",	"long-string"};
+enum kind {
+	CUT_BEFORE,
+	CUT_AFTER,
+	FAILURE,
+	OVERSIZE,
+	UNKNOWN_ID,
+	DUPLICATE,
+	WRONG_TYPE,
+	TRUNCATED,
+	LONG_STRING,
+	KINDS
+};
+
+static const char *folder;
+static struct buf from_client, to_server, from_server, to_client;
+static struct buf waiting; /* requests that are held */
+static unsigned n_waiting, n_requests, n_chops, connection;
+static bool holding, client_gone, released;
+static int fault = -1; /* enum kind */
+static unsigned fault_at;
+static uint32_t fault_id;
+static bool fault_due; /* at the reply to fault_id */
+static bool chopped, shuffled, slow;
+static struct buf shuffle[SHUFFLED];
+static unsigned n_shuffle;
+static uint64_t seed;
+
+static unsigned rnd(unsigned n)
+{
+	seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (unsigned)(seed >> 33) % n;
+}
+
+static FILE *control(const char *name, const char *mode)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return fopen(path, mode);
+}
+
+static bool there(const char *name)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return access(path, F_OK) == 0;
+}
+
+static void note(const char *what)
+{
+	FILE *f = control("log", "a");
+
+	if (!f)
+		return;
+	fprintf(f, "%u %u %s\n", connection, n_requests, what);
+	fclose(f);
+}
+
+/* ---- what is to go wrong ---- */
+
+static void draw_fault(char *line)
+{
+	char *save, *word = strtok_r(line, " \n", &save);
+	const char *span;
+	int drawn[KINDS], n = 0;
+
+	seed = word ? strtoull(word, NULL, 10) + connection * 7919 : 0;
+	rnd(2);
+	span = strtok_r(NULL, " \n", &save);
+	while ((word = strtok_r(NULL, " \n", &save))) {
+		chopped |= strcmp(word, "chopped") == 0 && rnd(2);
+		shuffled |= strcmp(word, "shuffled") == 0 && rnd(2);
+		slow |= strcmp(word, "slow") == 0 && rnd(2);
+		for (int k = 0; k < KINDS; k++)
+			if (strcmp(word, kinds[k]) == 0)
+				drawn[n++] = k;
+	}
+	if (!span || n == 0)
+		return;
+	fault = drawn[rnd((unsigned)n)];
+	fault_at = *span == '=' ? (unsigned)atoi(span + 1)
+				: 1 + rnd((unsigned)atoi(span));
+}
+
+static void read_faults(void)
+{
+	char line[1024], name[32];
+	FILE *f = NULL;
+
+	do
+		snprintf(name, sizeof(name), "connection%u", ++connection);
+	while (connection < 100000 && !(f = control(name, "wx")));
+	if (f)
+		fclose(f);
+	f = there("calm") ? NULL : control("faults", "r");
+	if (f && fgets(line, sizeof(line), f))
+		draw_fault(line);
+	if (f)
+		fclose(f);
+}
+
+/* ---- requests ---- */
+
+static bool must_hold(const struct packet *p, const uint8_t *packet,
+		      size_t size)
+{
+	char text[256] = "";
+	int type = 0;
+	FILE *f = holding || released ? NULL : control("hold", "r");
+
+	if (!f)
+		return holding;
+	if (fscanf(f, "%d %255s", &type, text) != 2)
+		type = -1;
+	fclose(f);
+	return (type == 0 || type == p->type) &&
+	       memmem(packet, size, text, strlen(text));
+}
+
+static void answer_failure(uint32_t id)
+{
+	size_t at = codec_begin(&to_client, FXP_STATUS, id);
+
+	buf_put_u32(&to_client, 4);
+	buf_put_text(&to_client, "Failure");
+	buf_put_text(&to_client, "");
+	codec_end(&to_client, at);
+}
+
+/* fault_request - true: the request goes no further. */
+static bool fault_request(uint32_t id)
+{
+	if (fault < 0 || n_requests != fault_at)
+		return false;
+	if (fault != CUT_AFTER)
+		note(kinds[fault]);
+	if (fault == CUT_BEFORE)
+		exit(0);
+	fault_id = id;
+	fault_due = fault != FAILURE;
+	if (fault == FAILURE)
+		answer_failure(id);
+	return fault == FAILURE;
+}
+
+static void tell_held(void)
+{
+	FILE *f = control("held.new", "w");
+	char from[4096], to[4096];
+
+	if (!f)
+		exit(1);
+	fprintf(f, "%d %u\n", (int)getpid(), n_waiting);
+	fclose(f);
+	snprintf(from, sizeof(from), "%s/held.new", folder);
+	snprintf(to, sizeof(to), "%s/held", folder);
+	rename(from, to);
+}
+
+static void take_requests(void)
+{
+	struct packet p;
+	size_t size;
+
+	while (codec_next(&from_client, &p, &size) > 0) {
+		const uint8_t *packet = from_client.data + from_client.off;
+		holding = must_hold(&p, packet, size);
+		if (p.type != FXP_INIT)
+			n_requests++;
+		if (holding) {
+			buf_put(&waiting, packet, size);
+			n_waiting++;
+			tell_held();
+		} else if (!fault_request(p.id)) {
+			buf_put(&to_server, packet, size);
+		}
+		buf_consume(&from_client, size);
+	}
+}
+
+static void maybe_release(void)
+{
+	if (!holding || !there("release"))
+		return;
+	holding = false;
+	released = true;
+	buf_put(&to_server, waiting.data, waiting.len);
+	buf_done(&waiting);
+}
+
+/* ---- replies ---- */
+
+/* spoil - one reply, in the way that was drawn. */
+static void spoil(struct buf *reply)
+{
+	uint8_t *b = reply->data;
+
+	switch (fault) {
+	case OVERSIZE:
+		buf_set_u32(reply, 0, 0x7fffffff);
+		break;
+	case UNKNOWN_ID:
+		b[6] ^= 0x5a;
+		break;
+	case WRONG_TYPE:
+		b[4] = b[4] == FXP_STATUS ? FXP_DATA : FXP_INIT;
+		break;
+	case TRUNCATED: /* a string or a number ends too early */
+		reply->len -= rnd((unsigned)reply->len - 9) + 1;
+		buf_set_u32(reply, 0, (uint32_t)reply->len - 4);
+		break;
+	case LONG_STRING: /* a length, or a number that means something */
+		buf_set_u32(reply, 9, 0xfffffff0);
+		break;
+	default:
+		break;
+	}
+}
+
+static void give_reply(const uint8_t *packet, size_t size, uint32_t id)
+{
+	struct buf reply = BUF_INIT;
+	bool due = fault_due && id == fault_id;
+
+	if (due && fault == CUT_AFTER) {
+		note(kinds[fault]);
+		exit(0);
+	}
+	buf_put(&reply, packet, size);
+	if (due && reply.len > 10)
+		spoil(&reply);
+	if (due)
+		fault_due = false;
+	if (due && fault == DUPLICATE)
+		buf_put(&to_client, reply.data, reply.len);
+	if (shuffled) {
+		shuffle[n_shuffle++] = reply;
+		return;
+	}
+	buf_put(&to_client, reply.data, reply.len);
+	buf_done(&reply);
+}
+
+static void give_shuffled(void)
+{
+	while (n_shuffle > 0) {
+		unsigned i = rnd(n_shuffle);
+
+		buf_put(&to_client, shuffle[i].data, shuffle[i].len);
+		buf_done(&shuffle[i]);
+		shuffle[i] = shuffle[--n_shuffle];
+		shuffle[n_shuffle] = (struct buf)BUF_INIT;
+	}
+}
+
+static void take_replies(void)
+{
+	struct packet p;
+	size_t size;
+
+	while (codec_next(&from_server, &p, &size) > 0) {
+		if (slow && rnd(60) == 0)
+			usleep(1000 * rnd(20));
+		give_reply(from_server.data + from_server.off, size, p.id);
+		buf_consume(&from_server, size);
+		if (n_shuffle == SHUFFLED)
+			give_shuffled();
+	}
+}
+
+/* ---- bytes ---- */
+
+/* fill - false at the end. */
+static bool fill(int fd, struct buf *b)
+{
+	ssize_t n = read(fd, buf_reserve(b, CHUNK), CHUNK);
+
+	if (n > 0)
+		b->len += (size_t)n;
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+static bool drain(int fd, struct buf *b, size_t most)
+{
+	size_t len = buf_left(b) < most ? buf_left(b) : most;
+	ssize_t n = len ? write(fd, b->data + b->off, len) : 0;
+
+	if (n > 0)
+		buf_consume(b, (size_t)n);
+	return n >= 0 || errno == EAGAIN || errno == EINTR;
+}
+
+static size_t piece(void)
+{
+	if (!chopped)
+		return SIZE_MAX;
+	return 1 + (n_chops++ < CHOPS_MAX ? rnd(7) : rnd(900));
+}
+
+static void serve(int server_in, int server_out)
+{
+	for (;;) {
+		bool late = client_gone && !holding && !buf_left(&to_server);
+		struct pollfd p[] = {
+			{client_gone ? -1 : 0, POLLIN, 0},
+			{buf_left(&to_client) && !client_gone ? 1 : -1, POLLOUT,
+			 0},
+			{buf_left(&to_server) ? server_in : -1, POLLOUT, 0},
+			{server_out, POLLIN, 0},
+		};
+		if (late && server_in >= 0) {
+			close(server_in);
+			server_in = -1;
+		}
+		if (poll(p, 4, n_shuffle ? 2 : HELD_MS) == 0)
+			give_shuffled();
+		maybe_release();
+		if (p[0].revents && !fill(0, &from_client))
+			client_gone = true;
+		take_requests();
+		if (p[3].revents && !fill(server_out, &from_server))
+			exit(0);
+		take_replies();
+		if (p[1].revents && !drain(1, &to_client, piece()))
+			client_gone = true;
+		if (p[2].revents && !drain(server_in, &to_server, SIZE_MAX))
+			exit(0);
+	}
+}
+
+static void become_server(char **argv, const int *in, const int *out)
+{
+	dup2(in[0], 0);
+	dup2(out[1], 1);
+	close(in[0]);
+	close(in[1]);
+	close(out[0]);
+	close(out[1]);
+	signal(SIGPIPE, SIG_DFL);
+	execv(argv[0], argv);
+	_exit(127);
+}
+
+int main(int argc, char **argv)
+{
+	int in[2], out[2];
+
+	if (argc < 3) {
+		fputs("usage: sftpfault FOLDER SERVER [ARGUMENT...]\n", stderr);
+		return 2;
+	}
+	folder = argv[1];
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	if (pipe(in) || pipe(out))
+		return 1;
+	read_faults();
+	pid_t pid = fork();
+	if (pid == 0)
+		become_server(argv + 2, in, out);
+	if (pid < 0)
+		return 1;
+	close(in[0]);
+	close(out[1]);
+	fcntl(0, F_SETFL, O_NONBLOCK);
+	fcntl(1, F_SETFL, O_NONBLOCK);
+	fcntl(in[1], F_SETFL, O_NONBLOCK);
+	serve(in[1], out[0]);
+}
