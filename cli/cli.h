@@ -114,8 +114,6 @@ void json_add_bytes(struct json_t *o, const char *key, const char *s);
 void json_print(struct json_t *o, bool indent);
 /* user_name - of a uid, or its number; static buffer. */
 const char *user_name(uint32_t uid);
-/* size_text - "0", "812", "1.2K", "3.4M" … into out. */
-void size_text(uint64_t bytes, char *out, size_t size);
 
 /* preflight_replica - can it be used? Returns true, or false after it has
  * printed why. A replica that is merely unreachable is fine: a notice. */

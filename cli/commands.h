@@ -6,8 +6,10 @@ COMMAND("mount", cmd_mount,
 	"ROOT [--replica NAME=URL]... [OPTIONS]",
 	"mount over ROOT, record each change, replay it on the replicas")
 COMMAND("umount", cmd_umount, "ROOT", "unmount and stop replicating")
-COMMAND("status", cmd_status, "[ROOT] [--json]",
-	"the replicas: state, lag, newest error")
+COMMAND("status", cmd_status, "[ROOT] [--parked] [--json]",
+	"the replicas: state, lag, newest error; what is held back")
+COMMAND("retry", cmd_retry, "[ROOT] [--replica NAME] [PATH...]",
+	"try what is held back, and what is offline, at once")
 COMMAND("wait", cmd_wait,
 	"[ROOT] [PATH...] [--replica NAME] [--timeout SECONDS]",
 	"wait until what was recorded before the call is on the replicas")

@@ -7,3 +7,4 @@ mirrorfs_LDADD = fs/libfs.a sync/libsync.a sync/remote/libremote.a \
 	$(FUSE_LIBS) $(SSH_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) \
 	$(SMARTCOLS_LIBS) $(JANSSON_LIBS) $(CAPNG_LIBS) $(SYSTEMD_LIBS)
 noinst_HEADERS += cli/cli.h cli/commands.h cli/holders.h cli/mounts.h cli/status.h
+mirrorfs_SOURCES += cli/parked.c cli/retry.c

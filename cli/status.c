@@ -167,21 +167,6 @@ void replica_rows_free(struct replica_row *rows, unsigned n)
 	free(rows);
 }
 
-/* print_parked - what is held back, and why: the newest few. */
-static void print_parked(struct journal *j, const struct replica_row *r)
-{
-	struct parked *p = NULL;
-	unsigned n = 0;
-	if (journal_parked_load(j, r->id, &p, &n) < 0)
-		return;
-	for (unsigned i = 0; i < n && i < 5; i++)
-		printf("%s: parked: /%s: %s (tried %u times)\n", r->name,
-		       p[i].path, p[i].error, p[i].tries);
-	if (n > 5)
-		printf("%s: parked: and %u more\n", r->name, n - 5);
-	parked_free(p, n);
-}
-
 static void print_uncarried(struct journal *j, const struct replica_row *r)
 {
 	struct uncarried *u = NULL;
@@ -285,7 +270,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 		else if (readable)
 			printf("no replicas: see mirrorfs replica add\n");
 		for (unsigned i = 0; i < n; i++) {
-			print_parked(j, &rows[i]);
+			parked_short(j, &rows[i]);
 			print_uncarried(j, &rows[i]);
 		}
 	}
@@ -294,12 +279,25 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 	return alive && pids.worker && well ? EXIT_YES : EXIT_NO;
 }
 
+static int print_all_parked(struct journal *j, bool json)
+{
+	struct replica_row *rows;
+	unsigned n;
+	if (journal_replica_list(j, &rows, &n) < 0)
+		return fail("reading the journal: %s", journal_error(j));
+	int r = parked_list(j, rows, n, json);
+	replica_rows_free(rows, n);
+	return r;
+}
+
 int cmd_status(int argc, char **argv)
 {
 	struct target_choice choice = {0};
-	bool json = false;
+	bool json = false, parked = false;
 	const struct option options[] = {
 		{"json", NULL, OPTION_FLAG, &json, "as JSON"},
+		{"parked", NULL, OPTION_FLAG, &parked,
+		 "what is held back: why, what to do, when it is tried again"},
 		{"name", "NAME", OPTION_TEXT, &choice.name,
 		 "the mount, by its name"},
 		{"state-dir", "DIR", OPTION_TEXT, &choice.state_dir,
@@ -315,7 +313,11 @@ int cmd_status(int argc, char **argv)
 	int used;
 	int r = target_find(&choice, n, argv, &t, &used);
 	struct journal *j = r == 0 ? target_journal(&t, JOURNAL_READ) : NULL;
-	r = r == 0 && (j || t.alive) ? print_status(&t, j, json) : EXIT_NO;
+	if (j && parked)
+		r = print_all_parked(j, json);
+	else
+		r = r == 0 && (j || t.alive) ? print_status(&t, j, json)
+					     : EXIT_NO;
 	journal_close(j);
 	target_done(&t);
 	return r;

@@ -15,6 +15,11 @@ char *health_text(const struct target *t, const struct target_pids *p);
 json_t *health_json(const struct target_pids *p);
 /* replicas_options - a line for each option that is not as preset. */
 void replicas_options(const struct replica_row *rows, unsigned n);
+/* parked_short, parked_list - the first few of a replica, in lines; all of all
+ * replicas. */
+void parked_short(struct journal *j, const struct replica_row *r);
+int parked_list(struct journal *j, const struct replica_row *rows, unsigned n,
+		bool json);
 void replica_rows_free(struct replica_row *rows, unsigned n);
 
 #endif

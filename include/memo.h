@@ -9,6 +9,7 @@
  * replica that was removed: -ENOENT.
  */
 
+#include "causes.h"
 #include "journal.h"
 
 struct link_name { /* a name that a multi-linked object has on a replica */
@@ -22,9 +23,11 @@ struct fence { /* up to `seq`, what concerns `path` is applied by state */
 struct parked {
 	char *path;
 	uint64_t seq;      /* of the newest record that it holds back */
-	char *error;
+	enum cause cause;
+	char *error;       /* one line: the cause with what is known of it */
+	uint64_t need;     /* DISK_FULL: bytes; not stored */
 	unsigned tries;
-	int64_t first_ns, next_ns; /* wall clock */
+	int64_t first_ns, next_ns; /* wall clock; next 0: asked for */
 };
 
 int journal_links_load(struct journal *j, int64_t id, struct link_name **ret,
@@ -60,6 +63,9 @@ int journal_parked_move(struct journal *j, int64_t id, const char *from,
 /* journal_parked_del - and note for the history that the records that it
  * held back arrived now. */
 int journal_parked_del(struct journal *j, int64_t id, const char *path);
+/* journal_parked_due - it is to be tried now. _asked - 1 when some are to be. */
+int journal_parked_due(struct journal *j, int64_t id, const char *path);
+int journal_parked_asked(struct journal *j, int64_t id);
 void parked_free(struct parked *parked, unsigned n);
 
 /* Kinds of things that SFTP cannot carry ("xattr", "acl", "device", "fifo",

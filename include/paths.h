@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* The one name at the top of a tree and of a replica that mirrorfs keeps. */
 #define RESERVED_NAME ".mirrorfs"
@@ -68,5 +69,8 @@ size_t utf8_length(const unsigned char *s);
  * the caller.
  */
 char *text_printable(const char *s);
+
+/* size_text - "0", "812", "1.2K", "3.4M" … into out. */
+void size_text(uint64_t bytes, char *out, size_t size);
 
 #endif

@@ -125,6 +125,17 @@ struct remote_attr {
 	uint32_t atime, mtime;
 };
 
+/* What STATVFS tells of the file system that holds a path. */
+struct remote_space {
+	uint64_t avail_bytes;  /* f_bavail × f_frsize */
+	uint64_t free_bytes;   /* f_bfree × f_frsize: root may use that */
+	uint64_t avail_inodes;
+	uint64_t inodes;       /* 0: they are not counted there */
+	uint64_t fsid;
+	uint64_t name_max;     /* bytes */
+	bool read_only;
+};
+
 struct remote_entry {
 	char *name;
 	struct remote_attr attr; /* of the link itself */
@@ -139,8 +150,7 @@ struct remote_reply {
 	const char *text;         /* READLINK, REALPATH: borrowed */
 	struct remote_entry *entries; /* READDIR: borrowed, without . and .. */
 	uint32_t n_entries;
-	uint64_t avail_bytes;     /* STATVFS: f_bavail × f_frsize */
-	uint64_t avail_inodes;
+	const struct remote_space *space; /* STATVFS */
 };
 typedef void remote_done_fn(void *arg, const struct remote_reply *reply);
 struct remote_handle {
@@ -235,23 +245,5 @@ const char *remote_why(const struct remote *r);
 
 /* remote_keepalive - for an idle connection: a dead peer is then found. */
 void remote_keepalive(struct remote *r);
-
-/* ---- send one and wait for it: return its status. They pump, so they run
- * done functions of other requests, and may not be called from one. ---- */
-int remote_lstat(struct remote *r, const char *path, struct remote_attr *ret);
-int remote_mkdir(struct remote *r, const char *path, uint32_t mode);
-int remote_rmdir(struct remote *r, const char *path);
-int remote_remove(struct remote *r, const char *path);
-int remote_rename(struct remote *r, const char *from, const char *to);
-int remote_readlink(struct remote *r, const char *path, char **ret);
-/* all entries but "." and ".."; each name owned by the caller */
-int remote_list(struct remote *r, const char *path,
-		struct remote_entry **ret, unsigned *ret_n);
-void remote_entries_free(struct remote_entry *entries, unsigned n);
-/* a small file; *ret has a NUL behind it; -EFBIG above 64 KiB */
-int remote_read_file(struct remote *r, const char *path, char **ret,
-		     size_t *ret_len);
-int remote_write_file(struct remote *r, const char *path, uint32_t mode,
-		      const void *data, size_t len);
 
 #endif

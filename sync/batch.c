@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "log.h"
 #include "paths.h"
+#include "remote-wait.h"
 #include "sync/engine.h"
 
 #define BATCH_MAX  4096
@@ -360,42 +361,6 @@ int batch_run(struct engine *e, bool *ret_some)
 	for (int i = 0; i < n; i++)
 		record_done(&records[i]);
 	free(records);
-	return r;
-}
-
-int batch_parked(struct engine *e)
-{
-	int64_t now = clock_wall_ns();
-	int r = 0;
-
-	for (unsigned i = 0; r == 0 && i < e->n_parked; i++) {
-		struct parked *p = &e->parked[i];
-		if (p->next_ns > now)
-			continue;
-		CLEANUP_FREE char *path = strdup(p->path);
-		uint64_t seq = p->seq;
-		char **failed = NULL;
-		e->reconciling = true;
-		r = reconcile(e, path, STRICT_FULL, true);
-		e->reconciling = false;
-		unsigned n = r == 0 ? engine_take_failed(e, true, &failed) : 0;
-		bool again = false;
-		for (unsigned k = 0; k < n; k++) {
-			if (path_is_below(failed[k], path))
-				again = true;
-			else if (r == 0) /* another name of an object there */
-				r = engine_park(e, failed[k], seq);
-			free(failed[k]);
-		}
-		free(failed);
-		if (r == 0)
-			r = again ? engine_park(e, path, seq)
-				  : engine_unpark(e, path);
-		if (r == 0)
-			r = engine_dir_times(e);
-		i = (unsigned)-1; /* the list has changed */
-		now = r == 0 && e->n_parked ? now : now;
-	}
 	return r;
 }
 

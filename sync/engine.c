@@ -13,14 +13,12 @@
 #include "paths.h"
 #include "sync/engine.h"
 
-#define PARK_FIRST_NS NS_PER_S
-#define PARK_MAX_NS   (300 * NS_PER_S)
-
 /* A set of texts, each with a number and perhaps an example. */
 struct text_set {
 	char *text;
 	uint64_t n;
 	char *example;
+	struct failure why; /* of the failed ones */
 	UT_hash_handle hh;
 };
 
@@ -85,21 +83,19 @@ int engine_push(struct engine *e, enum step_kind kind, const char *path,
 
 /* ---- what comes of steps ---- */
 
-static const char *error_text(struct engine *e, int error)
+/* failed_add - the newest failure counts: it says what is so now. */
+static void failed_add(struct engine *e, const char *path,
+		       const struct step *s)
 {
-	switch (error) {
-	case -EACCES:
-		return "permission denied on the replica";
-	case -ENOENT:
-		return "no such file or folder on the replica";
-	case -EOPNOTSUPP:
-		return "the server of the replica cannot do this";
-	case -EREMOTEIO:
-		return "failure on the replica (exists, is not empty, or no "
-		       "space is left)";
-	default:
-		return strerror(-error);
-	}
+	struct text_set *t = set_add(&e->failed, path);
+
+	t->why = (struct failure){.kind = s->kind,
+				  .error = s->error,
+				  .need = (uint64_t)s->st.st_size,
+				  .want = s->st.st_mode & S_IFMT};
+	/* of a sparse file only what is there */
+	if (t->why.need > (uint64_t)s->st.st_blocks * 512)
+		t->why.need = (uint64_t)s->st.st_blocks * 512;
 }
 
 /* doubt_links - it may have failed because a name of the object is not what
@@ -115,7 +111,7 @@ static void doubt_links(struct engine *e, const struct step *s)
 	n = links_other(e->links, &s->obj, "", UINT64_MAX, &names);
 	for (unsigned i = 0; i < n; i++) {
 		CLEANUP_FREE char *name = strdup(names[i]);
-		set_add(&e->failed, name);
+		failed_add(e, name, s);
 		links_del(e->links, name);
 	}
 	free(names);
@@ -146,12 +142,11 @@ static void step_finished(void *arg, const struct step *s)
 		return;
 	}
 	doubt_links(e, s);
-	set_add(&e->failed, s->path);
+	failed_add(e, s->path, s);
 	if (s->path2 && strncmp(s->path2, RESERVED_NAME "/", 10) != 0)
-		set_add(&e->failed, s->path2);
-	snprintf(e->error, sizeof(e->error), "%s", error_text(e, s->error));
+		failed_add(e, s->path2, s);
 	log_debug("%s: step kind=%d path=%s failed: %s", e->row.name, s->kind,
-		  s->path, e->error);
+		  s->path, strerror(-s->error));
 }
 
 static void step_sending(void *arg, const struct step *s)
@@ -192,7 +187,9 @@ unsigned engine_take_failed(struct engine *e, bool top, char ***ret)
 		abort();
 	HASH_ITER(hh, e->failed, t, tmp)
 	list[n++] = strdup(t->text);
-	set_clear(&e->failed);
+	set_clear(&e->taken);
+	e->taken = e->failed;
+	e->failed = NULL;
 	qsort(list, n, sizeof(*list), text_order);
 	for (unsigned i = 0; i < n; i++) {
 		bool covered = false;
@@ -205,6 +202,21 @@ unsigned engine_take_failed(struct engine *e, bool top, char ***ret)
 	}
 	*ret = list;
 	return kept;
+}
+
+const char *engine_failure(const struct engine *e, const char *path,
+			   struct failure *ret)
+{
+	struct text_set *t;
+
+	HASH_FIND_STR(e->taken, path, t);
+	for (struct text_set *i = e->taken; i && !t; i = i->hh.next) {
+		if (path_is_below(i->text, path))
+			t = i;
+	}
+	if (t)
+		*ret = t->why;
+	return t ? t->text : NULL;
 }
 
 /* ---- beginning and end ---- */
@@ -266,6 +278,7 @@ void engine_stop(struct engine *e)
 	set_clear(&e->touched);
 	set_clear(&e->recent);
 	set_clear(&e->failed);
+	set_clear(&e->taken);
 	set_clear(&e->counts);
 	e->reconciling = false;
 }
@@ -314,67 +327,7 @@ int engine_fence(struct engine *e, const char *path, uint64_t seq)
 	return journal_fence_put(e->journal, e->row.id, path, seq);
 }
 
-/* ---- parked paths ---- */
-
-int engine_parked_load(struct engine *e)
-{
-	parked_free(e->parked, e->n_parked);
-	e->parked = NULL;
-	e->n_parked = 0;
-	int r = journal_parked_load(e->journal, e->row.id, &e->parked,
-				    &e->n_parked);
-	pathset_done(&e->parked_paths);
-	e->parked_paths = (struct pathset){0};
-	for (unsigned i = 0; r == 0 && i < e->n_parked; i++)
-		pathset_put(&e->parked_paths, e->parked[i].path, 1);
-	return r;
-}
-
-/* parked_slot - that of `path`, made if there is none. */
-static struct parked *parked_slot(struct engine *e, const char *path)
-{
-	if (pathset_at(&e->parked_paths, path)) {
-		for (unsigned i = 0; i < e->n_parked; i++) {
-			if (strcmp(e->parked[i].path, path) == 0)
-				return &e->parked[i];
-		}
-	}
-	e->parked =
-		reallocarray(e->parked, e->n_parked + 1, sizeof(*e->parked));
-	if (!e->parked)
-		abort();
-	struct parked *p = &e->parked[e->n_parked++];
-	*p = (struct parked){.path = strdup(path), .first_ns = clock_wall_ns()};
-	pathset_put(&e->parked_paths, path, 1);
-	return p;
-}
-
-int engine_park(struct engine *e, const char *path, uint64_t seq)
-{
-	struct parked *p = parked_slot(e, path);
-	int64_t pause = PARK_FIRST_NS;
-
-	free(p->error);
-	p->error = strdup(e->error);
-	if (seq > p->seq)
-		p->seq = seq;
-	for (unsigned i = 0; i < p->tries && pause < PARK_MAX_NS; i++)
-		pause *= 2;
-	p->tries++;
-	p->next_ns =
-		clock_wall_ns() + (pause < PARK_MAX_NS ? pause : PARK_MAX_NS);
-	if (p->tries == 1)
-		log_warning("%s: parked /%s: %s", e->row.name, path, e->error);
-	return journal_parked_put(e->journal, e->row.id, p);
-}
-
-int engine_unpark(struct engine *e, const char *path)
-{
-	int r = journal_parked_del(e->journal, e->row.id, path);
-
-	log_notice("%s: /%s arrived after all", e->row.name, path);
-	return r < 0 && r != -ENOENT ? r : engine_parked_load(e);
-}
+/* ---- trees that move ---- */
 
 /* move_folders - those of `set` below `from` are to be touched below `to`. */
 static void move_folders(struct engine *e, struct text_set **set,

@@ -26,6 +26,14 @@
 
 struct text_set; /* engine.c */
 
+/* How a step failed that had to do with a path. */
+struct failure {
+	enum step_kind kind;
+	int error;     /* negative errno */
+	uint64_t need; /* bytes of the file */
+	mode_t want;   /* type on the master, 0: not known */
+};
+
 struct engine {
 	const struct sync_config *cfg;
 	struct shared *shared;
@@ -52,8 +60,8 @@ struct engine {
 				   * replica had everything: on the master
 				   * another one may have been there */
 	struct text_set *failed;  /* paths of steps that failed */
+	struct text_set *taken;	  /* those that were taken last */
 	struct text_set *counts;  /* kinds that were not carried */
-	char error[512];	  /* newest failure of a step, in words */
 	bool reconciling;	  /* failed steps are parked, not redone */
 };
 
@@ -71,9 +79,6 @@ int engine_dir_times(struct engine *e);
 /* engine_flush - links, counts: into the journal, in its transaction. */
 int engine_flush(struct engine *e);
 int engine_fence(struct engine *e, const char *path, uint64_t seq);
-int engine_parked_load(struct engine *e);
-int engine_park(struct engine *e, const char *path, uint64_t seq);
-int engine_unpark(struct engine *e, const char *path);
 /* engine_moved - a tree was renamed: what is parked in it, and folders whose
  * times are still to be set, move along. */
 int engine_moved(struct engine *e, const char *from, const char *to);
@@ -83,6 +88,18 @@ void engine_settled(struct engine *e);
 /* engine_take_failed - the failed paths, sorted, each owned by the caller; the
  * set is empty afterwards. `top`: without those below another one. */
 unsigned engine_take_failed(struct engine *e, bool top, char ***ret);
+/* engine_failure - how it went wrong at `path`, which was taken last, or below
+ * it: where (borrowed), or NULL. */
+const char *engine_failure(const struct engine *e, const char *path,
+			   struct failure *ret);
+
+/* ---- parked.c ---- */
+int engine_parked_load(struct engine *e);
+/* engine_park - hold `path` back, with the cause of its failure. */
+int engine_park(struct engine *e, const char *path, uint64_t seq);
+int engine_unpark(struct engine *e, const char *path);
+/* batch_parked - retry what is due, or was asked for. */
+int batch_parked(struct engine *e);
 
 /* ---- reconcile.c ---- */
 /*
@@ -99,8 +116,6 @@ int reconcile(struct engine *e, const char *path, enum strictness strict,
 void batch_sending(struct engine *e, const struct action *a, uint64_t step);
 /* batch_run - the next records; *ret_some is false when there were none. */
 int batch_run(struct engine *e, bool *ret_some);
-/* batch_parked - retry what is due. */
-int batch_parked(struct engine *e);
 /* batch_seed - the first copy, or the comparison of everything. */
 int batch_seed(struct engine *e);
 /* batch_resume - after a connection: what was in flight. */

@@ -7,3 +7,5 @@ sync_libsync_a_SOURCES = sync/batch.c sync/delta.c sync/engine.c sync/exec.c \
 noinst_HEADERS += sync/action.h sync/engine.h sync/exec.h sync/links.h \
 	sync/lower.h sync/pathset.h sync/plan-build.h sync/plan.h \
 	sync/replica.h sync/stale.h sync/visit.h
+sync_libsync_a_SOURCES += sync/cause.c sync/parked.c
+noinst_HEADERS += sync/cause.h

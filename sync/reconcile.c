@@ -16,6 +16,7 @@
 
 #include "cleanup.h"
 #include "paths.h"
+#include "remote-wait.h"
 #include "sync/engine.h"
 #include "sync/lower.h"
 

@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "clock.h"
 #include "log.h"
 #include "sync/engine.h"
@@ -24,6 +25,7 @@
 #define TIMEOUT_MS     10000
 #define KEEPALIVE_MS   15000
 #define PARKED_MS      1000
+#define WAKES_MS       100
 #define PAUSE_FIRST_MS 500
 #define PAUSE_MAX_MS   30000
 
@@ -33,6 +35,7 @@ struct replica {
 	_Atomic bool stop;
 	enum replica_state state; /* as reported */
 	char told[512];		  /* error as reported */
+	char retry[32];		  /* stamp of the newest one that was heard */
 };
 
 static void poke(int fd)
@@ -212,13 +215,35 @@ static bool run_once(struct replica *r, struct remote_error *err)
 	return useful;
 }
 
-/* pause_ms - sleep, but wake for replica_stop. */
+/* retry_asked - did the administrator say `mirrorfs retry` since? */
+static bool retry_asked(struct replica *r)
+{
+	CLEANUP_FREE char *stamp = NULL;
+
+	if (journal_meta_get(r->e.journal, "retry", &stamp) < 0 || !stamp ||
+	    strcmp(stamp, r->retry) == 0)
+		return false;
+	snprintf(r->retry, sizeof(r->retry), "%s", stamp);
+	return true;
+}
+
+/* rest - sleep, but wake for replica_stop and for `mirrorfs retry`. */
 static void rest(struct replica *r, int ms)
 {
-	struct pollfd p = {.fd = r->e.stop_fd, .events = POLLIN};
+	struct pollfd p[] = {{.fd = r->e.stop_fd, .events = POLLIN},
+			     {.fd = r->e.wake_fd, .events = POLLIN}};
 	unsigned jitter = (unsigned)(clock_mono_ns() / 1000) % 100;
+	int64_t end = clock_mono_ns() + ms * (75 + jitter / 2) * NS_PER_MS / 100;
 
-	poll(&p, 1, ms * (int)(75 + jitter / 2) / 100);
+	for (int64_t left; (left = end - clock_mono_ns()) > 0;) {
+		poll(p, 2, (int)(left / NS_PER_MS) + 1);
+		if (p[0].revents)
+			return;
+		unpoke(r->e.wake_fd);
+		if (retry_asked(r))
+			return;
+		poll(p, 1, WAKES_MS); /* records wake us, too */
+	}
 }
 
 static void *replica_main(void *arg)
@@ -234,6 +259,7 @@ static void *replica_main(void *arg)
 	}
 	r->state = REPLICA_STOPPED;
 	report(r, REPLICA_CONNECTING, NULL);
+	retry_asked(r);
 	while (!r->stop) {
 		struct remote_error err;
 		if (run_once(r, &err))

@@ -13,6 +13,7 @@
 
 #include "cleanup.h"
 #include "paths.h"
+#include "remote-wait.h"
 #include "sync/engine.h"
 
 #define STATE_FILE RESERVED_NAME "/state"

@@ -34,6 +34,7 @@
 
 #include "cleanup.h"
 #include "paths.h"
+#include "remote-wait.h"
 #include "sync/visit.h"
 
 #define STAGE_DIR RESERVED_NAME "/stage"

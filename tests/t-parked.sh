@@ -2,12 +2,13 @@
 # What a replica refuses is put aside, shown with its reason, and tried again;
 # other paths and other replicas go on; nothing ends a process.
 . "$(dirname "$0")/functions.sh"
+need sqlite3
 expect_log "parked|blocked|applied|tr(y|ied)|no space|failure"
 
 mkdir -p "$T/replica2"
 mount -t tmpfs -o size=3M,mode=755 none "$T/replica1" ||
 	skip "cannot mount a tmpfs"
-CHILDREN_DONE() { umount "$T/replica1" 2>/dev/null; }
+CHILDREN_DONE() { umount "$T/replica1/sub" "$T/replica1" 2>/dev/null; }
 trap 'r=$?; cd /; [ $r = 0 ] || "$MIRRORFS" status "$T/tree"
 	for m in "${MOUNTS[@]}"; do "$MIRRORFS" umount "$m"; done
 	MOUNTS=(); CHILDREN_DONE; end_test $r' EXIT
@@ -35,10 +36,64 @@ check "the log says parked" sh -c \
 check "a folder beside it" mkdir "$T/tree/d"
 check "goes on" wait_for 30 test -d "$T/replica1/d"
 
+
+# parked_as CAUSE PATH - status --parked has it for replica 1
+parked_as() {
+	"$MIRRORFS" status "$T/tree" --parked --json | jq -e --arg c "$1" \
+		--arg p "$2" 'any(.[]; .replica == "r1" and .cause == $c and
+		.path == $p and .tries > 0 and .remedy != "")' >/dev/null
+}
+check "the cause is told" wait_for 30 parked_as disk-full huge
+"$MIRRORFS" status "$T/tree" --parked >"$T/out" || fail "status --parked"
+check "with what it needs" grep -Eq "disk-full.*/huge.*needs 7.6M, has" "$T/out"
+check "and what to do" grep -q "^disk-full: free space" "$T/out"
+
 # healed: there is room, it arrives by itself
 mount -o remount,size=30M "$T/replica1" || fail "remount"
 check "tried again" wait_for 120 parked -eq 0
 check "wait" synced
+check "replica 1" same "$T/replica1"
+equal "$(status_pid sync_pid)" "$sync_pid" "the sync process never ended"
+equal "$("$MIRRORFS" status "$T/tree" --parked)" "nothing is parked" "the list"
+
+# no inodes
+mount -o remount,nr_inodes=$(find "$T/replica1" | wc -l) "$T/replica1" ||
+	fail "remount"
+touch "$T/tree/one-more"
+check "no inodes" wait_for 60 parked_as no-inodes one-more
+mount -o remount,nr_inodes=1000 "$T/replica1" || fail "remount"
+check "arrives by itself" wait_for 60 parked -eq 0
+
+# another file system inside, and one that is read-only as a whole
+mkdir "$T/tree/sub"
+check "wait" synced
+mount -t tmpfs none "$T/replica1/sub" || fail "mount"
+echo x >"$T/tree/sub/file"
+check "another file system" wait_for 60 parked_as other-filesystem sub/file
+check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+check "paused" wait_for 30 state_is r1 paused
+umount "$T/replica1/sub" || fail "umount"
+sqlite3 "$T/state/journal.db" "UPDATE parked SET next_ns = next_ns +
+	3600000000000" || fail "sqlite3"
+check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+check "go on" wait_for 30 state_is r1 synced
+check "still parked" parked_as other-filesystem sub/file
+check "retry another path" "$MIRRORFS" retry "$T/tree" "$T/tree/d"
+check "still parked" parked_as other-filesystem sub/file
+refuse "no such replica" "$MIRRORFS" retry "$T/tree" --replica r9 2>"$T/out"
+"$MIRRORFS" retry "$T/tree" --replica r1 "$T/tree/sub" >"$T/out" ||
+	fail "retry"
+equal "$(cat "$T/out")" "1 path will be tried now" "what retry says"
+check "at once" wait_for 30 parked -eq 0
+check "wait" synced
+check "replica 1" same "$T/replica1"
+
+mount -o remount,ro "$T/replica1" || fail "remount"
+echo y >"$T/tree/sub/file"
+check "read-only" wait_for 60 parked_as read-only sub/file
+mount -o remount,rw "$T/replica1" || fail "remount"
+check "retry all" "$MIRRORFS" retry "$T/tree" >/dev/null
+check "at once" wait_for 30 parked -eq 0
 check "replica 1" same "$T/replica1"
 equal "$(status_pid sync_pid)" "$sync_pid" "the sync process never ended"
 exit 0

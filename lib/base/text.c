@@ -89,3 +89,17 @@ char *text_printable(const char *text)
 	*o = 0;
 	return out;
 }
+
+void size_text(uint64_t bytes, char *out, size_t size)
+{
+	static const char units[] = "KMGTPE";
+	if (bytes < 1024) {
+		snprintf(out, size, "%u", (unsigned)bytes);
+		return;
+	}
+	double v = (double)bytes / 1024;
+	size_t u = 0;
+	for (; v >= 1024 && units[u + 1]; u++)
+		v /= 1024;
+	snprintf(out, size, v < 10 ? "%.1f%c" : "%.0f%c", v, units[u]);
+}

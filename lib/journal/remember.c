@@ -182,8 +182,9 @@ int journal_parked_load(struct journal *j, int64_t id, struct parked **ret,
 	unsigned n = 0;
 	DB_RESET sqlite3_stmt *st = NULL;
 	int r = db_query(j, &st,
-			 "SELECT path, seq, error, tries, first_ns, next_ns "
-			 "FROM parked WHERE replica = ?", "l", id);
+			 "SELECT path, seq, error, tries, first_ns, next_ns, "
+			 " cause FROM parked LEFT JOIN parked_cause "
+			 " USING(replica, path) WHERE replica = ?", "l", id);
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		db_grow(&list, n, sizeof(*list));
 		list[n++] = (struct parked){
@@ -193,6 +194,8 @@ int journal_parked_load(struct journal *j, int64_t id, struct parked **ret,
 			.tries = (unsigned)sqlite3_column_int(st, 3),
 			.first_ns = sqlite3_column_int64(st, 4),
 			.next_ns = sqlite3_column_int64(st, 5),
+			.cause = cause_from_word(
+				(const char *)sqlite3_column_text(st, 6)),
 		};
 		r = 0;
 	}
@@ -207,7 +210,7 @@ int journal_parked_load(struct journal *j, int64_t id, struct parked **ret,
 
 /* A path is first parked by the batch behind the cursor, so what it holds
  * back begins there. */
-int journal_parked_put(struct journal *j, int64_t id, const struct parked *p)
+static int parked_put(struct journal *j, int64_t id, const struct parked *p)
 {
 	int n = 0;
 	int r = db_run(j, &n,
@@ -220,7 +223,38 @@ int journal_parked_put(struct journal *j, int64_t id, const struct parked *p)
 		       " tries = excluded.tries, next_ns = excluded.next_ns",
 		       "ltltdll", id, p->path, p->seq, p->error, (int)p->tries,
 		       p->first_ns, p->next_ns);
+	if (r == 0 && n)
+		r = db_run(j, NULL,
+			   "INSERT OR REPLACE INTO parked_cause"
+			   "(replica, path, cause) VALUES(?, ?, ?)",
+			   "ltt", id, p->path, cause_word(p->cause));
 	return found(r, n);
+}
+
+int journal_parked_put(struct journal *j, int64_t id, const struct parked *p)
+{
+	int r = journal_transaction_begin(j);
+	if (r < 0)
+		return r;
+	r = parked_put(j, id, p);
+	int r2 = journal_transaction_end(j, r == 0);
+	return r < 0 ? r : r2;
+}
+
+int journal_parked_due(struct journal *j, int64_t id, const char *path)
+{
+	return db_run(j, NULL,
+		      "UPDATE parked SET next_ns = 0 "
+		      "WHERE replica = ? AND path = ?", "lt", id, path);
+}
+
+int journal_parked_asked(struct journal *j, int64_t id)
+{
+	int64_t n;
+	int r = db_number(j, &n, 0,
+			  "SELECT EXISTS(SELECT 1 FROM parked "
+			  "WHERE replica = ? AND next_ns = 0)", "l", id);
+	return r < 0 ? r : (int)n;
 }
 
 /* parked_leave - `path` is not parked any more: note it in `late`, as arrived
@@ -244,6 +278,11 @@ static int parked_leave(struct journal *j, int64_t id, const char *path,
 		r = db_run(j, NULL,
 			   "DELETE FROM parked WHERE replica = ? AND path = ?",
 			   "lt", id, path);
+	if (r == 0)
+		r = db_run(j, NULL,
+			   "DELETE FROM parked_cause "
+			   "WHERE replica = ? AND path = ?",
+			   "lt", id, path);
 	return r;
 }
 
@@ -251,6 +290,12 @@ static int parked_move(struct journal *j, int64_t id, const char *from,
 		       const char *to)
 {
 	int r = db_run(j, NULL,
+		       "INSERT OR IGNORE INTO parked_cause(replica, path, "
+		       " cause) SELECT replica, ?3, cause FROM parked_cause "
+		       "WHERE replica = ?1 AND path = ?2", "ltt", id, from, to);
+	if (r < 0)
+		return r;
+	r = db_run(j, NULL,
 		       "INSERT INTO parked(replica, path, from_seq, seq, "
 		       " error, tries, first_ns, next_ns) "
 		       "SELECT replica, ?3, from_seq, seq, error, tries,"

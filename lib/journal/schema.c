@@ -188,6 +188,14 @@ static const struct schema_table {
 " PRIMARY KEY(replica, key)"
 ") STRICT, WITHOUT ROWID"},
 
+/* Why a path is parked: a word of tbl/causes.h. */
+{3, "parked_cause("
+" replica INTEGER NOT NULL,"
+" path TEXT NOT NULL,"
+" cause TEXT NOT NULL,"
+" PRIMARY KEY(replica, path)"
+") STRICT, WITHOUT ROWID"},
+
 };
 /* clang-format on */
 #define N_LATER	       (sizeof(schema_later) / sizeof(schema_later[0]))

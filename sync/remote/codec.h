@@ -95,6 +95,7 @@ struct codec_limits { /* 0: unknown */
 struct decoded {
 	struct remote_reply reply;
 	struct remote_attr attr;
+	struct remote_space space;
 	char *text;
 	struct codec_limits limits;
 	uint32_t version, ext; /* VERSION: enum remote_ext */

@@ -143,16 +143,23 @@ static int get_data(struct buf *b, uint32_t max, struct remote_reply *reply)
 }
 
 /* statvfs@openssh.com: eleven numbers in the order of struct statvfs. */
-static int get_statvfs(struct buf *b, struct remote_reply *reply)
+static int get_statvfs(struct buf *b, struct remote_space *space)
 {
-	enum { FRSIZE = 1, BAVAIL = 4, FAVAIL = 7, COUNT = 11 };
+	enum { FRSIZE = 1, BFREE = 3, BAVAIL, FILES, FFREE, FAVAIL, FSID, FLAG, NAMEMAX,
+	       COUNT };
 	uint64_t v[COUNT];
 	for (unsigned i = 0; i < COUNT; i++)
 		if (buf_get_u64(b, &v[i]) < 0)
 			return -EBADMSG;
-	if (__builtin_mul_overflow(v[BAVAIL], v[FRSIZE], &reply->avail_bytes))
-		reply->avail_bytes = UINT64_MAX;
-	reply->avail_inodes = v[FAVAIL];
+	*space = (struct remote_space){.avail_inodes = v[FAVAIL],
+				       .inodes = v[FILES],
+				       .fsid = v[FSID],
+				       .name_max = v[NAMEMAX],
+				       .read_only = v[FLAG] & 1};
+	if (__builtin_mul_overflow(v[BAVAIL], v[FRSIZE], &space->avail_bytes))
+		space->avail_bytes = UINT64_MAX;
+	if (__builtin_mul_overflow(v[BFREE], v[FRSIZE], &space->free_bytes))
+		space->free_bytes = UINT64_MAX;
 	return 0;
 }
 
@@ -249,7 +256,8 @@ static int decode_body(struct packet *p, enum reply_kind kind,
 		d->reply.attr = &d->attr;
 		return get_attr(&p->body, &d->attr);
 	case REPLY_STATVFS:
-		return get_statvfs(&p->body, &d->reply);
+		d->reply.space = &d->space;
+		return get_statvfs(&p->body, &d->space);
 	case REPLY_LIMITS:
 		return get_limits(&p->body, &d->limits);
 	case REPLY_VERSION:

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "remote-wait.h"
 #include "sync/remote/conn.h"
 
 #define FILE_MAX    (64u * 1024)

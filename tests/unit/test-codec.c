@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "sync/remote/codec.h"
+#include "remote-wait.h"
 #include "sync/remote/conn.h"
 
 /* ---- helpers ---- */
@@ -255,11 +256,11 @@ static void test_statvfs(void **state)
 		buf_put_u64(&b, 100 + i);
 	codec_end(&b, at);
 	assert_int_equal(decode(&b, REPLY_STATVFS, &d), 0);
-	assert_int_equal(d.reply.avail_bytes, 101 * 104);
-	assert_int_equal(d.reply.avail_inodes, 107);
+	assert_int_equal(d.space.avail_bytes, 101 * 104);
+	assert_int_equal(d.space.avail_inodes, 107);
 	buf_set_u32(&b, 9 + 4 * 8, 0xffffffff); /* bavail: product overflows */
 	assert_int_equal(decode(&b, REPLY_STATVFS, &d), 0);
-	assert_true(d.reply.avail_bytes == UINT64_MAX);
+	assert_true(d.space.avail_bytes == UINT64_MAX);
 	buf_done(&b);
 }
 

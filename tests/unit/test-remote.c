@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "private-sshd.h"
-#include "remote.h"
+#include "remote-wait.h"
 
 #define MANY       5000
 #define UPLOAD     (64u * 1024 * 1024)
@@ -52,7 +52,7 @@ static void see(void *arg, const struct remote_reply *reply)
 		s->attr = *reply->attr;
 	if (reply->text)
 		snprintf(s->text, sizeof(s->text), "%s", reply->text);
-	s->avail = reply->avail_bytes;
+	s->avail = reply->space ? reply->space->avail_bytes : 0;
 	s->data_len = reply->data_len < sizeof(s->data) ? reply->data_len
 							: sizeof(s->data);
 	if (reply->data)

@@ -1,0 +1,29 @@
+/* layer: remote */
+#ifndef MIRRORFS_REMOTE_WAIT_H
+#define MIRRORFS_REMOTE_WAIT_H
+
+/*
+ * Requests that are sent and waited for, where speed does not matter: each
+ * returns its status (remote.h). They pump, so they run done functions of
+ * other requests, and may not be called from one.
+ */
+
+#include "remote.h"
+
+int remote_lstat(struct remote *r, const char *path, struct remote_attr *ret);
+int remote_mkdir(struct remote *r, const char *path, uint32_t mode);
+int remote_rmdir(struct remote *r, const char *path);
+int remote_remove(struct remote *r, const char *path);
+int remote_rename(struct remote *r, const char *from, const char *to);
+int remote_readlink(struct remote *r, const char *path, char **ret);
+/* all entries but "." and ".."; each name owned by the caller */
+int remote_list(struct remote *r, const char *path,
+		struct remote_entry **ret, unsigned *ret_n);
+void remote_entries_free(struct remote_entry *entries, unsigned n);
+/* a small file, whole; *ret has a NUL behind it; -EFBIG above 64 KiB */
+int remote_read_file(struct remote *r, const char *path, char **ret,
+		     size_t *ret_len);
+int remote_write_file(struct remote *r, const char *path, uint32_t mode,
+		      const void *data, size_t len);
+
+#endif

@@ -1,0 +1,226 @@
+/*
+ * What a replica refuses is parked: its path is left out of everything, with
+ * the cause and the time of the next try, while other paths go on. A try is a
+ * reconcile of the path. Pauses double; but where there was no room, a look at
+ * the file system tells when there is some again.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "clock.h"
+#include "log.h"
+#include "paths.h"
+#include "sync/cause.h"
+#include "sync/engine.h"
+
+#define PARK_FIRST_NS NS_PER_S
+#define PARK_MAX_NS   (300 * NS_PER_S)
+#define PARK_FULL_NS  (2 * NS_PER_S) /* a look is cheap */
+
+int engine_parked_load(struct engine *e)
+{
+	parked_free(e->parked, e->n_parked);
+	e->parked = NULL;
+	e->n_parked = 0;
+	int r = journal_parked_load(e->journal, e->row.id, &e->parked,
+				    &e->n_parked);
+	pathset_done(&e->parked_paths);
+	e->parked_paths = (struct pathset){0};
+	for (unsigned i = 0; r == 0 && i < e->n_parked; i++)
+		pathset_put(&e->parked_paths, e->parked[i].path, 1);
+	return r;
+}
+
+/* parked_slot - that of `path`, made if there is none. */
+static struct parked *parked_slot(struct engine *e, const char *path)
+{
+	if (pathset_at(&e->parked_paths, path)) {
+		for (unsigned i = 0; i < e->n_parked; i++) {
+			if (strcmp(e->parked[i].path, path) == 0)
+				return &e->parked[i];
+		}
+	}
+	e->parked =
+		reallocarray(e->parked, e->n_parked + 1, sizeof(*e->parked));
+	if (!e->parked)
+		abort();
+	struct parked *p = &e->parked[e->n_parked++];
+	*p = (struct parked){.path = strdup(path), .first_ns = clock_wall_ns()};
+	pathset_put(&e->parked_paths, path, 1);
+	return p;
+}
+
+/* ---- the cause ---- */
+
+static char *cause_words(enum cause cause, const struct evidence *ev)
+{
+	char need[24], room[24], *text = NULL;
+	int n;
+
+	size_text(ev->need, need, sizeof(need));
+	size_text(cause_room(ev), room, sizeof(room));
+	if (cause == CAUSE_DISK_FULL && ev->measured)
+		n = asprintf(&text, "%s: needs %s, has %s", cause_text(cause),
+			     need, room);
+	else if (cause == CAUSE_MASTER)
+		n = asprintf(&text, "%s: %s", cause_text(cause),
+			     strerror(-ev->error));
+	else
+		n = asprintf(&text, "%s", cause_text(cause));
+	if (n < 0)
+		abort();
+	return text;
+}
+
+static int find_cause(struct engine *e, struct parked *p)
+{
+	struct failure why = {.error = -EREMOTEIO};
+	struct evidence ev;
+	const char *at = engine_failure(e, p->path, &why);
+	int r;
+
+	ev = (struct evidence){.kind = why.kind,
+			       .error = why.error,
+			       .need = why.need,
+			       .want = why.want,
+			       .may_fill = e->chown_ok};
+	r = cause_look(e->remote, at ? at : p->path, &ev);
+	if (r < 0)
+		return r;
+	p->cause = cause_judge(&ev);
+	free(p->error);
+	p->error = cause_words(p->cause, &ev);
+	p->need = p->cause == CAUSE_DISK_FULL ? ev.need : 0;
+	return 0;
+}
+
+static bool waits_for_room(const struct parked *p)
+{
+	return p->cause == CAUSE_DISK_FULL || p->cause == CAUSE_NO_INODES;
+}
+
+int engine_park(struct engine *e, const char *path, uint64_t seq)
+{
+	struct parked *p = parked_slot(e, path);
+	int64_t max, pause = PARK_FIRST_NS;
+	int r = find_cause(e, p);
+
+	if (r < 0)
+		return r;
+	if (seq > p->seq)
+		p->seq = seq;
+	max = waits_for_room(p) ? PARK_FULL_NS : PARK_MAX_NS;
+	for (unsigned i = 0; i < p->tries && pause < max; i++)
+		pause *= 2;
+	p->tries++;
+	p->next_ns = clock_wall_ns() + (pause < max ? pause : max);
+	if (p->tries == 1) {
+		CLEANUP_FREE char *name = text_printable(path);
+		log_warning("%s: parked /%s: %s", e->row.name, name, p->error);
+	}
+	return journal_parked_put(e->journal, e->row.id, p);
+}
+
+int engine_unpark(struct engine *e, const char *path)
+{
+	CLEANUP_FREE char *name = text_printable(path);
+	int r = journal_parked_del(e->journal, e->row.id, path);
+
+	log_notice("%s: /%s arrived after all", e->row.name, name);
+	return r < 0 && r != -ENOENT ? r : engine_parked_load(e);
+}
+
+/* ---- trying again ---- */
+
+static int try_again(struct engine *e, const char *path, uint64_t seq)
+{
+	char **failed = NULL;
+	bool again = false;
+	unsigned n;
+	int r;
+
+	e->reconciling = true;
+	r = reconcile(e, path, STRICT_FULL, true);
+	e->reconciling = false;
+	n = r == 0 ? engine_take_failed(e, true, &failed) : 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (path_is_below(failed[i], path))
+			again = true;
+		else if (r == 0) /* another name of an object there */
+			r = engine_park(e, failed[i], seq);
+		free(failed[i]);
+	}
+	free(failed);
+	if (r == 0)
+		r = again ? engine_park(e, path, seq) : engine_unpark(e, path);
+	return r == 0 ? engine_dir_times(e) : r;
+}
+
+/* no_room - it cannot arrive yet, as far as can be told; `root` is what the
+ * replica's root looks like, looked up once for all. */
+static int no_room(struct engine *e, const struct parked *p,
+		   struct evidence *root, bool *ret)
+{
+	enum cause cause;
+	int r = 0;
+
+	*ret = false;
+	if (!waits_for_room(p) || (p->cause == CAUSE_DISK_FULL && !p->need))
+		return 0;
+	if (!root->measured) {
+		*root = (struct evidence){.kind = STEP_PUT,
+					  .error = -EREMOTEIO,
+					  .may_fill = e->chown_ok};
+		r = cause_look(e->remote, "", root);
+		root->want = root->have;
+	}
+	root->need = p->need;
+	cause = cause_judge(root);
+	*ret = cause == CAUSE_DISK_FULL || cause == CAUSE_NO_INODES;
+	return r;
+}
+
+/* is_due - and there is a point in trying. */
+static int is_due(struct engine *e, struct parked *p, struct evidence *root,
+		  bool *ret)
+{
+	int64_t now = clock_wall_ns();
+	bool full = false;
+	int r;
+
+	*ret = p->next_ns <= now;
+	if (!*ret || p->next_ns == 0) /* asked for: whatever we think */
+		return 0;
+	r = no_room(e, p, root, &full);
+	if (full) {
+		p->next_ns = now + PARK_FULL_NS;
+		*ret = false;
+	}
+	return r;
+}
+
+int batch_parked(struct engine *e)
+{
+	struct evidence root = {0};
+	bool due;
+	int r = 0;
+
+	if (e->n_parked && journal_parked_asked(e->journal, e->row.id) > 0)
+		r = engine_parked_load(e);
+	for (unsigned i = 0; r == 0 && i < e->n_parked; i++) {
+		struct parked *p = &e->parked[i];
+		r = is_due(e, p, &root, &due);
+		if (r < 0 || !due)
+			continue;
+		CLEANUP_FREE char *path = strdup(p->path);
+		r = try_again(e, path, p->seq);
+		root.measured = false;
+		i = (unsigned)-1; /* the list has changed */
+	}
+	return r;
+}
