@@ -37,6 +37,13 @@ static enum plan_held view_held(void *arg, const char *path, uint64_t seq)
 	return pathset_below(&e->parked_paths, path) ? HELD_BELOW : HELD_NO;
 }
 
+static bool view_has(void *arg, const struct record *r)
+{
+	struct engine *e = arg;
+
+	return fresh_tells(e->fresh, r);
+}
+
 static const struct {
 	enum step_kind step;
 } steps_of[] = {
@@ -285,6 +292,7 @@ static int commit(struct engine *e, uint64_t seq, bool seeded)
 	if (r < 0 || r2 < 0)
 		return r < 0 ? r : r2;
 	pathset_drop(&e->fences, seq);
+	fresh_drop(&e->fresh, seq);
 	e->cursor = seq;
 	e->seeded = seeded;
 	return 0;
@@ -327,10 +335,40 @@ static void trust_contents(const struct engine *e, struct plan *plan)
 	}
 }
 
+/* note_stale - not what the replica has already: nothing would end that. */
+static void note_stale(struct engine *e, const struct record *records,
+		       unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (!fresh_tells(e->fresh, &records[i]))
+			stale_record(e->stale, &records[i]);
+	}
+}
+
+/* count_behind - a backlog that takes more than a batch is told when it is
+ * done: how much there was, and how little had to be sent for it. */
+static void count_behind(struct engine *e, int n)
+{
+	struct catch_up *c = &e->behind;
+
+	if (n == BATCH_MAX && c->since_ns == 0)
+		*c = (struct catch_up){.since_ns = clock_mono_ns()};
+	if (n > 0 || c->since_ns == 0)
+		return;
+	log_notice("%s: caught up: records=%llu uploads=%llu seconds=%.1f",
+		   e->row.name, (unsigned long long)c->records,
+		   (unsigned long long)c->uploads,
+		   (double)(clock_mono_ns() - c->since_ns) / 1e9);
+	*c = (struct catch_up){0};
+}
+
 int batch_run(struct engine *e, bool *ret_some)
 {
 	struct record *records = calloc(BATCH_MAX, sizeof(*records));
-	const struct plan_view view = {view_by_state, view_held, e};
+	const struct plan_view view = {.by_state = view_by_state,
+				       .held = view_held,
+				       .has = view_has,
+				       .arg = e};
 	struct plan plan;
 	int n, r;
 
@@ -339,6 +377,7 @@ int batch_run(struct engine *e, bool *ret_some)
 	n = journal_read(e->journal, e->cursor, records, BATCH_MAX);
 	*ret_some = n > 0;
 	r = n < 0 ? n : 0;
+	count_behind(e, n);
 	if (n == 0 && shared_settled_seq(e->shared) == e->cursor)
 		engine_settled(e);
 	if (n > 0) {
@@ -348,10 +387,10 @@ int batch_run(struct engine *e, bool *ret_some)
 			r = journal_batch_begin(e->journal, e->row.id, last);
 			e->inflight = last;
 		}
+		e->behind.records += plan.used;
 		touch_folders(e, records, plan.used);
 		trust_contents(e, &plan);
-		for (unsigned i = 0; i < plan.used; i++)
-			stale_record(e->stale, &records[i]);
+		note_stale(e, records, plan.used);
 		if (r >= 0)
 			r = run_plan(e, &plan, last);
 		if (r >= 0)

@@ -128,8 +128,12 @@ static void step_finished(void *arg, const struct step *s)
 			plan_memory_absent(e->memory, &s->obj, linked);
 	}
 	/* reconcile puts it where it is now, not where the records have it */
-	if (s->kind == STEP_PUT && s->result == STEP_DONE && a)
+	if (s->kind == STEP_PUT && s->result == STEP_DONE)
+		e->behind.uploads++;
+	if (s->kind == STEP_PUT && s->result == STEP_DONE && a) {
 		plan_memory_present(e->memory, &s->obj);
+		fresh_put(&e->fresh, &s->obj, s->as_of);
+	}
 	if (s->kind == STEP_PUT &&
 	    (s->result == STEP_DONE || s->result == STEP_GONE))
 		stale_published(e->stale, &s->obj);
@@ -267,6 +271,7 @@ void engine_stop(struct engine *e)
 	e->links = NULL;
 	stale_close(e->stale);
 	e->stale = NULL;
+	fresh_clear(&e->fresh);
 	pathset_done(&e->fences);
 	pathset_done(&e->parked_paths);
 	e->fences = e->parked_paths = (struct pathset){0};

@@ -18,6 +18,7 @@
 #include "remote.h"
 #include "sync.h"
 #include "sync/exec.h"
+#include "sync/fresh.h"
 #include "sync/links.h"
 #include "sync/pathset.h"
 #include "sync/plan.h"
@@ -50,6 +51,7 @@ struct engine {
 
 	struct links *links;
 	struct stale *stale;
+	struct fresh *fresh;
 	struct pathset fences;
 	struct parked *parked;
 	unsigned n_parked;
@@ -62,6 +64,10 @@ struct engine {
 	struct text_set *failed;  /* paths of steps that failed */
 	struct text_set *taken;	  /* those that were taken last */
 	struct text_set *counts;  /* kinds that were not carried */
+	struct catch_up {	  /* since it fell behind */
+		uint64_t records, uploads;
+		int64_t since_ns; /* monotonic; 0: it has not */
+	} behind;
 	bool reconciling;	  /* failed steps are parked, not redone */
 };
 

@@ -67,6 +67,7 @@ struct step {
 	struct stat st;
 	int fd;
 	uint64_t off, hole_end, mark;
+	uint64_t as_of; /* PUT: all records up to it are in what is read */
 	uint64_t since; /* PUT: path has the content as of this record; 0: no */
 	struct range *ranges; /* only these travel; owned; NULL: all does */
 	uint32_t n_ranges;

@@ -6,6 +6,9 @@
  * such path on, every later record of the batch that is related to it must
  * be applied by state as well; the operations before it are unharmed.
  *
+ * Had already: an upload of an earlier batch was made so late that it has what
+ * this record tells of.
+ *
  * Held: the path is parked, because an earlier action failed there. Its retry
  * reconciles everything below it, so records there need nothing more. When
  * only one of two names is held, the other one is applied by state.
@@ -190,6 +193,8 @@ static bool plan_record(struct builder *b, const struct record *r, bool first)
 		apply_state(b, r);
 		return true;
 	}
+	if (b->view->has && b->view->has(b->view->arg, r))
+		return true;
 	if (is_alone(r) && !first)
 		return false;
 	count(b, r);

@@ -50,6 +50,9 @@ struct plan_view {
 	bool (*by_state)(void *arg, const char *path, uint64_t seq);
 	/* is the path parked? `seq` is of the record that asks. */
 	enum plan_held (*held)(void *arg, const char *path, uint64_t seq);
+	/* has it already what `r` made of the content and attributes of its
+	 * object? NULL: no. Not asked where it is applied by state. */
+	bool (*has)(void *arg, const struct record *r);
 	void *arg;
 };
 

@@ -81,6 +81,7 @@ void upload_begin(struct step *s)
 	bool busy;
 	int r;
 
+	s->as_of = shared_last_seq(x->cfg.shared);
 	s->mark = shared_busy_mark(x->cfg.shared, &s->obj, &busy);
 	s->fd = lower_open_object(x->cfg.lower_fd, &s->obj, O_RDONLY);
 	r = s->fd < 0 ? s->fd : lower_look_fd(s->fd, &s->st, &obj);

@@ -277,7 +277,7 @@ static void show_records(unsigned n)
 
 static void replica_step(unsigned max, unsigned crashes, bool exact)
 {
-	const struct plan_view view = {ask_state, ask_held, NULL};
+	const struct plan_view view = {.by_state = ask_state, .held = ask_held};
 	unsigned n = n_recs - cursor, used, left = ~0u;
 	struct plan plan;
 

@@ -34,7 +34,7 @@ static enum plan_held ask_held(void *arg, const char *path, uint64_t seq)
 	return pathset_below(&parked, path) ? HELD_BELOW : HELD_NO;
 }
 
-static const struct plan_view view = {ask_state, ask_held, NULL};
+static const struct plan_view view = {.by_state = ask_state, .held = ask_held};
 
 static int setup(void **state)
 {
