@@ -25,7 +25,6 @@ struct parked {
 	uint64_t seq;      /* of the newest record that it holds back */
 	enum cause cause;
 	char *error;       /* one line: the cause with what is known of it */
-	uint64_t need;     /* DISK_FULL: bytes; not stored */
 	unsigned tries;
 	int64_t first_ns, next_ns; /* wall clock; next 0: asked for */
 };

@@ -146,5 +146,6 @@ void delta_copy(struct step *s, uint64_t len, remote_done_fn *done)
 	s->pending++;
 	remote_send_copy_data(s->exec->cfg.remote, &s->source, s->off, len,
 			      &s->handle, done, s);
+	space_sent(s->exec, len);
 	s->off += len;
 }

@@ -91,11 +91,8 @@ static void failed_add(struct engine *e, const char *path,
 
 	t->why = (struct failure){.kind = s->kind,
 				  .error = s->error,
-				  .need = (uint64_t)s->st.st_size,
+				  .need = space_need(&s->st),
 				  .want = s->st.st_mode & S_IFMT};
-	/* of a sparse file only what is there */
-	if (t->why.need > (uint64_t)s->st.st_blocks * 512)
-		t->why.need = (uint64_t)s->st.st_blocks * 512;
 }
 
 /* doubt_links - it may have failed because a name of the object is not what

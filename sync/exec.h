@@ -75,6 +75,7 @@ struct step {
 	struct remote_handle source;
 	uint64_t source_size;
 	struct remote_handle handle;
+	bool space_asked; /* waits to hear whether there is room */
 	unsigned looks; /* at folders that lead to it, not answered yet */
 	bool astray;	/* one of them is no folder */
 };
@@ -137,6 +138,13 @@ struct exec {
 	unsigned n_live; /* steps pushed and not finished */
 	uint64_t n_pushed;
 	uint64_t n_stage;
+	struct space { /* left on the replica: space.c */
+		bool known, asking;
+		struct remote_space now; /* by the newest answer */
+		uint64_t sent;		 /* bytes, since that was asked for */
+		uint64_t sent_since;	 /* … since it was asked for again */
+		int64_t asked_ns;
+	} space;
 };
 
 enum { PHASE_NEW, PHASE_PREPARING, PHASE_READY, PHASE_SENT };
@@ -168,6 +176,12 @@ void delta_end(struct step *s);
 uint64_t delta_limit(const struct step *s, uint64_t len, bool *ret_same);
 /* delta_copy - have at most `len` of the next bytes copied. */
 void delta_copy(struct step *s, uint64_t len, remote_done_fn *done);
+
+/* space.c: how much room a file needs; may this upload begin (it waits, or
+ * fails with -ENOSPC); `n` bytes are on their way. */
+uint64_t space_need(const struct stat *st);
+void space_begin(struct step *s);
+void space_sent(struct exec *x, uint64_t n);
 
 /* upload_answered - one request of an upload, whatever came of it */
 void upload_answered(struct step *s);

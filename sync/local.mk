@@ -9,5 +9,5 @@ noinst_HEADERS += sync/action.h sync/engine.h sync/exec.h sync/links.h \
 noinst_HEADERS += sync/action.h sync/engine.h sync/exec.h sync/fresh.h sync/links.h \
 	sync/lower.h sync/pathset.h sync/plan-build.h sync/plan.h \
 	sync/replica.h sync/stale.h sync/visit.h
-sync_libsync_a_SOURCES += sync/cause.c sync/parked.c
+sync_libsync_a_SOURCES += sync/cause.c sync/parked.c sync/space.c
 noinst_HEADERS += sync/cause.h

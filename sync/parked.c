@@ -17,6 +17,7 @@
 #include "paths.h"
 #include "sync/cause.h"
 #include "sync/engine.h"
+#include "sync/lower.h"
 
 #define PARK_FIRST_NS NS_PER_S
 #define PARK_MAX_NS   (300 * NS_PER_S)
@@ -95,7 +96,6 @@ static int find_cause(struct engine *e, struct parked *p)
 	p->cause = cause_judge(&ev);
 	free(p->error);
 	p->error = cause_words(p->cause, &ev);
-	p->need = p->cause == CAUSE_DISK_FULL ? ev.need : 0;
 	return 0;
 }
 
@@ -167,10 +167,14 @@ static int no_room(struct engine *e, const struct parked *p,
 		   struct evidence *root, bool *ret)
 {
 	enum cause cause;
+	struct stat st;
+	struct fhandle obj;
 	int r = 0;
 
 	*ret = false;
-	if (!waits_for_room(p) || (p->cause == CAUSE_DISK_FULL && !p->need))
+	if (!waits_for_room(p) ||
+	    lower_look(e->cfg->lower_fd, p->path, &st, &obj) < 0 ||
+	    S_ISDIR(st.st_mode))
 		return 0;
 	if (!root->measured) {
 		*root = (struct evidence){.kind = STEP_PUT,
@@ -179,7 +183,7 @@ static int no_room(struct engine *e, const struct parked *p,
 		r = cause_look(e->remote, "", root);
 		root->want = root->have;
 	}
-	root->need = p->need;
+	root->need = space_need(&st);
 	cause = cause_judge(root);
 	*ret = cause == CAUSE_DISK_FULL || cause == CAUSE_NO_INODES;
 	return r;

@@ -102,6 +102,7 @@ void upload_begin(struct step *s)
 	remote_send_open(x->cfg.remote, s->stage,
 			 RO_WRITE | RO_CREATE | RO_TRUNC, 0600, opened, s);
 	delta_begin(s);
+	space_begin(s);
 }
 
 /* All data is sent: attributes and close. */
@@ -141,7 +142,8 @@ bool upload_feed(struct step *s)
 	size_t n = remote_caps(r)->write_bytes;
 	bool same;
 
-	if (s->handle.len == 0 || s->fd < 0 || s->source_asked)
+	if (s->handle.len == 0 || s->fd < 0 || s->source_asked ||
+	    s->space_asked)
 		return false;
 	if (s->result != STEP_DONE || s->off >= (uint64_t)s->st.st_size) {
 		upload_attributes(s);
@@ -178,6 +180,7 @@ bool upload_feed(struct step *s)
 	s->pending++;
 	remote_send_write(r, &s->handle, s->off, data, (uint32_t)got, prepared,
 			  s);
+	space_sent(s->exec, (uint64_t)got);
 	s->off += (uint64_t)got;
 	return true;
 }
