@@ -115,6 +115,19 @@ void json_print(struct json_t *o, bool indent);
 /* user_name - of a uid, or its number; static buffer. */
 const char *user_name(uint32_t uid);
 
+/* What a mount finds in its state folder. */
+struct found_journal {
+	bool damaged;  /* or gone: to be set aside */
+	char uuid[37]; /* "": there is none */
+	char *done;    /* about the damage, in words; owned */
+};
+/* journal_find - is it whole, and for this root? *ret is NULL when it is not
+ * there, or damaged. Changes nothing. Returns 0, or EXIT_NO after it has
+ * printed why. */
+int journal_find(const char *state_dir, const char *root,
+		 struct found_journal *f, struct journal **ret);
+int journal_set_aside(const char *state_dir, struct found_journal *f);
+
 /* preflight_replica - can it be used? Returns true, or false after it has
  * printed why. A replica that is merely unreachable is fine: a notice. */
 bool preflight_replica(const struct settings_replica *r, const char *root,

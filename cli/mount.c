@@ -28,12 +28,14 @@ struct mount_job {
 	struct settings settings;
 	bool have_config;
 	bool foreground, debug;
+	struct found_journal found;
 	int lock_fd;
 	char program[PATH_MAX];
 };
 
 struct mount_options {
-	char *name, *identity, *known_hosts, *state_dir, *config, *without, *journal;
+	char *name, *identity, *known_hosts, *state_dir, *config, *without,
+		*journal;
 	struct option_list replicas, options;
 	bool accept_new, adopt;
 };
@@ -256,32 +258,11 @@ static int check_replicas(struct mount_job *job, struct journal *j)
 			if (same)
 				continue;
 		}
-		if (!preflight_replica(r, s->root, j ? journal_uuid(j) : NULL))
+		if (!preflight_replica(r, s->root,
+				       *job->found.uuid ? job->found.uuid
+							: NULL))
 			return EXIT_NO;
 	}
-	return 0;
-}
-
-/* check_journal - the one that is there belongs to this root. */
-static int check_journal(const struct settings *s, struct journal **ret)
-{
-	*ret = NULL;
-	int r = journal_open(s->state_dir, JOURNAL_READ, ret);
-	if (r == -ENOENT || r == -ENOTDIR)
-		return 0;
-	if (r == -EUCLEAN)
-		return fail("the journal in %s is damaged: move journal.db "
-			    "away and mount again, which compares everything",
-			    s->state_dir);
-	if (r < 0)
-		return fail("the journal in %s cannot be opened: %s",
-			    s->state_dir, strerror(-r));
-	CLEANUP_FREE char *root = NULL;
-	journal_meta_get(*ret, "root", &root);
-	if (root && strcmp(root, s->root) != 0)
-		return fail("the journal in %s belongs to %s, not to %s: "
-			    "choose another --state-dir",
-			    s->state_dir, root, s->root);
 	return 0;
 }
 
@@ -313,7 +294,7 @@ static int check_all(struct mount_job *job)
 	    (r = check_fuse()) != 0)
 		return r;
 	struct journal *j;
-	r = check_journal(s, &j);
+	r = journal_find(s->state_dir, s->root, &job->found, &j);
 	if (r == 0)
 		r = check_replicas(job, j);
 	journal_close(j);
@@ -359,7 +340,7 @@ static int store_replicas(const struct mount_job *job, struct journal *j)
 	return r;
 }
 
-static int prepare_state(const struct mount_job *job)
+static int prepare_state(struct mount_job *job)
 {
 	const struct settings *s = &job->settings;
 	int r = make_dirs(s->state_dir);
@@ -367,6 +348,9 @@ static int prepare_state(const struct mount_job *job)
 		return fail("cannot make the state folder %s: %s", s->state_dir,
 			    strerror(-r));
 	struct journal *j;
+	if (job->found.damaged &&
+	    (r = journal_set_aside(s->state_dir, &job->found)) != 0)
+		return r;
 	r = journal_open(s->state_dir, JOURNAL_CREATE, &j);
 	if (r < 0)
 		return fail("cannot make a journal in %s: %s", s->state_dir,
@@ -406,6 +390,8 @@ static int run(const struct mount_job *job, int ready_fd, const char *log_file)
 			s->journal && strcmp(s->journal, "required") == 0,
 		.without = s->without,
 	};
+	if (job->found.done)
+		log_warning("%s", job->found.done);
 	return supervisor_run(&cfg);
 }
 
@@ -559,6 +545,7 @@ int cmd_mount(int argc, char **argv)
 	if (r == 0)
 		r = mount_job_run(&job);
 	settings_done(&job.settings);
+	free(job.found.done);
 	free(o.replicas.items);
 	free(o.options.items);
 	return r;

@@ -243,7 +243,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 				     (json_int_t)pids.worker, "sync_pid",
 				     (json_int_t)pids.sync, "last_seq",
 				     (json_int_t)pids.last_seq, "journal",
-				     health_json(&pids), "passthrough",
+				     health_json(t, &pids), "passthrough",
 				     pids.passthrough, "around",
 				     around_json(t, &pids), "mounted_inside",
 				     inner ? json_text(inner) : json_null(),
@@ -262,6 +262,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 		CLEANUP_FREE char *health = health_text(t, &pids);
 		if (alive)
 			printf("journal: %s\n", health);
+		health_print_aside(t);
 		print_around(t, &pids);
 		if (alive && inner)
 			printf("mounted inside, and not mirrored: %s\n", inner);

@@ -12,7 +12,9 @@ json_t *replicas_json(struct journal *j, const struct replica_row *rows,
 void replicas_table(const struct replica_row *rows, unsigned n, bool alive);
 /* health_text - how the journal does, owned by the caller; health_json. */
 char *health_text(const struct target *t, const struct target_pids *p);
-json_t *health_json(const struct target_pids *p);
+json_t *health_json(const struct target *t, const struct target_pids *p);
+/* health_print_aside - damaged journals that are kept, if any. */
+void health_print_aside(const struct target *t);
 /* replicas_options - a line for each option that is not as preset. */
 void replicas_options(const struct replica_row *rows, unsigned n);
 /* parked_short, parked_list - the first few of a replica, in lines; all of all

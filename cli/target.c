@@ -238,9 +238,11 @@ struct journal *target_journal(const struct target *t, enum journal_mode mode)
 	if (r == 0)
 		return j;
 	if (r == -EUCLEAN)
-		fail("the journal in %s is damaged: move journal.db away and "
-		     "mount again, which compares everything",
-		     t->state_dir);
+		fail("the journal in %s is damaged: %s", t->state_dir,
+		     t->alive ? "it is about to be replaced, see mirrorfs "
+				"status"
+			      : "mount again, which sets it aside and "
+				"compares everything");
 	else if (r == -ENOENT)
 		fail("there is no journal in %s", t->state_dir);
 	else

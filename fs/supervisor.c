@@ -284,6 +284,20 @@ static bool supervisor_unmount(struct supervisor *s)
 	return true;
 }
 
+/* supervisor_drain - what is in the ring, when nobody else takes it. In between
+ * the journal is closed, so that a damaged one can be replaced. */
+static void supervisor_drain(struct supervisor *s)
+{
+	int r = journal_open(s->cfg->state_dir, JOURNAL_WRITE, &s->journal);
+	if (r == 0)
+		r = journal_drain(s->journal, s->shared);
+	if (r < 0)
+		log_error("records of the last moments were lost: %s",
+			  strerror(-r));
+	journal_close(s->journal);
+	s->journal = NULL;
+}
+
 /* The worker is dead: keep what it had recorded, and fail all callers. */
 static void worker_died(struct supervisor *s, int status)
 {
@@ -295,10 +309,7 @@ static void worker_died(struct supervisor *s, int status)
 	s->fuse_fd = -1;
 	s->failed = true;
 	s->stopping = s->cfg->ready_fd < 0;
-	int n = journal_drain(s->journal, s->shared);
-	if (n < 0)
-		log_error("records of the last moments were lost: %s",
-			  strerror(-n));
+	supervisor_drain(s);
 }
 
 static void supervisor_wake(struct supervisor *s)
@@ -371,13 +382,12 @@ static void supervisor_teardown(struct supervisor *s)
 	}
 	if (s->shared) {
 		append_event(s, OP_STOP);
-		journal_drain(s->journal, s->shared);
+		supervisor_drain(s);
 	}
 	if (s->reporter) {
 		kill(s->reporter, SIGKILL);
 		wait_child(&s->reporter, 0);
 	}
-	journal_close(s->journal);
 	shared_unmap(s->shared);
 	/* "mirrorfs umount" waits until the mount is withdrawn: from then on
 	 * the tree below can be unmounted, too */
@@ -497,6 +507,8 @@ int supervisor_run(const struct supervisor_config *cfg)
 		runtime_withdraw(cfg->name);
 		return 1;
 	}
+	journal_close(s.journal);
+	s.journal = NULL;
 	int r = privileges_drop(SUPERVISOR);
 	if (r < 0)
 		log_warning("cannot drop privileges: %s", strerror(-r));

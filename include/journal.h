@@ -12,7 +12,8 @@
  * A `struct journal` is one connection: one thread at a time. Each process
  * and each sync thread opens its own. Every int function returns 0 (or what
  * it says), or a negative errno: -EBUSY when the database stayed locked for
- * 10 s, -ENOSPC, -EIO, -EUCLEAN when it is damaged, -ENOENT when there is no
+ * 10 s, -ENOSPC, -EIO, -EUCLEAN when it is damaged, -ESTALE when a connection
+ * that only reads has one that was replaced, -ENOENT when there is no
  * journal or no such replica, -EOPNOTSUPP when a newer program made it.
  * journal_error() has the words, with NULL those of the last journal_open that
  * failed in this thread.
@@ -37,6 +38,29 @@ int journal_open(const char *state_dir, enum journal_mode mode,
 		 struct journal **ret);
 void journal_close(struct journal *j);
 const char *journal_error(const struct journal *j);
+
+/*
+ * A database that is damaged (-EUCLEAN) or gone (-ENOENT, although there is an
+ * identity) is set aside by journal_rescue, as JOURNAL_DAMAGED and a time, and
+ * never removed. A new one takes its place, with the uuid, the epoch and the
+ * replicas of STATE/identity; all of these are then to be compared as a whole.
+ * -EBUSY: somebody has it open for writing. -ENODATA: there is no identity,
+ * or that is damaged, too: nothing was done, or with `anyway` it was set aside.
+ * *ret_text, owned by the caller: what was done, in words.
+ */
+#define JOURNAL_DAMAGED "journal.db.damaged-"
+int journal_rescue(const char *state_dir, bool anyway, char **ret_text);
+
+/* journal_check - is it whole? 0, or -EUCLEAN. A large one is not looked at. */
+int journal_check(struct journal *j);
+
+/* journal_identity - what STATE/identity says; -ENODATA as above. */
+struct journal_identity {
+	char uuid[37];
+	uint64_t epoch;
+	char *root; /* owned; NULL: not known */
+};
+int journal_identity(const char *state_dir, struct journal_identity *ret);
 
 /* journal_uuid - names this journal for ever; replicas keep it. 36 chars. */
 const char *journal_uuid(const struct journal *j);

@@ -92,6 +92,11 @@ unsigned shared_passthrough(const struct shared *s);
  */
 void shared_set_journal(struct shared *s, int error);
 int shared_journal(const struct shared *s, int64_t *ret_since_ns);
+/* shared_journal_damaged - somebody found the database damaged, or gone. From
+ * then on shared_journal says -EUCLEAN, and everybody closes it, so that the
+ * writer can replace it: shared_journal_mended. */
+void shared_journal_damaged(struct shared *s);
+void shared_journal_mended(struct shared *s);
 void shared_set_required(struct shared *s, bool required);
 bool shared_required(const struct shared *s);
 

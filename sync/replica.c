@@ -195,21 +195,24 @@ static bool run_once(struct replica *r, struct remote_error *err)
 	int s;
 
 	*err = (struct remote_error){0};
-	if (load_cursor(r) == 0 && connect_remote(r, &state, err) == 0) {
+	s = load_cursor(r);
+	if (s == 0 && connect_remote(r, &state, err) == 0) {
 		s = begin(r, &state);
 		if (s == 0) {
 			useful = true;
 			s = serve(r);
 		}
-		if (s == -ENOTCONN) {
-			err->kind = REMOTE_LOST;
-			snprintf(err->text, sizeof(err->text), "%s",
-				 remote_why(e->remote));
-		} else if (s < 0 && s != -ECANCELED) {
-			err->kind = REMOTE_LOST;
-			snprintf(err->text, sizeof(err->text), "journal: %s",
-				 journal_error(e->journal));
-		}
+	}
+	if (s == -ENOTCONN) {
+		err->kind = REMOTE_LOST;
+		snprintf(err->text, sizeof(err->text), "%s",
+			 remote_why(e->remote));
+	} else if (s < 0 && s != -ECANCELED) {
+		err->kind = REMOTE_LOST;
+		snprintf(err->text, sizeof(err->text), "journal: %s",
+			 journal_error(e->journal));
+		if (s == -EUCLEAN)
+			shared_journal_damaged(e->shared);
 	}
 	engine_stop(e);
 	return useful;
@@ -246,17 +249,31 @@ static void rest(struct replica *r, int ms)
 	}
 }
 
+/* open_journal - until it can be; false: to stop. */
+static bool open_journal(struct replica *r)
+{
+	int s;
+
+	while ((s = journal_open(r->e.cfg->state_dir, JOURNAL_WRITE,
+				 &r->e.journal)) < 0) {
+		log_error("%s: cannot open the journal: %s", r->e.row.name,
+			  journal_error(NULL));
+		if (s == -EUCLEAN || s == -ENOENT)
+			shared_journal_damaged(r->e.shared);
+		rest(r, PAUSE_MAX_MS);
+		if (r->stop)
+			return false;
+	}
+	return true;
+}
+
 static void *replica_main(void *arg)
 {
 	struct replica *r = arg;
 	int pause = PAUSE_FIRST_MS;
 
-	if (journal_open(r->e.cfg->state_dir, JOURNAL_WRITE, &r->e.journal) <
-	    0) {
-		log_error("%s: cannot open the journal: %s", r->e.row.name,
-			  journal_error(NULL));
+	if (!open_journal(r))
 		return NULL;
-	}
 	r->state = REPLICA_STOPPED;
 	report(r, REPLICA_CONNECTING, NULL);
 	retry_asked(r);

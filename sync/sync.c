@@ -15,13 +15,16 @@
 
 #include "log.h"
 #include "privileges.h"
+#include "shared.h"
 #include "sync.h"
 #include "sync/replica.h"
 
-#define LIST_MS 1000 /* the list is read at least that often */
+#define REPAIR_MS 100
+#define LIST_MS	  1000 /* the list is read at least that often */
 
 struct fleet {
 	const struct sync_config *cfg;
+	struct shared *shared;
 	struct journal *journal;
 	struct replica **replicas;
 	unsigned n;
@@ -74,7 +77,10 @@ static void fleet_update(struct fleet *f)
 	struct replica_row *rows;
 	unsigned n;
 
-	if (journal_replica_list(f->journal, &rows, &n) < 0) {
+	int r = journal_replica_list(f->journal, &rows, &n);
+	if (r == -EUCLEAN)
+		shared_journal_damaged(f->shared);
+	if (r < 0) {
 		log_warning("reading the list of replicas: %s",
 			    journal_error(f->journal));
 		return;
@@ -87,6 +93,26 @@ static void fleet_update(struct fleet *f)
 	free(rows);
 }
 
+static bool is_damaged(struct fleet *f)
+{
+	int64_t since;
+
+	return shared_journal(f->shared, &since) == -EUCLEAN;
+}
+
+/* await_repair - a damaged journal is left alone until the writer has put a
+ * new one in its place. False: a signal came first. */
+static bool await_repair(struct fleet *f, int signal_fd)
+{
+	struct pollfd p = {.fd = signal_fd, .events = POLLIN};
+
+	while (is_damaged(f)) {
+		if (poll(&p, 1, REPAIR_MS) > 0)
+			return false;
+	}
+	return true;
+}
+
 static void fleet_run(struct fleet *f, int signal_fd)
 {
 	struct pollfd fds[] = {{.fd = signal_fd, .events = POLLIN},
@@ -97,6 +123,8 @@ static void fleet_run(struct fleet *f, int signal_fd)
 		uint64_t count;
 		if (r > 0 && fds[0].revents)
 			return;
+		if (is_damaged(f))
+			return;
 		if (r > 0 && fds[1].revents) {
 			(void)!read(f->cfg->wake_fd, &count, sizeof(count));
 			for (unsigned i = 0; i < f->n; i++)
@@ -104,6 +132,38 @@ static void fleet_run(struct fleet *f, int signal_fd)
 		}
 		fleet_update(f);
 	}
+}
+
+/* fleet_open - the journal; false after it was told why not. */
+static bool fleet_open(struct fleet *f)
+{
+	int r = journal_open(f->cfg->state_dir, JOURNAL_WRITE, &f->journal);
+
+	if (r == 0)
+		return true;
+	if (r == -EUCLEAN || r == -ENOENT)
+		shared_journal_damaged(f->shared);
+	log_error("cannot open the journal in %s: %s", f->cfg->state_dir,
+		  journal_error(NULL));
+	return false;
+}
+
+static int fleet_serve(struct fleet *f, int signal_fd)
+{
+	if (!await_repair(f, signal_fd))
+		return 0;
+	if (!fleet_open(f))
+		return 1;
+	int r = privileges_drop(SYNC);
+	if (r < 0)
+		log_warning("cannot drop privileges: %s", strerror(-r));
+	fleet_update(f);
+	fleet_run(f, signal_fd);
+	while (f->n)
+		replica_stop(f->replicas[--f->n]);
+	free(f->replicas);
+	journal_close(f->journal);
+	return 0;
 }
 
 int sync_main(const struct sync_config *cfg)
@@ -122,21 +182,13 @@ int sync_main(const struct sync_config *cfg)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	if (signal_fd < 0 ||
-	    journal_open(cfg->state_dir, JOURNAL_WRITE, &f.journal) < 0) {
-		log_error("cannot open the journal in %s: %s", cfg->state_dir,
-			  journal_error(NULL));
+	int r = signal_fd < 0 ? -errno : shared_map(cfg->shared_fd, &f.shared);
+	if (r < 0) {
+		log_error("cannot map shared memory: %s", strerror(-r));
 		return 1;
 	}
-	int r = privileges_drop(SYNC);
-	if (r < 0)
-		log_warning("cannot drop privileges: %s", strerror(-r));
-	fleet_update(&f);
-	fleet_run(&f, signal_fd);
-	while (f.n)
-		replica_stop(f.replicas[--f.n]);
-	free(f.replicas);
-	journal_close(f.journal);
+	r = fleet_serve(&f, signal_fd);
+	shared_unmap(f.shared);
 	close(signal_fd);
-	return 0;
+	return r;
 }

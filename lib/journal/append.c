@@ -135,7 +135,7 @@ static int dirty_moved(struct append *a, const struct record *r,
 	DB_RESET sqlite3_stmt *st = NULL;
 	int rc = db_query(a->j, &st, "SELECT obj, path FROM dirty", "");
 	while (rc == 0 && (rc = db_next(a->j, st)) > 0) {
-		const char *path = (const char *)sqlite3_column_text(st, 1);
+		const char *path = db_str(st, 1);
 		const char *from = r->path, *to = r->path2;
 		if (!path_is_below(path, from)) {
 			if (!(r->flags & RF_EXCHANGE) ||

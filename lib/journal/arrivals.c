@@ -37,7 +37,7 @@ static int load_paths(struct journal *j, struct arrival *a)
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		db_grow(&a->paths, a->n_paths, sizeof(*a->paths));
 		a->paths[a->n_paths++] = (struct arrival_path){
-			.path = db_text(st, 0),
+			.path = db_strdup(db_str(st, 0)),
 			.from = (uint64_t)sqlite3_column_int64(st, 1),
 			.to = (uint64_t)sqlite3_column_int64(st, 2),
 			.time_ns = sqlite3_column_int64(st, 3),
@@ -58,7 +58,7 @@ static int load_replicas(struct arrivals *a)
 			 "ORDER BY removed_ns > 0, name, id DESC", "t",
 			 a->only);
 	while (r == 0 && (r = db_next(a->j, st)) > 0) {
-		const char *name = (const char *)sqlite3_column_text(st, 1);
+		const char *name = db_str(st, 1);
 		bool known = false;
 		for (unsigned i = 0; i < a->n_list; i++)
 			known |= strcmp(a->list[i].name, name) == 0;

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,8 +24,9 @@
 #include "clock.h"
 #include "paths.h"
 #include "lib/journal/db.h"
+#include "lib/journal/identity.h"
 
-#define DB_FILE    "journal.db"
+#define DB_LOCK    "journal.lock"
 #define DB_WAIT_NS (10 * NS_PER_S)
 
 /* words of the last journal_open that failed in this thread */
@@ -238,6 +240,12 @@ int db_script(struct journal *j, const char *sql)
 
 /* ---- columns ---- */
 
+const char *db_str(sqlite3_stmt *st, int column)
+{
+	const char *s = (const char *)sqlite3_column_text(st, column);
+	return s ? s : "";
+}
+
 char *db_text(sqlite3_stmt *st, int column)
 {
 	return db_strdup((const char *)sqlite3_column_text(st, column));
@@ -280,7 +288,7 @@ int journal_transaction_begin(struct journal *j)
 		int r = db_run(j, NULL, "BEGIN IMMEDIATE", "");
 		if (r < 0)
 			return r;
-		j->undo = false;
+		j->undo = j->identity = false;
 	}
 	j->depth++;
 	return 0;
@@ -296,6 +304,11 @@ int journal_transaction_end(struct journal *j, bool ok)
 	/* After some errors SQLite has rolled back by itself. */
 	if (sqlite3_get_autocommit(j->db))
 		return ok ? -EIO : 0;
+	int saved = j->identity && !j->undo ? identity_save(j) : 0;
+	if (saved < 0) {
+		db_run(j, NULL, "ROLLBACK", "");
+		return saved;
+	}
 	if (!j->undo) {
 		int r = db_run(j, NULL, "COMMIT", "");
 		if (r == 0 || sqlite3_get_autocommit(j->db))
@@ -309,6 +322,11 @@ int journal_transaction_end(struct journal *j, bool ok)
 
 int db_snapshot_begin(struct journal *j)
 {
+	if (j->reads && db_moved(j)) {
+		snprintf(j->error, sizeof(j->error),
+			 "it was replaced meanwhile: ask again");
+		return -ESTALE;
+	}
 	return j->depth ? 0 : db_run(j, NULL, "BEGIN", "");
 }
 
@@ -390,6 +408,10 @@ static int db_set_up(struct journal *j, enum journal_mode mode)
 {
 	sqlite3_extended_result_codes(j->db, 1);
 	sqlite3_busy_handler(j->db, db_wait, NULL);
+	/* who holds no lock removes nothing: see rescue.c */
+	if (mode == JOURNAL_READ)
+		sqlite3_db_config(j->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
+				  NULL);
 	int r = db_script(j, "PRAGMA synchronous = NORMAL;"
 			     "PRAGMA journal_size_limit = 67108864;"
 			     "PRAGMA cache_size = -8192;");
@@ -405,22 +427,16 @@ static int db_set_up(struct journal *j, enum journal_mode mode)
 	return r;
 }
 
-int journal_open(const char *state_dir, enum journal_mode mode,
-		 struct journal **ret)
+int db_open(const char *file, enum journal_mode mode, struct journal **ret)
 {
-	int r = mode == JOURNAL_CREATE ? make_folders(state_dir) : 0;
-	if (r < 0) {
-		snprintf(open_error, sizeof(open_error),
-			 "cannot make the folder: %s", strerror(-r));
-		return r;
-	}
-	CLEANUP_FREE char *file = path_join(state_dir, DB_FILE);
 	struct journal *j = calloc(1, sizeof(*j));
 	if (!j)
 		abort();
+	j->lock_fd = -1;
+	j->reads = mode == JOURNAL_READ;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
 		    (mode == JOURNAL_CREATE ? SQLITE_OPEN_CREATE : 0);
-	r = db_error(j, sqlite3_open_v2(file, &j->db, flags, NULL));
+	int r = db_error(j, sqlite3_open_v2(file, &j->db, flags, NULL));
 	if (r == 0)
 		r = db_set_up(j, mode);
 	if (r < 0) {
@@ -432,6 +448,50 @@ int journal_open(const char *state_dir, enum journal_mode mode,
 	return 0;
 }
 
+int db_lock(const char *state_dir, int how)
+{
+	CLEANUP_FREE char *path = path_join(state_dir, DB_LOCK);
+	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || flock(fd, how) < 0)
+		return -errno;
+	int r = fd;
+	fd = -1;
+	return r;
+}
+
+bool db_moved(struct journal *j)
+{
+	int moved = 0;
+	sqlite3_file_control(j->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+	return moved;
+}
+
+int journal_open(const char *state_dir, enum journal_mode mode,
+		 struct journal **ret)
+{
+	int r = mode == JOURNAL_CREATE ? make_folders(state_dir) : 0;
+	if (r < 0) {
+		snprintf(open_error, sizeof(open_error),
+			 "cannot make the folder: %s", strerror(-r));
+		return r;
+	}
+	CLEANUP_CLOSE int lock = mode == JOURNAL_READ ? -1
+					: db_lock(state_dir, LOCK_SH);
+	if (mode != JOURNAL_READ && lock < 0) {
+		snprintf(open_error, sizeof(open_error), "%s: %s", DB_LOCK,
+			 strerror(-lock));
+		return lock == -ENOTDIR ? -ENOENT : lock;
+	}
+	CLEANUP_FREE char *file = path_join(state_dir, DB_FILE);
+	r = db_open(file, mode, ret);
+	if (r < 0)
+		return r;
+	(*ret)->dir = db_strdup(state_dir);
+	(*ret)->lock_fd = lock;
+	lock = -1;
+	return 0;
+}
+
 void journal_close(struct journal *j)
 {
 	if (!j)
@@ -440,6 +500,9 @@ void journal_close(struct journal *j)
 		sqlite3_finalize(j->cache[i].st);
 	sqlite3_close(j->db);
 	db_who_done(j);
+	if (j->lock_fd >= 0)
+		close(j->lock_fd);
+	free(j->dir);
 	free(j);
 }
 

@@ -30,11 +30,24 @@ struct journal {
 	int depth;        /* of journal_transaction_begin */
 	bool undo;        /* an inner transaction failed */
 	unsigned pruned;  /* rows since the last sweep of who */
+	char *dir;        /* the state folder; NULL: it has none */
+	int lock_fd;      /* db_lock, for all that may write; or -1 */
+	bool reads;       /* JOURNAL_READ */
+	bool identity;    /* the transaction changes what identity.c keeps */
 	char uuid[37];
 	char error[256];  /* newest, in SQLite's words */
 	struct who_table *ids;   /* who.c: who → id, for appending */
 	struct who_table *names; /* who.c: id → who, for reading */
 };
+
+#define DB_FILE "journal.db"
+
+/* db_open - a database by its file, without a lock; the caller sets dir. */
+int db_open(const char *file, enum journal_mode mode, struct journal **ret);
+/* db_lock - of all connections; flock(2)'s `how`. Returns a descriptor. */
+int db_lock(const char *state_dir, int how);
+/* db_moved - the file that it has open is the journal no more. */
+bool db_moved(struct journal *j);
 
 /* db_error - note SQLite's words for `rc` and translate it. */
 int db_error(struct journal *j, int rc);
@@ -63,6 +76,8 @@ int db_script(struct journal *j, const char *sql);
 int db_snapshot_begin(struct journal *j);
 void db_snapshot_end(struct journal *j);
 
+/* db_str - a column that has no NULL; where a damaged database has one, "". */
+const char *db_str(sqlite3_stmt *st, int column);
 /* db_text - a copy of a column, NULL for NULL; owned by the caller. */
 char *db_text(sqlite3_stmt *st, int column);
 /* db_handle - a column with a handle: type in 4 bytes, then its bytes. */

@@ -5,22 +5,42 @@
  */
 #include "confdefs.h"
 
+#include <errno.h>
+
 #include "clock.h"
 #include "lib/journal/memory.h"
 
+static void health_since(struct memory *m)
+{
+	if (!m->journal_error && !m->journal_damaged)
+		m->journal_since_ns = clock_wall_ns();
+}
+
 void shared_set_journal(struct shared *s, int error)
 {
-	struct memory *m = s->mem;
-	if (error && !m->journal_error)
-		m->journal_since_ns = clock_wall_ns();
-	m->journal_error = error;
+	if (error)
+		health_since(s->mem);
+	s->mem->journal_error = error;
 }
 
 int shared_journal(const struct shared *s, int64_t *ret_since_ns)
 {
-	int error = s->mem->journal_error;
-	*ret_since_ns = error ? s->mem->journal_since_ns : 0;
+	const struct memory *m = s->mem;
+	int error = m->journal_damaged ? -EUCLEAN : m->journal_error;
+	*ret_since_ns = error ? m->journal_since_ns : 0;
 	return error;
+}
+
+void shared_journal_damaged(struct shared *s)
+{
+	health_since(s->mem);
+	s->mem->journal_damaged = 1;
+	ring_wake_taker(s);
+}
+
+void shared_journal_mended(struct shared *s)
+{
+	s->mem->journal_damaged = 0;
 }
 
 void shared_set_required(struct shared *s, bool required)

@@ -6,6 +6,7 @@ lib_journal_libjournal_a_SOURCES = \
 	lib/journal/db.c \
 	lib/journal/health.c \
 	lib/journal/history.c \
+	lib/journal/identity.c \
 	lib/journal/intent.c \
 	lib/journal/memory.c \
 	lib/journal/meta.c \
@@ -16,10 +17,12 @@ lib_journal_libjournal_a_SOURCES = \
 	lib/journal/record.c \
 	lib/journal/remember.c \
 	lib/journal/replicas.c \
+	lib/journal/rescue.c \
 	lib/journal/ring.c \
 	lib/journal/schema.c \
 	lib/journal/wait.c \
 	lib/journal/who.c \
 	lib/journal/writer.c
 noinst_HEADERS += lib/journal/db.h lib/journal/history.h \
+	lib/journal/identity.h \
 	lib/journal/memory.h

@@ -57,6 +57,7 @@ struct memory {
 	uint32_t version, size;
 	_Atomic uint32_t passthrough; /* shared_passthrough */
 	_Atomic int32_t journal_error; /* of the last commit; 0: none */
+	_Atomic uint32_t journal_damaged;
 	_Atomic int64_t journal_since_ns; /* failing since; wall clock */
 	_Atomic uint32_t journal_required; /* constant */
 	struct ring ring;
@@ -95,6 +96,9 @@ void ring_pay_gap(struct shared *s);
 
 /* ring_poke - end the present or the next shared_wait of this process. */
 void ring_poke(struct shared *s);
+
+/* ring_wake_taker - end the present shared_wait of whichever process. */
+void ring_wake_taker(struct shared *s);
 
 /* ring_set_patience - for tests: how long to wait for room. */
 void ring_set_patience(struct shared *s, int64_t ns);

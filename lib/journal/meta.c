@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "clock.h"
 #include "lib/journal/db.h"
@@ -79,7 +80,7 @@ static int opening_settle(struct journal *j, struct opening *o)
 			 "SELECT obj, path, gone FROM dirty ORDER BY seq", "");
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		struct record *s = opening_add(o, OP_SETTLE);
-		s->path = db_text(st, 1);
+		s->path = db_strdup(db_str(st, 1));
 		s->flags = sqlite3_column_int(st, 2) ? RF_LAST : 0;
 		r = db_handle(st, 0, &s->obj);
 	}
@@ -88,24 +89,36 @@ static int opening_settle(struct journal *j, struct opening *o)
 
 /* opening_gap - STOP is the last record of a run. Where it is missing, the
  * run ended with records in memory that are lost with it: a power cut, or
- * everything killed, or a disk that stayed full. */
-static int opening_gap(struct journal *j, struct opening *o)
+ * everything killed, or a disk that stayed full. The same when the database
+ * is `older` than it was. */
+static int opening_gap(struct journal *j, struct opening *o, bool older)
 {
 	int64_t op;
 	int r = db_number(j, &op, OP_STOP,
 			  "SELECT op FROM record ORDER BY seq DESC LIMIT 1",
 			  "");
-	if (r == 0 && op != OP_STOP)
+	if (r == 0 && (op != OP_STOP || older))
 		opening_add(o, OP_GAP);
 	return r;
 }
 
-static int epoch_open(struct journal *j, uint64_t *seq)
+/* epoch_noted - by STATE/identity, if that is ours; else 0. When it is ahead,
+ * the database is older than it was: records are missing. */
+static int64_t epoch_noted(struct journal *j)
+{
+	struct journal_identity id;
+	if (journal_identity(j->dir, &id) < 0)
+		return 0;
+	free(id.root);
+	return strcmp(id.uuid, j->uuid) == 0 ? (int64_t)id.epoch : 0;
+}
+
+static int epoch_open(struct journal *j, uint64_t *seq, bool older)
 {
 	struct opening o = {.seq = *seq};
 	int r = opening_settle(j, &o);
 	if (r == 0)
-		r = opening_gap(j, &o);
+		r = opening_gap(j, &o, older);
 	if (r == 0)
 		r = db_append(j, o.list, o.n);
 	for (unsigned i = 0; i < o.n; i++)
@@ -121,12 +134,17 @@ static int epoch_next(struct journal *j, uint64_t *ret_first_seq)
 	int r = epoch_highest(j, &epoch);
 	if (r < 0)
 		return r;
+	int64_t noted = epoch_noted(j);
+	bool older = noted > epoch;
+	if (older)
+		epoch = noted;
 	char text[24];
 	snprintf(text, sizeof(text), "%" PRId64, ++epoch);
 	uint64_t seq = SEQ_FIRST(epoch);
+	j->identity = true;
 	r = journal_meta_set(j, "epoch", text);
 	if (r == 0)
-		r = epoch_open(j, &seq);
+		r = epoch_open(j, &seq, older);
 	if (r == 0)
 		*ret_first_seq = seq;
 	return r;

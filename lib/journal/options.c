@@ -19,8 +19,8 @@ static int options_load(struct journal *j, int64_t id,
 		char *why = NULL;
 		/* what another version of the program wrote may be unknown */
 		r = replica_given_set(
-			given, (const char *)sqlite3_column_text(st, 0),
-			(const char *)sqlite3_column_text(st, 1), &why);
+			given, db_str(st, 0),
+			db_str(st, 1), &why);
 		if (r < 0)
 			log_debug("an option in the journal: %s", why);
 		free(why);
@@ -45,6 +45,7 @@ int db_replica_options(struct journal *j, struct replica_row *row)
 int db_replica_options_put(struct journal *j, int64_t id,
 			   const struct replica_given *given)
 {
+	j->identity = true;
 	int r = db_run(j, NULL, "DELETE FROM replica_option WHERE replica = ?",
 		       "l", id);
 	for (unsigned i = 0; given && r == 0 && i < REPLICA_OPTIONS; i++) {

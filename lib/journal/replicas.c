@@ -55,8 +55,8 @@ static void replica_from_row(sqlite3_stmt *st, struct replica_row *row)
 {
 	memset(row, 0, sizeof(*row));
 	row->id = sqlite3_column_int64(st, 0);
-	row->name = db_text(st, 1);
-	row->url = db_text(st, 2);
+	row->name = db_strdup(db_str(st, 1));
+	row->url = db_strdup(db_str(st, 2));
 	row->identity = db_text(st, 3);
 	row->known_hosts = db_text(st, 4);
 	row->accept_new = sqlite3_column_int(st, 5);
@@ -116,6 +116,8 @@ static int lag_count(struct journal *j, uint64_t after, uint64_t *ret)
 			      SEQ_FIRST(SEQ_EPOCH(first) + 1));
 		if (r < 0)
 			return r;
+		if (last < first || (uint64_t)first <= after)
+			return -EUCLEAN;
 		n += (uint64_t)(last - first) + 1;
 		after = (uint64_t)last;
 	}
@@ -307,6 +309,7 @@ static int replica_end(struct journal *j, int r)
 int journal_replica_put(struct journal *j, struct replica_row *row)
 {
 	int r = journal_transaction_begin(j);
+	j->identity = true;
 	return r < 0 ? r : replica_end(j, replica_put(j, row));
 }
 
@@ -324,10 +327,11 @@ static int replica_remove(struct journal *j, const char *name)
 int journal_replica_remove(struct journal *j, const char *name)
 {
 	int r = journal_transaction_begin(j);
+	j->identity = true;
 	return r < 0 ? r : replica_end(j, replica_remove(j, name));
 }
 
-int journal_replica_pause(struct journal *j, const char *name, bool paused)
+static int replica_pause(struct journal *j, const char *name, bool paused)
 {
 	int n;
 	int r = db_run(j, &n,
@@ -335,6 +339,13 @@ int journal_replica_pause(struct journal *j, const char *name, bool paused)
 		       "WHERE name = ? AND removed_ns = 0", "dt", (int)paused,
 		       name);
 	return r < 0 ? r : n ? 0 : -ENOENT;
+}
+
+int journal_replica_pause(struct journal *j, const char *name, bool paused)
+{
+	int r = journal_transaction_begin(j);
+	j->identity = true;
+	return r < 0 ? r : replica_end(j, replica_pause(j, name, paused));
 }
 
 int journal_replica_report(struct journal *j, int64_t id,

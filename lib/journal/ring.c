@@ -346,11 +346,16 @@ void shared_wait(struct shared *s, int timeout_ms)
 	atomic_store(&ring->put_sleep, 0);
 }
 
+void ring_wake_taker(struct shared *s)
+{
+	atomic_fetch_add(&s->mem->ring.put_word, 1);
+	futex_wake(&s->mem->ring.put_word);
+}
+
 void ring_poke(struct shared *s)
 {
 	atomic_store(&s->poked, 1);
-	atomic_fetch_add(&s->mem->ring.put_word, 1);
-	futex_wake(&s->mem->ring.put_word);
+	ring_wake_taker(s);
 }
 
 void ring_set_patience(struct shared *s, int64_t ns)

@@ -22,7 +22,7 @@ static int wait_busy(struct journal *j, uint64_t seq, const char *path,
 			 "SELECT path FROM dirty WHERE seq <= ? AND gone = 0",
 			 "l", seq);
 	while (r == 0 && (r = db_next(j, st)) > 0) {
-		const char *p = (const char *)sqlite3_column_text(st, 0);
+		const char *p = db_str(st, 0);
 		r = 0;
 		if (path && !path_related(p, path))
 			continue;
@@ -122,7 +122,7 @@ static int wait_parked(struct journal *j, int64_t id, uint64_t target,
 			 "WHERE replica = ? AND from_seq < ?", "ll", id,
 			 target);
 	while (r == 0 && (r = db_next(j, st)) > 0) {
-		const char *p = (const char *)sqlite3_column_text(st, 0);
+		const char *p = db_str(st, 0);
 		if (!path || path_related(p, path))
 			return 1;
 		r = 0;

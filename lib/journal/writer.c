@@ -9,7 +9,9 @@
  * When the database cannot be written, the batch is tried again each second
  * until it can; meanwhile the ring takes what comes (ring.c), and what does
  * not fit is owed as a GAP; or, by the policy journal = required, no change
- * is accepted (fs/gate.h).
+ * is accepted (fs/gate.h). One that is damaged or gone, as this thread or the
+ * sync process finds out, is replaced (rescue.c): everybody closes it, then
+ * this thread puts a new one in its place.
  */
 #include "confdefs.h"
 
@@ -22,27 +24,29 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "clock.h"
 #include "log.h"
 #include "lib/journal/db.h"
 #include "lib/journal/memory.h"
 
-#define WRITER_BATCH      4096u
+#define WRITER_BATCH	  4096u
 #define PRUNE_INTERVAL_NS (60 * NS_PER_S)
-#define IDLE_MS           60000 /* for pruning; records wake it */
-#define STOP_TRIES        3
+#define IDLE_MS		  60000 /* for pruning; records wake it */
+#define STOP_TRIES	  3
 
 struct journal_writer {
-	struct journal *j;     /* owned by the thread */
-	struct shared *s;      /* borrowed */
-	int wake_fd;           /* borrowed */
-	int64_t history_ns;    /* constant */
+	char *state_dir;    /* constant */
+	struct journal *j;  /* owned by the thread; NULL: not open */
+	struct shared *s;   /* borrowed */
+	int wake_fd;	    /* borrowed */
+	int64_t history_ns; /* constant */
 	pthread_t thread;
 	atomic_bool stop;
-	pthread_mutex_t lock;  /* LOCK_writer: for `nap` alone */
+	pthread_mutex_t lock; /* LOCK_writer: for `nap` alone */
 	pthread_cond_t nap;
 	/* owned by the thread: */
-	int64_t prune_ns;      /* not before, monotonic */
+	int64_t prune_ns; /* not before, monotonic */
 	struct record batch[WRITER_BATCH];
 };
 
@@ -58,8 +62,7 @@ static void writer_nap(struct journal_writer *w)
 		;
 	pthread_mutex_unlock(&w->lock);
 	if (w->stop) /* then without a nap: a moment between the last tries */
-		nanosleep(&(struct timespec){.tv_nsec = 200 * NS_PER_MS},
-			  NULL);
+		nanosleep(&(struct timespec){.tv_nsec = 200 * NS_PER_MS}, NULL);
 }
 
 static void writer_wake(struct journal_writer *w)
@@ -70,19 +73,63 @@ static void writer_wake(struct journal_writer *w)
 		log_error("cannot wake the sync process: %s", strerror(errno));
 }
 
+/* writer_mend - a new database in place of the damaged one, as soon as nobody
+ * writes to that any more. */
+static int writer_mend(struct journal_writer *w)
+{
+	CLEANUP_FREE char *text = NULL;
+	journal_close(w->j);
+	w->j = NULL;
+	int r = journal_rescue(w->state_dir, false, &text);
+	if (r < 0)
+		return r == -EBUSY || r == -ENODATA ? -EUCLEAN : r;
+	log_error("%s", text);
+	shared_journal_mended(w->s);
+	return 0;
+}
+
+/* writer_ready - with a database that is whole, as far as anybody knows. */
+static int writer_ready(struct journal_writer *w)
+{
+	int64_t since;
+	int r = 0;
+	if (w->j && db_moved(w->j))
+		shared_journal_damaged(w->s);
+	if (shared_journal(w->s, &since) == -EUCLEAN)
+		r = writer_mend(w);
+	if (r == 0 && !w->j)
+		r = journal_open(w->state_dir, JOURNAL_WRITE, &w->j);
+	return r;
+}
+
+/* writer_failed - it is told to all. */
+static void writer_failed(struct journal_writer *w, int error, bool *said)
+{
+	if (error == -EUCLEAN || error == -ENOENT)
+		shared_journal_damaged(w->s);
+	else
+		shared_set_journal(w->s, error);
+	if (!*said)
+		log_error("the journal cannot be written: %s; changes are "
+			  "kept in memory",
+			  error == -EUCLEAN ? "it is damaged"
+					    : journal_error(w->j));
+	*said = true;
+}
+
 /* writer_commit - until it is in the database; false: to stop, and it is not
  * there. */
 static bool writer_commit(struct journal_writer *w, unsigned n)
 {
 	bool said = false;
-	int tries = 0, r;
-	while ((r = db_append(w->j, w->batch, n)) < 0) {
-		shared_set_journal(w->s, r);
-		if (!said)
-			log_error("the journal cannot be written: %s; "
-				  "changes are kept in memory",
-				  journal_error(w->j));
-		said = true;
+	int tries = 0;
+	for (;;) {
+		int r = writer_ready(w);
+		if (r == 0)
+			r = db_append(w->j, w->batch, n);
+		if (r == 0)
+			break;
+		writer_failed(w, r, &said);
 		if (w->stop && ++tries >= STOP_TRIES)
 			return false;
 		writer_nap(w);
@@ -111,8 +158,8 @@ static void *writer_loop(void *arg)
 	ring_pay_gap(w->s);
 	for (;;) {
 		bool stop = w->stop, overflow;
-		unsigned n = shared_take(w->s, w->batch, WRITER_BATCH,
-					 &overflow);
+		unsigned n =
+			shared_take(w->s, w->batch, WRITER_BATCH, &overflow);
 		if (overflow)
 			log_error("the ring is full: changes were not "
 				  "recorded, everything will be compared");
@@ -129,6 +176,10 @@ static void *writer_loop(void *arg)
 		}
 		if (stop)
 			break;
+		if (writer_ready(w) < 0) {
+			writer_nap(w);
+			continue;
+		}
 		writer_prune(w);
 		shared_wait(w->s, IDLE_MS);
 	}
@@ -149,6 +200,7 @@ static int writer_start_thread(struct journal_writer *w)
 static void writer_free(struct journal_writer *w)
 {
 	journal_close(w->j);
+	free(w->state_dir);
 	pthread_cond_destroy(&w->nap);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
@@ -157,15 +209,17 @@ static void writer_free(struct journal_writer *w)
 int journal_writer_start(const char *state_dir, struct shared *s, int wake_fd,
 			 int64_t history_ns, struct journal_writer **ret)
 {
-	struct journal *j;
-	int r = journal_open(state_dir, JOURNAL_WRITE, &j);
-	if (r < 0)
-		return r;
 	struct journal_writer *w = calloc(1, sizeof(*w));
 	if (!w)
 		abort();
-	w->j = j;
+	w->state_dir = db_strdup(state_dir);
 	w->s = s;
+	/* Users are served without it, too: the thread goes on trying. */
+	int r = journal_open(state_dir, JOURNAL_WRITE, &w->j);
+	if (r < 0)
+		log_error("the journal cannot be opened: %s",
+			  journal_error(NULL));
+	shared_set_journal(s, r);
 	w->wake_fd = wake_fd;
 	w->history_ns = history_ns;
 	r = writer_start_thread(w);
@@ -192,8 +246,7 @@ void journal_writer_stop(struct journal_writer *w)
 
 /* ---- without a thread: the supervisor after the worker's death ---- */
 
-static int drain_ring(struct journal *j, struct shared *s,
-		      struct record *batch)
+static int drain_ring(struct journal *j, struct shared *s, struct record *batch)
 {
 	int total = 0;
 	for (;;) {

@@ -1,0 +1,174 @@
+/*
+ * A database that is damaged or gone.
+ *
+ * Nobody can tell which of its records are still right, but they are needed
+ * no more: the replicas can be compared with the tree. So it is set aside, for
+ * people to look into, and a new one begins with the old uuid and replicas.
+ *
+ * SQLite's files must not be renamed while somebody writes: a connection that
+ * has the old ones open would remove the new journal.db-wal by its name. So
+ * every connection that may write holds a shared lock on STATE/journal.lock,
+ * and this is done under the exclusive one. Those that only read hold none,
+ * and remove nothing (db.c).
+ *
+ * Killed half way: while journal.db.new is being made, nothing has happened;
+ * later journal.db is missing, which is the same case again.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "clock.h"
+#include "paths.h"
+#include "lib/journal/db.h"
+#include "lib/journal/identity.h"
+
+#define CHECK_BYTES (64 << 20) /* more takes too long at each mount */
+#define FILE_NEW    DB_FILE ".new"
+
+static const char *const parts[] = {"", "-wal", "-shm"};
+#define N_PARTS (sizeof(parts) / sizeof(parts[0]))
+
+static char *part_of(const char *state_dir, const char *file, size_t i)
+{
+	char *path;
+	if (asprintf(&path, "%s/%s%s", state_dir, file, parts[i]) < 0)
+		abort();
+	return path;
+}
+
+static void remove_new(const char *state_dir)
+{
+	for (size_t i = 0; i < N_PARTS; i++) {
+		CLEANUP_FREE char *path = part_of(state_dir, FILE_NEW, i);
+		unlink(path);
+	}
+}
+
+/* make_new - complete, and one file only, when it returns. */
+static int make_new(const char *state_dir)
+{
+	CLEANUP_FREE char *path = part_of(state_dir, FILE_NEW, 0);
+	struct journal *j;
+	remove_new(state_dir);
+	int r = db_open(path, JOURNAL_CREATE, &j);
+	if (r < 0)
+		return r;
+	r = db_script(j, "PRAGMA synchronous = FULL");
+	if (r == 0)
+		r = identity_load(j, state_dir);
+	if (r == 0)
+		r = db_script(j, "PRAGMA wal_checkpoint(TRUNCATE)");
+	journal_close(j);
+	if (r < 0)
+		remove_new(state_dir);
+	return r;
+}
+
+/* aside_name - journal.db.damaged-TIME, a name that is free. */
+static void aside_name(const char *state_dir, char *out, size_t size)
+{
+	time_t now = (time_t)(clock_wall_ns() / NS_PER_S);
+	struct tm tm;
+	struct stat st;
+	char text[32];
+	gmtime_r(&now, &tm);
+	strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", &tm);
+	for (unsigned n = 0; n < 1000; n++) {
+		snprintf(out, size, "%s%s%.0u", JOURNAL_DAMAGED, text, n);
+		CLEANUP_FREE char *path = path_join(state_dir, out);
+		if (lstat(path, &st) < 0)
+			return;
+	}
+}
+
+/* set_aside - returns 1 when there was a database. */
+static int set_aside(const char *state_dir, const char *name)
+{
+	int was = 0;
+	for (size_t i = N_PARTS; i-- > 0;) {
+		CLEANUP_FREE char *from = part_of(state_dir, DB_FILE, i);
+		CLEANUP_FREE char *to = part_of(state_dir, name, i);
+		if (rename(from, to) == 0)
+			was |= i == 0;
+		else if (errno != ENOENT)
+			return -errno;
+	}
+	return was;
+}
+
+static int put_in_place(const char *state_dir)
+{
+	CLEANUP_FREE char *from = part_of(state_dir, FILE_NEW, 0);
+	CLEANUP_FREE char *to = part_of(state_dir, DB_FILE, 0);
+	if (rename(from, to) < 0)
+		return -errno;
+	CLEANUP_CLOSE int fd =
+		open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+static char *rescue_text(const char *state_dir, const char *aside, bool made)
+{
+	char *text;
+	if (asprintf(&text, "the journal in %s was %s%s; %s", state_dir,
+		     aside ? "damaged and is kept as " : "lost",
+		     aside ? aside : "",
+		     made ? "a new one has its replicas, which are compared "
+			    "as a whole"
+			  : "who its replicas were is lost, too: name them "
+			    "again") < 0)
+		abort();
+	return text;
+}
+
+int journal_rescue(const char *state_dir, bool anyway, char **ret_text)
+{
+	CLEANUP_CLOSE int lock = db_lock(state_dir, LOCK_EX | LOCK_NB);
+	if (lock < 0)
+		return lock == -EWOULDBLOCK ? -EBUSY : lock;
+	int r = make_new(state_dir);
+	bool made = r == 0;
+	if (r < 0 && !(r == -ENODATA && anyway))
+		return r;
+	char aside[64];
+	aside_name(state_dir, aside, sizeof(aside));
+	int was = set_aside(state_dir, aside);
+	if (was < 0)
+		return was;
+	r = made ? put_in_place(state_dir) : 0;
+	if (r < 0)
+		return r;
+	*ret_text = rescue_text(state_dir, was ? aside : NULL, made);
+	return 0;
+}
+
+int journal_check(struct journal *j)
+{
+	DB_RESET sqlite3_stmt *st = NULL;
+	int64_t pages, size;
+	int r = db_number(j, &pages, 0, "PRAGMA page_count", "");
+	if (r == 0)
+		r = db_number(j, &size, 0, "PRAGMA page_size", "");
+	if (r < 0 || pages * size > CHECK_BYTES)
+		return r;
+	r = db_query(j, &st, "PRAGMA quick_check(1)", "");
+	if (r == 0)
+		r = db_next(j, st);
+	if (r <= 0)
+		return r;
+	const char *text = (const char *)sqlite3_column_text(st, 0);
+	if (text && strcmp(text, "ok") == 0)
+		return 0;
+	snprintf(j->error, sizeof(j->error), "%s", text ? text : "");
+	return -EUCLEAN;
+}
