@@ -225,6 +225,10 @@ void remote_send_statvfs(struct remote *r, const char *path,
 /* The window. Senders of bulk data look here first and pump while it is
  * closed; small requests may always be sent. */
 bool remote_window_open(const struct remote *r);
+/* The same for pieces of large files, of which no more are under way than keep
+ * the wire busy; bytes that such a piece should have. */
+bool remote_bulk_open(struct remote *r);
+uint32_t remote_bulk_chunk(const struct remote *r);
 /* remote_pending - requests without a reply. */
 unsigned remote_pending(const struct remote *r);
 

@@ -383,7 +383,37 @@ static void step_send(struct step *s)
 
 /* ---- the engine ---- */
 
-/* Begin and feed uploads in order, as many as may be under way. */
+static void feed_small(struct exec *x)
+{
+	for (unsigned i = 0; i < x->n_active;) {
+		struct step *s = x->active[i];
+		while (!upload_is_large(s) &&
+		       remote_window_open(x->cfg.remote) && upload_feed(s))
+			;
+		/* one that has ended has left its place to another */
+		i += i < x->n_active && x->active[i] == s;
+	}
+}
+
+/* The large ones take turns, a piece each, in the room that is left. */
+static void feed_large(struct exec *x)
+{
+	for (unsigned idle = 0; idle < x->n_active;) {
+		struct step *s = x->active[x->turn++ % x->n_active];
+		if (!upload_is_large(s)) {
+			idle++;
+			continue;
+		}
+		if (!remote_bulk_open(x->cfg.remote)) {
+			x->turn--;
+			return;
+		}
+		idle = upload_feed(s) ? 0 : idle + 1;
+	}
+}
+
+/* Begin uploads in order, as many as may be under way, and feed them: the
+ * small ones first. */
 static void run_uploads(struct exec *x)
 {
 	uint32_t handles = remote_caps(x->cfg.remote)->handles / 2;
@@ -394,13 +424,8 @@ static void run_uploads(struct exec *x)
 		if (x->fresh->kind == STEP_PUT)
 			upload_begin(x->fresh);
 	}
-	for (unsigned i = 0; i < x->n_active;) {
-		struct step *s = x->active[i];
-		while (remote_window_open(x->cfg.remote) && upload_feed(s))
-			;
-		/* one that has ended has left its place to another */
-		i += i < x->n_active && x->active[i] == s;
-	}
+	feed_small(x);
+	feed_large(x);
 }
 
 /* Send what is at the head, as long as it is ready. */

@@ -88,8 +88,8 @@ struct exec_config {
 	struct links *links;
 	const char *stage; /* the folder for uploads; borrowed */
 	int lower_fd;
-	int stop_fd;   /* eventfd: readable when the thread is to end */
-	bool chown_ok; /* the login may change owners */
+	int stop_fd;	      /* eventfd: readable when the thread is to end */
+	bool chown_ok;	      /* the login may change owners */
 	uint64_t delta_above; /* smaller files travel whole, bytes */
 	/* each step, in order, just before its visible part is sent */
 	void (*sending)(void *arg, const struct step *s);
@@ -110,9 +110,9 @@ void exec_free(struct exec *x);
 /* exec_push - a copy of path and path2 is taken. May pump. */
 int exec_push(struct exec *x, enum step_kind kind, const char *path,
 	      const char *path2, const struct fhandle *obj, void *tag);
-/* exec_push_update - a PUT of an object whose content as of record `since` (> 0)
- * the replica has at `path`, when the step before is done and no step that is
- * not has to do with path or object: only what changed need travel. */
+/* exec_push_update - a PUT of an object whose content as of record `since` (>
+ * 0) the replica has at `path`, when the step before is done and no step that
+ * is not has to do with path or object: only what changed need travel. */
 int exec_push_update(struct exec *x, const char *path,
 		     const struct fhandle *obj, uint64_t since, void *tag);
 /* exec_next - the number that the next step will have. */
@@ -135,6 +135,7 @@ struct exec {
 	struct step *active[EXEC_UPLOADS + 1]; /* uploads under way; the
 						* head may start over */
 	unsigned n_active;
+	unsigned turn;	 /* of the large ones among them */
 	unsigned n_live; /* steps pushed and not finished */
 	uint64_t n_pushed;
 	uint64_t n_stage;
@@ -188,6 +189,8 @@ void upload_answered(struct step *s);
 /* upload.c: begins, continues (true: something was sent), and publishes */
 void upload_begin(struct step *s);
 bool upload_feed(struct step *s);
+/* upload_is_large - it takes turns with others. */
+bool upload_is_large(const struct step *s);
 /* upload_settled - may it be published? false: it has started over or ended */
 bool upload_settled(struct step *s);
 void upload_publish(struct step *s);

@@ -20,6 +20,7 @@
 #include "sync/lower.h"
 
 #define RETRIES_MAX 20
+#define LARGE_BYTES (256 * 1024) /* more than one WRITE */
 #define CATCH_UP_NS (2 * NS_PER_S)
 
 static void upload_end(struct step *s)
@@ -135,11 +136,17 @@ static void upload_attributes(struct step *s)
 	s->handle.len = 0;
 }
 
+bool upload_is_large(const struct step *s)
+{
+	return s->st.st_size > LARGE_BYTES;
+}
+
 bool upload_feed(struct step *s)
 {
 	static __thread uint8_t data[256 * 1024];
 	struct remote *r = s->exec->cfg.remote;
-	size_t n = remote_caps(r)->write_bytes;
+	size_t n = upload_is_large(s) ? remote_bulk_chunk(r)
+				      : remote_caps(r)->write_bytes;
 	bool same;
 
 	if (s->handle.len == 0 || s->fd < 0 || s->source_asked ||

@@ -326,6 +326,7 @@ void remote_send_copy_data(struct remote *r, const struct remote_handle *from,
 		return;
 	struct request *what = REQUEST(REPLY_STATUS);
 	what->weight = COPY_WEIGHT;
+	what->slow = true;
 	size_t at = remote_begin(r, FXP_EXTENDED, what);
 	buf_put_text(&r->out, "copy-data");
 	put_handle(r, from);

@@ -9,6 +9,7 @@
 
 #include "sync/remote/requests.h"
 #include "sync/remote/transport.h"
+#include "sync/remote/window.h"
 
 struct remote {
 	struct transport *wire;
@@ -17,6 +18,7 @@ struct remote {
 	struct remote_caps caps; /* constant after remote_start */
 	int64_t timeout_ns;      /* constant */
 	struct requests requests;
+	struct window window;    /* for large files */
 	struct buf in, out;
 	struct decoded decoded;
 	uint32_t init_id;        /* what VERSION is a reply to */

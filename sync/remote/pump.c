@@ -33,7 +33,7 @@
 #define READ_ROUNDS  64 /* chunks in one step, so that a flood cannot hold us */
 #define BUSY_FACTOR  10
 #define WINDOW_COUNT 1024
-#define WINDOW_BYTES (4u * 1024 * 1024)
+#define WINDOW_BYTES (4u * 1024 * 1024 + WINDOW_MAX)
 
 void remote_die(struct remote *r, enum remote_failure kind, const char *fmt,
 		...)
@@ -52,11 +52,13 @@ void remote_die(struct remote *r, enum remote_failure kind, const char *fmt,
 size_t remote_begin(struct remote *r, enum packet_type type,
 		    const struct request *what)
 {
+	struct request q = *what;
+	q.sent_ns = clock_mono_ns();
 	if (r->requests.count == 0)
-		r->heard_ns = r->reply_ns = clock_mono_ns();
+		r->heard_ns = r->reply_ns = q.sent_ns;
 	if (r->requests.count == REQUESTS_MAX)
 		remote_die(r, REMOTE_LOST, "too many requests without a reply");
-	return codec_begin(&r->out, type, requests_add(&r->requests, what));
+	return codec_begin(&r->out, type, requests_add(&r->requests, &q));
 }
 
 void remote_end(struct remote *r, size_t start)
@@ -161,6 +163,9 @@ static bool dispatch_one(struct remote *r)
 		return refuse(r, "a reply that makes no sense");
 	struct request q;
 	requests_take(&r->requests, id, &q);
+	int64_t now = clock_mono_ns();
+	window_answered(&r->window, now, now - q.sent_ns,
+			q.kind == REPLY_STATUS && q.weight > 0 && !q.slow);
 	deliver(r, &q, &r->decoded.reply);
 	codec_decoded_done(&r->decoded);
 	buf_consume(&r->in, size);
@@ -313,6 +318,21 @@ bool remote_window_open(const struct remote *r)
 {
 	return r->requests.count < WINDOW_COUNT &&
 	       r->requests.weight < WINDOW_BYTES;
+}
+
+bool remote_bulk_open(struct remote *r)
+{
+	if (!remote_window_open(r))
+		return false;
+	if (r->requests.weight < r->window.limit)
+		return true;
+	window_full(&r->window);
+	return false;
+}
+
+uint32_t remote_bulk_chunk(const struct remote *r)
+{
+	return window_chunk(&r->window, r->caps.write_bytes);
 }
 
 unsigned remote_pending(const struct remote *r)

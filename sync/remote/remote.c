@@ -130,6 +130,7 @@ int remote_start(struct transport *wire, const char *base, int timeout_ms,
 		abort();
 	r->wire = wire;
 	r->requests = (struct requests)REQUESTS_INIT;
+	r->window = (struct window)WINDOW_INIT;
 	r->timeout_ns = (timeout_ms > 0 ? timeout_ms : TIMEOUT_MS) * NS_PER_MS;
 	r->left_ns = clock_mono_ns();
 	if (exchange_versions(r, err) < 0 || ask_limits(r, err) < 0) {

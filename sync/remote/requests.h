@@ -18,6 +18,9 @@ struct request {
 	uint32_t id;
 	enum reply_kind kind;
 	uint32_t weight;   /* bytes that it keeps in flight */
+	bool slow;         /* the server has work with it: tells nothing of
+			    * the wire */
+	int64_t sent_ns;   /* on the monotonic clock */
 	uint32_t max_data; /* READ: asked for */
 	int status;        /* answered here, never sent: what to say; else 0 */
 	/* private to requests.c */
