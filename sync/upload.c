@@ -112,8 +112,6 @@ static void upload_attributes(struct step *s)
 	struct remote *r = s->exec->cfg.remote;
 	struct remote_attr owner = attr_owner(&s->st);
 	struct remote_attr rest = attr_mode_times(&s->st);
-	struct remote_attr size = {.flags = ATTR_SIZE,
-				   .size = (uint64_t)s->st.st_size};
 
 	struct stat now;
 	if (fstat(s->fd, &now) < 0 || now.st_size != s->st.st_size ||
@@ -123,10 +121,15 @@ static void upload_attributes(struct step *s)
 	close(s->fd);
 	s->fd = -1;
 	if (s->hole_end) { /* a hole at the end */
-		s->pending++;
-		remote_send_fsetstat(r, &s->handle, &size, prepared, s);
+		rest.flags |= ATTR_SIZE;
+		rest.size = (uint64_t)s->st.st_size;
 	}
-	if (s->exec->cfg.chown_ok) {
+	/* the server's chown comes last, and clears set-id bits */
+	if (s->exec->cfg.chown_ok && !(s->st.st_mode & (S_ISUID | S_ISGID))) {
+		rest.flags |= ATTR_OWNER;
+		rest.uid = owner.uid;
+		rest.gid = owner.gid;
+	} else if (s->exec->cfg.chown_ok) {
 		s->pending++;
 		remote_send_fsetstat(r, &s->handle, &owner, prepared, s);
 	}
