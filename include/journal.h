@@ -128,6 +128,7 @@ enum replica_state {
 	REPLICA_REFUSED,    /* needs the administrator: see error */
 	REPLICA_PAUSED,
 	REPLICA_STOPPED,    /* nothing is mounted */
+	REPLICA_STALE,	    /* away for too long: compared when it returns */
 };
 const char *replica_state_word(enum replica_state state);
 
@@ -151,6 +152,7 @@ struct replica_row {
 	uint64_t cursor;  /* all records up to here were dealt with */
 	uint64_t inflight;/* records up to here may have been applied in part */
 	bool seeded;      /* the first copy is complete */
+	bool seeding;     /* a first copy is under way, or was cut off */
 	/* filled by journal_replica_list: */
 	uint64_t lag_records, lag_bytes;
 	int64_t lag_ns;
@@ -181,6 +183,14 @@ int journal_replica_set(struct journal *j, const char *name,
 /* journal_replica_defaults - … and these for all replicas. */
 int journal_replica_defaults(struct journal *j,
 			     const struct replica_given *given);
+/* journal_replica_overdue - 1: more is waiting for it than its options allow,
+ * and *ret_records is how much; else 0. `row` as it was read; only its options
+ * and id count. */
+int journal_replica_overdue(struct journal *j, const struct replica_row *row,
+			    uint64_t *ret_records);
+/* journal_replica_drop - forget what it misses: not seeded, no first copy
+ * under way, no record kept for it. */
+int journal_replica_drop(struct journal *j, int64_t id);
 /* journal_replica_report - state and newest error (NULL: none). */
 int journal_replica_report(struct journal *j, int64_t id,
 			   enum replica_state state, const char *error);

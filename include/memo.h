@@ -67,6 +67,23 @@ int journal_parked_due(struct journal *j, int64_t id, const char *path);
 int journal_parked_asked(struct journal *j, int64_t id);
 void parked_free(struct parked *parked, unsigned n);
 
+/* A first copy, or a comparison of everything, that is under way. */
+struct seed {
+	uint64_t seq;	/* what happened after it is replayed behind it */
+	char *path;	/* the walk is done with all up to it; NULL: nothing */
+	int64_t started_ns, updated_ns; /* wall clock */
+	uint64_t entries, bytes; /* looked at */
+	uint64_t sent;		 /* bytes of files that were sent */
+	uint64_t all_entries, all_bytes; /* how many there are; 0: not known */
+};
+/* _begin - at the newest record; *ret starts at zero. -ENOENT: no such
+ * replica. _get: -ENOENT when none is under way; seed_done. */
+int journal_seed_begin(struct journal *j, int64_t id, struct seed *ret);
+int journal_seed_get(struct journal *j, int64_t id, struct seed *ret);
+int journal_seed_put(struct journal *j, int64_t id, const struct seed *s);
+int journal_seed_end(struct journal *j, int64_t id);
+void seed_done(struct seed *s);
+
 /* Kinds of things that SFTP cannot carry ("xattr", "acl", "device", "fifo",
  * "socket", "nanoseconds", "owner", …): counted by kind, with one example. */
 struct uncarried {

@@ -288,6 +288,8 @@ static int commit(struct engine *e, uint64_t seq, bool seeded)
 		r = journal_fences_drop(e->journal, e->row.id, seq);
 	if (r >= 0)
 		r = journal_batch_end(e->journal, e->row.id, seq, seeded);
+	if (r >= 0 && !e->seeded)
+		r = journal_seed_end(e->journal, e->row.id);
 	int r2 = journal_transaction_end(e->journal, r >= 0);
 	if (r < 0 || r2 < 0)
 		return r < 0 ? r : r2;
@@ -405,19 +407,14 @@ int batch_run(struct engine *e, bool *ret_some)
 
 int batch_seed(struct engine *e)
 {
-	uint64_t before;
-	int r = journal_last_seq(e->journal, &before);
+	struct seed seed;
+	int r = journal_seed_begin(e->journal, e->row.id, &seed);
 
 	if (r < 0)
 		return r;
-	if (before < e->inflight)
-		before = e->inflight;
-	r = journal_batch_begin(e->journal, e->row.id, before);
-	if (r < 0)
-		return r;
 	links_clear(e->links);
-	r = redo(e, "", STRICT_DATA, true, before);
-	return r == 0 ? commit(e, before, true) : r;
+	r = redo(e, "", STRICT_DATA, true, seed.seq);
+	return r == 0 ? commit(e, seed.seq, true) : r;
 }
 
 /* tree_rename_done - what was in flight is one rename of a directory: did it

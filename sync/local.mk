@@ -1,13 +1,38 @@
 noinst_LIBRARIES += sync/libsync.a
-sync_libsync_a_SOURCES = sync/batch.c sync/delta.c sync/engine.c sync/exec.c sync/fresh.c \
-	sync/links.c sync/lower.c sync/pathset.c sync/plan-build.c \
-	sync/plan-fold.c sync/plan-memory.c sync/plan.c sync/reconcile.c \
-	sync/replica.c sync/stage.c sync/stale.c sync/sync.c \
-	sync/upload.c sync/visit.c
-noinst_HEADERS += sync/action.h sync/engine.h sync/exec.h sync/links.h \
-	sync/upload.c
-noinst_HEADERS += sync/action.h sync/engine.h sync/exec.h sync/fresh.h sync/links.h \
-	sync/lower.h sync/pathset.h sync/plan-build.h sync/plan.h \
-	sync/replica.h sync/stale.h sync/visit.h
-sync_libsync_a_SOURCES += sync/cause.c sync/parked.c sync/space.c
-noinst_HEADERS += sync/cause.h
+sync_libsync_a_SOURCES = \
+	sync/batch.c \
+	sync/cause.c \
+	sync/delta.c \
+	sync/engine.c \
+	sync/exec.c \
+	sync/fresh.c \
+	sync/links.c \
+	sync/lower.c \
+	sync/parked.c \
+	sync/pathset.c \
+	sync/plan-build.c \
+	sync/plan-fold.c \
+	sync/plan-memory.c \
+	sync/plan.c \
+	sync/reconcile.c \
+	sync/replica.c \
+	sync/space.c \
+	sync/stage.c \
+	sync/stale.c \
+	sync/sync.c \
+	sync/upload.c \
+	sync/visit.c
+noinst_HEADERS += \
+	sync/action.h \
+	sync/cause.h \
+	sync/engine.h \
+	sync/exec.h \
+	sync/fresh.h \
+	sync/links.h \
+	sync/lower.h \
+	sync/pathset.h \
+	sync/plan-build.h \
+	sync/plan.h \
+	sync/replica.h \
+	sync/stale.h \
+	sync/visit.h

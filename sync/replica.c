@@ -33,6 +33,7 @@ struct replica {
 	struct engine e;
 	pthread_t thread;
 	_Atomic bool stop;
+	bool stale;		  /* its backlog was dropped */
 	enum replica_state state; /* as reported */
 	char told[512];		  /* error as reported */
 	char retry[32];		  /* stamp of the newest one that was heard */
@@ -126,8 +127,31 @@ static int load_cursor(struct replica *r)
 	r->e.cursor = row.cursor;
 	r->e.inflight = row.inflight;
 	r->e.seeded = row.seeded;
+	r->stale = row.cursor && !row.seeded && !row.seeding;
 	replica_row_done(&row);
 	return 0;
+}
+
+/* give_up - more is waiting than is kept for it: compare instead. Returns 1
+ * when that came to be so now, 0, or a negative errno. `least`: not below so
+ * many. */
+static int give_up(struct replica *r, uint64_t least)
+{
+	struct engine *e = &r->e;
+	uint64_t n;
+	int s = journal_replica_overdue(e->journal, &e->row, &n);
+
+	if (s <= 0 || n <= least)
+		return s < 0 ? s : 0;
+	s = journal_replica_drop(e->journal, e->row.id);
+	if (s < 0)
+		return s;
+	log_notice("%s: stale: %llu records behind: they are dropped, and "
+		   "everything is compared instead",
+		   e->row.name, (unsigned long long)n);
+	e->seeded = false;
+	r->stale = true;
+	return 1;
 }
 
 static int begin(struct replica *r, const struct stage_state *state)
@@ -168,11 +192,17 @@ static int idle(struct replica *r)
 static int serve(struct replica *r)
 {
 	struct engine *e = &r->e;
+	uint64_t least = UINT64_MAX;
 	bool some;
-	int s = 0;
+	int s = journal_replica_overdue(e->journal, &e->row, &least);
 
+	/* one that cannot keep up: it must have fallen behind further */
+	least = s <= 0 ? 0 : least + least / 2;
+	s = s < 0 ? s : 0;
 	while (s == 0 && !r->stop) {
 		s = batch_run(e, &some);
+		if (s == 0 && some && (s = give_up(r, least)) > 0)
+			return -ECANCELED;
 		if (s == 0)
 			s = batch_parked(e);
 		if (s < 0)
@@ -196,7 +226,9 @@ static bool run_once(struct replica *r, struct remote_error *err)
 
 	*err = (struct remote_error){0};
 	s = load_cursor(r);
-	if (s == 0 && connect_remote(r, &state, err) == 0) {
+	if (s == 0)
+		s = give_up(r, 0);
+	if (s >= 0 && connect_remote(r, &state, err) == 0) {
 		s = begin(r, &state);
 		if (s == 0) {
 			useful = true;
@@ -207,6 +239,9 @@ static bool run_once(struct replica *r, struct remote_error *err)
 		err->kind = REMOTE_LOST;
 		snprintf(err->text, sizeof(err->text), "%s",
 			 remote_why(e->remote));
+	} else if (s == -ECANCELED && r->stale) {
+		snprintf(err->text, sizeof(err->text),
+			 "it cannot keep up: comparing instead");
 	} else if (s < 0 && s != -ECANCELED) {
 		err->kind = REMOTE_LOST;
 		snprintf(err->text, sizeof(err->text), "journal: %s",
@@ -285,6 +320,7 @@ static void *replica_main(void *arg)
 			break;
 		report(r,
 		       err.kind >= REMOTE_REFUSED ? REPLICA_REFUSED
+		       : r->stale		  ? REPLICA_STALE
 						  : REPLICA_OFFLINE,
 		       err.text[0] ? err.text : "connection lost");
 		rest(r, pause);

@@ -48,6 +48,22 @@ static void fleet_prune(struct fleet *f, const struct replica_row *rows,
 	}
 }
 
+/* fleet_paused - it has no thread that would see that it is overdue. */
+static void fleet_paused(struct fleet *f, const struct replica_row *row)
+{
+	uint64_t n;
+
+	if (row->state != REPLICA_PAUSED)
+		journal_replica_report(f->journal, row->id, REPLICA_PAUSED,
+				       NULL);
+	if (journal_replica_overdue(f->journal, row, &n) <= 0 ||
+	    journal_replica_drop(f->journal, row->id) < 0)
+		return;
+	log_notice("%s: stale: %llu records behind: they are dropped, and "
+		   "everything is compared when it is resumed",
+		   row->name, (unsigned long long)n);
+}
+
 static void fleet_start(struct fleet *f, const struct replica_row *row)
 {
 	struct replica *r;
@@ -57,9 +73,7 @@ static void fleet_start(struct fleet *f, const struct replica_row *row)
 			return;
 	}
 	if (row->paused) {
-		if (row->state != REPLICA_PAUSED)
-			journal_replica_report(f->journal, row->id,
-					       REPLICA_PAUSED, NULL);
+		fleet_paused(f, row);
 		return;
 	}
 	r = replica_start(f->cfg, row);

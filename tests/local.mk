@@ -65,7 +65,7 @@ bash_program = bash
 # for hours: the random tests with many more rounds
 soak: all all-tests
 	SOAK=40 TEST_TIMEOUT=14400 $(bash_program) '$(srcdir)/tests/run' \
-		--build . --only shell property many first-copy
+		--build . --only unit,shell property many first-copy backlog
 	for fs in ext4 xfs btrfs tmpfs; do \
 		SOAK=4 TEST_TIMEOUT=3600 $(bash_program) \
 			'$(srcdir)/tests/run' --build . --only shell \

@@ -12,3 +12,5 @@
 REPLICA_OPTION(max_backlog, "max-backlog", COUNT, "", "1000000",
 	       "records that are kept for a replica that is away; beyond them "
 	       "it is compared when it returns")
+REPLICA_OPTION(max_away, "max-away", SPAN, "", "30d",
+	       "how long records are kept for a replica that is away")

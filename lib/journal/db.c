@@ -336,6 +336,32 @@ void db_snapshot_end(struct journal *j)
 		db_run(j, NULL, "COMMIT", "");
 }
 
+/* ---- the WAL ---- */
+
+#define WAL_CHECKPOINT 1000 /* pages, SQLite's own default */
+#define WAL_WAIT_NS    NS_PER_S
+
+static int wal_grown(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	struct journal *j = arg;
+	j->wal_pages = pages;
+	if (pages >= WAL_CHECKPOINT)
+		sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE,
+					  NULL, NULL);
+	return SQLITE_OK;
+}
+
+int db_restart_wal(struct journal *j)
+{
+	/* SQLite lets new readers read the database alone as soon as all of
+	 * the WAL is in it, so only those that read now are waited for */
+	j->wait_ns = WAL_WAIT_NS;
+	int rc = sqlite3_wal_checkpoint_v2(
+		j->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+	j->wait_ns = DB_WAIT_NS;
+	return db_error(j, rc);
+}
+
 /* ---- opening ---- */
 
 static void db_nap(long ns)
@@ -350,11 +376,12 @@ static void db_nap(long ns)
  */
 static int db_wait(void *arg, int tries)
 {
+	const struct journal *j = arg;
 	static _Thread_local int64_t since;
 	int64_t now = clock_mono_ns();
 	if (tries == 0)
 		since = now;
-	if (now - since > DB_WAIT_NS)
+	if (now - since > j->wait_ns)
 		return 0;
 	db_nap(tries < 40 ? (tries + 1) * 50000L : 2000000L);
 	return 1;
@@ -407,7 +434,9 @@ static int db_create(struct journal *j)
 static int db_set_up(struct journal *j, enum journal_mode mode)
 {
 	sqlite3_extended_result_codes(j->db, 1);
-	sqlite3_busy_handler(j->db, db_wait, NULL);
+	j->wait_ns = DB_WAIT_NS;
+	sqlite3_busy_handler(j->db, db_wait, j);
+	sqlite3_wal_hook(j->db, wal_grown, j);
 	/* who holds no lock removes nothing: see rescue.c */
 	if (mode == JOURNAL_READ)
 		sqlite3_db_config(j->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,

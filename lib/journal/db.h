@@ -34,6 +34,8 @@ struct journal {
 	int lock_fd;      /* db_lock, for all that may write; or -1 */
 	bool reads;       /* JOURNAL_READ */
 	bool identity;    /* the transaction changes what identity.c keeps */
+	int64_t wait_ns;  /* for a lock, at most */
+	int wal_pages;    /* of the WAL after the newest commit */
 	char uuid[37];
 	char error[256];  /* newest, in SQLite's words */
 	struct who_table *ids;   /* who.c: who → id, for appending */
@@ -71,6 +73,10 @@ int db_number(struct journal *j, int64_t *ret, int64_t none, const char *sql,
 /* db_script - statements without values, not cached. */
 int db_script(struct journal *j, const char *sql);
 
+/* db_restart_wal - copy all of the WAL into the database, and have the next
+ * commit begin it anew. Waits at most 1 s for readers: -EBUSY. */
+int db_restart_wal(struct journal *j);
+
 /* db_snapshot_begin / _end - several queries see one state; may be inside a
  * transaction, where they do nothing. */
 int db_snapshot_begin(struct journal *j);
@@ -104,6 +110,12 @@ void db_grow(void *array, unsigned n, size_t item);
 int schema_create(struct journal *j);
 int schema_upgrade(struct journal *j);
 int schema_check(struct journal *j);
+
+/* The record that a row of `replica` needs those after: NULL when none. A
+ * replica that was never copied, or whose backlog was dropped, needs none. */
+#define DB_REPLICA_HOLDS                                                       \
+	"CASE WHEN seeded THEN cursor ELSE "                                   \
+	"(SELECT seq FROM seed WHERE replica = replica.id) END"
 
 /* options.c: fill given and options of a row / exactly these are given for
  * replica `id` (0: for all; NULL: none). */

@@ -20,6 +20,7 @@ lib_journal_libjournal_a_SOURCES = \
 	lib/journal/rescue.c \
 	lib/journal/ring.c \
 	lib/journal/schema.c \
+	lib/journal/seed.c \
 	lib/journal/wait.c \
 	lib/journal/who.c \
 	lib/journal/writer.c

@@ -1,7 +1,8 @@
 /*
  * Forgetting. A record goes when it is older than the history and every
- * replica has it; a replica without its first copy (cursor 0) holds all. The
- * newest that every replica has stays: it carries the running total that the
+ * replica has it; a replica without its first copy holds what happened since
+ * that began, and one that was away for too long holds nothing. The newest
+ * that every replica has stays: it carries the running total that the
  * backlog is counted from, or the last seq.
  */
 #include "confdefs.h"
@@ -9,7 +10,7 @@
 #include "clock.h"
 #include "lib/journal/db.h"
 
-#define PRUNE_ROWS 2000
+#define PRUNE_ROWS 5000	  /* more than a batch of the writer */
 #define PRUNE_WHO  100000 /* rows pruned until `who` is swept */
 
 /* prune_limit - the newest record that may go, 0 for none. One transaction is
@@ -23,9 +24,11 @@ static int prune_limit(struct journal *j, int64_t before_ns, int64_t *ret_seq,
 	int r = db_query(j, &st,
 			 "SELECT seq, time_ns FROM record WHERE seq < "
 			 "(SELECT max(seq) FROM record WHERE seq <="
-			 " coalesce((SELECT min(cursor) FROM replica"
-			 "  WHERE removed_ns = 0), 9223372036854775807)) "
-			 "ORDER BY seq LIMIT ?", "d", PRUNE_ROWS);
+			 " coalesce((SELECT min(" DB_REPLICA_HOLDS ")"
+			 "  FROM replica WHERE removed_ns = 0),"
+			 "  9223372036854775807)) "
+			 "ORDER BY seq LIMIT ?",
+			 "d", PRUNE_ROWS);
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		if (sqlite3_column_int64(st, 1) >= before_ns) {
 			r = 0;

@@ -17,7 +17,8 @@
 
 #define REPLICA_COLUMNS                                                        \
 	"id, name, url, identity, known_hosts, accept_new, adopt, paused, "    \
-	"from_config, state, error, error_ns, cursor, inflight, seeded"
+	"from_config, state, error, error_ns, cursor, inflight, seeded, "      \
+	"(SELECT 1 FROM seed WHERE replica = replica.id)"
 
 const char *replica_state_word(enum replica_state state)
 {
@@ -30,6 +31,7 @@ const char *replica_state_word(enum replica_state state)
 		[REPLICA_REFUSED] = "refused",
 		[REPLICA_PAUSED] = "paused",
 		[REPLICA_STOPPED] = "stopped",
+		[REPLICA_STALE] = "stale",
 	};
 	unsigned i = (unsigned)state;
 	return i < sizeof(words) / sizeof(words[0]) ? words[i] : "?";
@@ -69,6 +71,7 @@ static void replica_from_row(sqlite3_stmt *st, struct replica_row *row)
 	row->cursor = (uint64_t)sqlite3_column_int64(st, 12);
 	row->inflight = (uint64_t)sqlite3_column_int64(st, 13);
 	row->seeded = sqlite3_column_int(st, 14);
+	row->seeding = sqlite3_column_int(st, 15);
 }
 
 int journal_replica_get(struct journal *j, const char *name,
@@ -247,6 +250,8 @@ static int replica_forget(struct journal *j, int64_t id)
 	if (r == 0)
 		r = db_replica_options_put(j, id, NULL);
 	if (r == 0)
+		r = journal_seed_end(j, id);
+	if (r == 0)
 		r = db_run(j, NULL, "DELETE FROM uncarried WHERE replica = ?",
 			   "l", id);
 	if (r == 0)
@@ -358,6 +363,45 @@ int journal_replica_report(struct journal *j, int64_t id,
 		       "WHERE id = ?4 AND removed_ns = 0", "dtll", (int)state,
 		       error, clock_wall_ns(), id);
 	return r < 0 ? r : n ? 0 : -ENOENT;
+}
+
+/* ---- the end of patience ---- */
+
+int journal_replica_overdue(struct journal *j, const struct replica_row *row,
+			    uint64_t *ret_records)
+{
+	const struct replica_options *o = &row->options;
+	int64_t after, first_ns;
+	int r = db_number(j, &after, -1,
+			  "SELECT " DB_REPLICA_HOLDS " FROM replica "
+			  "WHERE id = ?",
+			  "l", row->id);
+	if (r < 0 || after < 0) /* it holds nothing */
+		return r;
+	r = lag_records(j, (uint64_t)after, ret_records);
+	if (r < 0 || *ret_records == 0)
+		return r;
+	r = db_number(j, &first_ns, 0,
+		      "SELECT time_ns FROM record WHERE seq > ? " NO_EVENTS
+		      "ORDER BY seq LIMIT 1",
+		      "l", after);
+	if (r < 0)
+		return r;
+	return *ret_records > o->max_backlog ||
+	       (o->max_away && clock_wall_ns() - first_ns > o->max_away);
+}
+
+static int replica_drop(struct journal *j, int64_t id)
+{
+	int r = db_run(j, NULL, "UPDATE replica SET seeded = 0 WHERE id = ?",
+		       "l", id);
+	return r < 0 ? r : journal_seed_end(j, id);
+}
+
+int journal_replica_drop(struct journal *j, int64_t id)
+{
+	int r = journal_transaction_begin(j);
+	return r < 0 ? r : replica_end(j, replica_drop(j, id));
 }
 
 /* ---- the cursor ---- */

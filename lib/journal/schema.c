@@ -196,6 +196,22 @@ static const struct schema_table {
 " PRIMARY KEY(replica, path)"
 ") STRICT, WITHOUT ROWID"},
 
+/* A first copy or comparison of everything that is under way: what happened
+ * after seq is replayed behind it; the walk (names in the order of their
+ * bytes, folders before what is in them) is done with all up to path. */
+{4, "seed("
+" replica INTEGER PRIMARY KEY,"
+" seq INTEGER NOT NULL,"
+" path TEXT,"
+" started_ns INTEGER NOT NULL,"
+" updated_ns INTEGER NOT NULL,"
+" entries INTEGER NOT NULL,"  /* looked at so far */
+" bytes INTEGER NOT NULL,"    /* in them */
+" sent INTEGER NOT NULL,"     /* bytes that had to be sent */
+" all_entries INTEGER NOT NULL," /* 0: not known */
+" all_bytes INTEGER NOT NULL"
+") STRICT"},
+
 };
 /* clang-format on */
 #define N_LATER	       (sizeof(schema_later) / sizeof(schema_later[0]))

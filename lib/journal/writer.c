@@ -34,6 +34,7 @@
 #define PRUNE_INTERVAL_NS (60 * NS_PER_S)
 #define IDLE_MS		  60000 /* for pruning; records wake it */
 #define STOP_TRIES	  3
+#define WAL_PAGES	  2048 /* 8 MB */
 
 struct journal_writer {
 	char *state_dir;    /* constant */
@@ -47,6 +48,7 @@ struct journal_writer {
 	pthread_cond_t nap;
 	/* owned by the thread: */
 	int64_t prune_ns; /* not before, monotonic */
+	int wal_next;	  /* pages, when to begin the WAL anew */
 	struct record batch[WRITER_BATCH];
 };
 
@@ -148,8 +150,23 @@ static void writer_prune(struct journal_writer *w)
 	int r = db_prune(w->j, w->history_ns);
 	if (r < 0)
 		log_debug("cannot prune the journal: %s", journal_error(w->j));
+	int64_t pause = w->history_ns / 64; /* of a short history little */
 	if (r <= 0)
-		w->prune_ns = now + PRUNE_INTERVAL_NS;
+		w->prune_ns =
+			now +
+			(pause < PRUNE_INTERVAL_NS ? pause : PRUNE_INTERVAL_NS);
+}
+
+/* writer_checkpoint - the WAL begins anew only when nobody reads it, and with
+ * many readers somebody always does: when it has grown, new readers are held
+ * for the moment that the present ones need (db_restart_wal). */
+static void writer_checkpoint(struct journal_writer *w)
+{
+	if (w->j->wal_pages < w->wal_next)
+		return;
+	int r = db_restart_wal(w->j);
+	/* somebody reads for long: not again with each batch */
+	w->wal_next = r < 0 ? w->j->wal_pages + WAL_PAGES / 4 : WAL_PAGES;
 }
 
 static void *writer_loop(void *arg)
@@ -172,6 +189,8 @@ static void *writer_loop(void *arg)
 			shared_taken(w->s);
 		if (n > 0) {
 			writer_wake(w);
+			writer_prune(w);
+			writer_checkpoint(w);
 			continue;
 		}
 		if (stop)
@@ -222,6 +241,7 @@ int journal_writer_start(const char *state_dir, struct shared *s, int wake_fd,
 	shared_set_journal(s, r);
 	w->wake_fd = wake_fd;
 	w->history_ns = history_ns;
+	w->wal_next = WAL_PAGES;
 	r = writer_start_thread(w);
 	if (r < 0) {
 		writer_free(w);
