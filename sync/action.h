@@ -26,24 +26,26 @@ enum action_kind {
 	ACT_RMDIR,     /* path, if it is there */
 	ACT_SETATTR,   /* path gets the attributes of obj */
 	ACT_RECONCILE, /* path is made equal to what the master has now */
-	ACT_OBJECT,    /* … and all names that the replica has of obj */
+	ACT_OBJECT,    /* … and so are all names that the replica has of obj */
 };
 
 /* How sure reconcile must be that a regular file is the same. */
 enum strictness {
 	STRICT_ATTR, /* content counts as the same when the size is */
 	STRICT_DATA, /* … when size and time (1 s) are */
+	STRICT_NEWS, /* … and if nobody knows of newer content (stale.h) */
 	STRICT_FULL, /* never: upload it */
 };
 
 struct action {
 	enum action_kind kind;
-	bool fresh;              /* PUT, SYMLINK: nothing is at path before */
+	bool fresh;              /* PUT, SYMLINK: nothing is at path before;
+				  * RENAME: at path2 */
 	bool absent;             /* PUT: the replica has no name of obj before */
 	bool update;             /* PUT: path has an older content of obj, and
 				  * no action before has to do with them */
 	bool tree;               /* RENAME: of a directory */
-	bool deep;               /* RECONCILE: and all below it */
+	bool deep;               /* RECONCILE, OBJECT: and all below it */
 	enum strictness strict;  /* RECONCILE, OBJECT */
 	const struct record *rec;/* newest that it stands for; borrowed */
 	const char *path;        /* borrowed from a record */

@@ -56,8 +56,7 @@ static const struct {
 
 /* takes_name - path names the object from now on: one more name, when it has
  * others, else none that must be known. */
-static void takes_name(struct engine *e, const struct action *a,
-		       uint64_t step)
+static void takes_name(struct engine *e, const struct action *a, uint64_t step)
 {
 	const char **names;
 
@@ -436,28 +435,72 @@ static int tree_rename_done(struct engine *e, const struct record *r)
 	return from == 0 ? 0 : -EAGAIN;
 }
 
+/* moved_before - that directory was renamed before the connection was lost. */
+static int moved_before(struct engine *e, const struct record *r)
+{
+	links_move(e->links, r->path, r->path2);
+	engine_touch_parent(e, r->path);
+	engine_touch_parent(e, r->path2);
+	return engine_moved(e, r->path, r->path2);
+}
+
+/*
+ * resume_moves - what was in flight are renames of directories, each apart
+ * from the others: those that were not done are done now. -EAGAIN when that is
+ * not so.
+ */
+static int resume_moves(struct engine *e, const struct record *records,
+			unsigned n)
+{
+	CLEANUP_FREE struct action *actions = calloc(n, sizeof(*actions));
+	struct plan plan = {.actions = actions};
+	int r = 0;
+
+	if (!actions)
+		abort();
+	for (unsigned i = 0; r >= 0 && i < n; i++) {
+		const struct record *rec = &records[i];
+		r = tree_rename_done(e, rec);
+		if (r != 0)
+			continue;
+		actions[plan.n++] = (struct action){.kind = ACT_RENAME,
+						    .tree = true,
+						    .rec = rec,
+						    .path = rec->path,
+						    .path2 = rec->path2};
+	}
+	for (unsigned i = 0, k = 0; r >= 0 && i < n; i++) {
+		if (k < plan.n && actions[k].rec == &records[i])
+			r = push_action(e, &actions[k++]);
+		else
+			r = moved_before(e, &records[i]);
+	}
+	if (r >= 0)
+		r = exec_drain(e->exec);
+	if (r >= 0)
+		r = redo_failed(e, &plan, e->inflight);
+	return r < 0 ? r : commit(e, e->inflight, true);
+}
+
 int batch_resume(struct engine *e)
 {
-	struct record records[2];
-	int n, r = -EAGAIN;
+	CLEANUP_FREE struct record *records =
+		calloc(PLAN_MOVES_MAX, sizeof(*records));
+	int n, last, r = -EAGAIN;
 
+	if (!records)
+		abort();
 	if (e->inflight <= e->cursor)
 		return 0;
-	n = journal_read(e->journal, e->cursor, records, 2);
+	n = journal_read(e->journal, e->cursor, records, PLAN_MOVES_MAX);
 	if (n < 0)
 		return n;
-	if (n > 0 && records[0].seq == e->inflight)
-		r = tree_rename_done(e, &records[0]);
-	if (r == 1) {
-		links_move(e->links, records[0].path, records[0].path2);
-		engine_touch_parent(e, records[0].path);
-		engine_touch_parent(e, records[0].path2);
-		r = engine_moved(e, records[0].path, records[0].path2);
-		if (r == 0)
-			r = commit(e, e->inflight, true);
-	} else if (r == -EAGAIN) {
+	for (last = n; last > 0 && records[last - 1].seq != e->inflight; last--)
+		;
+	if (last > 0)
+		r = resume_moves(e, records, (unsigned)last);
+	if (r == -EAGAIN)
 		r = engine_fence(e, "", e->inflight);
-	}
 	for (int i = 0; i < n; i++)
 		record_done(&records[i]);
 	return r;

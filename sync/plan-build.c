@@ -60,8 +60,7 @@ static size_t parent_len(const char *path, size_t len)
 	return len > 0 ? len - 1 : 0;
 }
 
-struct plan_object *builder_object(struct builder *b,
-				   const struct fhandle *obj)
+struct plan_object *builder_object(struct builder *b, const struct fhandle *obj)
 {
 	struct plan_object *o;
 
@@ -109,8 +108,11 @@ int builder_emit(struct builder *b, enum action_kind kind,
 	plan->actions = grow(plan->actions, plan->n, &b->cap, sizeof(*a));
 	b->slots = grow(b->slots, plan->n, &cap, sizeof(*b->slots));
 	a = &plan->actions[plan->n++];
-	*a = (struct action){.kind = kind, .rec = r, .path = path,
-			     .path2 = path2, .first_seq = r->seq};
+	*a = (struct action){.kind = kind,
+			     .rec = r,
+			     .path = path,
+			     .path2 = path2,
+			     .first_seq = r->seq};
 	p = builder_path(b, path);
 	b->slots[index] = (struct plan_slot){p->last, -1, o->last};
 	p->last = index;
@@ -161,6 +163,23 @@ int builder_last(struct builder *b, const char *path, enum action_kind kind)
 	return p->last;
 }
 
+bool builder_touches(struct builder *b, const char *path)
+{
+	size_t len = strlen(path);
+	struct plan_path *p = find_path(b, path, len);
+
+	if (p && p->live_below > 0)
+		return true;
+	for (;;) {
+		p = find_path(b, path, len);
+		if (p && p->last >= 0)
+			return true;
+		if (len == 0)
+			return false;
+		len = parent_len(path, len);
+	}
+}
+
 void builder_state(struct builder *b, const struct record *r, const char *path,
 		   enum strictness strict, bool deep)
 {
@@ -172,9 +191,9 @@ void builder_state(struct builder *b, const struct record *r, const char *path,
 		b->states = grow(b->states, b->n_states, &b->cap_states,
 				 sizeof(*a));
 		p->state = b->n_states++;
-		b->states[p->state] = (struct action){
-			.kind = ACT_RECONCILE, .path = path,
-			.first_seq = r->seq};
+		b->states[p->state] = (struct action){.kind = ACT_RECONCILE,
+						      .path = path,
+						      .first_seq = r->seq};
 		while (len > 0) {
 			len = parent_len(path, len);
 			need_path(b, path, len)->state_below = true;
@@ -197,9 +216,9 @@ void builder_state_object(struct builder *b, const struct record *r,
 		b->states = grow(b->states, b->n_states, &b->cap_states,
 				 sizeof(*a));
 		o->state = b->n_states++;
-		b->states[o->state] = (struct action){
-			.kind = ACT_OBJECT, .path = r->path,
-			.first_seq = r->seq};
+		b->states[o->state] = (struct action){.kind = ACT_OBJECT,
+						      .path = r->path,
+						      .first_seq = r->seq};
 	}
 	a = &b->states[o->state];
 	a->rec = r;
@@ -227,8 +246,7 @@ bool builder_in_state(struct builder *b, const char *path)
 	}
 }
 
-void builder_count(struct builder *b, const char *kind,
-		   const struct record *r)
+void builder_count(struct builder *b, const char *kind, const struct record *r)
 {
 	struct plan *plan = b->plan;
 	unsigned i;
@@ -249,11 +267,13 @@ void builder_done(struct builder *b)
 	struct plan_path *p, *ptmp;
 	struct plan_object *o, *otmp;
 
-	HASH_ITER(hh, b->paths, p, ptmp) {
+	HASH_ITER(hh, b->paths, p, ptmp)
+	{
 		HASH_DEL(b->paths, p);
 		free(p);
 	}
-	HASH_ITER(hh, b->objects, o, otmp) {
+	HASH_ITER(hh, b->objects, o, otmp)
+	{
 		HASH_DEL(b->objects, o);
 		free(o);
 	}

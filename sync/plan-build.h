@@ -64,6 +64,9 @@ void builder_kill(struct builder *b, int index);
  * else -1. */
 int builder_last(struct builder *b, const char *path, enum action_kind kind);
 
+/* builder_touches - a live action names `path`, or something above or below. */
+bool builder_touches(struct builder *b, const char *path);
+
 /* builder_state - reconcile `path` at the end of the batch. */
 void builder_state(struct builder *b, const struct record *r, const char *path,
 		   enum strictness strict, bool deep);

@@ -64,8 +64,8 @@ static void do_content(struct builder *b, const struct record *r, bool fresh,
 		       bool absent)
 {
 	struct plan_object *o = builder_object(b, &r->obj);
-	struct action put = {.fresh = fresh, .absent = absent,
-			     .first_seq = r->seq};
+	struct action put = {
+		.fresh = fresh, .absent = absent, .first_seq = r->seq};
 	int i;
 
 	if (o->gone)
@@ -74,6 +74,8 @@ static void do_content(struct builder *b, const struct record *r, bool fresh,
 	if (i >= 0 && i == o->attr)
 		builder_kill(b, i);
 	i = loose_put(b, r, r->path);
+	if (i < 0 && o->put >= 0)
+		return; /* that one will read what there is by then */
 	if (i >= 0) {
 		put = b->plan->actions[i];
 		builder_kill(b, i);
@@ -149,12 +151,38 @@ static void do_link(struct builder *b, const struct record *r)
 	a->linked = true;
 }
 
+/*
+ * `from` got its object in this batch, by a rename from a name that nothing
+ * has had to do with since: one rename from there does, or none, when it comes
+ * back. `over`: something is at `to`. Returns false when it is not so.
+ */
+static bool fold_chain(struct builder *b, const struct record *r,
+		       const char *from, const char *to, bool over)
+{
+	int i = builder_last(b, from, ACT_RENAME);
+	struct action first;
+
+	if (i < 0 || builder_object(b, &r->obj)->last != i)
+		return false;
+	first = b->plan->actions[i];
+	if (!first.fresh || builder_path(b, first.path)->last != i ||
+	    builder_path(b, first.path2) != builder_path(b, from))
+		return false;
+	builder_kill(b, i);
+	if (builder_path(b, first.path) == builder_path(b, to))
+		return true;
+	i = builder_emit(b, ACT_RENAME, r, first.path, to);
+	b->plan->actions[i].fresh = !over;
+	b->plan->actions[i].first_seq = first.first_seq;
+	return true;
+}
+
 static void do_rename(struct builder *b, const struct record *r,
 		      const char *from, const char *to)
 {
 	struct plan_absent *a = memory_find(b->memory, &r->obj);
 	struct action put = {.kind = ACT_NONE};
-	bool older;
+	bool older, over;
 	int i;
 
 	if (plan_special(r->mode)) {
@@ -174,15 +202,18 @@ static void do_rename(struct builder *b, const struct record *r,
 		put = b->plan->actions[i];
 		builder_kill(b, i);
 	}
-	take_unlink(b, to);
 	/* an older version keeps its name until the upload is complete */
 	older = i >= 0 && !put.fresh && !put.absent && put.kind == ACT_PUT;
-	if (i < 0 || older)
-		builder_emit(b, ACT_RENAME, r, from, to);
+	over = take_unlink(b, to) || r->flags & RF_REPLACED;
+	if ((i < 0 || older) && !fold_chain(b, r, from, to, over)) {
+		int k = builder_emit(b, ACT_RENAME, r, from, to);
+		b->plan->actions[k].fresh = !over;
+	}
 	if (i < 0)
 		return;
 	i = builder_emit(b, put.kind, r, to, put.path2);
 	b->plan->actions[i].first_seq = put.first_seq;
+	b->plan->actions[i].fresh = !older && !over;
 	b->plan->actions[i].absent = !older;
 	builder_object(b, &r->obj)->put = i;
 	if (!put.fresh && !older)

@@ -28,16 +28,22 @@
 
 static bool has_second(const struct record *r)
 {
-	return r->path2 && (r->op == OP_LINK || r->op == OP_RENAME ||
-			    r->op == OP_UNSURE);
+	return r->path2 &&
+	       (r->op == OP_LINK || r->op == OP_RENAME || r->op == OP_UNSURE);
 }
 
 static bool is_alone(const struct record *r)
 {
 	uint32_t type = r->mode & S_IFMT;
 
-	return r->op == OP_RENAME && (r->flags & RF_EXCHANGE ||
-				      type == S_IFDIR || type == 0);
+	return r->op == OP_RENAME &&
+	       (r->flags & RF_EXCHANGE || type == S_IFDIR || type == 0);
+}
+
+/* A rename of a directory; several of them can be in one batch. */
+static bool is_move(const struct record *r)
+{
+	return is_alone(r) && !(r->flags & RF_EXCHANGE) && r->mode & S_IFMT;
 }
 
 static bool fenced(struct builder *b, const struct record *r, const char *path)
@@ -139,12 +145,13 @@ static void apply_state(struct builder *b, const struct record *r)
 		return; /* its SETTLE record brings it */
 	if (r->op == OP_SETATTR)
 		strict = STRICT_ATTR;
-	if (twice || r->op == OP_CREATE || r->op == OP_SETTLE ||
-	    r->op == OP_TRUNC || r->op == OP_SYMLINK)
+	if (r->op == OP_SETTLE || r->op == OP_TRUNC)
+		strict = STRICT_NEWS;
+	if (twice || r->op == OP_CREATE || r->op == OP_SYMLINK)
 		strict = STRICT_FULL;
 	state_of(b, r, r->path, strict, deep);
-	if (r->obj.len > 0 && (r->op == OP_SETATTR || r->op == OP_SETTLE ||
-			       r->op == OP_TRUNC))
+	if (r->obj.len > 0 &&
+	    (r->op == OP_SETATTR || r->op == OP_SETTLE || r->op == OP_TRUNC))
 		builder_state_object(b, r, strict);
 	if (has_second(r))
 		state_of(b, r, r->path2, STRICT_FULL, deep);
@@ -175,9 +182,20 @@ static void emit_alone(struct builder *b, const struct record *r)
 	b->plan->actions[i].tree = !swap;
 }
 
-/* Returns false when `r` must wait for a batch of its own. */
+/* May `r` be in a batch with the renames of directories before it? */
+static bool joins_moves(struct builder *b, const struct record *r)
+{
+	return is_move(r) && b->plan->n < PLAN_MOVES_MAX && !by_state(b, r) &&
+	       !builder_touches(b, r->path) && !builder_touches(b, r->path2);
+}
+
+/* Returns false when `r` must wait for another batch. */
 static bool plan_record(struct builder *b, const struct record *r, bool first)
 {
+	bool moves = b->plan->n > 0 && b->plan->actions[0].tree;
+
+	if (moves && !joins_moves(b, r))
+		return false;
 	if (r->op == OP_GAP) {
 		memory_clear(b->memory);
 		count(b, r);
@@ -195,7 +213,7 @@ static bool plan_record(struct builder *b, const struct record *r, bool first)
 	}
 	if (b->view->has && b->view->has(b->view->arg, r))
 		return true;
-	if (is_alone(r) && !first)
+	if (is_alone(r) && !first && !moves)
 		return false;
 	count(b, r);
 	if (is_alone(r))
@@ -205,12 +223,36 @@ static bool plan_record(struct builder *b, const struct record *r, bool first)
 	return true;
 }
 
+/* An object is reconciled at its path, too: once is enough. */
+static void join_states(struct builder *b)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < b->n_states; i++) {
+		struct action *a = &b->states[i], *same;
+		int at = builder_path(b, a->path)->state;
+
+		if (a->kind != ACT_OBJECT || at < 0)
+			continue;
+		same = &b->states[at];
+		a->deep = same->deep;
+		if (same->strict > a->strict)
+			a->strict = same->strict;
+		same->kind = ACT_NONE;
+	}
+	for (i = 0; i < b->n_states; i++)
+		if (b->states[i].kind != ACT_NONE)
+			b->states[n++] = b->states[i];
+	b->n_states = n;
+}
+
 /* Drop what was folded away; the reconciles go to the end. */
 static void finish(struct builder *b)
 {
 	struct plan *plan = b->plan;
 	unsigned i, n = 0;
 
+	join_states(b);
 	for (i = 0; i < plan->n; i++)
 		if (plan->actions[i].kind != ACT_NONE)
 			plan->actions[n++] = plan->actions[i];
@@ -221,8 +263,7 @@ static void finish(struct builder *b)
 				     sizeof(*plan->actions));
 	if (!plan->actions)
 		abort();
-	memcpy(plan->actions + n, b->states,
-	       b->n_states * sizeof(*b->states));
+	memcpy(plan->actions + n, b->states, b->n_states * sizeof(*b->states));
 	plan->n += b->n_states;
 }
 
@@ -240,7 +281,7 @@ void plan_build(const struct record *records, unsigned n,
 		if (!plan_record(&b, r, ret->used == 0))
 			break;
 		alone = ret->n == 1 && ret->used == 0 && is_alone(r) &&
-			b.n_states == 0;
+			!is_move(r) && b.n_states == 0;
 		ret->used++;
 	}
 	finish(&b);

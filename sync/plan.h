@@ -11,8 +11,9 @@
  * upload carries every change of its object that the batch tells of. The
  * RECONCILE actions come last and may be run together.
  *
- * A rename of a directory, and an exchange, is always alone in its batch:
- * within any other batch the directories keep their paths.
+ * Renames of directories that have nothing to do with each other are a batch
+ * of their own, and so is an exchange: within any other batch the directories
+ * keep their paths.
  */
 
 #include "sync/action.h"
@@ -63,6 +64,7 @@ struct plan_count {
 	const char *example; /* borrowed from a record */
 };
 #define PLAN_KINDS 8
+#define PLAN_MOVES_MAX 512 /* directories renamed in one batch */
 
 struct plan {
 	struct action *actions; /* none is ACT_NONE */
@@ -75,7 +77,8 @@ struct plan {
 /*
  * plan_build - actions for `records` (n ≥ 1, in order). The actions borrow
  * from the records, which must stay until plan_done. Covers all records, or
- * those before the first one that must be alone, or that one.
+ * those before the first one that must be alone, or that one (those, when they
+ * are renames of directories).
  */
 void plan_build(const struct record *records, unsigned n,
 		const struct plan_view *view, struct plan_memory *memory,

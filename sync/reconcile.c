@@ -144,7 +144,7 @@ static int put_file(struct engine *e, const char *path, const struct stat *st,
 		strict = STRICT_FULL;
 	bool same = a && a->size == (uint64_t)st->st_size &&
 		    (strict == STRICT_ATTR ||
-		     (strict == STRICT_DATA &&
+		     (strict != STRICT_FULL &&
 		      a->mtime == (uint32_t)st->st_mtim.tv_sec));
 	bool other;
 	int r = link_name(e, path, st, obj, strict != STRICT_FULL, &other);

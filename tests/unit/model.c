@@ -124,7 +124,9 @@ static struct record *note(enum record_op op, int obj, const char *path,
 	char type = master.objs[obj].type;
 
 	assert(n_recs < RECORDS);
-	*r = (struct record){.seq = 10000 + n_recs, .op = op, .flags = flags,
+	*r = (struct record){.seq = 10000 + n_recs,
+			     .op = op,
+			     .flags = flags,
 			     .path = strdup(path),
 			     .path2 = path2 ? strdup(path2) : NULL};
 	r->obj.len = sizeof(obj);
@@ -134,7 +136,7 @@ static struct record *note(enum record_op op, int obj, const char *path,
 }
 
 /* A name that may or may not exist, in a folder that does. */
-static char *some_path(void)
+char *some_path(void)
 {
 	const char *dir = "";
 	char name[2] = {"abcd"[rnd(4)], 0};
@@ -146,20 +148,38 @@ static char *some_path(void)
 	return path_join(dir, name);
 }
 
-static void do_rename(char *a, char *b)
+static int obj_at(const char *path)
+{
+	int i = find(&master, path);
+
+	return i < 0 ? -1 : master.names[i].obj;
+}
+
+/* Neither is the other, or in it. */
+static bool apart(const char *a, const char *b)
+{
+	return !path_is_below(b, a) && !path_is_below(a, b);
+}
+
+void model_exchange(const char *a, const char *b)
+{
+	int obj = obj_at(a);
+
+	if (obj < 0 || obj_at(b) < 0 || !apart(a, b))
+		return;
+	move(&master, a, "~");
+	move(&master, b, a);
+	move(&master, "~", b);
+	note(OP_RENAME, obj, a, b, RF_EXCHANGE);
+}
+
+void model_rename(const char *a, const char *b)
 {
 	struct object *x = at(&master, a), *y = at(&master, b);
-	int obj = master.names[find(&master, a)].obj;
+	int obj = obj_at(a);
 
-	if (!strcmp(a, b) || path_is_below(b, a) || path_is_below(a, b))
+	if (!x || !parent_ok(&master, b) || !apart(a, b))
 		return;
-	if (y && rnd(4) == 0) {
-		move(&master, a, "~");
-		move(&master, b, a);
-		move(&master, "~", b);
-		note(OP_RENAME, obj, a, b, RF_EXCHANGE);
-		return;
-	}
 	if (y && (x == y || (x->type == 'd') != (y->type == 'd') ||
 		  (y->type == 'd' && has_children(&master, b))))
 		return;
@@ -169,65 +189,86 @@ static void do_rename(char *a, char *b)
 	note(OP_RENAME, obj, a, b, y ? RF_REPLACED : 0);
 }
 
-static void new_name(char *path)
+void model_make(char kind, const char *path)
 {
 	static int count = 1;
-	unsigned k = rnd(10);
+	bool file = kind == 'c' || kind == 'o';
 	int obj;
 
-	if (k < 6) {
-		obj = new_obj(&master, 'f', rnd(2), ++count);
+	if (at(&master, path) || !parent_ok(&master, path))
+		return;
+	count++;
+	if (file) {
+		obj = new_obj(&master, 'f', rnd(2), count);
 		set(&master, path, obj);
-		master.objs[obj].open = k < 5;
-		note(OP_CREATE, obj, path, NULL, k < 5 ? RF_OPEN : 0);
-	} else if (k < 8) {
-		obj = new_obj(&master, 'd', 0, ++count);
+		master.objs[obj].open = kind == 'o';
+		note(OP_CREATE, obj, path, NULL, kind == 'o' ? RF_OPEN : 0);
+	} else if (kind == 'm') {
+		obj = new_obj(&master, 'd', 0, count);
 		set(&master, path, obj);
 		note(OP_MKDIR, obj, path, NULL, 0)->uid = count;
 	} else {
-		obj = new_obj(&master, 'l', ++count, 1);
+		obj = new_obj(&master, 'l', count, 1);
 		set(&master, path, obj);
 		note(OP_SYMLINK, obj, path, "target", 0)->uid = 1;
 	}
 }
 
-static void remove_name(char *path)
+void model_remove(const char *path)
 {
-	int obj = master.names[find(&master, path)].obj;
+	int obj = obj_at(path);
 
-	if (master.objs[obj].type == 'd') {
-		if (has_children(&master, path))
-			return;
-		del(&master, path);
-		note(OP_RMDIR, obj, path, NULL, 0);
+	if (obj < 0 ||
+	    (master.objs[obj].type == 'd' && has_children(&master, path)))
 		return;
-	}
 	del(&master, path);
-	note(OP_UNLINK, obj, path, NULL,
-	     master.objs[obj].names ? 0 : RF_LAST);
+	if (master.objs[obj].type == 'd')
+		note(OP_RMDIR, obj, path, NULL, 0);
+	else
+		note(OP_UNLINK, obj, path, NULL,
+		     master.objs[obj].names ? 0 : RF_LAST);
 }
 
-static void change_file(char *path)
+void model_write(char how, const char *path)
 {
 	static int content = 2;
-	int obj = master.names[find(&master, path)].obj;
-	struct object *o = &master.objs[obj];
+	int obj = obj_at(path);
+	struct object *o = obj < 0 ? NULL : &master.objs[obj];
 
-	content++;
-	if (o->type == 'f' && o->open && rnd(2)) {
-		o->content = content;
+	if (!o || o->type != 'f' || (!o->open && how == 's'))
+		return;
+	o->content = ++content;
+	if (o->open && how == 's') {
 		o->open = false;
 		note(OP_SETTLE, obj, path, NULL, 0);
-	} else if (o->type == 'f' && o->open) {
-		o->content = content;
-	} else if (o->type == 'f' && rnd(3)) {
+	} else if (!o->open && how == 'w') {
 		o->open = true;
 		note(OP_DIRTY, obj, path, NULL, 0);
-		o->content = content;
-	} else if (o->type == 'f') {
-		o->content = content;
+	} else if (!o->open && how == 't') {
 		note(OP_TRUNC, obj, path, NULL, 0);
 	}
+}
+
+void model_link(const char *a, const char *b)
+{
+	struct object *x = at(&master, a);
+	int obj = obj_at(a);
+
+	if (!x || x->type != 'f' || at(&master, b) || !strcmp(a, b) ||
+	    !parent_ok(&master, b))
+		return;
+	set(&master, b, obj);
+	note(OP_LINK, obj, a, b, 0);
+}
+
+void model_attr(const char *path)
+{
+	struct object *x = at(&master, path);
+
+	if (!x)
+		return;
+	x->attr += 1000;
+	note(OP_SETATTR, obj_at(path), path, NULL, RF_MODE);
 }
 
 void settle_all(void)
@@ -248,30 +289,24 @@ void settle_all(void)
 void master_step(void)
 {
 	char *a = some_path(), *b = some_path();
-	struct object *x = at(&master, a);
 	unsigned k = rnd(16);
 
-	if (!x) {
-		new_name(a);
-	} else if (k < 5) {
-		change_file(a);
-	} else if (k < 7) {
-		remove_name(a);
-	} else if (k < 12) {
-		do_rename(a, b);
-	} else if (k < 14) {
-		x->attr += 1000;
-		note(OP_SETATTR, master.names[find(&master, a)].obj, a, NULL,
-		     RF_MODE);
-	} else if (x->type == 'f' && !at(&master, b) && strcmp(a, b)) {
-		int obj = master.names[find(&master, a)].obj;
-
-		set(&master, b, obj);
-		note(OP_LINK, obj, a, b, 0);
-	}
+	if (!at(&master, a))
+		model_make("ooooocmmyy"[rnd(10)], a);
+	else if (k < 5)
+		model_write("ssswwwt"[rnd(7)], a);
+	else if (k < 7)
+		model_remove(a);
+	else if (k < 8)
+		model_exchange(a, b);
+	else if (k < 12)
+		model_rename(a, b);
+	else if (k < 14)
+		model_attr(a);
+	else
+		model_link(a, b);
 	if (rnd(200) == 0)
 		note(OP_UNSURE, 0, a, b, 0);
 	free(a);
 	free(b);
 }
-

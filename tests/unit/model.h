@@ -50,7 +50,30 @@ extern unsigned n_recs;
 extern uint64_t seed;
 
 unsigned rnd(unsigned n);
-void master_step(void);
+/* Operations on the master, with their records; what cannot be done is not.
+ * model_make: a file (c), one that is open (o), a folder (m), a link (y).
+ * model_write: settle (s), make dirty (w), truncate (t). */
+void model_make(char kind, const char *path);
+void model_remove(const char *path);
+void model_write(char how, const char *path);
+void model_rename(const char *a, const char *b);
+void model_exchange(const char *a, const char *b);
+void model_link(const char *a, const char *b);
+void model_attr(const char *path);
 void settle_all(void);
+/* some_path - a name that may or may not exist, in a folder that does. */
+char *some_path(void);
+/* master_step - any operation. */
+void master_step(void);
+
+/* ---- shapes.c: what programs do, one operation a step, now and then with
+ * something else in between or left out ---- */
+extern const unsigned n_shapes;
+const char *shape_name(unsigned shape);
+unsigned shape_steps(unsigned shape);
+/* shape_begin - from the start, with this one, or all in turn (n_shapes).
+ * `plain`: with nothing in between or left out. */
+void shape_begin(unsigned shape, bool plain);
+void shape_step(void);
 
 #endif

@@ -14,7 +14,7 @@ static void remove_all(const char *path)
 static bool same_content(const struct object *m, const struct object *r,
 			 enum strictness strict, bool below)
 {
-	if (strict == STRICT_FULL)
+	if (strict >= STRICT_NEWS)
 		return false;
 	if (below || m->type == 'l')
 		return m->content == r->content;
@@ -91,7 +91,7 @@ static void rc_entry(const char *path, enum strictness strict, bool deep,
 		return;
 	}
 	if (m && m->type == 'l') {
-		if (!r || strict == STRICT_FULL || m->content != r->content)
+		if (!r || strict >= STRICT_NEWS || m->content != r->content)
 			publish(path, master.names[find(&master, path)].obj);
 		else
 			r->attr = m->attr;

@@ -12,6 +12,7 @@
 static struct tree replica; /* an object is one inode there */
 static struct tree known;   /* links: path -> object of the master */
 static struct tree parked;  /* paths only */
+static struct tree doubted; /* paths only */
 static struct fence {
 	char *path;
 	uint64_t seq;

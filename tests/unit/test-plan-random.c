@@ -5,11 +5,13 @@
  * anywhere, actions fail, the process dies in the middle. When the master
  * comes to rest the two must be equal, names, content, attributes and links.
  *
- * PLAN_SEED and PLAN_ROUNDS repeat or prolong it; PLAN_ONE="seed steps lag
- * faults crashes" traces one round.
+ * PLAN_SEED and PLAN_ROUNDS repeat or prolong it; PLAN_ONE="…", as a failure
+ * prints it, traces one round, and with PLAN_SHRINK=1 the fewest steps of it
+ * that fail.
  */
 #include "confdefs.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +19,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -27,73 +31,31 @@
 #include "tests/unit/model.h"
 #include "tests/unit/plan-replica.h"
 #include "tests/unit/plan-reconcile.h"
+#include "tests/unit/plan-fences.h"
 
-/* ---- fences, parked paths ---- */
+static uint64_t n_planned; /* records */
 
-static void fence(const char *path, uint64_t seq)
+static struct round {
+	uint64_t seed;
+	unsigned steps, lag, faults, crashes;
+	unsigned shape; /* or n_shapes: all; above: any operation */
+	bool exact;
+} now;
+
+__attribute__((format(printf, 1, 2), noreturn)) static void wrong(
+	const char *fmt, ...)
 {
-	assert_true(n_fences < 16384);
-	fences[n_fences++] = (struct fence){strdup(path), seq};
-}
+	char text[256];
+	va_list ap;
 
-static void fences_drop(uint64_t upto)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < n_fences; i++)
-		if (fences[i].seq > upto)
-			fences[n++] = fences[i];
-		else
-			free(fences[i].path);
-	n_fences = n;
-}
-
-/* A new process cannot know how far an unfinished reconcile has looked
- * ahead: as far as there is. */
-static bool fences_recover(void)
-{
-	bool found = false;
-
-	for (unsigned i = 0; i < n_fences; i++)
-		if (fences[i].seq == PENDING) {
-			fences[i].seq = recs[n_recs - 1].seq;
-			found = true;
-		}
-	return found;
-}
-
-static bool ask_state(void *arg, const char *path, uint64_t seq)
-{
-	for (unsigned i = 0; i < n_fences; i++)
-		if (fences[i].seq >= seq && path_related(fences[i].path, path))
-			return true;
-	return false;
-}
-
-static enum plan_held ask_held(void *arg, const char *path, uint64_t seq)
-{
-	enum plan_held held = HELD_NO;
-
-	for (int i = 0; i < parked.n; i++) {
-		if (path_is_below(path, parked.names[i].path))
-			return HELD_HERE;
-		if (path_is_below(parked.names[i].path, path))
-			held = HELD_BELOW;
-	}
-	return held;
-}
-
-/* Something was renamed on the replica. */
-static void moved(const struct action *a)
-{
-	if (a->kind == ACT_EXCHANGE) {
-		move(&parked, a->path, "~");
-		move(&parked, a->path2, a->path);
-		move(&parked, "~", a->path2);
-	} else {
-		del_below(&parked, a->path2);
-		move(&parked, a->path, a->path2);
-	}
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "%s: PLAN_ONE=\"%" PRIu64 " %u %u %u %u %u %d\"\n",
+		text, now.seed, now.steps, now.lag, now.faults, now.crashes,
+		now.shape, now.exact);
+	fail();
+	abort();
 }
 
 /* ---- the loop of a replica ---- */
@@ -160,7 +122,7 @@ static bool two_paths(const struct action *a)
 
 static bool reconcile_object(const struct action *a, unsigned *left)
 {
-	bool ok = true;
+	bool ok = reconcile(a->path, a->strict, a->deep, left);
 	char *paths[NAMES];
 	int n = 0;
 
@@ -174,8 +136,23 @@ static bool reconcile_object(const struct action *a, unsigned *left)
 	return ok;
 }
 
-static bool repair(const struct plan *plan, struct pathset *bad,
-		   unsigned *left)
+/* What the plan does not name: other names of objects whose step failed. */
+static bool repair_doubted(unsigned *left)
+{
+	bool ok = true;
+
+	while (ok && doubted.n > 0) {
+		char *path = strdup(doubted.names[0].path);
+
+		del(&doubted, path);
+		ok = reconcile(path, STRICT_FULL, false, left);
+		free(path);
+	}
+	reset(&doubted);
+	return ok;
+}
+
+static bool repair(const struct plan *plan, struct pathset *bad, unsigned *left)
 {
 	for (unsigned i = 0; i < plan->n; i++) {
 		const struct action *a = &plan->actions[i];
@@ -189,7 +166,19 @@ static bool repair(const struct plan *plan, struct pathset *bad,
 		    !reconcile(a->path2, STRICT_FULL, true, left))
 			return false;
 	}
-	return true;
+	return repair_doubted(left);
+}
+
+/* Its names may not be what we think: all are looked at, and forgotten. */
+static void doubt(int obj)
+{
+	new_obj(&doubted, 'f', 0, 0);
+	for (int i = known.n; i-- > 0;) {
+		if (known.names[i].obj != obj)
+			continue;
+		set(&doubted, known.names[i].path, 0);
+		del(&known, known.names[i].path);
+	}
 }
 
 static void judge(const struct action *a, bool good, struct pathset *bad)
@@ -197,6 +186,8 @@ static void judge(const struct action *a, bool good, struct pathset *bad)
 	bool bad2 = two_paths(a) && pathset_related(bad, a->path2);
 
 	n_failed += !good;
+	if (!good && (a->kind == ACT_PUT || a->kind == ACT_LINK))
+		doubt(obj_of(a->rec));
 	if (good && !bad2 && !pathset_related(bad, a->path))
 		return;
 	pathset_put(bad, a->path, 1);
@@ -231,7 +222,8 @@ static bool run_plan(const struct plan *plan, unsigned left, bool exact)
 				      a->path2 ? a->path2 : "",
 				      good ? "" : " FAILED");
 		if (exact && !good && !gave_up && a->kind != ACT_EXCHANGE)
-			fail_msg("%d %s %s", a->kind, a->path, a->path2);
+			wrong("%d %s %s failed", a->kind, a->path,
+			      a->path2 ? a->path2 : "");
 		if (good && (a->tree || a->kind == ACT_EXCHANGE))
 			moved(a);
 		judge(a, good, &bad);
@@ -240,6 +232,23 @@ static bool run_plan(const struct plan *plan, unsigned left, bool exact)
 	forget_done();
 	pathset_done(&bad);
 	return ok;
+}
+
+/* Those that were not done are done now. */
+static bool resume_moves(const struct plan *plan)
+{
+	const struct action *a = plan->actions;
+
+	for (unsigned i = 0; i < plan->n; i++)
+		if (!at(&replica, a[i].path) == !at(&replica, a[i].path2))
+			return false;
+	for (unsigned i = 0; i < plan->n; i++) {
+		if (!at(&replica, a[i].path))
+			continue;
+		assert_true(run(&a[i]));
+		moved(&a[i]);
+	}
+	return true;
 }
 
 /* What a new process finds. */
@@ -255,9 +264,8 @@ static void recover(const struct plan *plan, unsigned used)
 		plan_memory_free(memory);
 		memory = plan_memory_new();
 	}
-	if (plan->n == 1 && a->tree && !ahead) {
-		if (!at(&replica, a->path) && at(&replica, a->path2))
-			cursor += used;
+	if (plan->n > 0 && a->tree && !ahead && resume_moves(plan)) {
+		cursor += used;
 		return;
 	}
 	fence("", recs[cursor + used - 1].seq);
@@ -275,6 +283,38 @@ static void show_records(unsigned n)
 	}
 }
 
+/*
+ * What no plan may do: send more than the records that it replaces, compare
+ * more names than they have, send a content twice, be out of order.
+ */
+static void check_plan(const struct plan *plan)
+{
+	unsigned acts = 0, states = 0, names = 0;
+	uint64_t seq = 0;
+
+	for (unsigned i = 0; i < plan->used; i++)
+		names += recs[cursor + i].path2 ? 2 : 1;
+	for (unsigned i = 0; i < plan->n; i++) {
+		const struct action *a = &plan->actions[i];
+
+		assert_int_not_equal(a->kind, ACT_NONE);
+		states += a->kind >= ACT_RECONCILE;
+		acts += a->kind < ACT_RECONCILE && a->kind != ACT_NAME;
+		if (a->kind < ACT_RECONCILE) {
+			assert_true(a->rec->seq >= seq);
+			seq = a->rec->seq;
+		}
+		for (unsigned k = 0; k < i && a->kind == ACT_PUT; k++)
+			if (plan->actions[k].kind == ACT_PUT &&
+			    obj_of(plan->actions[k].rec) == obj_of(a->rec))
+				wrong("object %d is sent twice",
+				      obj_of(a->rec));
+	}
+	if (acts > plan->used || states > names)
+		wrong("%u actions and %u comparisons for %u records", acts,
+		      states, plan->used);
+}
+
 static void replica_step(unsigned max, unsigned crashes, bool exact)
 {
 	const struct plan_view view = {.by_state = ask_state, .held = ask_held};
@@ -289,6 +329,8 @@ static void replica_step(unsigned max, unsigned crashes, bool exact)
 	used = plan.used;
 	assert_true(used > 0);
 	show_records(used);
+	n_planned += used;
+	check_plan(&plan);
 	if (rnd(1000) < crashes)
 		left = rnd(plan.n + 2);
 	if (run_plan(&plan, left, exact)) {
@@ -309,9 +351,8 @@ static bool equal(void)
 		if (!r || r->type != m->type || r->attr != m->attr ||
 		    (m->type != 'd' && r->content != m->content)) {
 			print_message("differs: %s: %d %d, is %d %d\n",
-				      master.names[i].path, m->content,
-				      m->attr, r ? r->content : -1,
-				      r ? r->attr : -1);
+				      master.names[i].path, m->content, m->attr,
+				      r ? r->content : -1, r ? r->attr : -1);
 			return false;
 		}
 		if (m->type == 'f' && m->names != r->names) {
@@ -334,6 +375,7 @@ static void begin(uint64_t s)
 	n_recs = cursor = 0;
 	gave_up = false;
 	memory = plan_memory_new();
+	shape_begin(now.shape, now.lag == 1000000);
 }
 
 static void end(void)
@@ -342,111 +384,169 @@ static void end(void)
 	reset(&replica);
 	reset(&known);
 	reset(&parked);
+	reset(&doubted);
 	plan_memory_free(memory);
 	fences_drop(PENDING);
 	for (unsigned i = 0; i < n_recs; i++)
 		record_done(&recs[i]);
 }
 
-static void round_of(uint64_t s, unsigned steps, unsigned lag,
-		     unsigned fault_rate, unsigned crashes)
+static void step(void)
 {
-	begin(s);
-	new_obj(&parked, 'f', 0, 0);
-	faults = fault_rate;
-	for (unsigned i = 0; i < steps; i++) {
+	if (now.shape > n_shapes)
 		master_step();
-		if (rnd(lag) == 0)
-			replica_step(1 + rnd(lag * 2), crashes, false);
+	else
+		shape_step();
+}
+
+/* A replica that keeps up never meets anything unexpected. */
+static void follow(void)
+{
+	if (!now.exact && rnd(now.lag) == 0)
+		replica_step(1 + rnd(now.lag * 2), now.crashes, false);
+	while (now.exact && cursor < n_recs && rnd(now.lag))
+		replica_step(RECORDS, 0, true);
+}
+
+static void round_run(void)
+{
+	begin(now.seed);
+	new_obj(&parked, 'f', 0, 0);
+	faults = now.faults;
+	for (unsigned i = 0; i < now.steps; i++) {
+		step();
+		follow();
 		if (faults && rnd(30) == 0)
 			retry_parked();
 	}
 	settle_all();
 	faults = 0;
 	while (cursor < n_recs)
-		replica_step(1 + rnd(lag * 2), 0, false);
+		replica_step(1 + rnd(now.lag * 2), 0, now.exact);
 	retry_parked();
 	if (!equal())
-		fail_msg("PLAN_ONE=\"%llu %u %u %u %u\"",
-			 (unsigned long long)s, steps, lag, fault_rate,
-			 crashes);
+		wrong("the trees differ");
 	end();
 }
 
 static uint64_t start;
 static unsigned rounds = 200;
 
-/* A replica that keeps up never meets anything unexpected. */
-static void test_exact(void **state)
+/* rounds_run - half of them any operation, half of them shapes. */
+static void rounds_run(bool exact, unsigned fault_rate, unsigned crashes)
 {
 	for (unsigned i = 0; i < rounds; i++) {
-		begin(start + i);
-		trace = getenv("PLAN_TRACE");
-		for (unsigned k = 0; k < 50 + i % 400; k++) {
-			master_step();
-			if (rnd(1 + i % 20) == 0)
-				while (cursor < n_recs)
-					replica_step(RECORDS, 0, true);
-		}
-		settle_all();
-		while (cursor < n_recs)
-			replica_step(RECORDS, 0, true);
-		if (!equal())
-			fail_msg("seed %llu",
-				 (unsigned long long)(start + i));
-		end();
+		unsigned all = n_shapes + 1;
+
+		now = (struct round){.seed = start + i,
+				     .steps = 50 + i % 400,
+				     .lag = 1 + i % (exact ? 20 : 60),
+				     .faults = fault_rate,
+				     .crashes = crashes,
+				     .shape = i % 2 ? all : i / 2 % all,
+				     .exact = exact};
+		round_run();
 	}
 }
 
-static void test_rates(unsigned fault_rate, unsigned crashes)
+static void test_exact(void **state)
 {
-	for (unsigned i = 0; i < rounds; i++)
-		round_of(start + i, 50 + i % 400, 1 + i % 60, fault_rate,
-			 crashes);
+	rounds_run(true, 0, 0);
 }
 
 static void test_lag(void **state)
 {
-	test_rates(0, 0);
+	rounds_run(false, 0, 0);
 }
 
 static void test_faults(void **state)
 {
-	test_rates(30, 0);
+	rounds_run(false, 30, 0);
 }
 
 static void test_crashes(void **state)
 {
-	test_rates(0, 100);
+	rounds_run(false, 0, 100);
 }
 
 static void test_all(void **state)
 {
-	test_rates(30, 100);
-	print_message("%u actions, %u failed, %u crashes\n", n_actions,
-		      n_failed, n_crashes);
+	rounds_run(false, 30, 100);
+	print_message("%u actions, %u failed, %u crashes, %llu records\n",
+		      n_actions, n_failed, n_crashes,
+		      (unsigned long long)n_planned);
+}
+
+/* Each shape by itself, nothing in between, all of it in one batch: how many
+ * actions are left of it, for a reader. */
+static void test_shapes(void **state)
+{
+	for (unsigned i = 0; i < n_shapes; i++) {
+		unsigned was = n_actions;
+		uint64_t records = n_planned;
+
+		now = (struct round){start, shape_steps(i), 1000000, 0, 0,
+				     i,	    false};
+		round_run();
+		print_message("%3u actions for %3u records: %s\n",
+			      n_actions - was, (unsigned)(n_planned - records),
+			      shape_name(i));
+	}
+}
+
+/* ---- one round again ---- */
+
+static int one_fails(unsigned steps)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (!freopen("/dev/null", "w", stdout) ||
+		    !freopen("/dev/null", "w", stderr))
+			_exit(0);
+		now.steps = steps;
+		round_run();
+		_exit(0);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status != 0;
+}
+
+/* The fewest steps of the same seed that fail, then those, traced. */
+static int run_one(void)
+{
+	unsigned steps = 1;
+
+	while (getenv("PLAN_SHRINK") && steps < now.steps && !one_fails(steps))
+		steps++;
+	if (getenv("PLAN_SHRINK"))
+		now.steps = steps;
+	trace = true;
+	setlinebuf(stdout);
+	printf("%u steps\n", now.steps);
+	round_run();
+	return 0;
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exact),	cmocka_unit_test(test_lag),
-		cmocka_unit_test(test_faults),	cmocka_unit_test(test_crashes),
-		cmocka_unit_test(test_all),
+		cmocka_unit_test(test_shapes),	cmocka_unit_test(test_exact),
+		cmocka_unit_test(test_lag),	cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_crashes), cmocka_unit_test(test_all),
 	};
 	const char *s = getenv("PLAN_SEED"), *n = getenv("PLAN_ROUNDS");
 	const char *one = getenv("PLAN_ONE");
-	unsigned long long sd;
-	unsigned a, b, c, d;
+	int exact = 0;
 
 	start = s ? strtoull(s, NULL, 10) : (uint64_t)time(NULL) * 1000;
 	if (n)
 		rounds = strtoul(n, NULL, 10);
-	if (one && sscanf(one, "%llu %u %u %u %u", &sd, &a, &b, &c, &d) == 5) {
-		trace = true;
-		setlinebuf(stdout);
-		round_of(sd, a, b, c, d);
-		return 0;
+	if (one && sscanf(one, "%" SCNu64 " %u %u %u %u %u %d", &now.seed,
+			  &now.steps, &now.lag, &now.faults, &now.crashes,
+			  &now.shape, &exact) == 7) {
+		now.exact = exact;
+		return run_one();
 	}
 	printf("seed %llu\n", (unsigned long long)start);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,8 +57,11 @@ static struct record *rec(enum record_op op, int obj, const char *path,
 	static uint64_t seq = 1000;
 	struct record *r = &recs[n_recs++];
 
-	*r = (struct record){.seq = ++seq, .op = op, .flags = flags,
-			     .path = (char *)path, .path2 = (char *)path2};
+	*r = (struct record){.seq = ++seq,
+			     .op = op,
+			     .flags = flags,
+			     .path = (char *)path,
+			     .path2 = (char *)path2};
 	r->obj.len = sizeof(obj);
 	memcpy(r->obj.bytes, &obj, sizeof(obj));
 	r->mode = op == OP_MKDIR || op == OP_RMDIR ? S_IFDIR | 0755
@@ -72,11 +75,11 @@ static void dir(struct record *r)
 }
 
 static const char *const words[] = {
-	[ACT_NONE] = "none",	 [ACT_PUT] = "put",
-	[ACT_MKDIR] = "mkdir",	 [ACT_SYMLINK] = "symlink",
-	[ACT_LINK] = "link",	 [ACT_NAME] = "name",
-	[ACT_RENAME] = "rename", [ACT_EXCHANGE] = "exchange",
-	[ACT_UNLINK] = "unlink", [ACT_RMDIR] = "rmdir",
+	[ACT_NONE] = "none",	   [ACT_PUT] = "put",
+	[ACT_MKDIR] = "mkdir",	   [ACT_SYMLINK] = "symlink",
+	[ACT_LINK] = "link",	   [ACT_NAME] = "name",
+	[ACT_RENAME] = "rename",   [ACT_EXCHANGE] = "exchange",
+	[ACT_UNLINK] = "unlink",   [ACT_RMDIR] = "rmdir",
 	[ACT_SETATTR] = "setattr", [ACT_RECONCILE] = "reconcile",
 	[ACT_OBJECT] = "object",
 };
@@ -94,12 +97,11 @@ static const char *show(const struct plan *plan)
 		len += snprintf(text + len, sizeof(text) - len, "%s%s %s",
 				i ? "; " : "", words[a->kind], a->path);
 		if (a->path2)
-			len += snprintf(text + len, sizeof(text) - len,
-					" %s", a->path2);
+			len += snprintf(text + len, sizeof(text) - len, " %s",
+					a->path2);
 		if (a->kind == ACT_RECONCILE)
-			len += snprintf(text + len, sizeof(text) - len,
-					" %d%s", a->strict,
-					a->deep ? "d" : "");
+			len += snprintf(text + len, sizeof(text) - len, " %d%s",
+					a->strict, a->deep ? "d" : "");
 	}
 	return text;
 }
@@ -236,6 +238,26 @@ static void test_rename(void **state)
 	rec(OP_UNLINK, 5, "h", NULL, RF_LAST);
 	rec(OP_RENAME, 1, "g", "h", 0);
 	expect("rename g h");
+	/* a chain; one that comes back; one that took a place */
+	rec(OP_RENAME, 1, "a", "b", 0);
+	rec(OP_RENAME, 1, "b", "c", 0);
+	rec(OP_RENAME, 1, "c", "d", RF_REPLACED);
+	expect("rename a d");
+	rec(OP_RENAME, 1, "a", "b", 0);
+	rec(OP_SETTLE, 1, "b", NULL, 0);
+	rec(OP_RENAME, 1, "b", "a", 0);
+	expect("put a");
+	rec(OP_RENAME, 1, "a", "b", RF_REPLACED);
+	rec(OP_RENAME, 1, "b", "c", 0);
+	expect("rename a b; rename b c");
+	rec(OP_UNLINK, 2, "b", NULL, RF_LAST);
+	rec(OP_RENAME, 1, "a", "b", 0);
+	rec(OP_RENAME, 1, "b", "c", 0);
+	expect("rename a b; rename b c");
+	rec(OP_RENAME, 1, "a", "b", 0);
+	rec(OP_RENAME, 2, "c", "a", 0);
+	rec(OP_RENAME, 1, "b", "c", 0);
+	expect("rename a b; rename c a; rename b c");
 }
 
 static void test_pinned(void **state)
@@ -244,7 +266,7 @@ static void test_pinned(void **state)
 	rec(OP_SETTLE, 1, "f", NULL, 0);
 	rec(OP_LINK, 1, "f", "f~", 0);
 	rec(OP_SETTLE, 1, "f", NULL, 0);
-	expect("put f; link f f~; put f");
+	expect("put f; link f f~");
 	rec(OP_CREATE, 1, "t", NULL, RF_OPEN);
 	rec(OP_SETTLE, 1, "t", NULL, 0);
 	rec(OP_LINK, 1, "t", "u", 0);
@@ -312,6 +334,31 @@ static void test_alone(void **state)
 	plan_done(&plan);
 }
 
+/* Directories that have nothing to do with each other. */
+static void test_moves(void **state)
+{
+	struct plan plan;
+
+	dir(rec(OP_RENAME, 1, "a/x", "a/y", 0));
+	dir(rec(OP_RENAME, 2, "b", "c/b", 0));
+	dir(rec(OP_RENAME, 3, "d", "a/x/d", 0));
+	dir(rec(OP_RENAME, 4, "e", "f", 0));
+	rec(OP_CREATE, 5, "g", NULL, 0);
+	plan_build(recs, 5, &view, memory, &plan);
+	assert_string_equal(show(&plan), "rename a/x a/y; rename b c/b");
+	assert_int_equal(plan.used, 2);
+	plan_done(&plan);
+	plan_build(recs + 2, 3, &view, memory, &plan);
+	assert_string_equal(show(&plan), "rename d a/x/d; rename e f");
+	assert_int_equal(plan.used, 2);
+	plan_done(&plan);
+	pathset_put(&fences, "f", UINT64_MAX);
+	plan_build(recs + 2, 3, &view, memory, &plan);
+	assert_string_equal(show(&plan), "rename d a/x/d");
+	assert_int_equal(plan.used, 1);
+	plan_done(&plan);
+}
+
 static void test_state(void **state)
 {
 	uint64_t h;
@@ -325,14 +372,13 @@ static void test_state(void **state)
 	rec(OP_SETATTR, 4, "x/y", NULL, RF_MODE);
 	rec(OP_CREATE, 5, "z", NULL, 0);
 	rec(OP_SETATTR, 6, "d/q", NULL, RF_MODE);
-	expect("unlink g; put z; setattr d/q; reconcile d/f 2; "
-	       "object d/f; reconcile x 1d; reconcile d/x 2d; "
-	       "reconcile x/y 0; object x/y");
+	expect("unlink g; put z; setattr d/q; object d/f; reconcile x 1d; "
+	       "reconcile d/x 3d; object x/y");
 	rec(OP_UNSURE, 1, "a", "b", 0);
 	rec(OP_GAP, 0, NULL, NULL, 0);
 	rec(OP_CREATE, 1, "c", NULL, 0);
-	expect("reconcile a 2d; reconcile b 2d; reconcile  1d; "
-	       "reconcile c 2");
+	expect("reconcile a 3d; reconcile b 3d; reconcile  1d; "
+	       "reconcile c 3");
 }
 
 static void test_held(void **state)
@@ -341,7 +387,7 @@ static void test_held(void **state)
 	rec(OP_CREATE, 1, "p/q/r", NULL, 0);
 	expect("");
 	rec(OP_RENAME, 1, "p/q/r", "s", 0);
-	expect("reconcile s 2");
+	expect("reconcile s 3");
 	rec(OP_RENAME, 1, "s", "p/q", 0);
 	expect("reconcile s 1");
 	rec(OP_RMDIR, 2, "p", NULL, 0);
@@ -392,11 +438,11 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_create), T(test_write),	T(test_cancel),
-		T(test_dirs),	T(test_rename), T(test_pinned),
+		T(test_create), T(test_write),	 T(test_cancel),
+		T(test_dirs),	T(test_rename),	 T(test_pinned),
 		T(test_link),	T(test_symlink), T(test_alone),
-		T(test_state),	T(test_held),	T(test_counts),
-		T(test_pathset),
+		T(test_moves),	T(test_state),	 T(test_held),
+		T(test_counts), T(test_pathset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
