@@ -5,4 +5,4 @@ noinst_HEADERS += include/buf.h include/cleanup.h include/clock.h \
 	include/shared.h include/sync.h include/tbl/ops.h \
 	include/replica-options.h include/tbl/replica-options.h \
 	include/tbl/settings.h include/values.h
-noinst_HEADERS += include/causes.h include/remote-wait.h include/tbl/causes.h
+noinst_HEADERS += include/causes.h include/remote-url.h include/remote-wait.h include/tbl/causes.h

@@ -27,21 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct remote_url {
-	char *user; /* NULL: none given */
-	char *host; /* NULL: a local folder */
-	unsigned port;
-	char *path; /* absolute, normalised */
-};
-/*
- * remote_url_parse - "sftp://[user@]host[:port]/path" (IPv6 in brackets,
- * %XX in user and path) or "/path".
- * Returns 0, or -EINVAL with a line for the user in *ret_why (static).
- * A password in the URL is refused.
- */
-int remote_url_parse(const char *text, struct remote_url *ret,
-		     const char **ret_why);
-void remote_url_done(struct remote_url *url);
+#include "remote-url.h"
 
 struct remote_config {
 	const char *url;
@@ -68,6 +54,7 @@ enum remote_failure {
 	REMOTE_NOT_WRITABLE,
 	REMOTE_NOT_EMPTY,   /* and not ours: needs adopt */
 	REMOTE_FOREIGN,     /* belongs to another journal */
+	REMOTE_OWNERS,      /* cannot have the owners that were asked for */
 };
 struct remote_error {
 	enum remote_failure kind;
@@ -82,6 +69,7 @@ enum remote_ext {
 	EXT_LIMITS = 1 << 4,
 	EXT_COPY_DATA = 1 << 5,
 	EXT_STATVFS = 1 << 6,
+	EXT_USERS_GROUPS = 1 << 7,
 };
 
 struct remote_caps {
@@ -151,6 +139,8 @@ struct remote_reply {
 	struct remote_entry *entries; /* READDIR: borrowed, without . and .. */
 	uint32_t n_entries;
 	const struct remote_space *space; /* STATVFS */
+	char **names[2];          /* NAMES: users, groups; "": not known */
+	uint32_t n_names[2];
 };
 typedef void remote_done_fn(void *arg, const struct remote_reply *reply);
 struct remote_handle {
@@ -219,6 +209,10 @@ void remote_send_copy_data(struct remote *r, const struct remote_handle *from,
 			   uint64_t off, uint64_t len,
 			   const struct remote_handle *to,
 			   remote_done_fn *fn, void *arg);
+/* names of numbers (users-groups-by-id) */
+void remote_send_names(struct remote *r, const uint32_t *users,
+		       uint32_t n_users, const uint32_t *groups,
+		       uint32_t n_groups, remote_done_fn *fn, void *arg);
 void remote_send_statvfs(struct remote *r, const char *path,
 			 remote_done_fn *fn, void *arg);
 

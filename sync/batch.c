@@ -99,8 +99,10 @@ static int push_action(struct engine *e, const struct action *a)
 {
 	bool two = a->kind == ACT_LINK || a->kind == ACT_RENAME ||
 		   a->kind == ACT_EXCHANGE;
-	int r = 0;
+	int r = engine_owner(e, a->rec->uid, a->rec->gid, a->path);
 
+	if (r < 0)
+		return r;
 	if (a->kind != ACT_SETATTR && a->kind != ACT_NAME) {
 		engine_touch_parent(e, a->path);
 		if (two)

@@ -75,6 +75,15 @@ void engine_count(struct engine *e, const char *kind, const char *path)
 		t->example = strdup(path);
 }
 
+int engine_owner(struct engine *e, uint32_t uid, uint32_t gid, const char *path)
+{
+	int r = owners_learn(e->owners, uid, gid);
+
+	if (r > 0)
+		engine_count(e, "owner-name", path);
+	return r < 0 ? r : 0;
+}
+
 int engine_push(struct engine *e, enum step_kind kind, const char *path,
 		const char *path2, const struct fhandle *obj, void *tag)
 {
@@ -232,6 +241,7 @@ int engine_start(struct engine *e)
 					.lower_fd = e->cfg->lower_fd,
 					.stop_fd = e->stop_fd,
 					.chown_ok = e->chown_ok,
+					.owners = e->owners,
 					.delta_above = e->cfg->delta_above,
 					.sending = step_sending,
 					.finished = step_finished,
@@ -264,6 +274,8 @@ void engine_stop(struct engine *e)
 	e->remote = NULL;
 	exec_free(e->exec);
 	e->exec = NULL;
+	owners_close(e->owners);
+	e->owners = NULL;
 	links_close(e->links);
 	e->links = NULL;
 	stale_close(e->stale);

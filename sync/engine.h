@@ -48,6 +48,7 @@ struct engine {
 	char stage[VISIT_STAGE_MAX]; /* of this visit */
 	struct exec *exec;
 	bool chown_ok;
+	struct owners *owners;
 
 	struct links *links;
 	struct stale *stale;
@@ -78,6 +79,9 @@ void engine_touch_parent(struct engine *e, const char *path);
 int engine_push(struct engine *e, enum step_kind kind, const char *path,
 		const char *path2, const struct fhandle *obj, void *tag);
 void engine_count(struct engine *e, const char *kind, const char *path);
+/* engine_owner - learn how to map it, before something of theirs is sent. */
+int engine_owner(struct engine *e, uint32_t uid, uint32_t gid,
+		 const char *path);
 /* engine_connected - the replica's side is ours and ready (stage.c). */
 int engine_start(struct engine *e);
 void engine_stop(struct engine *e);

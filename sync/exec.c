@@ -115,18 +115,27 @@ static void try_done(void *arg, const struct remote_reply *reply)
 	step_answered(arg);
 }
 
-struct remote_attr attr_owner(const struct stat *st)
+struct remote_attr attr_owner(const struct step *s)
 {
-	return (struct remote_attr){
-		.flags = ATTR_OWNER, .uid = st->st_uid, .gid = st->st_gid};
+	struct remote_attr a = {0};
+
+	if (owners_map(s->exec->cfg.owners, s->st.st_uid, s->st.st_gid, &a.uid,
+		       &a.gid))
+		a.flags = ATTR_OWNER;
+	return a;
 }
 
-struct remote_attr attr_mode_times(const struct stat *st)
+struct remote_attr attr_mode_times(const struct step *s)
 {
+	const struct exec_config *cfg = &s->exec->cfg;
+	uint32_t mode = owners_mode(cfg->owners, s->st.st_mode);
+
+	if (mode != (s->st.st_mode & 07777) && !S_ISLNK(s->st.st_mode))
+		cfg->uncarried(cfg->arg, "set-id", s->path);
 	return (struct remote_attr){.flags = ATTR_MODE | ATTR_TIMES,
-				    .mode = st->st_mode & 07777,
-				    .atime = (uint32_t)st->st_atim.tv_sec,
-				    .mtime = (uint32_t)st->st_mtim.tv_sec};
+				    .mode = mode,
+				    .atime = (uint32_t)s->st.st_atim.tv_sec,
+				    .mtime = (uint32_t)s->st.st_mtim.tv_sec};
 }
 
 /* ---- what is sent for each kind ---- */
@@ -134,8 +143,8 @@ struct remote_attr attr_mode_times(const struct stat *st)
 static void send_attributes(struct step *s, bool times)
 {
 	struct remote *r = s->exec->cfg.remote;
-	struct remote_attr owner = attr_owner(&s->st);
-	struct remote_attr rest = attr_mode_times(&s->st);
+	struct remote_attr owner = attr_owner(s);
+	struct remote_attr rest = attr_mode_times(s);
 	bool link = S_ISLNK(s->st.st_mode);
 
 	if (link) /* Linux has no mode of a link */
@@ -145,7 +154,7 @@ static void send_attributes(struct step *s, bool times)
 	if (link && !(remote_caps(r)->ext & EXT_LSETSTAT))
 		return;
 	/* chown clears set-id bits: the owner goes first, by itself */
-	if (s->exec->cfg.chown_ok) {
+	if (owner.flags) {
 		s->pending++;
 		(link ? remote_send_lsetstat
 		      : remote_send_setstat)(r, s->path, &owner, step_done, s);
@@ -288,7 +297,7 @@ static void send_exchange(struct step *s)
 static void dirtimes_looked(void *arg, const struct remote_reply *reply)
 {
 	struct step *s = arg;
-	struct remote_attr a = attr_mode_times(&s->st);
+	struct remote_attr a = attr_mode_times(s);
 
 	s->astray |= reply->status < 0 || !S_ISDIR(reply->attr->mode);
 	if (--s->looks == 0 && !s->astray) {

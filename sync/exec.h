@@ -25,6 +25,7 @@
 #include "remote.h"
 #include "shared.h"
 #include "sync/links.h"
+#include "sync/owners.h"
 
 enum step_kind {
 	STEP_PUT,      /* content and attributes of obj to path */
@@ -90,6 +91,7 @@ struct exec_config {
 	int lower_fd;
 	int stop_fd;	      /* eventfd: readable when the thread is to end */
 	bool chown_ok;	      /* the login may change owners */
+	struct owners *owners; /* borrowed */
 	uint64_t delta_above; /* smaller files travel whole, bytes */
 	/* each step, in order, just before its visible part is sent */
 	void (*sending)(void *arg, const struct step *s);
@@ -161,9 +163,10 @@ void step_done(void *arg, const struct remote_reply *reply);
  * steps are to make: their folders may still be something else, such as a
  * symbolic link that leads out of the replica. */
 void step_link_names(struct step *s);
-/* attributes of `st`, as far as they are carried: owner and mode, times */
-struct remote_attr attr_owner(const struct stat *st);
-struct remote_attr attr_mode_times(const struct stat *st);
+/* attributes of the object, as far as they are carried: the owner (no flags
+ * when it is not), mode and times */
+struct remote_attr attr_owner(const struct step *s);
+struct remote_attr attr_mode_times(const struct step *s);
 
 /* exec_catch_up - wait until the journal has all records that there are now.
  * Returns the number of the newest, or 0 when that took too long. */

@@ -6,8 +6,10 @@ sync_libsync_a_SOURCES = \
 	sync/engine.c \
 	sync/exec.c \
 	sync/fresh.c \
+	sync/idmap.c \
 	sync/links.c \
 	sync/lower.c \
+	sync/owners.c \
 	sync/parked.c \
 	sync/pathset.c \
 	sync/plan-build.c \
@@ -28,8 +30,10 @@ noinst_HEADERS += \
 	sync/engine.h \
 	sync/exec.h \
 	sync/fresh.h \
+	sync/idmap.h \
 	sync/links.h \
 	sync/lower.h \
+	sync/owners.h \
 	sync/pathset.h \
 	sync/plan-build.h \
 	sync/plan.h \

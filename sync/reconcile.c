@@ -92,9 +92,13 @@ static int make_way(struct engine *e, const char *path, mode_t mode)
 static bool same_attributes(const struct engine *e, const struct stat *st,
 			    const struct remote_attr *a)
 {
-	if (!S_ISLNK(st->st_mode) && ((st->st_mode ^ a->mode) & 07777) != 0)
+	uint32_t uid, gid;
+
+	if (!S_ISLNK(st->st_mode) &&
+	    ((owners_mode(e->owners, st->st_mode) ^ a->mode) & 07777) != 0)
 		return false;
-	if (e->chown_ok && (st->st_uid != a->uid || st->st_gid != a->gid))
+	if (owners_map(e->owners, st->st_uid, st->st_gid, &uid, &gid) &&
+	    (uid != a->uid || gid != a->gid))
 		return false;
 	return S_ISDIR(st->st_mode) || (uint32_t)st->st_mtim.tv_sec == a->mtime;
 }
@@ -226,6 +230,9 @@ static int put_entry(struct engine *e, int fd, const char *path,
 		return a && !is_special(a->mode) ? remove_tree(e, path, a->mode)
 						 : 0;
 	}
+	r = engine_owner(e, st.st_uid, st.st_gid, path);
+	if (r < 0)
+		return r;
 	if (S_ISDIR(st.st_mode))
 		links_del(e->links, path);
 	if (a && ((a->mode ^ st.st_mode) & S_IFMT) != 0) {

@@ -93,7 +93,9 @@ static int connect_remote(struct replica *r, struct stage_state *state,
 	if (stage_check(e->remote, e->row.url, journal_uuid(e->journal),
 			e->row.adopt, e->seeded, state, err) < 0 ||
 	    stage_prepare(e->remote, e->row.url, false, e->stage, &e->chown_ok,
-			  err) < 0)
+			  err) < 0 ||
+	    owners_open(e->row.options.owner, e->chown_ok, e->remote,
+			&e->owners, err) < 0)
 		return -1;
 	return 0;
 }
@@ -161,7 +163,7 @@ static int begin(struct replica *r, const struct stage_state *state)
 
 	if (s < 0)
 		return s;
-	if (!e->chown_ok)
+	if (!owners_carried(e->owners))
 		engine_count(e, "owner", "");
 	if (trust(r, state)) {
 		report(r, REPLICA_REPLAYING, NULL);

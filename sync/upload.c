@@ -110,8 +110,8 @@ void upload_begin(struct step *s)
 static void upload_attributes(struct step *s)
 {
 	struct remote *r = s->exec->cfg.remote;
-	struct remote_attr owner = attr_owner(&s->st);
-	struct remote_attr rest = attr_mode_times(&s->st);
+	struct remote_attr owner = attr_owner(s);
+	struct remote_attr rest = attr_mode_times(s);
 
 	struct stat now;
 	if (fstat(s->fd, &now) < 0 || now.st_size != s->st.st_size ||
@@ -125,11 +125,11 @@ static void upload_attributes(struct step *s)
 		rest.size = (uint64_t)s->st.st_size;
 	}
 	/* the server's chown comes last, and clears set-id bits */
-	if (s->exec->cfg.chown_ok && !(s->st.st_mode & (S_ISUID | S_ISGID))) {
+	if (owner.flags && !(rest.mode & (S_ISUID | S_ISGID))) {
 		rest.flags |= ATTR_OWNER;
 		rest.uid = owner.uid;
 		rest.gid = owner.gid;
-	} else if (s->exec->cfg.chown_ok) {
+	} else if (owner.flags) {
 		s->pending++;
 		remote_send_fsetstat(r, &s->handle, &owner, prepared, s);
 	}

@@ -14,3 +14,6 @@ REPLICA_OPTION(max_backlog, "max-backlog", COUNT, "", "1000000",
 	       "it is compared when it returns")
 REPLICA_OPTION(max_away, "max-away", SPAN, "", "30d",
 	       "how long records are kept for a replica that is away")
+REPLICA_OPTION(owner, "owner", TEXT, "", "",
+	       "whose things are there: numeric, name, map:FILE, USER[:GROUP] "
+	       "or ignore")

@@ -337,6 +337,26 @@ void remote_send_copy_data(struct remote *r, const struct remote_handle *from,
 	remote_end(r, at);
 }
 
+static void put_ids(struct remote *r, const uint32_t *ids, uint32_t n)
+{
+	buf_put_u32(&r->out, 4 * n);
+	for (uint32_t i = 0; i < n; i++)
+		buf_put_u32(&r->out, ids[i]);
+}
+
+void remote_send_names(struct remote *r, const uint32_t *users,
+		       uint32_t n_users, const uint32_t *groups,
+		       uint32_t n_groups, remote_done_fn *fn, void *arg)
+{
+	if (lacks(r, EXT_USERS_GROUPS, fn, arg))
+		return;
+	size_t at = begin_extended(r, "users-groups-by-id@openssh.com",
+				   REPLY_NAMES, fn, arg);
+	put_ids(r, users, n_users);
+	put_ids(r, groups, n_groups);
+	remote_end(r, at);
+}
+
 void remote_send_statvfs(struct remote *r, const char *path,
 			 remote_done_fn *fn, void *arg)
 {

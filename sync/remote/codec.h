@@ -84,6 +84,7 @@ enum reply_kind {
 	REPLY_ATTR,
 	REPLY_STATVFS,
 	REPLY_LIMITS,
+	REPLY_NAMES,
 	REPLY_VERSION, /* to INIT; the only reply without an id */
 };
 

@@ -163,6 +163,29 @@ static int get_statvfs(struct buf *b, struct remote_space *space)
 	return 0;
 }
 
+/* users-groups-by-id@openssh.com: two strings, full of strings. */
+static int get_names(struct buf *b, struct remote_reply *reply)
+{
+	for (int k = 0; k < 2; k++) {
+		const uint8_t *p;
+		size_t n;
+		if (buf_get_bytes(b, &p, &n) < 0)
+			return -EBADMSG;
+		struct buf list = {.data = (uint8_t *)p, .len = n};
+		/* each has a length of four bytes at least */
+		reply->names[k] = calloc(n / 4 + 1, sizeof(char *));
+		if (!reply->names[k])
+			abort();
+		while (buf_left(&list) > 0) {
+			if (buf_get_text(&list, &reply->names[k]
+						[reply->n_names[k]]) < 0)
+				return -EBADMSG;
+			reply->n_names[k]++;
+		}
+	}
+	return 0;
+}
+
 static int get_limits(struct buf *b, struct codec_limits *l)
 {
 	int r = buf_get_u64(b, &l->packet_bytes);
@@ -195,6 +218,7 @@ static uint32_t extension_of(const char *name, const char *version)
 		{"limits@openssh.com", "1", EXT_LIMITS},
 		{"copy-data", "1", EXT_COPY_DATA},
 		{"statvfs@openssh.com", "2", EXT_STATVFS},
+		{"users-groups-by-id@openssh.com", "1", EXT_USERS_GROUPS},
 	};
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
 		if (strcmp(name, known[i].name) == 0 &&
@@ -237,6 +261,7 @@ static int decode_body(struct packet *p, enum reply_kind kind,
 		[REPLY_ATTR] = FXP_ATTRS,
 		[REPLY_STATVFS] = FXP_EXTENDED_REPLY,
 		[REPLY_LIMITS] = FXP_EXTENDED_REPLY,
+		[REPLY_NAMES] = FXP_EXTENDED_REPLY,
 		[REPLY_VERSION] = FXP_VERSION,
 	};
 	if (p->type == FXP_STATUS && kind != REPLY_VERSION)
@@ -260,6 +285,8 @@ static int decode_body(struct packet *p, enum reply_kind kind,
 		return get_statvfs(&p->body, &d->space);
 	case REPLY_LIMITS:
 		return get_limits(&p->body, &d->limits);
+	case REPLY_NAMES:
+		return get_names(&p->body, &d->reply);
 	case REPLY_VERSION:
 		return get_version(p, d);
 	default:
@@ -282,6 +309,11 @@ void codec_decoded_done(struct decoded *d)
 	for (uint32_t i = 0; i < d->reply.n_entries; i++)
 		free(d->reply.entries[i].name);
 	free(d->reply.entries);
+	for (int k = 0; k < 2; k++) {
+		for (uint32_t i = 0; i < d->reply.n_names[k]; i++)
+			free(d->reply.names[k][i]);
+		free(d->reply.names[k]);
+	}
 	free(d->text);
 	*d = (struct decoded){0};
 }

@@ -264,6 +264,34 @@ static void test_statvfs(void **state)
 	buf_done(&b);
 }
 
+static void test_names(void **state)
+{
+	struct buf b = BUF_INIT, list = BUF_INIT;
+	struct decoded d = {0};
+	buf_put_text(&list, "root");
+	buf_put_text(&list, "");
+	buf_put_text(&list, "www-data");
+	size_t at = codec_begin(&b, FXP_EXTENDED_REPLY, 7);
+	buf_put_bytes(&b, list.data, list.len);
+	buf_put_bytes(&b, "", 0);
+	codec_end(&b, at);
+	assert_int_equal(decode(&b, REPLY_NAMES, &d), 0);
+	assert_int_equal(d.reply.n_names[0], 3);
+	assert_int_equal(d.reply.n_names[1], 0);
+	assert_string_equal(d.reply.names[0][1], "");
+	assert_string_equal(d.reply.names[0][2], "www-data");
+	codec_decoded_done(&d);
+
+	buf_reset(&b); /* the last name is longer than the list */
+	at = codec_begin(&b, FXP_EXTENDED_REPLY, 7);
+	buf_put_bytes(&b, list.data, list.len - 1);
+	buf_put_bytes(&b, "", 0);
+	codec_end(&b, at);
+	refused(&b, REPLY_NAMES);
+	buf_done(&list);
+	buf_done(&b);
+}
+
 static void test_version(void **state)
 {
 	struct buf b = BUF_INIT;
@@ -455,6 +483,7 @@ int main(void)
 		cmocka_unit_test(test_list_hostile),
 		cmocka_unit_test(test_attr),
 		cmocka_unit_test(test_statvfs),
+		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_mutations),
 	};
