@@ -5,18 +5,22 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "cli/cli.h"
 #include "fs.h"
 #include "log.h"
 #include "sync.h"
 
+#define NO_FD UINT64_MAX
+
 struct child_options {
 	char *state_dir, *log_file, *without;
 	uint64_t fuse_fd, lower_fd, shared_fd, wake_fd;
+	uint64_t kept_fd, deposit_fd, lock_fd;
 	uint64_t delta_above;
 	int64_t history_ns, settle_idle_ns, settle_age_ns;
-	bool debug;
+	bool debug, check;
 };
 
 /* inherited - the descriptor is there, and is not for the child's children. */
@@ -28,6 +32,7 @@ static bool inherited(uint64_t fd)
 static bool child_parse(const char *command, const char *ident, int argc,
 			char **argv, struct child_options *o)
 {
+	o->kept_fd = o->deposit_fd = o->lock_fd = NO_FD;
 	const struct option options[] = {
 		{"state-dir", "DIR", OPTION_TEXT, &o->state_dir, ""},
 		{"log-file", "FILE", OPTION_TEXT, &o->log_file, ""},
@@ -35,6 +40,10 @@ static bool child_parse(const char *command, const char *ident, int argc,
 		{"lower-fd", "FD", OPTION_COUNT, &o->lower_fd, ""},
 		{"shared-fd", "FD", OPTION_COUNT, &o->shared_fd, ""},
 		{"wake-fd", "FD", OPTION_COUNT, &o->wake_fd, ""},
+		{"kept-fd", "FD", OPTION_COUNT, &o->kept_fd, ""},
+		{"deposit-fd", "FD", OPTION_COUNT, &o->deposit_fd, ""},
+		{"lock-fd", "FD", OPTION_COUNT, &o->lock_fd, ""},
+		{"check", NULL, OPTION_FLAG, &o->check, ""},
 		{"history", "SPAN", OPTION_SPAN, &o->history_ns, ""},
 		{"settle-idle", "SPAN", OPTION_SPAN, &o->settle_idle_ns, ""},
 		{"settle-age", "SPAN", OPTION_SPAN, &o->settle_age_ns, ""},
@@ -45,10 +54,13 @@ static bool child_parse(const char *command, const char *ident, int argc,
 	};
 	int n = options_parse(command, options, argc, argv);
 	if (n != 0 || !o->state_dir || !inherited(o->lower_fd) ||
-	    !inherited(o->shared_fd) || !inherited(o->wake_fd)) {
+	    !inherited(o->shared_fd) || !inherited(o->wake_fd) ||
+	    !inherited(o->lock_fd)) {
 		fail_usage("%s is started by mirrorfs mount", command);
 		return false;
 	}
+	/* it was run by descriptor, which ps(1) would show as its name */
+	prctl(PR_SET_NAME, "mirrorfs");
 	int r = log_open(ident, o->log_file);
 	if (r < 0)
 		fail("%s: %s", o->log_file, strerror(-r));
@@ -61,7 +73,8 @@ int cmd_fs_worker(int argc, char **argv)
 {
 	struct child_options o = {0};
 	if (!child_parse("fs-worker", "fs", argc, argv, &o) ||
-	    !inherited(o.fuse_fd))
+	    !inherited(o.fuse_fd) || !inherited(o.kept_fd) ||
+	    (!o.check && !inherited(o.deposit_fd)))
 		return EXIT_USAGE;
 	unsigned without;
 	char why[32];
@@ -73,12 +86,14 @@ int cmd_fs_worker(int argc, char **argv)
 		.lower_fd = (int)o.lower_fd,
 		.shared_fd = (int)o.shared_fd,
 		.wake_fd = (int)o.wake_fd,
+		.kept_fd = (int)o.kept_fd,
+		.deposit_fd = o.check ? -1 : (int)o.deposit_fd,
 		.history_ns = o.history_ns,
 		.settle_idle_ns = o.settle_idle_ns,
 		.settle_age_ns = o.settle_age_ns,
 		.without = without,
 	};
-	return worker_main(&cfg);
+	return o.check ? worker_check(&cfg) : worker_main(&cfg);
 }
 
 int cmd_sync(int argc, char **argv)

@@ -6,6 +6,8 @@ COMMAND("mount", cmd_mount,
 	"ROOT [--replica NAME=URL]... [OPTIONS]",
 	"mount over ROOT, record each change, replay it on the replicas")
 COMMAND("umount", cmd_umount, "ROOT", "unmount and stop replicating")
+COMMAND("upgrade", cmd_upgrade, "[ROOT]",
+	"let this version take over a mount, while it is in use")
 COMMAND("status", cmd_status, "[ROOT] [--parked] [--json]",
 	"the replicas: state, lag, newest error; what is held back")
 COMMAND("retry", cmd_retry, "[ROOT] [--replica NAME] [PATH...]",

@@ -18,7 +18,7 @@
 
 #include "cleanup.h"
 #include "cli/holders.h"
-#include "cli/mounts.h"
+#include "mounts.h"
 #include "paths.h"
 
 struct scan {

@@ -1,10 +1,10 @@
 sbin_PROGRAMS += mirrorfs
-mirrorfs_SOURCES = cli/main.c cli/child.c cli/health.c cli/holders.c cli/journal-find.c cli/log.c cli/mount.c cli/mounts.c \
+mirrorfs_SOURCES = cli/main.c cli/child.c cli/health.c cli/holders.c cli/journal-find.c cli/log.c cli/mount.c \
 	cli/options.c cli/preflight.c cli/print.c cli/replica.c cli/report.c cli/status.c cli/target.c \
-	cli/umount.c cli/wait.c
+	cli/umount.c cli/upgrade.c cli/wait.c
 mirrorfs_LDADD = fs/libfs.a sync/libsync.a sync/remote/libremote.a \
 	lib/journal/libjournal.a lib/base/libbase.a \
 	$(FUSE_LIBS) $(SSH_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) \
 	$(SMARTCOLS_LIBS) $(JANSSON_LIBS) $(CAPNG_LIBS) $(SYSTEMD_LIBS)
-noinst_HEADERS += cli/cli.h cli/commands.h cli/holders.h cli/mounts.h cli/status.h
+noinst_HEADERS += cli/cli.h cli/commands.h cli/holders.h cli/status.h
 mirrorfs_SOURCES += cli/parked.c cli/retry.c

@@ -18,7 +18,7 @@
 #include "cleanup.h"
 #include "cli/cli.h"
 #include "cli/holders.h"
-#include "cli/mounts.h"
+#include "mounts.h"
 #include "fs.h"
 #include "log.h"
 #include "paths.h"
@@ -377,6 +377,7 @@ static int run(const struct mount_job *job, int ready_fd, const char *log_file)
 		.name = s->name,
 		.state_dir = s->state_dir,
 		.program = job->program,
+		.lock_fd = job->lock_fd,
 		.log_file = log_file,
 		.debug = job->debug,
 		.ready_fd = ready_fd,

@@ -10,7 +10,7 @@
 
 #include "cleanup.h"
 #include "cli/holders.h"
-#include "cli/mounts.h"
+#include "mounts.h"
 #include "fs.h"
 #include "log.h"
 

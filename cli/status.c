@@ -11,7 +11,7 @@
 #include "cleanup.h"
 #include "cli/cli.h"
 #include "cli/holders.h"
-#include "cli/mounts.h"
+#include "mounts.h"
 #include "cli/status.h"
 #include "memo.h"
 #include "clock.h"

@@ -14,7 +14,7 @@
 #include "cleanup.h"
 #include "cli/cli.h"
 #include "cli/holders.h"
-#include "cli/mounts.h"
+#include "mounts.h"
 #include "clock.h"
 #include "runtime.h"
 

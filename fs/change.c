@@ -7,7 +7,9 @@
 #include "shared.h"
 
 static struct shared *shared;	      /* constant while the worker runs */
-static __thread unsigned intent_slot; /* this thread's */
+static __thread unsigned intent_slot; /* this thread's, as what follows */
+static __thread enum change_past past;
+static __thread struct record past_record; /* unless CHANGE_NEW */
 
 void changes_start(struct shared *s)
 {
@@ -18,6 +20,48 @@ void change_thread_start(unsigned slot)
 {
 	intent_slot = slot;
 }
+
+/* ---- taken over from a dead worker ---- */
+
+static void past_is(enum change_past is)
+{
+	if (past != CHANGE_NEW)
+		record_done(&past_record);
+	past = is;
+}
+
+void change_request(uint64_t number, bool again)
+{
+	static const enum change_past of[] = {
+		[PAST_NONE] = CHANGE_NEW,
+		[PAST_BEGUN] = CHANGE_BEGUN,
+		[PAST_RECORDED] = CHANGE_RECORDED,
+	};
+	past_is(CHANGE_NEW);
+	shared_tag(shared, intent_slot, number);
+	if (again)
+		past = of[shared_past(shared, intent_slot, number,
+				      &past_record)];
+}
+
+enum change_past change_past(void)
+{
+	return past;
+}
+
+const struct record *change_past_record(void)
+{
+	return &past_record;
+}
+
+void change_finish(void)
+{
+	if (past == CHANGE_BEGUN)
+		shared_end(shared, intent_slot, &past_record);
+	past_is(CHANGE_NEW);
+}
+
+/* ---- a change ---- */
 
 void change_init(struct change *c, enum record_op op, const struct who *who,
 		 char *path, char *path2)
@@ -40,7 +84,9 @@ void change_object(struct change *c, const struct inode *i)
 
 void change_begin(struct change *c)
 {
-	shared_begin(shared, intent_slot, &c->r);
+	/* what is recorded already must not look as if it had just begun */
+	if (past != CHANGE_RECORDED)
+		shared_begin(shared, intent_slot, &c->r);
 }
 
 static void change_done(struct change *c)
@@ -50,7 +96,7 @@ static void change_done(struct change *c)
 	c->r.path = c->r.path2 = NULL;
 }
 
-static void change_attr(struct change *c, const struct stat *st)
+void change_attr(struct change *c, const struct stat *st)
 {
 	if (!st)
 		return;
@@ -63,13 +109,16 @@ static void change_attr(struct change *c, const struct stat *st)
 void change_end(struct change *c, const struct stat *st)
 {
 	change_attr(c, st);
-	shared_end(shared, intent_slot, &c->r);
+	if (past != CHANGE_RECORDED)
+		shared_end(shared, intent_slot, &c->r);
+	past_is(CHANGE_NEW);
 	change_done(c);
 }
 
 void change_cancel(struct change *c)
 {
 	shared_cancel(shared, intent_slot);
+	past_is(CHANGE_NEW);
 	change_done(c);
 }
 
@@ -88,4 +137,9 @@ void change_busy(const struct fhandle *fh)
 void change_idle(const struct fhandle *fh)
 {
 	shared_busy_end(shared, fh);
+}
+
+void changes_restore_busy(const struct fhandle *objs, unsigned n)
+{
+	shared_busy_restore(shared, objs, n);
 }

@@ -15,6 +15,8 @@
  * on the stack of the thread that began it.
  */
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 #include "fs/inode.h"
@@ -38,6 +40,10 @@ void change_init(struct change *c, enum record_op op, const struct who *who,
 /* change_object - that it happens to `i`: obj and path. */
 void change_object(struct change *c, const struct inode *i);
 
+/* change_attr - attributes that are known before; with them the intent says
+ * all that the record will. NULL: nothing. */
+void change_attr(struct change *c, const struct stat *st);
+
 void change_begin(struct change *c);
 /* change_end - it happened: the record is put. `st`: attributes after the
  * change (NULL: unknown). */
@@ -50,5 +56,32 @@ void change_append(struct change *c, const struct stat *st);
  * settled. Before the DIRTY and after the SETTLE record. */
 void change_busy(const struct fhandle *fh);
 void change_idle(const struct fhandle *fh);
+/* changes_restore_busy - a new worker: these change, no others. */
+void changes_restore_busy(const struct fhandle *objs, unsigned n);
+
+/*
+ * A request that was begun by a worker which died is served again by the next
+ * one. Most requests do the same again. What cannot be done twice asks how far
+ * it got:
+ *
+ *	CHANGE_NEW       nothing was changed
+ *	CHANGE_BEGUN     perhaps: if the tree is as it would be, it was us, as
+ *	                 nobody else changes it and the kernel lets nobody at
+ *	                 these names until we answer
+ *	CHANGE_RECORDED  it was changed and recorded: change_begin and
+ *change_end do nothing then
+ *
+ * It counts for the first change of the request, then it is CHANGE_NEW.
+ */
+enum change_past { CHANGE_NEW, CHANGE_BEGUN, CHANGE_RECORDED };
+
+/* change_request - this thread serves the request `number` now; `again`: it
+ * was another worker's before. */
+void change_request(uint64_t number, bool again);
+enum change_past change_past(void);
+/* change_past_record - what the intent said; not for CHANGE_NEW. Borrowed. */
+const struct record *change_past_record(void);
+/* change_finish - it was made: the record is put unless it is there. */
+void change_finish(void);
 
 #endif

@@ -11,8 +11,9 @@
  * open on, until nobody has it open for writing or mapped. Settled because it
  * was idle, it is dirty again after a rest, in which sync can read it.
  *
- * If the worker dies, the journal knows from DIRTY without SETTLE what must
- * be looked at.
+ * If the worker dies, the next one knows from the inodes what was dirty, but
+ * not which parts: all of it counts as written. If there is none, the journal
+ * knows from DIRTY without SETTLE what must be looked at.
  */
 #include "confdefs.h"
 
@@ -26,6 +27,7 @@
 #include "clock.h"
 #include "fs/change.h"
 #include "fs/content.h"
+#include "fs/handle.h"
 #include "fs/order.h"
 #include "fs/passthrough.h"
 
@@ -39,11 +41,11 @@ struct content {
 	bool dirty;
 	_Atomic bool overdue; /* settle as soon as nothing is under way */
 	bool unseen;
-	_Atomic bool alone; /* unseen, and no writer is open any more */
-	_Atomic bool rests; /* unseen, and clean */
+	_Atomic bool alone;	  /* unseen, and no writer is open any more */
+	_Atomic bool rests;	  /* unseen, and clean */
 	_Atomic int64_t alone_ns; /* since when */
 	int64_t looked_ns;	  /* LOCK_dirty */
-	struct who who;	      /* the last one to write, or to open */
+	struct who who;		  /* the last one to write, or to open */
 	uint32_t n_ranges;
 	struct range ranges[RECORD_RANGES_MAX];
 	_Atomic int64_t first_ns, last_ns; /* changes since it is dirty */
@@ -59,7 +61,7 @@ static struct content_list unseen_list =
 	TAILQ_HEAD_INITIALIZER(unseen_list); /* LOCK_dirty */
 static pthread_cond_t stop_cond = PTHREAD_COND_INITIALIZER;
 static bool stopping;	/* LOCK_dirty */
-static bool ending; /* no thread but one: mappings are not waited for */
+static bool ending;	/* no thread but one: mappings are not waited for */
 static bool timer_runs; /* the main thread's */
 static pthread_t timer;
 static int64_t idle_ns, age_ns; /* constant while the worker runs */
@@ -84,6 +86,7 @@ static void content_set_dirty(struct content *c)
 {
 	int64_t now = clock_mono_ns();
 	c->dirty = true;
+	inode_set_dirty(c->inode, true);
 	c->first_ns = c->last_ns = now;
 	pthread_mutex_lock(&dirty_lock);
 	TAILQ_INSERT_TAIL(&dirty_list, c, link);
@@ -111,6 +114,7 @@ static void content_settle(struct content *c, int fd)
 	change_append(&change, look(c->inode, fd, &st));
 	change_idle(&fh);
 	c->dirty = false;
+	inode_set_dirty(c->inode, false);
 	c->overdue = false;
 	c->n_ranges = 0;
 	c->last_ns = clock_mono_ns();
@@ -213,7 +217,12 @@ bool content_is_open_locked(struct inode *i)
 void content_created_locked(struct inode *i, const struct who *who)
 {
 	struct content *c = content_make(i, who);
+	struct fhandle fh;
 	c->writers++;
+	if (c->dirty)
+		return;
+	inode_handle(i, &fh);
+	change_busy(&fh);
 	content_set_dirty(c);
 }
 
@@ -224,8 +233,10 @@ bool content_linked_locked(struct inode *i, uint64_t size)
 	if (!c)
 		return false;
 	inode_handle(i, &fh);
-	change_busy(&fh);
-	content_set_dirty(c);
+	if (!c->dirty) {
+		change_busy(&fh);
+		content_set_dirty(c);
+	}
 	if (size)
 		range_add(c->ranges, &c->n_ranges, 0, size);
 	return true;
@@ -446,7 +457,7 @@ int contents_start(int64_t settle_idle_ns, int64_t settle_age_ns)
 	return -r;
 }
 
-void contents_stop(void)
+static void timer_stop(void)
 {
 	pthread_mutex_lock(&dirty_lock);
 	stopping = true;
@@ -455,8 +466,97 @@ void contents_stop(void)
 	if (timer_runs)
 		pthread_join(timer, NULL);
 	timer_runs = false;
+}
+
+void contents_stop(void)
+{
+	timer_stop();
 	ending = true;
 	struct content *c;
 	while ((c = TAILQ_FIRST(&unseen_list)))
 		look_again(referenced(c));
+}
+
+/* ---- from one worker to the next ---- */
+
+static void restore_writer(struct handle *h)
+{
+	if (h->writable) {
+		struct who who = {.uid = h->uid, .gid = h->gid};
+		content_make(h->inode, &who)->writers++;
+	}
+}
+
+static void restore_inode(struct inode *i)
+{
+	static const struct who nobody;
+	if (!inode_is_dirty(i) && !inode_is_unseen(i))
+		return;
+	struct content *c = content_make(i, &nobody);
+	if (inode_is_dirty(i)) {
+		content_set_dirty(c);
+		content_dirty_all(c);
+	}
+	c->unseen = inode_is_unseen(i);
+	c->rests = c->unseen && !c->dirty;
+	if (c->unseen)
+		TAILQ_INSERT_TAIL(&unseen_list, c, unseen_link);
+}
+
+static struct fhandle *dirty_objects; /* one thread, at the start */
+static unsigned n_dirty_objects;
+
+static void note_dirty(struct inode *i)
+{
+	if (!inode_is_dirty(i))
+		return;
+	dirty_objects = realloc(dirty_objects,
+				(n_dirty_objects + 1) * sizeof(*dirty_objects));
+	if (!dirty_objects)
+		abort();
+	inode_handle(i, &dirty_objects[n_dirty_objects++]);
+}
+
+void contents_restore(void)
+{
+	handles_each(restore_writer);
+	inodes_each(restore_inode);
+	inodes_each(note_dirty);
+	changes_restore_busy(dirty_objects, n_dirty_objects);
+	free(dirty_objects);
+	dirty_objects = NULL;
+	n_dirty_objects = 0;
+}
+
+static void review_inode(struct inode *i)
+{
+	struct order o;
+	lock_object(&o, i);
+	struct content *c = *inode_content(i);
+	if (c && c->writers == 0)
+		content_review(c, -1);
+	order_unlock(&o);
+}
+
+void contents_restored(void)
+{
+	inodes_each(review_inode);
+}
+
+static void leave_inode(struct inode *i)
+{
+	struct content *c = *inode_content(i);
+	if (!c)
+		return;
+	if (c->dirty)
+		TAILQ_REMOVE(&dirty_list, c, link);
+	if (c->unseen)
+		TAILQ_REMOVE(&unseen_list, c, unseen_link);
+	content_free(c);
+}
+
+void contents_leave(void)
+{
+	timer_stop();
+	inodes_each(leave_inode);
 }

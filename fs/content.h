@@ -25,7 +25,15 @@
 /* contents_start - ns as in struct worker_config. Returns 0, or a negative
  * errno: no thread can be made. */
 int contents_start(int64_t settle_idle_ns, int64_t settle_age_ns);
-/* contents_stop - after handles_stop, which settled all but what may be mapped
+/* contents_restore - what an earlier worker's handles and inodes say; before
+ * contents_start, after handles_restore. contents_restored - there are no
+ * requests of that time any more: what nobody writes to is settled. */
+void contents_restore(void);
+void contents_restored(void);
+/* contents_leave - instead of contents_stop, for another worker: nothing is
+ * settled. Before handles_stop. */
+void contents_leave(void);
+/* contents_stop - after handles_free, which settled all but what may be mapped
  * still. No other thread uses
  * this module any more. */
 void contents_stop(void);
@@ -34,8 +42,8 @@ void contents_stop(void);
  * `unseen`: see passthrough.h. */
 void content_open(struct inode *i, const struct who *who, bool unseen);
 /* content_created_locked - the same for a file that the caller has just made
- * and nobody else knows. The caller has said change_busy, its CREATE record
- * counts as DIRTY. */
+ * and nobody else knows: change_busy is said here, its CREATE record counts as
+ * DIRTY. */
 void content_created_locked(struct inode *i, const struct who *who);
 /* content_linked_locked - a file that had no link gets its first one. False:
  * nobody has it open for writing. Else its CREATE record counts as DIRTY, and

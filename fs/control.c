@@ -2,6 +2,7 @@
 #include "confdefs.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,9 +15,19 @@ static const char *const control_words[] = {
 	[CONTROL_STATUS] = "status\n",
 	[CONTROL_WAKE] = "wake\n",
 	[CONTROL_STOP] = "stop\n",
+	[CONTROL_UPGRADE] = "upgrade ",
 };
 
-enum control_verb control_accept(int listen_fd, int *ret_fd)
+static bool word_is(enum control_verb verb, const char *line)
+{
+	const char *word = control_words[verb];
+	if (verb == CONTROL_UPGRADE)
+		return strncmp(line, word, strlen(word)) == 0;
+	return strcmp(line, word) == 0;
+}
+
+enum control_verb control_accept(int listen_fd, int *ret_fd,
+				 char text[CONTROL_TEXT])
 {
 	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd < 0)
@@ -25,18 +36,21 @@ enum control_verb control_accept(int listen_fd, int *ret_fd)
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof(second));
 
-	char line[64] = "";
+	char line[CONTROL_TEXT + 16] = "";
 	size_t n = 0;
-	while (n < sizeof(line) - 1 && !strchr(line, '\n')) {
-		ssize_t m = read(fd, line + n, sizeof(line) - 1 - n);
+	while (n < CONTROL_TEXT - 1 && !strchr(line, '\n')) {
+		ssize_t m = read(fd, line + n, CONTROL_TEXT - 1 - n);
 		if (m <= 0)
 			break;
 		n += (size_t)m;
 		line[n] = 0;
 	}
-	for (int verb = CONTROL_STATUS; verb <= CONTROL_STOP; verb++) {
-		if (strcmp(line, control_words[verb]) == 0) {
+	for (int verb = CONTROL_STATUS; verb <= CONTROL_UPGRADE; verb++) {
+		if (word_is((enum control_verb)verb, line)) {
 			*ret_fd = fd;
+			line[strcspn(line, "\n")] = '\0';
+			const char *blank = strchr(line, ' ');
+			strcpy(text, blank ? blank + 1 : "");
 			return (enum control_verb)verb;
 		}
 	}

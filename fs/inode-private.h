@@ -1,7 +1,12 @@
 #ifndef MIRRORFS_FS_INODE_PRIVATE_H
 #define MIRRORFS_FS_INODE_PRIVATE_H
 
-/* For inode.c and names.c only: see inode.h. */
+/*
+ * For inode.c, names.c and kept.c only: see inode.h.
+ *
+ * Inodes and names are kept for the next worker (kept.h), but for what is
+ * marked "own": that is this process's and is found out again.
+ */
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,32 +15,38 @@
 
 #define INLINE_HANDLE 24
 
+/* LOCK_inodes */
 struct name {
-	struct name *next;
-	struct inode *dir; /* a reference */
+	struct name *next; /* own */
+	uint64_t owner;	   /* an inode's number; 0: it is being made */
+	uint64_t dir;	   /* an inode's number: a reference on it */
+	uint32_t stamp;	   /* the newest has the highest */
 	char text[];
 };
 
 struct inode {
 	uint64_t id;		 /* constant */
-	uint64_t nlookup;	 /* LOCK_inodes */
-	struct inode *next;	 /* LOCK_inodes: same bucket */
-	struct name *names;	 /* LOCK_inodes: newest first */
-	struct content *content; /* order lock of the object */
-	struct pass *pass;	 /* LOCK_pass; owned */
+	uint64_t nlookup;	 /* LOCK_inodes; 0: perhaps being made */
+	struct inode *next;	 /* own; LOCK_inodes: same bucket */
+	struct name *names;	 /* own; LOCK_inodes: newest first */
+	struct content *content; /* own; order lock of the object */
+	struct pass *pass;	 /* own; LOCK_pass */
 	uint32_t hash;		 /* constant */
-	uint32_t refs;		 /* LOCK_inodes */
-	_Atomic int pin_fd;	 /* its own order lock */
+	uint32_t refs;		 /* own; LOCK_inodes */
+	_Atomic int pin_fd;	 /* own; its own order lock */
+	_Atomic uint32_t n_open; /* own: handles */
 	uint16_t type;		 /* constant: S_IFMT bits */
 	bool former;		 /* LOCK_inodes: names[0] is a former name */
 	_Atomic bool gone;	 /* no link is left */
 	_Atomic bool setid;
-	_Atomic bool unseen, prefers_pages; /* passthrough.h */
-	uint8_t fh_len; /* constant, with what follows */
+	_Atomic bool unseen, prefers_pages, mapped; /* passthrough.h */
+	_Atomic bool dirty;			    /* content.h */
+	_Atomic bool held; /* own: the supervisor has a descriptor, too */
+	uint8_t fh_len;	   /* constant, with what follows */
 	int32_t fh_type;
 	union {
 		uint8_t here[INLINE_HANDLE];
-		uint8_t *there; /* owned, when fh_len > INLINE_HANDLE */
+		uint64_t there; /* number, when fh_len > INLINE_HANDLE */
 	} fh;
 };
 
@@ -44,6 +55,16 @@ struct inode {
 extern pthread_mutex_t inodes_lock;
 
 void inode_unref_locked(struct inode *i);
+
+/* names_start - opens the table, names_stop closes it.
+ * Returns 0, or a negative errno. */
+int names_start(void);
+void names_stop(void);
+/* names_restore - to the inodes that there are. */
+void names_restore(void);
+/* name_bytes - of the names in table 0 to NAME_TABLES - 1. */
+#define NAME_TABLES 4
+size_t name_bytes(unsigned table);
 void inode_name_add_locked(struct inode *i, struct inode *dir,
 			   const char *name);
 /* inode_names_free_locked - all names, with their references. */

@@ -4,32 +4,32 @@
  * refers to it; freeing the last child of a forgotten directory frees the
  * directory too, and so on upward.
  *
- * About 130 bytes an inode and 40 for each name.
+ * About 130 bytes an inode and 64 for each name, both kept for the next
+ * worker (kept.h); the buckets are made anew.
  */
 #include "confdefs.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/deposit.h"
 #include "fs/inode-private.h"
-#include "fs/lower.h"
-#include "fs/order.h"
+#include "fs/kept.h"
 #include "fs/slots.h"
 
 #define FIRST_BUCKETS 1024u
 
 pthread_mutex_t inodes_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static struct slots *slots;    /* constant while the worker runs */
-static struct inode **buckets; /* LOCK_inodes */
-static uint32_t n_buckets;     /* LOCK_inodes: a power of two */
-static uint32_t n_inodes;      /* LOCK_inodes */
-static bool trim_due;	       /* LOCK_inodes: many names were freed */
+static struct slots *slots;	   /* constant while the worker runs */
+static struct slots *long_handles; /* constant while the worker runs */
+static struct inode **buckets;	   /* LOCK_inodes */
+static uint32_t n_buckets;	   /* LOCK_inodes: a power of two */
+static uint32_t n_inodes;	   /* LOCK_inodes */
+static bool trim_due;		   /* LOCK_inodes: many names were freed */
 
 uint32_t fhandle_hash(const struct fhandle *fh)
 {
@@ -41,7 +41,8 @@ uint32_t fhandle_hash(const struct fhandle *fh)
 
 static const uint8_t *handle_bytes(const struct inode *i)
 {
-	return i->fh_len > INLINE_HANDLE ? i->fh.there : i->fh.here;
+	return i->fh_len > INLINE_HANDLE ? slots_get(long_handles, i->fh.there)
+					 : i->fh.here;
 }
 
 static bool inode_is(const struct inode *i, const struct fhandle *fh,
@@ -109,31 +110,57 @@ static void fit_locked(void)
 	}
 }
 
+/* False: no memory. */
+static bool set_handle(struct inode *i, const struct fhandle *fh)
+{
+	uint8_t *to = i->fh.here;
+	i->fh_type = fh->type;
+	if (fh->len > INLINE_HANDLE &&
+	    !(to = slots_take(long_handles, &i->fh.there)))
+		return false;
+	memcpy(to, fh->bytes, fh->len);
+	atomic_signal_fence(memory_order_seq_cst);
+	i->fh_len = fh->len;
+	return true;
+}
+
+static void drop(struct inode *i)
+{
+	if (i->fh_len > INLINE_HANDLE)
+		slots_drop(long_handles, i->fh.there);
+	slots_drop(slots, i->id);
+}
+
+/* It is one when it has a file handle (kept.h). */
 static struct inode *make_locked(const struct fhandle *fh, mode_t mode,
 				 uint32_t hash)
 {
 	uint64_t id;
-	uint8_t *there = NULL;
-	if (fh->len > INLINE_HANDLE && !(there = malloc(fh->len)))
-		return NULL;
 	struct inode *i = slots_take(slots, &id);
-	if (!i) {
-		free(there);
+	if (!i)
 		return NULL;
-	}
 	i->id = id;
 	i->hash = hash;
 	i->type = mode & S_IFMT;
 	i->pin_fd = -1;
-	i->fh_type = fh->type;
-	i->fh_len = fh->len;
-	if (there)
-		i->fh.there = there;
-	memcpy(there ? there : i->fh.here, fh->bytes, fh->len);
+	if (!set_handle(i, fh)) {
+		drop(i);
+		return NULL;
+	}
 	n_inodes++;
 	fit_locked();
 	insert_locked(i);
 	return i;
+}
+
+/* What is this process's alone, but the names. */
+static void leave(struct inode *i)
+{
+	if (i->pin_fd >= 0)
+		close(i->pin_fd); /* O_PATH: only drops a reference */
+	i->pin_fd = -1;
+	free(i->pass);
+	i->pass = NULL;
 }
 
 static void free_if_unused_locked(struct inode *i)
@@ -143,51 +170,103 @@ static void free_if_unused_locked(struct inode *i)
 	remove_locked(i);
 	n_inodes--;
 	inode_names_free_locked(i);
-	if (i->pin_fd >= 0)
-		close(i->pin_fd); /* O_PATH: only drops a reference */
-	free(i->pass);
-	if (i->fh_len > INLINE_HANDLE)
-		free(i->fh.there);
-	slots_drop(slots, i->id);
+	leave(i);
+	if (i->held)
+		deposit_drop(i->id);
+	drop(i);
 	fit_locked();
 }
 
-void inodes_start(const struct fhandle *root)
+/* ---- beginning and end ---- */
+
+static void restore_item(void *item)
+{
+	struct inode *i = item;
+	if (!i->fh_len) { /* killed while it was made */
+		drop(i);
+		return;
+	}
+	i->next = NULL;
+	i->names = NULL;
+	i->content = NULL;
+	i->pass = NULL;
+	i->refs = 0;
+	i->pin_fd = -1;
+	i->n_open = 0;
+	i->held = false;
+	n_inodes++;
+	fit_locked();
+	insert_locked(i);
+}
+
+int inodes_start(const struct fhandle *root)
 {
 	assert(!slots);
-	slots = slots_new(sizeof(struct inode));
 	buckets = calloc(FIRST_BUCKETS, sizeof(*buckets));
 	if (!buckets)
 		abort();
 	n_buckets = FIRST_BUCKETS;
+	int r = kept_slots(KEPT_INODES, &slots);
+	if (r == 0)
+		r = kept_slots(KEPT_FILE_HANDLES, &long_handles);
+	if (r == 0)
+		r = names_start();
+	if (r < 0)
+		return r;
+	slots_each(slots, restore_item);
+	names_restore();
+	if (inode_get(INODE_ROOT))
+		return 0;
 	struct inode *i = make_locked(root, S_IFDIR, fhandle_hash(root));
 	assert(i && i->id == INODE_ROOT);
 	i->nlookup = 1;
+	return 0;
 }
 
-static void free_item(void *item)
+static void (*each)(struct inode *i); /* one thread, at the start */
+
+static void each_item(void *item)
 {
-	struct inode *i = item;
-	while (i->names) {
-		struct name *n = i->names;
-		i->names = n->next;
-		free(n);
-	}
-	if (i->pin_fd >= 0)
-		close(i->pin_fd);
-	free(i->pass);
-	if (i->fh_len > INLINE_HANDLE)
-		free(i->fh.there);
+	each(item);
+}
+
+static void leave_item(void *item)
+{
+	leave(item);
 }
 
 void inodes_stop(void)
 {
-	slots_each(slots, free_item);
-	slots_free(slots);
+	if (slots)
+		slots_each(slots, leave_item);
+	slots_close(slots);
+	slots_close(long_handles);
+	names_stop();
 	free(buckets);
-	slots = NULL;
+	slots = long_handles = NULL;
 	buckets = NULL;
 	n_buckets = n_inodes = 0;
+}
+
+void inodes_each(void (*fn)(struct inode *i))
+{
+	each = fn;
+	if (slots)
+		slots_each(slots, each_item);
+}
+
+static void settle_item(struct inode *i)
+{
+	if (i->pin_fd >= 0 && !i->gone)
+		inode_linked(i);
+	free_if_unused_locked(i);
+}
+
+void inodes_restored(void)
+{
+	pthread_mutex_lock(&inodes_lock);
+	inodes_each(settle_item);
+	pthread_mutex_unlock(&inodes_lock);
 }
 
 size_t inodes_count(void)
@@ -223,6 +302,7 @@ struct inode *inode_learn(const struct fhandle *fh, const struct stat *st,
 	if (!i)
 		i = make_locked(fh, st->st_mode, hash);
 	if (i) {
+		atomic_signal_fence(memory_order_seq_cst);
 		i->nlookup++;
 		inode_name_add_locked(i, dir, name);
 		inode_saw(i, st);
@@ -302,107 +382,4 @@ void inode_handle(const struct inode *i, struct fhandle *ret)
 	ret->len = i->fh_len;
 	ret->type = i->fh_type;
 	memcpy(ret->bytes, handle_bytes(i), i->fh_len);
-}
-
-/* -ESTALE: it is not pinned. Waits for whoever takes the last name away. */
-static int open_pinned(struct inode *i, int flags)
-{
-	int fd = -ESTALE;
-	order_look(i->hash);
-	if (i->pin_fd >= 0 && flags & O_PATH) {
-		fd = fcntl(i->pin_fd, F_DUPFD_CLOEXEC, 0);
-		fd = fd < 0 ? lower_errno() : fd;
-	} else if (i->pin_fd >= 0) {
-		fd = lower_reopen(i->pin_fd, flags);
-	}
-	order_looked(i->hash);
-	return fd;
-}
-
-int inode_open(struct inode *i, int flags)
-{
-	struct fhandle fh;
-	int fd = i->pin_fd >= 0 ? open_pinned(i, flags) : -ESTALE;
-	if (fd != -ESTALE)
-		return fd;
-	inode_handle(i, &fh);
-	fd = lower_open(&fh, flags);
-	return fd == -ESTALE ? open_pinned(i, flags) : fd;
-}
-
-int inode_stat(struct inode *i, struct stat *ret)
-{
-	int fd = i->pin_fd;
-	if (fd >= 0)
-		return fstat(fd, ret) < 0 ? lower_errno() : 0;
-	struct fhandle fh;
-	inode_handle(i, &fh);
-	fd = lower_open(&fh, O_PATH);
-	if (fd < 0)
-		return fd;
-	int r = fstat(fd, ret) < 0 ? lower_errno() : 0;
-	close(fd);
-	return r;
-}
-
-void inode_gone(struct inode *i, int pin_fd)
-{
-	i->pin_fd = pin_fd;
-	i->gone = true;
-}
-
-void inode_linked(struct inode *i)
-{
-	int fd = i->pin_fd;
-	i->pin_fd = -1;
-	i->gone = false;
-	if (fd >= 0)
-		close(fd);
-}
-
-bool inode_is_gone(const struct inode *i)
-{
-	return i->gone;
-}
-
-void inode_saw(struct inode *i, const struct stat *st)
-{
-	bool setid = st->st_mode & (S_ISUID | S_ISGID);
-	if (i->setid != setid)
-		i->setid = setid;
-}
-
-bool inode_had_setid(const struct inode *i)
-{
-	return i->setid;
-}
-
-struct content **inode_content(struct inode *i)
-{
-	return &i->content;
-}
-
-struct pass **inode_pass(struct inode *i)
-{
-	return &i->pass;
-}
-
-void inode_set_unseen(struct inode *i, bool unseen)
-{
-	i->unseen = unseen;
-}
-
-bool inode_is_unseen(const struct inode *i)
-{
-	return i->unseen;
-}
-
-void inode_prefer_pages(struct inode *i)
-{
-	i->prefers_pages = true;
-}
-
-bool inode_prefers_pages(const struct inode *i)
-{
-	return i->prefers_pages;
 }

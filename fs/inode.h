@@ -11,8 +11,9 @@
  * reference. A request may use the inodes it names without a reference: the
  * kernel does not forget them meanwhile.
  *
- * One table a process; any thread. Names change only under the order lock of
- * their directory (order.h). Behind this header the table can move.
+ * One table a process; any thread. It outlives the process (kept.h). Names
+ * change only under the order lock of
+ * their directory (order.h).
  */
 
 #include <stdbool.h>
@@ -27,8 +28,16 @@ struct pass;
 
 #define INODE_ROOT 1 /* the root's number */
 
-void inodes_start(const struct fhandle *root);
+/* inodes_start - those that a worker before us left, or the root alone.
+ * Returns 0, or a negative errno. */
+int inodes_start(const struct fhandle *root);
+/* inodes_restored - all that refers to them was restored, too: what nobody
+ * needs goes. */
+void inodes_restored(void);
+/* inodes_stop - they stay for another worker. */
 void inodes_stop(void);
+/* inodes_each - nobody else uses them meanwhile. */
+void inodes_each(void (*fn)(struct inode *i));
 /* inodes_count - how many are known. */
 size_t inodes_count(void);
 
@@ -85,6 +94,15 @@ int inode_stat(struct inode *i, struct stat *ret);
  * Under its order lock.
  */
 void inode_gone(struct inode *i, int pin_fd);
+/* inode_hold - it is about to lose its last link: what is open shall be there
+ * after our death, too. `fd` is borrowed. */
+void inode_hold(struct inode *i, int fd);
+/* inode_held - the descriptor by which an earlier worker had it held; taken
+ * over. */
+void inode_held(struct inode *i, int fd);
+/* inode_opened, inode_closed - a handle more, or less. */
+void inode_opened(struct inode *i);
+void inode_closed(struct inode *i);
 bool inode_is_gone(const struct inode *i);
 /* inode_linked - it has a link now. Under its order lock. */
 void inode_linked(struct inode *i);
@@ -98,6 +116,10 @@ bool inode_had_setid(const struct inode *i);
  * order lock. */
 struct content **inode_content(struct inode *i);
 
+/* inode_set_dirty - content.c's: what it owes the journal. Kept. */
+void inode_set_dirty(struct inode *i, bool dirty);
+bool inode_is_dirty(const struct inode *i);
+
 /* inode_pass - where passthrough.c keeps its state, from malloc(3); freed with
  * the inode. The others: see passthrough.h. */
 struct pass **inode_pass(struct inode *i);
@@ -105,5 +127,7 @@ void inode_set_unseen(struct inode *i, bool unseen);
 bool inode_is_unseen(const struct inode *i);
 void inode_prefer_pages(struct inode *i);
 bool inode_prefers_pages(const struct inode *i);
+void inode_set_mapped(struct inode *i, bool mapped);
+bool inode_is_mapped(const struct inode *i);
 
 #endif

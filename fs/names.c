@@ -2,6 +2,10 @@
  * The names of an inode, and the tree path that follows from them. A name
  * points at its directory's inode, so the rename of a directory changes the
  * paths of all below it at once.
+ *
+ * Names are kept for the next worker, in tables by length. A name belongs to
+ * its inode from the moment on at which it says so; killed before, it is
+ * dropped later.
  */
 #include "confdefs.h"
 
@@ -10,20 +14,85 @@
 #include <string.h>
 
 #include "fs/inode-private.h"
+#include "fs/kept.h"
+
+static struct slots *tables[NAME_TABLES]; /* constant while we run */
+static uint32_t newest;			  /* LOCK_inodes: the last stamp */
+
+/* What a table holds, with the final 0: 255 is the longest there can be. */
+static const uint16_t text_bytes[NAME_TABLES] = {20, 36, 84, 260};
+
+size_t name_bytes(unsigned table)
+{
+	return offsetof(struct name, text) + text_bytes[table];
+}
+
+static struct slots *table_for(const char *text)
+{
+	unsigned t = 0;
+	while (t < NAME_TABLES - 1 && strlen(text) >= text_bytes[t])
+		t++;
+	return tables[t];
+}
+
+int names_start(void)
+{
+	int r = 0;
+	for (unsigned t = 0; r == 0 && t < NAME_TABLES; t++)
+		r = kept_slots(KEPT_NAMES + t, &tables[t]);
+	newest = 0;
+	return r;
+}
+
+void names_stop(void)
+{
+	for (unsigned t = 0; t < NAME_TABLES; t++) {
+		slots_close(tables[t]);
+		tables[t] = NULL;
+	}
+}
+
+/* ---- an earlier process's ---- */
+
+static void name_restore(void *item)
+{
+	struct name *n = item;
+	struct inode *i = inode_get(n->owner), *dir = inode_get(n->dir);
+	if (!i || !dir) {
+		slots_drop(table_for(n->text), slots_number(n));
+		return;
+	}
+	struct name **at = &i->names;
+	while (*at && (*at)->stamp > n->stamp)
+		at = &(*at)->next;
+	n->next = *at;
+	*at = n;
+	dir->refs++;
+	if (n->stamp > newest)
+		newest = n->stamp;
+}
+
+void names_restore(void)
+{
+	for (unsigned t = 0; t < NAME_TABLES; t++)
+		slots_each(tables[t], name_restore);
+}
+
+/* ---- one more, one less ---- */
 
 static struct name **name_at_locked(struct inode *i, const struct inode *dir,
 				    const char *text)
 {
 	struct name **at = &i->names;
-	while (*at && ((*at)->dir != dir || strcmp((*at)->text, text) != 0))
+	while (*at && ((*at)->dir != dir->id || strcmp((*at)->text, text) != 0))
 		at = &(*at)->next;
 	return at;
 }
 
 static void name_free_locked(struct name *n)
 {
-	struct inode *dir = n->dir;
-	free(n);
+	struct inode *dir = inode_get(n->dir);
+	slots_drop(table_for(n->text), slots_number(n));
 	inode_unref_locked(dir);
 }
 
@@ -36,28 +105,41 @@ void inode_names_free_locked(struct inode *i)
 	}
 }
 
+static struct name *name_make_locked(struct inode *i, struct inode *dir,
+				     const char *text)
+{
+	uint64_t id;
+	struct name *n = strlen(text) < text_bytes[NAME_TABLES - 1]
+				 ? slots_take(table_for(text), &id)
+				 : NULL;
+	if (!n)
+		abort();
+	n->dir = dir->id;
+	dir->refs++;
+	strcpy(n->text, text);
+	n->stamp = ++newest;
+	atomic_signal_fence(memory_order_seq_cst);
+	n->owner = i->id;
+	return n;
+}
+
 /* The name that was used last comes first: it is the one to be told. */
 void inode_name_add_locked(struct inode *i, struct inode *dir, const char *text)
 {
-	if (i->names && !i->former && i->names->dir == dir &&
+	if (i->names && !i->former && i->names->dir == dir->id &&
 	    strcmp(i->names->text, text) == 0)
 		return;
-	if (i->former) {
-		i->former = false;
-		inode_names_free_locked(i);
-	}
 	struct name **at = name_at_locked(i, dir, text);
 	struct name *n = *at;
 	if (n) {
 		*at = n->next;
+		n->stamp = ++newest;
 	} else {
-		size_t len = strlen(text) + 1;
-		n = malloc(sizeof(*n) + len);
-		if (!n)
-			abort();
-		n->dir = dir;
-		dir->refs++;
-		memcpy(n->text, text, len);
+		n = name_make_locked(i, dir, text);
+	}
+	if (i->former) {
+		inode_names_free_locked(i);
+		i->former = false;
 	}
 	n->next = i->names;
 	i->names = n;
@@ -92,7 +174,8 @@ static char *path_locked(const struct inode *i, const char *last,
 {
 	size_t len = last ? strlen(last) + 1 : 0;
 	*ret_former = false;
-	for (const struct inode *at = i; at->names; at = at->names->dir) {
+	for (const struct inode *at = i; at->names;
+	     at = inode_get(at->names->dir)) {
 		len += strlen(at->names->text) + 1;
 		*ret_former |= at->former;
 	}
@@ -108,7 +191,7 @@ static char *path_locked(const struct inode *i, const char *last,
 		if (i->names) {
 			*--end = '/';
 			last = i->names->text;
-			i = i->names->dir;
+			i = inode_get(i->names->dir);
 		}
 	}
 	return path;
@@ -117,8 +200,8 @@ static char *path_locked(const struct inode *i, const char *last,
 char *inode_path(const struct inode *i, bool *ret_former)
 {
 	pthread_mutex_lock(&inodes_lock);
-	char *path = i->names ? path_locked(i->names->dir, i->names->text,
-					    ret_former)
+	char *path = i->names ? path_locked(inode_get(i->names->dir),
+					    i->names->text, ret_former)
 			      : path_locked(i, NULL, ret_former);
 	*ret_former |= i->former;
 	pthread_mutex_unlock(&inodes_lock);

@@ -46,8 +46,8 @@ struct setattr {
 	struct stat before, after;
 };
 
-#define SET_OWNER (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)
-#define SET_TIMES (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME)
+#define SET_OWNER  (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)
+#define SET_TIMES  (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME)
 #define SET_OTHERS (SET_OWNER | FUSE_SET_ATTR_MODE | SET_TIMES)
 
 /* With a new size or owner the kernel tells us which set-id bits go, but not

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fs/handle.h"
+#include "fs/kept.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
 
@@ -22,7 +23,7 @@ static int open_dir(struct inode *i, struct fuse_file_info *fi)
 	if (fd < 0)
 		return fd;
 	struct handle *h;
-	int r = handle_new(i, fd, &h);
+	int r = handle_new(i, fd, O_RDONLY | O_DIRECTORY, &h);
 	if (r < 0)
 		return r;
 	h->dir = fdopendir(fd);
@@ -49,7 +50,7 @@ void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct handle *h = handle_get(fi->fh);
 	if (h)
 		handle_free(h);
-	op_reply(req, h ? 0 : -EBADF);
+	op_reply(req, h || flight_again() ? 0 : -EBADF);
 }
 
 void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync,

@@ -37,6 +37,13 @@ static int node_act(int dirfd, const char *name, const struct node *node)
 	return r < 0 ? lower_errno() : 0;
 }
 
+/* Nobody else can have made it, if we had begun to. */
+static int node_act_once(int dirfd, const char *name, const struct node *node)
+{
+	int r = node_act(dirfd, name, node);
+	return r == -EEXIST && change_past() != CHANGE_NEW ? 0 : r;
+}
+
 /* make_locked - the order lock of `dir` is held. */
 static int make_locked(struct change *c, int dirfd, struct inode *dir,
 		       const char *name, const struct node *node,
@@ -44,7 +51,7 @@ static int make_locked(struct change *c, int dirfd, struct inode *dir,
 {
 	struct stat st;
 	change_begin(c);
-	int r = node_act(dirfd, name, node);
+	int r = node_act_once(dirfd, name, node);
 	if (r < 0) {
 		change_cancel(c);
 		return r;
@@ -115,7 +122,10 @@ void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent,
 static void link_init(struct change *c, const struct who *who, struct inode *i,
 		      struct inode *dir, const char *name)
 {
-	if (inode_is_gone(i)) {
+	bool first =
+		inode_is_gone(i) || (change_past() != CHANGE_NEW &&
+				     change_past_record()->op == OP_CREATE);
+	if (first) {
 		change_init(c, OP_CREATE, who, inode_path_of(dir, name), NULL);
 		inode_handle(i, &c->r.obj);
 	} else {
@@ -130,7 +140,8 @@ static int link_locked(struct change *c, int fd, int dirfd, struct inode *i,
 {
 	struct stat st;
 	change_begin(c);
-	if (linkat(fd, "", dirfd, name, AT_EMPTY_PATH) < 0) {
+	if (linkat(fd, "", dirfd, name, AT_EMPTY_PATH) < 0 &&
+	    (errno != EEXIST || change_past() == CHANGE_NEW)) {
 		int r = lower_errno();
 		change_cancel(c);
 		return r;

@@ -17,6 +17,7 @@
 #include "fs/change.h"
 #include "fs/content.h"
 #include "fs/handle.h"
+#include "fs/kept.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
@@ -47,7 +48,7 @@ int op_handle_new(fuse_req_t req, struct inode *i, int fd, bool created,
 		  struct fuse_file_info *fi, struct handle **ret)
 {
 	struct handle *h;
-	int r = handle_new(i, fd, &h);
+	int r = handle_new(i, fd, lower_flags(fi->flags), &h);
 	if (r < 0)
 		return r;
 	h->uid = fuse_req_ctx(req)->uid;
@@ -55,6 +56,7 @@ int op_handle_new(fuse_req_t req, struct inode *i, int fd, bool created,
 	h->writable = wants_write(fi->flags);
 	fi->fh = h->id;
 	h->served = passthrough_open(i, fd, fi, created, &h->unseen);
+	h->backing_id = passthrough_backing(i);
 	*ret = h;
 	return 0;
 }
@@ -133,7 +135,6 @@ static int created_locked(fuse_req_t req, struct change *c, struct inode *dir,
 	r = op_handle_new(req, i, fd, true, fi, &h);
 	if (r == 0 && h->writable) {
 		c->r.flags |= RF_OPEN;
-		change_busy(&c->r.obj);
 		content_created_locked(i, &c->r.who);
 	}
 	change_end(c, &st);
@@ -159,9 +160,11 @@ static int create_new(fuse_req_t req, int dirfd, struct inode *dir,
 	order_lock(&o, ORDER_SHARED);
 	change_init(&c, OP_CREATE, &who, inode_path_of(dir, name), NULL);
 	change_begin(&c);
-	int fd = openat(dirfd, name,
-			lower_flags(fi->flags) | O_CREAT | O_EXCL | O_CLOEXEC,
-			mode);
+	int flags = lower_flags(fi->flags) | O_CLOEXEC;
+	int fd = openat(dirfd, name, flags | O_CREAT | O_EXCL, mode);
+	/* a worker before us made it, and died */
+	if (fd < 0 && errno == EEXIST && change_past() != CHANGE_NEW)
+		fd = openat(dirfd, name, flags);
 	if (fd < 0) {
 		r = lower_errno();
 		change_cancel(&c);
@@ -215,5 +218,5 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct handle *h = handle_get(fi->fh);
 	if (h)
 		handle_free(h);
-	op_reply(req, h ? 0 : -EBADF);
+	op_reply(req, h || flight_again() ? 0 : -EBADF);
 }

@@ -18,6 +18,8 @@ static int remove_locked(struct change *c, int dirfd, struct inode *dir,
 	c->r.obj = v->fh;
 	if (victim_is_last(v))
 		c->r.flags |= RF_LAST;
+	victim_hold(v);
+	change_attr(c, &v->st);
 	change_begin(c);
 	int flags = c->r.op == OP_RMDIR ? AT_REMOVEDIR : 0;
 	if (unlinkat(dirfd, name, flags) < 0) {
@@ -28,6 +30,24 @@ static int remove_locked(struct change *c, int dirfd, struct inode *dir,
 	victim_gone(v, dir, name);
 	change_end(c, &v->st);
 	return 0;
+}
+
+/* The lower call was made by a worker that died before it could answer. */
+static void remove_finish(struct inode *dir, const char *name)
+{
+	struct order o = ORDER_INIT;
+	const struct record *r = change_past_record();
+	struct inode *i = inode_find(&r->obj);
+	order_add(&o, inode_hash(dir));
+	order_add(&o, fhandle_hash(&r->obj));
+	order_lock(&o, ORDER_SHARED);
+	if (i)
+		inode_name_del(i, dir, name);
+	if (i && (r->flags & RF_LAST))
+		inode_gone(i, -1);
+	change_finish();
+	order_unlock(&o);
+	inode_unref(i);
 }
 
 static int remove_name(fuse_req_t req, struct inode *dir, const char *name,
@@ -45,6 +65,10 @@ static int remove_name(fuse_req_t req, struct inode *dir, const char *name,
 	if (dirfd < 0)
 		return dirfd;
 	int r = victim_find(&v, dirfd, name);
+	if (r == -ENOENT && change_past() != CHANGE_NEW) {
+		remove_finish(dir, name);
+		return 0;
+	}
 	if (r < 0) {
 		victim_done(&v);
 		return r;

@@ -11,6 +11,7 @@
 
 #include "cleanup.h"
 #include "fs/change.h"
+#include "fs/kept.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
@@ -51,13 +52,14 @@ static int rename_look(struct rename *rn)
 	int r = end_open(&rn->from);
 	if (r == 0)
 		r = end_open(&rn->to);
-	if (r == 0)
-		r = victim_find(&rn->from.v, rn->from.dirfd, rn->from.name);
 	if (r < 0)
 		return r;
-	r = victim_find(&rn->to.v, rn->to.dirfd, rn->to.name);
-	rn->target = r == 0;
-	return r == -ENOENT ? 0 : r;
+	r = victim_find(&rn->from.v, rn->from.dirfd, rn->from.name);
+	if (r < 0 && change_past() == CHANGE_NEW)
+		return r;
+	int to = victim_find(&rn->to.v, rn->to.dirfd, rn->to.name);
+	rn->target = to == 0;
+	return r < 0 || to == -ENOENT ? r : to;
 }
 
 /* Two names of one object: rename(2) leaves both. */
@@ -90,6 +92,16 @@ static void rename_names(struct rename *rn)
 	}
 }
 
+/* Whom the next worker has to find, if we die: it is nowhere in the tree. */
+static void rename_note(const struct rename *rn)
+{
+	struct flight *f = flight_now();
+	if (!f || !rn->target || !rn->to.v.inode)
+		return;
+	f->other = inode_id(rn->to.v.inode);
+	f->before = victim_is_last(&rn->to.v);
+}
+
 static int rename_locked(struct rename *rn, struct change *c)
 {
 	c->r.obj = rn->from.v.fh;
@@ -99,6 +111,10 @@ static int rename_locked(struct rename *rn, struct change *c)
 		c->r.flags |= RF_REPLACED;
 	if (rn->flags & RENAME_WHITEOUT)
 		c->r.flags |= RF_WHITEOUT;
+	rename_note(rn);
+	if (rn->target && !(rn->flags & RENAME_EXCHANGE))
+		victim_hold(&rn->to.v);
+	change_attr(c, &rn->from.v.st);
 	change_begin(c);
 	if (renameat2(rn->from.dirfd, rn->from.name, rn->to.dirfd, rn->to.name,
 		      rn->flags) < 0) {
@@ -125,12 +141,60 @@ static void rename_lock(const struct rename *rn, struct order *o)
 	order_lock(o, rename_moves_dir(rn) ? ORDER_EXCLUSIVE : ORDER_SHARED);
 }
 
+/* ---- taken over from a worker that died ---- */
+
+/* The lower call was made: the object has the new name, and not the old. */
+static bool rename_was_made(const struct rename *rn, int from_r)
+{
+	if (change_past() == CHANGE_NEW || !rn->target)
+		return false;
+	const struct fhandle *obj = &change_past_record()->obj;
+	return fhandle_equal(&rn->to.v.fh, obj) &&
+	       (from_r == -ENOENT || !fhandle_equal(&rn->from.v.fh, obj));
+}
+
+static void rename_finish_names(struct rename *rn)
+{
+	struct inode *moved = rn->to.v.inode, *other = rn->from.v.inode;
+	const struct flight *f = flight_now();
+	struct inode *replaced = f->other ? inode_get(f->other) : NULL;
+	if (rn->flags & RENAME_EXCHANGE) {
+		if (other) {
+			inode_name_add(other, rn->from.dir, rn->from.name);
+			inode_name_del(other, rn->to.dir, rn->to.name);
+		}
+	} else if (replaced) {
+		inode_name_del(replaced, rn->to.dir, rn->to.name);
+		if (f->before)
+			inode_gone(replaced, -1);
+	}
+	if (moved) {
+		inode_name_add(moved, rn->to.dir, rn->to.name);
+		inode_name_del(moved, rn->from.dir, rn->from.name);
+	}
+}
+
+static void rename_finish(struct rename *rn)
+{
+	struct order o = ORDER_INIT;
+	order_lock(&o, ORDER_EXCLUSIVE);
+	rename_finish_names(rn);
+	change_finish();
+	order_unlock(&o);
+}
+
+/* ---- */
+
 static int rename_run(fuse_req_t req, struct rename *rn)
 {
 	struct order o = ORDER_INIT;
 	struct change c;
 	struct who who;
 	int r = rename_look(rn);
+	if (rename_was_made(rn, r)) {
+		rename_finish(rn);
+		return 0;
+	}
 	if (r < 0)
 		return r;
 	/* a whiteout belongs to the caller */

@@ -18,6 +18,7 @@
 #include "cleanup.h"
 #include "fs/change.h"
 #include "fs/handle.h"
+#include "fs/kept.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
@@ -111,6 +112,19 @@ static bool has_xattr(const struct target *t, const char *name)
 	return getxattr(t->path, name, NULL, 0) >= 0;
 }
 
+/* Was it there before? A worker that takes the request over knows from the one
+ * that began it. */
+static bool had_xattr(const struct target *t, const char *name)
+{
+	struct flight *f = flight_now();
+	if (f && change_past() != CHANGE_NEW)
+		return f->before;
+	bool had = has_xattr(t, name);
+	if (f)
+		f->before = had;
+	return had;
+}
+
 /* An ACL that says no more than the mode is not kept by the file system:
  * cp -a and tar set such ones everywhere. What remains is a chmod. */
 static void recording_trivial(struct recording *rec)
@@ -144,10 +158,13 @@ static int set_xattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 	int r = become_for_acl(req, fd, name);
 	if (r < 0)
 		return r;
-	bool had = is_acl(name) && has_xattr(&t, name);
-	recording_begin(&rec, req, t.inode, OP_XATTR, name);
+	bool again = change_past() != CHANGE_NEW;
 	bool admin = begin_admin(name);
-	if (setxattr(t.path, name, value, size, flags) < 0)
+	bool had =
+		(is_acl(name) || (flags & XATTR_CREATE)) && had_xattr(&t, name);
+	recording_begin(&rec, req, t.inode, OP_XATTR, name);
+	if (setxattr(t.path, name, value, size, flags) < 0 &&
+	    !(again && errno == EEXIST && !had))
 		r = lower_errno();
 	end_admin(admin);
 	if (r == 0 && is_acl(name) && !had && !has_xattr(&t, name))
@@ -171,13 +188,15 @@ static int remove_xattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 	int r = op_become(req, CALLER_KEEPS_SETID);
 	if (r < 0)
 		return r;
-	bool had = !is_acl(name) || has_xattr(&t, name);
-	recording_begin(&rec, req, t.inode, OP_XATTR, name);
+	bool again = change_past() != CHANGE_NEW;
 	bool admin = begin_admin(name);
-	if (removexattr(t.path, name) < 0)
+	bool had = had_xattr(&t, name);
+	recording_begin(&rec, req, t.inode, OP_XATTR, name);
+	if (removexattr(t.path, name) < 0 &&
+	    !(again && errno == ENODATA && had))
 		r = lower_errno();
 	end_admin(admin);
-	if (r == 0 && !had)
+	if (r == 0 && is_acl(name) && !had)
 		recording_trivial(&rec);
 	return recording_end(&rec, t.inode, fd, r);
 }

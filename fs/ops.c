@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/kept.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
@@ -105,6 +106,8 @@ void op_init(void *userdata, struct fuse_conn_info *conn)
 	passthrough_init(session, conn);
 	direct_writes = !(without & FEATURE_DIRECT_WRITES) &&
 			conn->proto_minor >= DIRECT_WRITES_MINOR;
+	if (conn->max_write > KEPT_WRITE_BYTES)
+		conn->max_write = KEPT_WRITE_BYTES;
 	conn->max_background = MAX_BACKGROUND;
 	conn->congestion_threshold = MAX_BACKGROUND * 3 / 4;
 }
@@ -133,8 +136,11 @@ int op_entry(const struct fhandle *fh, const struct stat *st, struct inode *dir,
 	     const char *name, struct fuse_entry_param *e)
 {
 	struct inode *i = inode_learn(fh, st, dir, name);
+	struct flight *f = flight_now();
 	if (!i)
 		return -ENOMEM;
+	if (f) /* until the kernel knows of it */
+		f->counted = inode_id(i);
 	*e = (struct fuse_entry_param){
 		.ino = inode_id(i),
 		.generation = inode_generation(i),
@@ -174,6 +180,9 @@ void op_reply_entry(fuse_req_t req, int r, const struct fuse_entry_param *e)
 bool op_pages_written(struct inode *i)
 {
 	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+	/* nobody else serves yet */
+	if (flight_again())
+		return false;
 	if (pthread_mutex_trylock(&one) != 0)
 		return false;
 	int r = fuse_lowlevel_notify_inval_inode(session, inode_id(i), 0, 0);

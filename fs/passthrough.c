@@ -45,7 +45,6 @@
 struct pass {
 	int32_t backing_id; /* 0: none; while n_pass > 0 */
 	uint32_t n_pass, n_page;
-	bool mapped; /* a pass handle was there; its mapping may be still */
 };
 
 /* What is told to others, in shared memory: 0 is what it starts with. */
@@ -60,8 +59,8 @@ static const char *const texts[] = {
 	[OFF_REFUSED] = "off: refused by the kernel, see mirrorfs.log",
 };
 
-static struct shared *told;	   /* constant while the worker runs */
-static bool wanted;		   /* constant while the worker runs */
+static struct shared *told;	    /* constant while the worker runs */
+static bool wanted;		    /* constant while the worker runs */
 static struct fuse_session *device; /* constant after passthrough_init */
 static _Atomic bool on;
 static pthread_mutex_t locks[LOCKS] = {
@@ -102,9 +101,8 @@ void passthrough_init(struct fuse_session *se, struct fuse_conn_info *conn)
 		return;
 	/* from libfuse: the depth below the lower files. A depth of 2 would
 	 * switch it off silently (FILESYSTEM_MAX_STACK_DEPTH) */
-	conn->max_backing_stack_depth =
-		fstatfs(lower_root_fd(), &st) == 0 &&
-		st.f_type == OVERLAYFS_MAGIC;
+	conn->max_backing_stack_depth = fstatfs(lower_root_fd(), &st) == 0 &&
+					st.f_type == OVERLAYFS_MAGIC;
 	tell(fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH) ? ON
 							       : OFF_KERNEL);
 }
@@ -119,8 +117,8 @@ static int32_t backing_open(int fd)
 		r = privileges_raise(CAP_SYS_ADMIN);
 	if (r < 0)
 		return r;
-	int32_t id = ioctl(fuse_session_fd(device), FUSE_DEV_IOC_BACKING_OPEN,
-			   &map);
+	int32_t id =
+		ioctl(fuse_session_fd(device), FUSE_DEV_IOC_BACKING_OPEN, &map);
 	r = id > 0 ? id : id < 0 ? -errno : -EIO;
 	privileges_lower(CAP_SYS_ADMIN);
 	return r;
@@ -210,9 +208,9 @@ static void serve_page(struct fuse_file_info *fi)
 
 /* No handle is open, no mapping is left: the kernel's pages are of a time
  * before, and go. Nobody uses one, so this waits for nobody. */
-static void leave(struct pass *p, const struct inode *i)
+static void leave(struct inode *i)
 {
-	p->mapped = false;
+	inode_set_mapped(i, false);
 	fuse_lowlevel_notify_inval_inode(device, inode_id(i), 0, 0);
 }
 
@@ -233,9 +231,9 @@ static bool choose_pass_locked(struct pass *p, struct inode *i, int fd,
 	if (p->n_pass > 0)
 		return true;
 	bool prefer = pays(i, fd, fi->flags);
-	if (p->mapped && !prefer && lease_given(fd, F_WRLCK))
-		leave(p, i);
-	if (!p->mapped && !prefer)
+	if (inode_is_mapped(i) && !prefer && lease_given(fd, F_WRLCK))
+		leave(i);
+	if (!inode_is_mapped(i) && !prefer)
 		return false;
 	int32_t id = backing_open(fd);
 	if (id > 0) {
@@ -254,26 +252,32 @@ static bool choose_pass_locked(struct pass *p, struct inode *i, int fd,
 	return false;
 }
 
+static struct pass *pass_of(struct inode *i)
+{
+	struct pass **at = inode_pass(i);
+	if (!*at && !(*at = calloc(1, sizeof(**at))))
+		abort();
+	return *at;
+}
+
 enum served passthrough_open(struct inode *i, int fd, struct fuse_file_info *fi,
 			     bool created, bool *ret_unseen)
 {
 	struct pass **at = inode_pass(i);
 	int access = fi->flags & O_ACCMODE;
 	*ret_unseen = false;
-	if (!on && !*at) {
+	if (!on && !*at && !inode_is_mapped(i)) {
 		serve_page(fi);
 		return SERVED_PLAIN;
 	}
 	pthread_mutex_lock(lock_of(i));
-	if (!*at && !(*at = calloc(1, sizeof(**at))))
-		abort();
-	struct pass *p = *at;
+	struct pass *p = pass_of(i);
 	if (access == O_RDWR && !created)
 		inode_prefer_pages(i);
 	bool pass = choose_pass_locked(p, i, fd, fi);
 	if (pass) {
 		p->n_pass++;
-		p->mapped = true;
+		inode_set_mapped(i, true);
 		set_backing(fi, p->backing_id);
 		fi->direct_io = access == O_WRONLY;
 		fi->keep_cache = 0;
@@ -304,9 +308,25 @@ void passthrough_close(struct inode *i, enum served served)
 		backing_close(p->backing_id);
 		p->backing_id = 0;
 	}
-	if (!p->n_page && !p->n_pass && !p->mapped) {
+	if (!p->n_page && !p->n_pass && !inode_is_mapped(i)) {
 		free(p);
 		*at = NULL;
 	}
 	pthread_mutex_unlock(lock_of(i));
+}
+
+int32_t passthrough_backing(struct inode *i)
+{
+	struct pass *p = *inode_pass(i);
+	return p ? p->backing_id : 0;
+}
+
+void passthrough_restore(struct inode *i, enum served served, int32_t id)
+{
+	if (served == SERVED_PAGE) {
+		pass_of(i)->n_page++;
+	} else if (served == SERVED_PASS) {
+		pass_of(i)->n_pass++;
+		pass_of(i)->backing_id = id;
+	}
 }

@@ -11,8 +11,8 @@
  *
  *	            no handle      page handles    pass handles
  *	read        pass           page            pass
- *	write       page, direct   page, direct    pass, direct: we see each write
- *	read+write  page           page            pass, unseen
+ *	write       page, direct   page, direct    pass, direct: we see each
+ *write read+write  page           page            pass, unseen
  *
  * "Unseen": what is written and stored there goes to the lower file and no
  * request tells. Such an inode counts as being written (content.h) until
@@ -21,8 +21,9 @@
  * lower one; leases (fcntl(2)) tell both.
  *
  * Files of less than 1 MiB are left to the page cache: for them the way there
- * costs more than it saves. An inode that was opened for reading and writing once is left to the page
- * cache from then on: a data base is not to be unseen for long.
+ * costs more than it saves. An inode that was opened for reading and writing
+ *once is left to the page cache from then on: a data base is not to be unseen
+ *for long.
  */
 
 #include <fuse_lowlevel.h>
@@ -51,6 +52,11 @@ const char *passthrough_text(const struct shared *shared);
 enum served passthrough_open(struct inode *i, int fd, struct fuse_file_info *fi,
 			     bool created, bool *ret_unseen);
 void passthrough_close(struct inode *i, enum served served);
+/* passthrough_backing - the kernel's number of the lower file, which a pass
+ * handle of `i` keeps; it belongs to the mount, not to this process.
+ * passthrough_restore - such a handle of an earlier worker is open. */
+int32_t passthrough_backing(struct inode *i);
+void passthrough_restore(struct inode *i, enum served served, int32_t id);
 
 /*
  * passthrough_stores - may somebody still change `i` unseen? Only when no

@@ -41,7 +41,7 @@ static void spawn_exec(struct spawn *sp, pid_t parent)
 		_exit(1);
 	for (unsigned i = 0; i < sp->n_fds; i++)
 		fcntl(sp->fds[i], F_SETFD, 0);
-	execv(sp->argv[0], sp->argv);
+	execveat(sp->program_fd, "", sp->argv, environ, AT_EMPTY_PATH);
 	log_error("cannot run %s: %s", sp->argv[0], strerror(errno));
 	_exit(127);
 }

@@ -8,12 +8,13 @@
 
 #include <sys/types.h>
 
-#define SPAWN_ARGS 24
+#define SPAWN_ARGS 32
 
 struct spawn {
 	char *argv[SPAWN_ARGS + 1];
 	int fds[SPAWN_ARGS];
 	unsigned n_args, n_fds;
+	int program_fd; /* what is run, whatever argv[0] says */
 };
 
 /* spawn_arg - one more argument. */
@@ -22,7 +23,7 @@ void spawn_arg(struct spawn *sp, const char *fmt, ...)
 /* spawn_fd - the child inherits `fd` and is told "OPTION=fd". */
 void spawn_fd(struct spawn *sp, const char *option, int fd);
 
-/* spawn_run - fork and exec argv[0], free the arguments. Signals are not
+/* spawn_run - fork and exec, free the arguments. Signals are not
  * blocked in the child, which gets SIGTERM when its parent dies. Returns its
  * pid, or 0 (logged) when it could not be made. */
 pid_t spawn_run(struct spawn *sp);

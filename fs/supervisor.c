@@ -6,15 +6,14 @@
  * short-lived child makes the one look that says "ready").
  *
  *   worker ends with 0   somebody unmounted: put away everything, exit 0
- *   worker dies          the ring is drained into the journal, /dev/fuse is
- *                        closed, users get ENOTCONN. The dead mount stays, so
- *                        that nobody writes to the bare tree unrecorded. In
- *                        the background sync goes on with what was drained,
- *                        until "mirrorfs umount"; in the foreground we end,
- *                        and systemd starts anew.
+ *   worker dies          another one goes on: supervisor-worker.c
  *   sync dies            it is started again after a second; what it had in
  *                        flight is applied by state (mirrorfs-journal(5))
  *   SIGTERM, SIGINT      unmount; while it is busy try again, never lazily
+ *   we die               the worker sees it at once (deposit.h): it settles
+ *                        what is open, the journal takes what is in the ring,
+ *                        and both end. The mount is dead (ENOTCONN) until the
+ *                        next "mirrorfs mount".
  */
 #include "confdefs.h"
 
@@ -38,8 +37,10 @@
 #include "clock.h"
 #include "fs.h"
 #include "fs/control.h"
+#include "fs/kept.h"
 #include "fs/passthrough.h"
 #include "fs/spawn.h"
+#include "fs/supervisor-private.h"
 #include "journal.h"
 #include "log.h"
 #include "privileges.h"
@@ -51,113 +52,31 @@
 #define WORKER_GRACE_MS 10000
 #define SYNC_GRACE_MS	10000
 
-struct supervisor {
-	const struct supervisor_config *cfg;
-	struct journal *journal;
-	struct shared *shared;
-	int lower_fd, shared_fd, wake_fd, fuse_fd, signal_fd, listen_fd;
-	pid_t worker, sync, prober, reporter; /* 0: does not run */
-	int64_t sync_after_ns; /* start sync again from then on */
-	int64_t stop_after_ns; /* try to unmount from then on; 0: not */
-	bool mounted, ready, stopping, failed;
-};
-
 /* ---- setting up ---- */
 
-/* <linux/statfs.h> of the kernel has it, glibc does not */
-#ifndef ST_NOSYMFOLLOW
-#define ST_NOSYMFOLLOW 0x2000
-#endif
-#ifndef MS_NOSYMFOLLOW
-#define MS_NOSYMFOLLOW 256
-#endif
-
-/* The flags that the lower mount has are those of the overlay. */
-static unsigned long lower_mount_flags(int lower_fd)
+void supervisor_common(struct supervisor *s, struct spawn *sp,
+		       const char *command)
 {
-	static const struct {
-		unsigned long st, ms;
-	} map[] = {
-		{ST_RDONLY, MS_RDONLY},	    {ST_NOSUID, MS_NOSUID},
-		{ST_NODEV, MS_NODEV},	    {ST_NOEXEC, MS_NOEXEC},
-		{ST_NOATIME, MS_NOATIME},   {ST_NODIRATIME, MS_NODIRATIME},
-		{ST_RELATIME, MS_RELATIME}, {ST_NOSYMFOLLOW, MS_NOSYMFOLLOW},
-	};
-	struct statvfs st;
-	unsigned long flags = 0;
-	if (fstatvfs(lower_fd, &st) < 0)
-		return 0;
-	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
-		if (st.f_flag & map[i].st)
-			flags |= map[i].ms;
-	}
-	/* mount(2) takes none of them for relatime */
-	if (!(flags & (MS_NOATIME | MS_RELATIME)))
-		flags |= MS_STRICTATIME;
-	return flags;
-}
-
-static int supervisor_mount(struct supervisor *s)
-{
-	struct stat st;
-	if (fstat(s->lower_fd, &st) < 0)
-		return -errno;
-	s->fuse_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	if (s->fuse_fd < 0)
-		return -errno;
-	char source[512], data[256];
-	snprintf(source, sizeof(source), "mirrorfs#%s", s->cfg->name);
-	snprintf(data, sizeof(data),
-		 "fd=%d,rootmode=%o,user_id=0,group_id=0,allow_other,"
-		 "default_permissions",
-		 s->fuse_fd, st.st_mode & S_IFMT);
-	if (mount(source, s->cfg->root, "fuse.mirrorfs",
-		  lower_mount_flags(s->lower_fd), data) < 0)
-		return -errno;
-	s->mounted = true;
-	return 0;
-}
-
-static void start_worker(struct supervisor *s)
-{
-	struct spawn sp = {0};
-	spawn_arg(&sp, "%s", s->cfg->program);
-	spawn_arg(&sp, "fs-worker");
-	spawn_arg(&sp, "--state-dir=%s", s->cfg->state_dir);
-	spawn_fd(&sp, "--fuse-fd", s->fuse_fd);
-	spawn_fd(&sp, "--lower-fd", s->lower_fd);
-	spawn_fd(&sp, "--shared-fd", s->shared_fd);
-	spawn_fd(&sp, "--wake-fd", s->wake_fd);
-	spawn_arg(&sp, "--history=%lldms",
-		  (long long)(s->cfg->history_ns / NS_PER_MS));
-	spawn_arg(&sp, "--settle-idle=%lldms",
-		  (long long)(s->cfg->settle_idle_ns / NS_PER_MS));
-	spawn_arg(&sp, "--settle-age=%lldms",
-		  (long long)(s->cfg->settle_age_ns / NS_PER_MS));
-	if (s->cfg->without)
-		spawn_arg(&sp, "--without=%s", s->cfg->without);
+	sp->program_fd = s->program_fd;
+	spawn_arg(sp, "%s", s->cfg->program);
+	spawn_arg(sp, "%s", command);
+	spawn_arg(sp, "--state-dir=%s", s->cfg->state_dir);
+	spawn_fd(sp, "--lower-fd", s->lower_fd);
+	spawn_fd(sp, "--shared-fd", s->shared_fd);
+	spawn_fd(sp, "--wake-fd", s->wake_fd);
+	spawn_fd(sp, "--lock-fd", s->cfg->lock_fd);
 	if (s->cfg->log_file)
-		spawn_arg(&sp, "--log-file=%s", s->cfg->log_file);
+		spawn_arg(sp, "--log-file=%s", s->cfg->log_file);
 	if (s->cfg->debug)
-		spawn_arg(&sp, "--debug");
-	s->worker = spawn_run(&sp);
+		spawn_arg(sp, "--debug");
 }
 
 static void start_sync(struct supervisor *s)
 {
 	struct spawn sp = {0};
-	spawn_arg(&sp, "%s", s->cfg->program);
-	spawn_arg(&sp, "sync");
-	spawn_arg(&sp, "--state-dir=%s", s->cfg->state_dir);
-	spawn_fd(&sp, "--lower-fd", s->lower_fd);
-	spawn_fd(&sp, "--shared-fd", s->shared_fd);
-	spawn_fd(&sp, "--wake-fd", s->wake_fd);
+	supervisor_common(s, &sp, "sync");
 	spawn_arg(&sp, "--delta-above=%llu",
 		  (unsigned long long)s->cfg->delta_above);
-	if (s->cfg->log_file)
-		spawn_arg(&sp, "--log-file=%s", s->cfg->log_file);
-	if (s->cfg->debug)
-		spawn_arg(&sp, "--debug");
 	s->sync = spawn_run(&sp);
 }
 
@@ -171,6 +90,7 @@ static void start_prober(struct supervisor *s)
 		return;
 	close(s->fuse_fd);
 	close(s->lower_fd);
+	deposits_hang_up(&s->deposits);
 	struct stat st;
 	_exit(stat(s->cfg->root, &st) == 0 ? 0 : 1);
 }
@@ -189,6 +109,7 @@ static void start_report(struct supervisor *s)
 	}
 	close(s->fuse_fd);
 	close(s->lower_fd);
+	deposits_hang_up(&s->deposits);
 	s->cfg->report(s->cfg, ours, 3);
 	_exit(0);
 }
@@ -224,7 +145,7 @@ static int open_signals(void)
 }
 
 /* append_event - START and STOP, when no worker runs. */
-static void append_event(struct supervisor *s, enum record_op op)
+void supervisor_event(struct supervisor *s, enum record_op op)
 {
 	struct record r = {.op = op, .who = {.pid = getpid()}};
 	snprintf(r.who.program, sizeof(r.who.program), "mirrorfs");
@@ -261,6 +182,9 @@ static const char *supervisor_setup(struct supervisor *s, char *text,
 	     s->listen_fd = runtime_listen(s->cfg->name));
 	STEP("publishing the mount",
 	     runtime_publish(s->cfg->name, s->cfg->root, s->cfg->state_dir));
+	STEP("making shared memory", kept_create(&s->kept_fd));
+	STEP("opening this program",
+	     s->program_fd = open(s->cfg->program, O_PATH | O_CLOEXEC));
 	STEP("mounting", supervisor_mount(s));
 #undef STEP
 	return NULL;
@@ -284,9 +208,8 @@ static bool supervisor_unmount(struct supervisor *s)
 	return true;
 }
 
-/* supervisor_drain - what is in the ring, when nobody else takes it. In between
- * the journal is closed, so that a damaged one can be replaced. */
-static void supervisor_drain(struct supervisor *s)
+/* In between the journal is closed, so that a damaged one can be replaced. */
+void supervisor_drain(struct supervisor *s)
 {
 	int r = journal_open(s->cfg->state_dir, JOURNAL_WRITE, &s->journal);
 	if (r == 0)
@@ -296,20 +219,6 @@ static void supervisor_drain(struct supervisor *s)
 			  strerror(-r));
 	journal_close(s->journal);
 	s->journal = NULL;
-}
-
-/* The worker is dead: keep what it had recorded, and fail all callers. */
-static void worker_died(struct supervisor *s, int status)
-{
-	log_error("the fs worker died (%s %d): the mount is out of service "
-		  "until \"mirrorfs umount\" and \"mirrorfs mount\"",
-		  WIFSIGNALED(status) ? "signal" : "exit status",
-		  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	close(s->fuse_fd);
-	s->fuse_fd = -1;
-	s->failed = true;
-	s->stopping = s->cfg->ready_fd < 0;
-	supervisor_drain(s);
 }
 
 static void supervisor_wake(struct supervisor *s)
@@ -324,18 +233,18 @@ static void reap(struct supervisor *s)
 	pid_t pid;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == s->worker) {
-			s->worker = 0;
-			if (status == 0)
-				s->stopping = true;
-			else
-				worker_died(s, status);
+			worker_ended(s, status);
 		} else if (pid == s->sync) {
 			s->sync = 0;
-			s->sync_after_ns = clock_mono_ns() + SYNC_RESTART_NS;
-			if (!s->stopping)
+			s->sync_after_ns =
+				s->renew_sync
+					? 0
+					: clock_mono_ns() + SYNC_RESTART_NS;
+			if (!s->stopping && !s->renew_sync)
 				log_warning("the sync process ended (%#x), "
 					    "starting it again",
 					    (unsigned)status);
+			s->renew_sync = false;
 		} else if (pid == s->prober) {
 			s->prober = 0;
 			if (status == 0)
@@ -367,6 +276,7 @@ static void wait_child(pid_t *pid, int grace_ms)
  * callers, the worker's last records, sync, the last row. */
 static void supervisor_teardown(struct supervisor *s)
 {
+	deposits_hang_up(&s->deposits);
 	if (s->worker) {
 		/* alive in another mount namespace: it must end all the same */
 		int64_t end = clock_mono_ns() + 2 * NS_PER_S;
@@ -381,7 +291,7 @@ static void supervisor_teardown(struct supervisor *s)
 		wait_child(&s->sync, SYNC_GRACE_MS);
 	}
 	if (s->shared) {
-		append_event(s, OP_STOP);
+		supervisor_event(s, OP_STOP);
 		supervisor_drain(s);
 	}
 	if (s->reporter) {
@@ -389,6 +299,7 @@ static void supervisor_teardown(struct supervisor *s)
 		wait_child(&s->reporter, 0);
 	}
 	shared_unmap(s->shared);
+	worker_done(s);
 	/* "mirrorfs umount" waits until the mount is withdrawn: from then on
 	 * the tree below can be unmounted, too */
 	close(s->lower_fd);
@@ -402,7 +313,8 @@ static void serve_control(struct supervisor *s)
 	int64_t since;
 	int error = shared_journal(s->shared, &since);
 	int fd;
-	switch (control_accept(s->listen_fd, &fd)) {
+	char program[CONTROL_TEXT];
+	switch (control_accept(s->listen_fd, &fd, program)) {
 	case CONTROL_NONE:
 		break;
 	case CONTROL_STATUS:
@@ -412,12 +324,16 @@ static void serve_control(struct supervisor *s)
 			       "\"journal_error\": %d, "
 			       "\"journal_since_ns\": %lld, "
 			       "\"journal_required\": %s, "
+			       "\"worker_restarts\": %u, "
 			       "\"passthrough\": \"%s\"}",
 			       (int)getpid(), (int)s->worker, (int)s->sync,
 			       (unsigned long long)shared_last_seq(s->shared),
 			       -error, (long long)since,
 			       s->cfg->journal_required ? "true" : "false",
-			       passthrough_text(s->shared));
+			       s->restarts, passthrough_text(s->shared));
+		break;
+	case CONTROL_UPGRADE:
+		worker_upgrade(s, program, fd);
 		break;
 	case CONTROL_WAKE:
 		supervisor_wake(s);
@@ -459,6 +375,9 @@ static int serve_timers(struct supervisor *s)
 	}
 	if (!s->sync && !s->failed && now >= s->sync_after_ns)
 		start_sync(s);
+	int worker_ms = worker_timers(s);
+	if (worker_ms >= 0)
+		return worker_ms;
 	return s->stop_after_ns || !s->sync ? 200 : -1;
 }
 
@@ -476,9 +395,12 @@ static void supervisor_serve(struct supervisor *s)
 			{.fd = s->signal_fd, .events = POLLIN},
 			{.fd = s->listen_fd, .events = POLLIN},
 			{.fd = mounts_fd, .events = POLLPRI},
+			{.fd = s->deposits.sock, .events = POLLIN},
 		};
-		if (poll(fds, 3, timeout) <= 0)
+		if (poll(fds, 4, timeout) <= 0)
 			continue;
+		if (fds[3].revents & POLLIN)
+			worker_listen(s);
 		if (fds[0].revents)
 			serve_signal(s);
 		if (fds[1].revents)
@@ -496,7 +418,10 @@ int supervisor_run(const struct supervisor_config *cfg)
 			       .fuse_fd = -1,
 			       .wake_fd = -1,
 			       .listen_fd = -1,
-			       .signal_fd = -1};
+			       .signal_fd = -1,
+			       .kept_fd = -1,
+			       .program_fd = -1};
+	worker_init(&s);
 	char text[512];
 	const char *error = supervisor_setup(&s, text, sizeof(text));
 	if (error) {
@@ -512,8 +437,8 @@ int supervisor_run(const struct supervisor_config *cfg)
 	int r = privileges_drop(SUPERVISOR);
 	if (r < 0)
 		log_warning("cannot drop privileges: %s", strerror(-r));
-	append_event(&s, OP_START);
-	start_worker(&s);
+	supervisor_event(&s, OP_START);
+	worker_start(&s);
 	start_sync(&s);
 	start_prober(&s);
 	supervisor_serve(&s);

@@ -26,6 +26,12 @@ bool victim_is_last(const struct victim *v)
 	return S_ISDIR(v->st.st_mode) || v->st.st_nlink == 1;
 }
 
+void victim_hold(const struct victim *v)
+{
+	if (v->inode && victim_is_last(v))
+		inode_hold(v->inode, v->fd);
+}
+
 void victim_gone(struct victim *v, struct inode *dir, const char *name)
 {
 	if (!v->inode)

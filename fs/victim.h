@@ -17,12 +17,17 @@ struct victim {
 	int fd;		     /* or -1: there was none to be had */
 };
 
-#define VICTIM_INIT {.fd = -1}
+#define VICTIM_INIT                                                            \
+	{                                                                      \
+		.fd = -1                                                       \
+	}
 
 /* victim_find - fill `v`. Returns 0, or a negative errno: -ENOENT. */
 int victim_find(struct victim *v, int dirfd, const char *name);
 /* victim_is_last - the name is its only one. */
 bool victim_is_last(const struct victim *v);
+/* victim_hold - it is about to go: see inode_hold. */
+void victim_hold(const struct victim *v);
 /* victim_gone - it is called `name` in `dir` no more. Under the order locks. */
 void victim_gone(struct victim *v, struct inode *dir, const char *name);
 void victim_done(struct victim *v);

@@ -2,45 +2,51 @@
  * The worker: threads that read requests from /dev/fuse and answer them, until
  * the tree is unmounted or SIGTERM comes.
  *
- * The request loop is our own, over fuse_session_custom_io(): libfuse's does
- * not end when told to, and the descriptor belongs to the supervisor, which
- * keeps it when this process dies. It is read without blocking; a thread with
- * nothing to do waits for the next request or for the end (intake.h).
+ * The request loop is our own: libfuse's does not end when told to, and the
+ * descriptor belongs to the supervisor, which keeps it when this process dies.
+ * It is read without blocking; a thread with nothing to do waits for the next
+ * request or for the end (intake.h).
  *
- * At the end no request is half done: each thread finishes what it has read,
- * then all handles are closed, which settles their content, then the journal
- * takes what is left in the ring.
+ * The beginning: what a worker before us has left is taken over, down to the
+ * requests that it was serving (kept.h, replay.h). A first worker finds
+ * nothing there, and does the same.
+ *
+ * The end: each thread finishes what it has read. If another worker is to come
+ * (SIGTERM from whoever), all stays as it is. If not, because it was unmounted
+ * or the supervisor is gone, all handles are closed, which settles their
+ * content. The journal takes what is left in the ring. Killed, it leaves the
+ * same to the next worker as if it had been told to, but for what its threads
+ * were just doing.
  */
 #include "confdefs.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "fs.h"
 #include "fs/change.h"
 #include "fs/content.h"
+#include "fs/deposit.h"
 #include "fs/gate.h"
 #include "fs/handle.h"
 #include "fs/intake.h"
+#include "fs/kept.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/passthrough.h"
+#include "fs/replay.h"
+#include "fs/device.h"
 #include "journal.h"
 #include "log.h"
 
@@ -54,8 +60,8 @@ struct worker {
 	struct journal_writer *writer;
 	struct fuse_session *session;
 	struct intake intake;
-	int exit_fd;	     /* an eventfd: readable when all shall end */
-	_Atomic bool broken; /* a thread could not go on */
+	int exit_fd;	    /* an eventfd: readable when all shall end */
+	_Atomic int status; /* of a thread that ended by itself, or -1 */
 	unsigned n_threads;
 	struct thread {
 		struct worker *worker;
@@ -63,78 +69,6 @@ struct worker {
 		pthread_t id;
 	} threads[SHARED_THREADS];
 };
-
-/* ---- /dev/fuse ---- */
-
-/* What follows from a reply is asked after it: the kernel orders our threads
- * there, which the thread sanitizer cannot know. */
-#if defined(__SANITIZE_THREAD__)
-#define TELL_ORDER
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define TELL_ORDER
-#endif
-#endif
-#ifdef TELL_ORDER
-static _Atomic unsigned replies;
-#endif
-
-static ssize_t device_read(int fd, void *buf, size_t size, void *userdata)
-{
-	ssize_t n = read(fd, buf, size);
-#ifdef TELL_ORDER
-	(void)atomic_load(&replies);
-#endif
-	return n;
-}
-
-static ssize_t device_writev(int fd, struct iovec *iov, int count,
-			     void *userdata)
-{
-#ifdef TELL_ORDER
-	replies++;
-#endif
-	return writev(fd, iov, count);
-}
-
-static void session_log(enum fuse_log_level level, const char *fmt, va_list ap)
-	__attribute__((format(printf, 2, 0)));
-
-static void session_log(enum fuse_log_level level, const char *fmt, va_list ap)
-{
-	char *text = NULL;
-	if (vasprintf(&text, fmt, ap) < 0)
-		return;
-	text[strcspn(text, "\n")] = '\0';
-	log_write(level <= FUSE_LOG_ERR ? LL_ERROR : LL_DEBUG, "libfuse: %s",
-		  text);
-	free(text);
-}
-
-/* The session owns a duplicate: it closes what it is given. */
-static int session_open(struct worker *w)
-{
-	static const struct fuse_custom_io io = {
-		.read = device_read,
-		.writev = device_writev,
-	};
-	char *argv[] = {(char *)"mirrorfs", NULL};
-	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
-	fuse_set_log_func(session_log);
-	w->session = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), w);
-	fuse_opt_free_args(&args);
-	if (!w->session)
-		return -ENOMEM;
-	int fd = fcntl(w->cfg->fuse_fd, F_DUPFD_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0) {
-		close(fd);
-		return -errno;
-	}
-	ops_start(w->session, w->cfg->without);
-	return fuse_session_custom_io(w->session, &io, fd);
-}
 
 /* ---- a thread ---- */
 
@@ -150,57 +84,76 @@ static bool exit_asked(const struct worker *w)
 	return poll(&p, 1, 0) > 0;
 }
 
-/* Returns 0 when it was unmounted or told to end. */
-static int thread_serve(struct worker *w, struct fuse_buf *buf)
+static void serve_one(struct worker *w, struct flight *f, size_t bytes)
+{
+	const struct fuse_buf buf = {.mem = f->request, .size = bytes};
+	int error = gate_check(w->shared, &buf);
+	if (error == 0) {
+		device_serve(w->session, f, bytes);
+		return;
+	}
+	gate_refuse(fuse_session_fd(w->session), &buf, error);
+	flight_done(f);
+}
+
+/* Returns a WORKER_* status, or -1: told to end. */
+static int thread_serve(struct worker *w, struct flight *f)
 {
 	struct intake_thread t = {0};
 	unsigned served = 0;
 	for (;;) {
-		int r = fuse_session_receive_buf(w->session, buf);
+		int r = device_read(w->session, f);
 		if (r > 0) {
-			op_tmpfile_translate(buf);
 			intake_got(&w->intake, &t);
-			int error = gate_check(w->shared, buf);
-			if (error < 0)
-				gate_refuse(fuse_session_fd(w->session), buf,
-					    error);
-			else
-				fuse_session_process_buf(w->session, buf);
+			serve_one(w, f, (size_t)r);
 			/* under full load the end must be seen, too */
 			if (++served % 64 == 0 && exit_asked(w))
-				return 0;
+				return -1;
 			continue;
 		}
 		if (r == 0)
-			return 0;
-		if (r != -EAGAIN && r != -EINTR)
-			return r;
+			return WORKER_UNMOUNTED;
+		if (r == -ECONNABORTED)
+			return WORKER_ABORTED;
+		if (r != -EAGAIN && r != -EINTR) {
+			log_error("serving requests: %s", strerror(-r));
+			return WORKER_FAILED;
+		}
 		if (intake_wait(&w->intake, &t))
-			return 0;
+			return -1;
 	}
 }
 
-static int thread_run(struct thread *t)
+static int thread_start(unsigned slot)
 {
-	struct fuse_buf buf = {.mem = NULL};
-	change_thread_start(t->slot);
+	change_thread_start(slot);
 	int r = caller_thread_start();
-	if (r == 0)
-		r = thread_serve(t->worker, &buf);
-	free(buf.mem);
-	ops_thread_stop();
+	if (r < 0)
+		log_error("a thread cannot start: %s", strerror(-r));
 	return r;
 }
 
 static void *thread_main(void *arg)
 {
 	struct thread *t = arg;
-	int r = thread_run(t);
-	if (r < 0) {
-		log_error("serving requests: %s", strerror(-r));
-		t->worker->broken = true;
-	}
+	int status = WORKER_FAILED;
+	if (thread_start(t->slot) == 0)
+		status = thread_serve(t->worker, kept_flight(t->slot));
+	ops_thread_stop();
+	if (status >= 0)
+		t->worker->status = status;
 	worker_exit(t->worker);
+	return NULL;
+}
+
+static void *replay_main(void *arg)
+{
+	struct worker *w = arg;
+	if (thread_start(0) == 0)
+		replay_all(w->session);
+	else
+		w->status = WORKER_FAILED;
+	ops_thread_stop();
 	return NULL;
 }
 
@@ -266,22 +219,22 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-/* Until a signal, or the end of a thread. */
+/* Until a signal, the end of a thread, or that of the supervisor. */
 static void wait_for_end(struct worker *w, int signal_fd)
 {
 	struct pollfd fds[] = {
 		{.fd = signal_fd, .events = POLLIN},
 		{.fd = w->exit_fd, .events = POLLIN},
+		{.fd = w->cfg->deposit_fd, .events = 0},
 	};
-	while (poll(fds, 2, -1) < 0 && errno == EINTR)
+	while (poll(fds, 3, -1) < 0 && errno == EINTR)
 		;
 }
 
-static int lower_and_tables_start(struct worker *w)
+static int lower_open_root(const struct worker *w, struct fhandle *root)
 {
-	struct fhandle root;
 	struct stat st;
-	int r = lower_start(w->cfg->lower_fd, &root, &st);
+	int r = lower_start(w->cfg->lower_fd, root, &st);
 	if (r == -EOPNOTSUPP)
 		log_error("the file system below the mount has no file handles "
 			  "(name_to_handle_at): it cannot be mirrored");
@@ -289,25 +242,74 @@ static int lower_and_tables_start(struct worker *w)
 		log_error("the file system below the mount cannot be used by "
 			  "file handle: %s",
 			  strerror(-r));
+	return r;
+}
+
+/* ---- taking over ---- */
+
+static void take_deposit(uint64_t id, int fd)
+{
+	struct inode *i = inode_get(id);
+	if (i) {
+		inode_held(i, fd);
+		return;
+	}
+	close(fd);
+	deposit_drop(id);
+}
+
+static int take_over(struct worker *w, const struct fhandle *root)
+{
+	uint64_t owed[SHARED_THREADS];
+	unsigned n = replay_find(w->session, owed);
+	int r = inodes_start(root);
+	if (r == 0)
+		r = handles_start(raise_limits(count_threads(w->cfg)));
+	if (r == 0)
+		r = deposit_fetch(take_deposit);
 	if (r < 0)
 		return r;
-	inodes_start(&root);
-	handles_start(raise_limits(count_threads(w->cfg)));
-	changes_start(w->shared);
-	passthrough_start(!(w->cfg->without & FEATURE_PASSTHROUGH), w->shared);
+	handles_restore(owed, n);
+	contents_restore();
 	return 0;
 }
 
-static int serve(struct worker *w)
+static int take_over_requests(struct worker *w)
 {
-	CLEANUP_CLOSE int signal_fd = open_signals();
+	pthread_t id;
+	int r = pthread_create(&id, NULL, replay_main, w);
+	if (r != 0)
+		return -r;
+	pthread_join(id, NULL);
+	if (w->status >= 0)
+		return -EIO;
+	contents_restored();
+	inodes_restored();
+	return 0;
+}
+
+/* ---- beginning and end ---- */
+
+static int start(struct worker *w)
+{
 	const struct worker_config *cfg = w->cfg;
-	int r = signal_fd < 0 ? -errno : session_open(w);
+	struct fhandle root;
+	int r = lower_open_root(w, &root);
+	if (r < 0)
+		return r;
+	deposit_open(cfg->deposit_fd);
+	changes_start(w->shared);
+	passthrough_start(!(cfg->without & FEATURE_PASSTHROUGH), w->shared);
+	r = device_open(cfg->fuse_fd, cfg->without, &w->session);
+	if (r == 0)
+		r = device_resume(w->session);
+	if (r == 0)
+		r = caller_process_start();
+	if (r == 0)
+		r = take_over(w, &root);
 	if (r == 0)
 		r = intake_open(&w->intake, fuse_session_fd(w->session),
 				w->exit_fd);
-	if (r == 0)
-		r = caller_process_start();
 	if (r == 0)
 		r = journal_writer_start(cfg->state_dir, w->shared,
 					 cfg->wake_fd, cfg->history_ns,
@@ -315,21 +317,37 @@ static int serve(struct worker *w)
 	if (r == 0)
 		r = contents_start(cfg->settle_idle_ns, cfg->settle_age_ns);
 	if (r == 0)
-		r = threads_start(w);
-	if (r < 0)
-		log_error("the fs worker cannot start: %s", strerror(-r));
-	else
-		log_info("serving threads=%u", w->n_threads);
-	if (r == 0)
-		wait_for_end(w, signal_fd);
-	threads_join(w);
-	return r < 0 || w->broken ? 1 : 0;
+		r = take_over_requests(w);
+	return r == 0 ? threads_start(w) : r;
 }
 
-static void stop(struct worker *w)
+static int serve(struct worker *w)
 {
+	CLEANUP_CLOSE int signal_fd = open_signals();
+	int r = signal_fd < 0 ? -errno : start(w);
+	if (r < 0) {
+		log_error("the fs worker cannot start: %s", strerror(-r));
+		threads_join(w);
+		return WORKER_FAILED;
+	}
+	deposit_serving();
+	log_info("serving threads=%u", w->n_threads);
+	wait_for_end(w, signal_fd);
+	threads_join(w);
+	if (w->status >= 0)
+		return w->status;
+	return deposit_orphaned() ? WORKER_UNMOUNTED : WORKER_RETIRED;
+}
+
+static void stop(struct worker *w, int status)
+{
+	if (status == WORKER_UNMOUNTED) {
+		handles_free();
+		contents_stop();
+	} else {
+		contents_leave();
+	}
 	handles_stop();
-	contents_stop();
 	if (w->writer)
 		journal_writer_stop(w->writer);
 	intake_close(&w->intake);
@@ -344,21 +362,51 @@ int worker_main(const struct worker_config *cfg)
 		.cfg = cfg,
 		.intake = {.poll_fd = -1},
 		.exit_fd = -1,
+		.status = -1,
 	};
 	int r = shared_map(cfg->shared_fd, &w.shared);
-	if (r < 0) {
-		log_error("mapping shared memory: %s", strerror(-r));
-		return 1;
-	}
-	w.exit_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (w.exit_fd < 0 || lower_and_tables_start(&w) < 0) {
+	if (r == 0)
+		r = kept_open(cfg->kept_fd);
+	if (r == 0)
+		w.exit_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (r < 0 || w.exit_fd < 0) {
+		log_error("mapping shared memory: %s",
+			  strerror(r < 0 ? -r : errno));
+		kept_close();
 		shared_unmap(w.shared);
-		return 1;
+		return WORKER_FAILED;
 	}
 	int status = serve(&w);
-	stop(&w);
+	stop(&w, status);
 	close(w.exit_fd);
+	kept_close();
 	shared_unmap(w.shared);
 	log_info("worker ends status=%d", status);
 	return status;
+}
+
+/* ---- asked by another version's supervisor ---- */
+
+int worker_check(const struct worker_config *cfg)
+{
+	struct shared *shared = NULL;
+	struct fuse_session *session = NULL;
+	struct fhandle root;
+	struct stat st;
+	int r = shared_map(cfg->shared_fd, &shared);
+	if (r == 0)
+		r = kept_open(cfg->kept_fd);
+	if (r == 0)
+		r = lower_start(cfg->lower_fd, &root, &st);
+	if (r == 0) {
+		passthrough_start(!(cfg->without & FEATURE_PASSTHROUGH), NULL);
+		r = device_open(cfg->fuse_fd, cfg->without, &session);
+	}
+	if (r == 0)
+		r = device_resume(session);
+	if (session)
+		fuse_session_destroy(session);
+	kept_close();
+	shared_unmap(shared);
+	return r < 0 ? WORKER_FAILED : 0;
 }

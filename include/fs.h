@@ -27,6 +27,7 @@ struct supervisor_config {
 	const char *name;
 	const char *state_dir; /* exists, has a journal */
 	const char *program;   /* this program's file, to start the children */
+	int lock_fd;           /* of runtime_claim: the children keep it, too */
 	const char *log_file;  /* NULL: stderr */
 	bool debug;
 	int ready_fd;          /* gets "ok\n" or one line of error; -1: none */
@@ -55,6 +56,8 @@ struct worker_config {
 	int lower_fd;  /* root of the lower tree: a directory, not O_PATH */
 	int shared_fd; /* struct shared */
 	int wake_fd;   /* eventfd of the sync process */
+	int kept_fd;   /* fs/kept.h; -1: this is the only worker ever */
+	int deposit_fd; /* fs/deposit.h; -1: likewise */
 	unsigned threads; /* 0: as many as there are processors, at least 4 */
 	int64_t history_ns;
 	int64_t settle_idle_ns; /* settle an open file so long after its last
@@ -63,8 +66,20 @@ struct worker_config {
 	unsigned without;	/* FEATURE_* that are not used */
 };
 
-/* worker_main - serves the mount until it is unmounted (returns 0) or
- * SIGTERM. Returns the exit status of the process. */
+/* How a worker ends. */
+enum worker_status {
+	WORKER_UNMOUNTED = 0, /* or the supervisor is gone: all is settled */
+	WORKER_FAILED = 1,
+	WORKER_RETIRED = 3, /* told to end: another one goes on */
+	WORKER_ABORTED = 4, /* the connection to the kernel was cut */
+};
+
+/* worker_main - serves the mount until it is unmounted, or SIGTERM. Returns
+ * the exit status of the process. */
 int worker_main(const struct worker_config *cfg);
+
+/* worker_check - could this program serve the mount that another version of it
+ * serves now? Returns the exit status: 0 when it could. */
+int worker_check(const struct worker_config *cfg);
 
 #endif

@@ -1,5 +1,5 @@
 noinst_HEADERS += include/buf.h include/cleanup.h include/clock.h \
-	include/fs.h include/journal.h include/log.h include/memo.h \
+	include/fs.h include/journal.h include/log.h include/memo.h include/mounts.h \
 	include/paths.h include/privileges.h include/record.h \
 	include/remote.h include/runtime.h include/settings.h \
 	include/shared.h include/sync.h include/tbl/ops.h \

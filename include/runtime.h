@@ -10,6 +10,7 @@
  *   status  {"supervisor_pid":…,"worker_pid":…,"sync_pid":…,"last_seq":…}
  *   wake    the list of replicas has changed           → ok
  *   stop    unmount and end → ok, or "error …" (then nothing has changed)
+ *   upgrade FILE  the children run FILE from now on → ok, or "error …"
  */
 
 #include <stdbool.h>

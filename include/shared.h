@@ -49,6 +49,25 @@ void shared_begin(struct shared *s, unsigned thread,
 uint64_t shared_end(struct shared *s, unsigned thread, struct record *r);
 void shared_cancel(struct shared *s, unsigned thread);
 
+/*
+ * What a thread was about is tagged with the number of the request that asked
+ * for it, so that a worker which takes the request over from a dead one can
+ * tell how far that was.
+ *
+ * shared_tag - what `thread` begins from now on belongs to the request `tag`.
+ * shared_past - how far it got, and what the intent said: *ret is the caller's
+ * to record_done, unless it is PAST_NONE. A record with op UNSURE stands for
+ * an intent that was too long to be kept.
+ */
+enum shared_past {
+	PAST_NONE,     /* nothing has begun */
+	PAST_BEGUN,    /* the change may have been made; there is no record */
+	PAST_RECORDED, /* it was made, and the record was put */
+};
+void shared_tag(struct shared *s, unsigned thread, uint64_t tag);
+enum shared_past shared_past(struct shared *s, unsigned thread, uint64_t tag,
+			     struct record *ret);
+
 /* shared_append - a record that needs no intent (SETTLE, DIRTY: the caller
  * makes it before it acts). May sleep like shared_begin. */
 uint64_t shared_append(struct shared *s, struct record *r);
@@ -71,6 +90,9 @@ uint64_t shared_settled_seq(const struct shared *s);
  */
 void shared_busy_begin(struct shared *s, const struct fhandle *obj);
 void shared_busy_end(struct shared *s, const struct fhandle *obj);
+/* shared_busy_restore - a new worker: these are being written, no others. */
+void shared_busy_restore(struct shared *s, const struct fhandle *objs,
+			 unsigned n);
 /*
  * shared_busy_mark - a number that has changed when the content of `obj` was
  * touched since the last call. *ret_busy: it is (or a hash twin is) being

@@ -5,17 +5,24 @@
  */
 #include "confdefs.h"
 
+#include <stdlib.h>
+
 #include "lib/journal/memory.h"
 
 #define BUSY_STEP (1ULL << 32)
 
-static _Atomic uint64_t *busy_slot(struct memory *m, const struct fhandle *obj)
+static unsigned busy_hash(const struct fhandle *obj)
 {
 	uint64_t h = 14695981039346656037ULL ^ (uint32_t)obj->type; /* FNV-1a */
 	for (uint32_t i = 0; i < obj->len; i++)
 		h = (h ^ obj->bytes[i]) * 1099511628211ULL;
 	h ^= h >> 32;
-	return &m->busy[(h ^ h >> 16) % BUSY_SLOTS];
+	return (h ^ h >> 16) % BUSY_SLOTS;
+}
+
+static _Atomic uint64_t *busy_slot(struct memory *m, const struct fhandle *obj)
+{
+	return &m->busy[busy_hash(obj)];
 }
 
 void shared_busy_begin(struct shared *s, const struct fhandle *obj)
@@ -26,6 +33,24 @@ void shared_busy_begin(struct shared *s, const struct fhandle *obj)
 void shared_busy_end(struct shared *s, const struct fhandle *obj)
 {
 	atomic_fetch_add(busy_slot(s->mem, obj), BUSY_STEP - 1);
+}
+
+/* One store a word: nobody sees an object idle that is not. */
+void shared_busy_restore(struct shared *s, const struct fhandle *objs,
+			 unsigned n)
+{
+	uint32_t *counts = calloc(BUSY_SLOTS, sizeof(*counts));
+	if (!counts)
+		abort();
+	for (unsigned i = 0; i < n; i++)
+		counts[busy_hash(&objs[i])]++;
+	for (unsigned i = 0; i < BUSY_SLOTS; i++) {
+		uint64_t is = s->mem->busy[i];
+		if ((uint32_t)is != counts[i])
+			s->mem->busy[i] =
+				((is >> 32) + 1) << 32 | counts[i];
+	}
+	free(counts);
 }
 
 uint64_t shared_busy_mark(const struct shared *s, const struct fhandle *obj,

@@ -76,7 +76,12 @@ void shared_begin(struct shared *s, unsigned thread,
 	intent_encode(b, intent);
 	if (atomic_load_explicit(&slot->len, memory_order_relaxed))
 		atomic_store(&slot->len, 0); /* never cancelled */
+	/* the tag last: what is told of it is what it says */
+	atomic_store(&slot->tag, 0);
+	atomic_store(&slot->seq, 0);
 	memcpy(slot->bytes, b->data, b->len);
+	slot->kept = (uint32_t)b->len;
+	atomic_store(&slot->tag, s->tags[thread]);
 	atomic_fetch_add(&slot->begun, 1);
 	atomic_store_explicit(&slot->len, (uint32_t)b->len,
 			      memory_order_release);
@@ -85,15 +90,35 @@ void shared_begin(struct shared *s, unsigned thread,
 uint64_t shared_end(struct shared *s, unsigned thread, struct record *r)
 {
 	struct intent *slot = intent_of(s, thread);
-	uint64_t seq = ring_put(s, &s->scratch[thread], r);
+	uint64_t seq = ring_put(s, &s->scratch[thread], r, &slot->seq);
 	atomic_store_explicit(&slot->len, 0, memory_order_release);
 	return seq;
 }
 
+/* With the tag gone it never was. */
 void shared_cancel(struct shared *s, unsigned thread)
 {
+	atomic_store(&intent_of(s, thread)->tag, 0);
 	atomic_store_explicit(&intent_of(s, thread)->len, 0,
 			      memory_order_release);
+}
+
+void shared_tag(struct shared *s, unsigned thread, uint64_t tag)
+{
+	s->tags[thread] = tag;
+}
+
+enum shared_past shared_past(struct shared *s, unsigned thread, uint64_t tag,
+			     struct record *ret)
+{
+	struct intent *slot = intent_of(s, thread);
+	ring_mend(s);
+	if (tag == 0 || slot->tag != tag || slot->kept > sizeof(slot->bytes))
+		return PAST_NONE;
+	struct buf b = {.data = slot->bytes, .len = slot->kept};
+	if (record_decode(&b, ret) < 0)
+		return PAST_NONE;
+	return slot->seq ? PAST_RECORDED : PAST_BEGUN;
 }
 
 uint64_t shared_settled_seq(const struct shared *s)
@@ -136,6 +161,11 @@ unsigned shared_leftovers(struct shared *s, struct record *out)
 		uint32_t len = atomic_load(&slot->len);
 		if (len == 0)
 			continue;
+		atomic_store(&slot->tag, 0);
+		if (slot->seq) { /* killed just after it was put */
+			atomic_store(&slot->len, 0);
+			continue;
+		}
 		intent_unsure(slot, len, &out[n++]);
 		atomic_store(&slot->len, 0);
 	}

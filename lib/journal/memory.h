@@ -18,7 +18,7 @@
 #include "shared.h"
 
 #define MEMORY_MAGIC   0x6d6972726f726673ULL /* "mirrorfs" */
-#define MEMORY_VERSION 2
+#define MEMORY_VERSION 3
 
 #define RING_BYTES     (32u << 20) /* a power of two */
 #define RING_MARGIN    (2u << 20)  /* kept for changes that have begun */
@@ -49,8 +49,13 @@ struct ring {
 struct intent {
 	_Atomic uint32_t len;   /* 0: none; stored last */
 	_Atomic uint32_t begun; /* how many there were */
-	uint8_t bytes[INTENT_BYTES - 2 * sizeof(uint32_t)];
+	_Atomic uint64_t tag;   /* of the request: shared_tag */
+	/* of its record: valid when it is in the ring. 0: none was put */
+	_Atomic uint64_t seq;
+	uint32_t kept;          /* length of `bytes`, also when it has ended */
+	uint8_t bytes[INTENT_BYTES - 7 * sizeof(uint32_t)];
 };
+#define SEQ_DROPPED UINT64_MAX /* a GAP stands for it */
 
 struct memory {
 	uint64_t magic;
@@ -72,6 +77,7 @@ struct shared {
 	struct memory *mem;
 	int64_t patience_ns;   /* constant: how long to wait for room */
 	struct buf scratch[SHARED_THREADS]; /* owned by that worker thread */
+	uint64_t tags[SHARED_THREADS];      /* likewise */
 	/* owned by the taker: */
 	uint64_t taken_end;    /* head after shared_taken */
 	uint64_t dropped_seen;
@@ -88,8 +94,13 @@ int ring_init(struct ring *ring, uint64_t first_seq);
 void ring_wait_room(struct shared *s);
 
 /* ring_put - append `r`, encoded through the scratch `b`; never sleeps long.
- * What does not fit is dropped, and a GAP is owed. Returns its seq. */
-uint64_t ring_put(struct shared *s, struct buf *b, struct record *r);
+ * What does not fit is dropped, and a GAP is owed. *intent_seq (or NULL) gets
+ * the seq just before the record is there. Returns its seq. */
+uint64_t ring_put(struct shared *s, struct buf *b, struct record *r,
+		  _Atomic uint64_t *intent_seq);
+
+/* ring_mend - repair what a dead process left, now. */
+void ring_mend(struct shared *s);
 
 /* ring_pay_gap - put the GAP that a dead taker has left to be put. */
 void ring_pay_gap(struct shared *s);

@@ -8,7 +8,8 @@
  *
  * Killed with the lock held, a producer leaves either no new record (tail not
  * stored: the bytes beyond it are nothing) or a whole one whose last_seq is
- * perhaps not stored yet: ring_repair does that.
+ * perhaps not stored yet: ring_repair does that. The intent of the record is
+ * told its seq before the tail is stored: so it is known whether it is there.
  *
  * Full: whoever begins a change waits until the margin is free again. When
  * that was in vain for s->patience_ns, nobody waits any more until the writer
@@ -67,10 +68,19 @@ int ring_init(struct ring *ring, uint64_t first_seq)
 
 #define LOCK_LOOK_NS (20 * NS_PER_MS)
 
+/* An intent that was given the seq of a record that never came has none: the
+ * next record will get this seq. */
 static void ring_repair(struct ring *ring)
 {
+	struct memory *m = (void *)((char *)ring -
+				    offsetof(struct memory, ring));
 	if (ring->tail == ring->next_tail)
 		ring->last_seq = ring->next_seq;
+	for (unsigned t = 0; t < SHARED_THREADS; t++) {
+		uint64_t seq = m->intents[t].seq;
+		if (seq > ring->last_seq && seq != SEQ_DROPPED)
+			m->intents[t].seq = 0;
+	}
 }
 
 /* ring_lock_patient - pthread_mutex_lock, but it looks again now and then. A
@@ -102,6 +112,12 @@ static void ring_lock(struct ring *ring)
 static void ring_unlock(struct ring *ring)
 {
 	pthread_mutex_unlock(&ring->lock);
+}
+
+void ring_mend(struct shared *s)
+{
+	ring_lock(&s->mem->ring);
+	ring_unlock(&s->mem->ring);
 }
 
 /* ---- bytes ---- */
@@ -141,7 +157,8 @@ static void ring_copy_out(const struct memory *m, uint64_t pos, void *p,
 
 /* ring_put_locked - false when there is no room. `b` holds the encoded `r`,
  * whose first 16 bytes are seq and time. */
-static bool ring_put_locked(struct memory *m, struct buf *b, struct record *r)
+static bool ring_put_locked(struct memory *m, struct buf *b, struct record *r,
+			    _Atomic uint64_t *intent_seq)
 {
 	struct ring *ring = &m->ring;
 	uint32_t size = entry_size(b->len);
@@ -162,6 +179,8 @@ static bool ring_put_locked(struct memory *m, struct buf *b, struct record *r)
 	ring_copy_in(m, tail + ENTRY_HEAD, b->data, b->len);
 	ring->next_tail = tail + size;
 	ring->next_seq = seq;
+	if (intent_seq)
+		atomic_store(intent_seq, seq);
 	atomic_store(&ring->tail, tail + size);
 	atomic_store(&ring->last_seq, seq);
 	return true;
@@ -178,7 +197,7 @@ static bool ring_pay_gap_locked(struct memory *m, size_t more)
 	struct record gap = {.op = OP_GAP};
 	struct buf b = BUF_INIT;
 	record_encode(&b, &gap);
-	bool ok = ring_put_locked(m, &b, &gap);
+	bool ok = ring_put_locked(m, &b, &gap, NULL);
 	buf_done(&b);
 	if (ok)
 		atomic_store(&m->ring.gap_owed, 0);
@@ -193,7 +212,8 @@ static void ring_announce(struct ring *ring)
 		futex_wake(&ring->put_word);
 }
 
-uint64_t ring_put(struct shared *s, struct buf *b, struct record *r)
+uint64_t ring_put(struct shared *s, struct buf *b, struct record *r,
+		  _Atomic uint64_t *intent_seq)
 {
 	struct ring *ring = &s->mem->ring;
 	buf_reset(b);
@@ -201,9 +221,11 @@ uint64_t ring_put(struct shared *s, struct buf *b, struct record *r)
 
 	ring_lock(ring);
 	if (!ring_pay_gap_locked(s->mem, b->len) ||
-	    !ring_put_locked(s->mem, b, r)) {
+	    !ring_put_locked(s->mem, b, r, intent_seq)) {
 		atomic_store(&ring->gap_owed, 1);
 		atomic_fetch_add(&ring->dropped, 1);
+		if (intent_seq)
+			atomic_store(intent_seq, SEQ_DROPPED);
 		r->seq = ring->last_seq + 1; /* what the GAP will get */
 		if (r->time_ns == 0)
 			r->time_ns = clock_wall_ns();
@@ -237,7 +259,7 @@ uint64_t shared_append(struct shared *s, struct record *r)
 {
 	struct buf b = BUF_INIT;
 	ring_wait_room(s);
-	uint64_t seq = ring_put(s, &b, r);
+	uint64_t seq = ring_put(s, &b, r, NULL);
 	buf_done(&b);
 	return seq;
 }

@@ -167,7 +167,6 @@ static void write_back(void **state)
 
 static void created(void **state)
 {
-	change_busy(&file_fh);
 	content_created_locked(file, &ann);
 	write_at(&ann, 0, "x");
 	content_close(file, fd);
@@ -207,10 +206,11 @@ static void settled_by_handles_stop(void **state)
 {
 	struct handle *h;
 	handles_start(1000);
-	assert_int_equal(handle_new(file, dup(fd), &h), 0);
+	assert_int_equal(handle_new(file, dup(fd), O_RDWR, &h), 0);
 	content_open(file, &ann, false);
 	h->writable = true;
 	write_at(&ann, 0, "x");
+	handles_free();
 	handles_stop();
 	next_is(OP_DIRTY, 0, "ann", 0, NULL);
 	next_is(OP_SETTLE, 0, "ann", 1, NULL);

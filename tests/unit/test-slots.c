@@ -41,14 +41,15 @@ static void take_all(struct slots *s)
 
 static void first_is_one(void **state)
 {
-	struct slots *s = slots_new(ITEM);
+	struct slots *s;
+	assert_int_equal(slots_open(ITEM, -1, 0, &s), 0);
 	uint64_t id;
 	assert_non_null(slots_take(s, &id));
 	assert_int_equal(id, 1);
 	assert_null(slots_get(s, 2));
 	assert_null(slots_get(s, 0));
 	assert_null(slots_get(s, UINT64_MAX));
-	slots_free(s);
+	slots_close(s);
 }
 
 static int by_number(const void *a, const void *b)
@@ -60,7 +61,8 @@ static int by_number(const void *a, const void *b)
 static void numbers_never_come_twice(void **state)
 {
 	enum { KEPT = 40000, ROUNDS = 6 };
-	struct slots *s = slots_new(ITEM);
+	struct slots *s;
+	assert_int_equal(slots_open(ITEM, -1, 0, &s), 0);
 	uint64_t *seen = calloc((size_t)KEPT * ROUNDS, sizeof(*seen));
 	size_t n = 0;
 	assert_non_null(seen);
@@ -81,12 +83,13 @@ static void numbers_never_come_twice(void **state)
 	for (size_t k = 1; k < n; k++)
 		assert_true(seen[k - 1] < seen[k]);
 	free(seen);
-	slots_free(s);
+	slots_close(s);
 }
 
 static void memory_goes_back(void **state)
 {
-	struct slots *s = slots_new(ITEM);
+	struct slots *s;
+	assert_int_equal(slots_open(ITEM, -1, 0, &s), 0);
 	long page = sysconf(_SC_PAGESIZE), used, before = resident_pages();
 	for (unsigned round = 0; round < 2; round++) {
 		take_all(s);
@@ -96,7 +99,7 @@ static void memory_goes_back(void **state)
 			slots_drop(s, ids[round ? k : ITEMS - 1 - k]);
 		assert_true(resident_pages() - before < used / 5);
 	}
-	slots_free(s);
+	slots_close(s);
 }
 
 int main(void)

@@ -48,6 +48,8 @@ static inline void wf_serve(const struct mounted *m, int fuse_fd, int shared_fd)
 		.fuse_fd = fuse_fd,
 		.lower_fd = m->root_fd,
 		.shared_fd = shared_fd,
+		.kept_fd = -1,
+		.deposit_fd = -1,
 		.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 	};
 	/* if the test is killed, nothing shall stay */

@@ -1,5 +1,6 @@
-#ifndef MIRRORFS_CLI_MOUNTS_H
-#define MIRRORFS_CLI_MOUNTS_H
+/* layer: base */
+#ifndef MIRRORFS_MOUNTS_H
+#define MIRRORFS_MOUNTS_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -7,7 +7,7 @@
 #include <sys/sysmacros.h>
 
 #include "cleanup.h"
-#include "cli/mounts.h"
+#include "mounts.h"
 #include "paths.h"
 
 /* mount_unescape - the kernel writes blanks, tabs and backslashes as \ooo. */

@@ -1,0 +1,245 @@
+/*
+ * Messages over a pair of SOCK_SEQPACKET sockets. What a worker sent stays in
+ * the supervisor's queue when the worker dies. The worker never waits long: if
+ * the supervisor does not read, it goes on without.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fs/deposit.h"
+#include "log.h"
+
+#define AT_ONCE	 200 /* descriptors a message; the kernel's limit is 253 */
+#define HOLD_MS	 1000
+#define FETCH_MS 10000
+
+enum kind { HOLD, DROP, SERVING, OFFER, OFFERED };
+
+struct message {
+	uint32_t kind, n;
+	uint64_t ids[AT_ONCE];
+};
+
+#define MESSAGE_BYTES(n) (offsetof(struct message, ids) + (n)*8u)
+
+union fds_space {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(AT_ONCE * sizeof(int))];
+};
+
+static int message_send(int sock, struct message *m, const int *fds,
+			unsigned n_fds, int flags)
+{
+	union fds_space space;
+	struct iovec iov = {m, MESSAGE_BYTES(m->n)};
+	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
+	if (n_fds) {
+		h.msg_control = space.bytes;
+		h.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
+	}
+	return sendmsg(sock, &h, MSG_NOSIGNAL | flags) < 0 ? -errno : 0;
+}
+
+/* Returns how many descriptors came, or a negative errno: -EPIPE at the
+ * end. */
+static int message_receive(int sock, struct message *m, int fds[AT_ONCE],
+			   int flags)
+{
+	union fds_space space;
+	struct iovec iov = {m, sizeof(*m)};
+	struct msghdr h = {.msg_iov = &iov,
+			   .msg_iovlen = 1,
+			   .msg_control = space.bytes,
+			   .msg_controllen = sizeof(space.bytes)};
+	ssize_t len = recvmsg(sock, &h, MSG_CMSG_CLOEXEC | flags);
+	if (len <= 0)
+		return len < 0 ? -errno : -EPIPE;
+	int n = 0;
+	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+	if (c && c->cmsg_type == SCM_RIGHTS) {
+		n = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+		memcpy(fds, CMSG_DATA(c), (size_t)n * sizeof(int));
+	}
+	if ((size_t)len < MESSAGE_BYTES(0) || m->n > AT_ONCE)
+		m->n = 0;
+	return n;
+}
+
+/* ---- the worker's side ---- */
+
+static int supervisor = -1; /* constant while the worker runs */
+
+void deposit_open(int sock)
+{
+	supervisor = sock;
+}
+
+static bool wait_to(short events, int ms)
+{
+	struct pollfd p = {.fd = supervisor, .events = events};
+	return poll(&p, 1, ms) > 0 && (p.revents & events);
+}
+
+int deposit_fetch(void (*fn)(uint64_t id, int fd))
+{
+	struct message m;
+	int fds[AT_ONCE];
+	if (supervisor < 0)
+		return 0;
+	for (;;) {
+		if (!wait_to(POLLIN, FETCH_MS))
+			return -ETIMEDOUT;
+		int n = message_receive(supervisor, &m, fds, 0);
+		if (n < 0)
+			return n;
+		if (m.kind == OFFERED)
+			return 0;
+		for (int i = 0; i < n; i++)
+			fn(m.ids[i], fds[i]);
+	}
+}
+
+void deposit_hold(uint64_t id, int fd)
+{
+	struct message m = {.kind = HOLD, .n = 1, .ids = {id}};
+	if (supervisor < 0)
+		return;
+	int r = message_send(supervisor, &m, &fd, 1, MSG_DONTWAIT);
+	if (r == -EAGAIN && wait_to(POLLOUT, HOLD_MS))
+		r = message_send(supervisor, &m, &fd, 1, MSG_DONTWAIT);
+	if (r < 0)
+		log_debug("cannot leave a descriptor: %s", strerror(-r));
+}
+
+void deposit_drop(uint64_t id)
+{
+	struct message m = {.kind = DROP, .n = 1, .ids = {id}};
+	if (supervisor >= 0)
+		message_send(supervisor, &m, NULL, 0, MSG_DONTWAIT);
+}
+
+void deposit_serving(void)
+{
+	struct message m = {.kind = SERVING};
+	if (supervisor >= 0)
+		message_send(supervisor, &m, NULL, 0, 0);
+}
+
+bool deposit_orphaned(void)
+{
+	struct pollfd p = {.fd = supervisor};
+	return supervisor < 0 || (poll(&p, 1, 0) > 0 && (p.revents & POLLHUP));
+}
+
+/* ---- the supervisor's side ---- */
+
+void deposits_init(struct deposits *d, unsigned max)
+{
+	d->sock = -1;
+	d->n = 0;
+	d->max = max < DEPOSIT_MAX ? max : DEPOSIT_MAX;
+	d->items = calloc(d->max + 1, sizeof(*d->items));
+	if (!d->items)
+		abort();
+}
+
+static void take(struct deposits *d, uint64_t id, int fd)
+{
+	if (d->n == d->max) {
+		log_warning("too many open files have no link any more: some "
+			    "would be lost if the fs worker died");
+		close(fd);
+		return;
+	}
+	d->items[d->n++] = (struct deposited){id, fd};
+}
+
+static void drop(struct deposits *d, uint64_t id)
+{
+	for (unsigned i = d->n; i-- > 0;) {
+		if (d->items[i].id != id)
+			continue;
+		close(d->items[i].fd);
+		d->items[i] = d->items[--d->n];
+	}
+}
+
+bool deposits_read(struct deposits *d)
+{
+	struct message m;
+	int fds[AT_ONCE];
+	bool serving = false;
+	while (d->sock >= 0) {
+		int n = message_receive(d->sock, &m, fds, MSG_DONTWAIT);
+		/* it died with something unread: its own words follow */
+		if (n == -ECONNRESET)
+			continue;
+		if (n < 0)
+			break;
+		if (m.kind == HOLD && n == 1)
+			take(d, m.ids[0], fds[0]);
+		else if (m.kind == DROP)
+			drop(d, m.ids[0]);
+		serving |= m.kind == SERVING;
+	}
+	return serving;
+}
+
+static int offer(const struct deposits *d)
+{
+	struct message m = {.kind = OFFER};
+	int fds[AT_ONCE], r = 0;
+	for (unsigned i = 0; r == 0 && i < d->n; i++) {
+		m.ids[m.n] = d->items[i].id;
+		fds[m.n++] = d->items[i].fd;
+		if (m.n < AT_ONCE && i + 1 < d->n)
+			continue;
+		r = message_send(d->sock, &m, fds, m.n, MSG_DONTWAIT);
+		m.n = 0;
+	}
+	m.kind = OFFERED;
+	return r < 0 ? r : message_send(d->sock, &m, NULL, 0, MSG_DONTWAIT);
+}
+
+int deposits_connect(struct deposits *d)
+{
+	int pair[2];
+	deposits_read(d);
+	deposits_hang_up(d);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	d->sock = pair[0];
+	int r = offer(d);
+	if (r == 0)
+		return pair[1];
+	close(pair[1]);
+	return r;
+}
+
+void deposits_hang_up(struct deposits *d)
+{
+	if (d->sock >= 0)
+		close(d->sock);
+	d->sock = -1;
+}
+
+void deposits_done(struct deposits *d)
+{
+	deposits_hang_up(d);
+	while (d->n)
+		close(d->items[--d->n].fd);
+	free(d->items);
+	d->items = NULL;
+}

@@ -1,0 +1,84 @@
+/*
+ * Each thread of a worker reads its request into memory that outlives it, and
+ * clears it when it has answered. So what a dead worker had taken from the
+ * kernel is all there, and the next one serves it again, with any kernel.
+ * (Linux 6.9 could be asked to send it again, FUSE_NOTIFY_RESEND. There would
+ * be nothing in it that we do not have.)
+ *
+ * What was answered at the last moment is not done again: the kernel tells
+ * (device.c). What was not has never been told to anybody: its handles and
+ * lookups are taken back, and what it changed is found out by the intent of
+ * the same thread (change.h).
+ *
+ * They are served one after the other, before anything new: so a record that
+ * is still to be put comes before those of whatever follows.
+ *
+ * A request that kills its worker would kill each one: the third refuses it.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <linux/fuse.h>
+
+#include "fs/change.h"
+#include "fs/inode.h"
+#include "fs/kept.h"
+#include "fs/replay.h"
+#include "fs/device.h"
+#include "log.h"
+
+#define MAX_TRIES 3
+
+unsigned replay_find(struct fuse_session *se, uint64_t ret[SHARED_THREADS])
+{
+	unsigned n = 0;
+	for (unsigned t = 0; t < SHARED_THREADS; t++) {
+		struct flight *f = kept_flight(t);
+		uint64_t number = flight_number(f);
+		if (number && device_is_owed(se, number))
+			ret[n++] = number;
+		else
+			flight_done(f);
+	}
+	return n;
+}
+
+/* A lookup more than the kernel knows of is harmless, one less is not: so
+ * first forget that there is one to be taken back. */
+static void take_back_lookup(struct flight *f)
+{
+	uint64_t id = f->counted;
+	f->counted = 0;
+	if (id)
+		inode_forget(id, 1);
+}
+
+static void replay(struct fuse_session *se, struct flight *f)
+{
+	const struct fuse_in_header *in = (const void *)f->request;
+	take_back_lookup(f);
+	if (++f->tries > MAX_TRIES) {
+		log_error("a request (operation %u) ended %u workers and is "
+			  "refused",
+			  in->opcode, MAX_TRIES);
+		device_refuse(se, flight_number(f), EIO);
+		flight_done(f);
+		return;
+	}
+	device_serve(se, f, in->len);
+}
+
+void replay_all(struct fuse_session *se)
+{
+	unsigned n = 0;
+	for (unsigned t = 0; t < SHARED_THREADS; t++) {
+		struct flight *f = kept_flight(t);
+		if (!flight_number(f))
+			continue;
+		change_thread_start(t);
+		replay(se, f);
+		n++;
+	}
+	if (n)
+		log_info("served again requests=%u", n);
+}

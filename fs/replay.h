@@ -1,0 +1,20 @@
+#ifndef MIRRORFS_FS_REPLAY_H
+#define MIRRORFS_FS_REPLAY_H
+
+/*
+ * What a dead worker was serving, and the kernel still waits for. One thread,
+ * before others serve.
+ */
+
+#include <fuse_lowlevel.h>
+#include <stdint.h>
+
+#include "shared.h"
+
+/* replay_find - forget the requests that were answered; returns how many
+ * remain, with their numbers in `ret`. */
+unsigned replay_find(struct fuse_session *se, uint64_t ret[SHARED_THREADS]);
+/* replay_all - answer them. The thread is as those that serve. */
+void replay_all(struct fuse_session *se);
+
+#endif

@@ -1,0 +1,84 @@
+/* The mount itself: made, and taken away when nothing can serve it. */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fs/supervisor-private.h"
+#include "mounts.h"
+
+/* <linux/statfs.h> of the kernel has it, glibc does not */
+#ifndef ST_NOSYMFOLLOW
+#define ST_NOSYMFOLLOW 0x2000
+#endif
+#ifndef MS_NOSYMFOLLOW
+#define MS_NOSYMFOLLOW 256
+#endif
+
+/* The flags that the lower mount has are those of the overlay. */
+static unsigned long lower_mount_flags(int lower_fd)
+{
+	static const struct {
+		unsigned long st, ms;
+	} map[] = {
+		{ST_RDONLY, MS_RDONLY},	    {ST_NOSUID, MS_NOSUID},
+		{ST_NODEV, MS_NODEV},	    {ST_NOEXEC, MS_NOEXEC},
+		{ST_NOATIME, MS_NOATIME},   {ST_NODIRATIME, MS_NODIRATIME},
+		{ST_RELATIME, MS_RELATIME}, {ST_NOSYMFOLLOW, MS_NOSYMFOLLOW},
+	};
+	struct statvfs st;
+	unsigned long flags = 0;
+	if (fstatvfs(lower_fd, &st) < 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
+		if (st.f_flag & map[i].st)
+			flags |= map[i].ms;
+	}
+	/* mount(2) takes none of them for relatime */
+	if (!(flags & (MS_NOATIME | MS_RELATIME)))
+		flags |= MS_STRICTATIME;
+	return flags;
+}
+
+int supervisor_mount(struct supervisor *s)
+{
+	struct stat st;
+	if (fstat(s->lower_fd, &st) < 0)
+		return -errno;
+	s->fuse_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (s->fuse_fd < 0)
+		return -errno;
+	char source[512], data[256];
+	snprintf(source, sizeof(source), "mirrorfs#%s", s->cfg->name);
+	snprintf(data, sizeof(data),
+		 "fd=%d,rootmode=%o,user_id=0,group_id=0,allow_other,"
+		 "default_permissions",
+		 s->fuse_fd, st.st_mode & S_IFMT);
+	if (mount(source, s->cfg->root, "fuse.mirrorfs",
+		  lower_mount_flags(s->lower_fd), data) < 0)
+		return -errno;
+	s->mounted = true;
+	s->mounted_ns = clock_mono_ns();
+	return 0;
+}
+
+/* What programs have open on it is dead and stays so; it must not keep the
+ * root. Never the mount below. */
+bool supervisor_abort(struct supervisor *s)
+{
+	bool there = mount_is_mirrorfs(s->cfg->root);
+	if (there)
+		umount2(s->cfg->root, MNT_FORCE | UMOUNT_NOFOLLOW);
+	close(s->fuse_fd);
+	s->fuse_fd = -1;
+	if (mount_is_mirrorfs(s->cfg->root))
+		umount2(s->cfg->root, MNT_DETACH | UMOUNT_NOFOLLOW);
+	s->mounted = false;
+	return there;
+}

@@ -1,0 +1,82 @@
+#ifndef MIRRORFS_FS_SUPERVISOR_PRIVATE_H
+#define MIRRORFS_FS_SUPERVISOR_PRIVATE_H
+
+/*
+ * For supervisor.c, supervisor-mount.c and supervisor-worker.c only. All of
+ * it belongs to the one thread of the supervisor.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "fs.h"
+#include "fs/deposit.h"
+#include "fs/spawn.h"
+#include "record.h"
+
+struct journal;
+struct shared;
+
+struct supervisor {
+	const struct supervisor_config *cfg;
+	struct journal *journal;
+	struct shared *shared;
+	int lower_fd, shared_fd, wake_fd, fuse_fd, signal_fd, listen_fd;
+	int kept_fd;    /* what workers leave to each other */
+	int program_fd; /* what the children run */
+	pid_t worker, sync, prober, reporter; /* 0: does not run */
+	int64_t sync_after_ns; /* start sync again from then on */
+	int64_t stop_after_ns; /* try to unmount from then on; 0: not */
+	bool renew_sync;       /* it was told to end: start it at once */
+	bool mounted, ready, stopping, failed;
+
+	/* supervisor-worker.c: */
+	struct deposits deposits;
+	bool serving;		 /* the worker is up to it */
+	int64_t worker_start_ns; /* it was started then … */
+	int64_t worker_after_ns; /* … or is to be, not before */
+	int64_t down_ns;	 /* nobody serves since then */
+	int64_t mounted_ns;
+	unsigned restarts;
+	unsigned vain; /* workers in a row that never served */
+	int64_t haste; /* how often they died lately */
+	int former_fd; /* the program before an upgrade, until it is over */
+	int upgrader;  /* who asked for it and waits; -1: nobody */
+};
+
+/* ---- supervisor-mount.c ---- */
+
+/* supervisor_mount - over the root. Returns 0, or a negative errno. */
+int supervisor_mount(struct supervisor *s);
+/* supervisor_abort - nobody serves it: fail all callers, take it away. False:
+ * it was not there any more. */
+bool supervisor_abort(struct supervisor *s);
+
+/* ---- supervisor-worker.c ---- */
+
+void worker_init(struct supervisor *s);
+void worker_start(struct supervisor *s);
+/* worker_listen - there is something to read from the worker. */
+void worker_listen(struct supervisor *s);
+/* worker_ended - it was reaped. */
+void worker_ended(struct supervisor *s, int status);
+/* worker_timers - what is due; returns how long to sleep, ms; -1: for ever. */
+int worker_timers(struct supervisor *s);
+/* worker_upgrade - from now on the children run `program`; the answer goes to
+ * `client`, which is taken over. */
+void worker_upgrade(struct supervisor *s, const char *program, int client);
+void worker_done(struct supervisor *s);
+
+/* ---- supervisor.c ---- */
+
+/* supervisor_event - a record by the supervisor itself. */
+void supervisor_event(struct supervisor *s, enum record_op op);
+/* supervisor_drain - what is in the ring, when nobody else takes it, goes into
+ * the journal; and what intents of a dead worker leave to be looked at. */
+void supervisor_drain(struct supervisor *s);
+/* supervisor_common - the arguments of both children. */
+void supervisor_common(struct supervisor *s, struct spawn *sp,
+		       const char *command);
+
+#endif

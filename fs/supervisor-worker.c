@@ -1,0 +1,337 @@
+/*
+ * The life of the fs worker.
+ *
+ *	started ──says that it serves──► serves ──dies──► started …
+ *
+ * A dead one is replaced at once: /dev/fuse and all that it left are held here,
+ * calls wait in the kernel meanwhile. Who dies again and again is started
+ * again after a pause that grows. When VAIN workers in a row never came to
+ * serve, or none did for DOWN_NS, callers shall not hang for ever: the
+ * connection is cut, the mount is taken away and made anew. If that does not
+ * help either, it stays dead (ENOTCONN) until "mirrorfs umount": never the
+ * bare tree.
+ *
+ * Upgrade: the new program is asked first whether it understands what is
+ * there. Then the worker is told to retire and the new one goes on; should it
+ * not come to serve, the former program does. The supervisor itself stays what
+ * it is; the programs are run by descriptor, so that a package that replaces
+ * the file changes nothing.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fs/control.h"
+#include "fs/kept.h"
+#include "fs/supervisor-private.h"
+#include "log.h"
+
+#define VAIN	   5
+#define DOWN_NS	   (30 * NS_PER_S)
+#define ANEW_NS	   (60 * NS_PER_S)   /* not twice within that */
+#define HASTE_NS   (100 * NS_PER_MS) /* a death is forgotten after that … */
+#define HASTE_MANY 10		     /* … and with so many it is haste */
+#define PAUSE_NS   (20 * NS_PER_MS)
+#define PAUSE_MAX  (2 * NS_PER_S)
+#define CHECK_MS   20000
+
+void worker_init(struct supervisor *s)
+{
+	struct rlimit limit;
+	unsigned max = 0;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+		max = limit.rlim_max / 2 < DEPOSIT_MAX
+			      ? (unsigned)limit.rlim_max / 2
+			      : DEPOSIT_MAX;
+	}
+	deposits_init(&s->deposits, max);
+	s->former_fd = s->upgrader = -1;
+}
+
+void worker_done(struct supervisor *s)
+{
+	deposits_done(&s->deposits);
+}
+
+static void arguments(struct supervisor *s, struct spawn *sp, int deposit_fd)
+{
+	const struct supervisor_config *cfg = s->cfg;
+	supervisor_common(s, sp, "fs-worker");
+	spawn_fd(sp, "--fuse-fd", s->fuse_fd);
+	spawn_fd(sp, "--kept-fd", s->kept_fd);
+	if (deposit_fd >= 0)
+		spawn_fd(sp, "--deposit-fd", deposit_fd);
+	spawn_arg(sp, "--history=%lldms",
+		  (long long)(cfg->history_ns / NS_PER_MS));
+	spawn_arg(sp, "--settle-idle=%lldms",
+		  (long long)(cfg->settle_idle_ns / NS_PER_MS));
+	spawn_arg(sp, "--settle-age=%lldms",
+		  (long long)(cfg->settle_age_ns / NS_PER_MS));
+	if (cfg->without)
+		spawn_arg(sp, "--without=%s", cfg->without);
+}
+
+void worker_start(struct supervisor *s)
+{
+	struct spawn sp = {0};
+	int sock = deposits_connect(&s->deposits);
+	if (sock < 0) {
+		log_error("a new fs worker cannot be started: %s",
+			  strerror(-sock));
+		s->worker_after_ns = clock_mono_ns() + PAUSE_MAX;
+		return;
+	}
+	arguments(s, &sp, sock);
+	s->worker = spawn_run(&sp);
+	close(sock);
+	s->serving = false;
+	s->worker_start_ns = clock_mono_ns();
+	s->worker_after_ns = s->worker ? 0 : s->worker_start_ns + PAUSE_MAX;
+	if (!s->down_ns)
+		s->down_ns = s->worker_start_ns;
+}
+
+/* ---- upgrade ---- */
+
+static void upgrade_answer(struct supervisor *s, const char *text)
+{
+	if (s->upgrader >= 0)
+		control_answer(s->upgrader, "%s", text);
+	s->upgrader = -1;
+}
+
+static void upgrade_done(struct supervisor *s)
+{
+	if (s->former_fd < 0)
+		return;
+	close(s->former_fd);
+	s->former_fd = -1;
+	log_notice("upgraded: the new program serves the mount");
+	upgrade_answer(s, "ok");
+	if (s->sync) {
+		s->renew_sync = true;
+		kill(s->sync, SIGTERM);
+	}
+}
+
+static void upgrade_failed(struct supervisor *s)
+{
+	if (s->former_fd < 0)
+		return;
+	close(s->program_fd);
+	s->program_fd = s->former_fd;
+	s->former_fd = -1;
+	log_error("the new program does not serve the mount: back to the one "
+		  "before");
+	upgrade_answer(s, "error: the new program did not come to serve; the "
+			  "one before goes on (see mirrorfs.log)");
+}
+
+/* Does the program behind `fd` understand what is kept? */
+static bool upgrade_check(struct supervisor *s, int fd)
+{
+	struct spawn sp = {0};
+	int status = -1, before = s->program_fd;
+	s->program_fd = fd;
+	arguments(s, &sp, -1);
+	spawn_arg(&sp, "--check");
+	pid_t pid = spawn_run(&sp);
+	s->program_fd = before;
+	int64_t end = clock_mono_ns() + CHECK_MS * NS_PER_MS;
+	while (pid > 0 && waitpid(pid, &status, WNOHANG) == 0) {
+		if (clock_mono_ns() > end)
+			kill(pid, SIGKILL);
+		usleep(2000);
+	}
+	return pid > 0 && status == 0;
+}
+
+void worker_upgrade(struct supervisor *s, const char *program, int client)
+{
+	int fd = open(program, O_PATH | O_CLOEXEC);
+	if (fd < 0) {
+		control_answer(client, "error: %s: %s", program,
+			       strerror(errno));
+		return;
+	}
+	if (s->former_fd >= 0 || !s->worker || !s->serving) {
+		close(fd);
+		control_answer(client, "error: the fs worker is being replaced "
+				       "already: try again");
+		return;
+	}
+	if (!upgrade_check(s, fd)) {
+		close(fd);
+		control_answer(client,
+			       "error: %s cannot take over what the running "
+			       "version has in memory; nothing was stopped",
+			       program);
+		return;
+	}
+	s->former_fd = s->program_fd;
+	s->program_fd = fd;
+	s->upgrader = client;
+	log_notice("upgrade to %s", program);
+	kill(s->worker, SIGTERM);
+}
+
+/* ---- what it says ---- */
+
+static void worker_serves(struct supervisor *s)
+{
+	if (s->serving)
+		return;
+	s->serving = true;
+	s->vain = 0;
+	s->down_ns = 0;
+	/* its start belongs to the one before */
+	if (s->restarts)
+		upgrade_done(s);
+}
+
+void worker_listen(struct supervisor *s)
+{
+	if (deposits_read(&s->deposits))
+		worker_serves(s);
+}
+
+/* ---- and how it ends ---- */
+
+static void out_of_service(struct supervisor *s)
+{
+	log_error("the mount is out of service until \"mirrorfs umount\" and "
+		  "\"mirrorfs mount\"");
+	if (s->fuse_fd >= 0)
+		close(s->fuse_fd);
+	s->fuse_fd = -1;
+	s->failed = true;
+	s->stopping = s->cfg->ready_fd < 0;
+	upgrade_failed(s);
+	supervisor_drain(s);
+}
+
+/* Nothing of the old connection is of use to the new one. */
+static int forget_kept(struct supervisor *s)
+{
+	int fd, r = kept_create(&fd);
+	if (r < 0)
+		return r;
+	close(s->kept_fd);
+	s->kept_fd = fd;
+	unsigned max = s->deposits.max;
+	deposits_done(&s->deposits);
+	deposits_init(&s->deposits, max);
+	return 0;
+}
+
+static void mount_anew(struct supervisor *s, const char *why)
+{
+	int64_t now = clock_mono_ns();
+	bool again = s->vain && now - s->mounted_ns < ANEW_NS;
+	log_error("%s", why);
+	s->vain = 0;
+	s->down_ns = 0;
+	if (again) {
+		out_of_service(s);
+		return;
+	}
+	if (!supervisor_abort(s)) { /* somebody has unmounted it */
+		s->stopping = true;
+		return;
+	}
+	supervisor_drain(s);
+	supervisor_event(s, OP_GAP);
+	int r = forget_kept(s);
+	if (r == 0)
+		r = supervisor_mount(s);
+	if (r < 0) {
+		log_error("cannot mount again: %s", strerror(-r));
+		out_of_service(s);
+		return;
+	}
+	log_notice("mounted again root=%s: programs have to open their files "
+		   "again, everything is compared",
+		   s->cfg->root);
+	worker_start(s);
+}
+
+/* Each death counts, and is forgotten after a while. */
+static int64_t pause_ns(struct supervisor *s, int64_t now)
+{
+	int64_t lived = (now - s->worker_start_ns) / HASTE_NS;
+	s->haste = (s->haste > lived ? s->haste - lived : 0) + 1;
+	if (s->haste <= HASTE_MANY)
+		return 0;
+	int64_t pause = (s->haste - HASTE_MANY) * PAUSE_NS;
+	return pause < PAUSE_MAX ? pause : PAUSE_MAX;
+}
+
+static void say_how_it_ended(int status)
+{
+	if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_RETIRED)
+		log_notice("the fs worker retired: another one takes over");
+	else
+		log_warning("the fs worker died (%s %d): another one takes "
+			    "over",
+			    WIFSIGNALED(status) ? "signal" : "exit status",
+			    WIFSIGNALED(status) ? WTERMSIG(status)
+						: WEXITSTATUS(status));
+}
+
+void worker_ended(struct supervisor *s, int status)
+{
+	int64_t now = clock_mono_ns();
+	s->worker = 0;
+	worker_listen(s);
+	deposits_hang_up(&s->deposits);
+	if (status == 0) {
+		s->stopping = true;
+		return;
+	}
+	if (!s->ready) {
+		out_of_service(s);
+		return;
+	}
+	if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_ABORTED) {
+		mount_anew(s, "somebody has cut the connection of the mount");
+		return;
+	}
+	say_how_it_ended(status);
+	if (!s->serving) {
+		s->vain++;
+		upgrade_failed(s);
+	}
+	s->serving = false;
+	s->restarts++;
+	if (!s->down_ns)
+		s->down_ns = now;
+	if (s->vain >= VAIN || now - s->down_ns > DOWN_NS) {
+		mount_anew(s, "no fs worker comes to serve");
+		return;
+	}
+	s->worker_after_ns = now + pause_ns(s, now);
+	if (s->worker_after_ns == now)
+		worker_start(s);
+}
+
+int worker_timers(struct supervisor *s)
+{
+	int64_t now = clock_mono_ns();
+	if (s->failed || s->stopping || (s->worker && s->serving))
+		return -1;
+	if (!s->worker && now >= s->worker_after_ns)
+		worker_start(s);
+	/* one that hangs before it serves */
+	if (s->worker && s->ready && s->down_ns && now - s->down_ns > DOWN_NS)
+		kill(s->worker, SIGKILL);
+	return 10;
+}
