@@ -137,6 +137,8 @@ struct stage_state {
 	char uuid[40];
 	uint64_t seq;
 };
+/* stage_state_parse - 0, or -EBADMSG when that is no state file. */
+int stage_state_parse(const char *text, struct stage_state *ret);
 /* stage_check - is the folder there, ours, empty? Changes nothing. */
 int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
 		bool seeded, struct stage_state *ret, struct remote_error *err);

@@ -47,7 +47,7 @@ static bool only_ours(const struct remote_entry *list, unsigned n)
 	return true;
 }
 
-static int state_parse(const char *text, struct stage_state *ret)
+int stage_state_parse(const char *text, struct stage_state *ret)
 {
 	unsigned long long seq;
 
@@ -96,7 +96,7 @@ int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
 	int s = remote_read_file(r, STATE_FILE, &text, &len);
 	if (s == -ENOTCONN)
 		return lost(r, err);
-	if (s == 0 && state_parse(text, ret) == 0) {
+	if (s == 0 && stage_state_parse(text, ret) == 0) {
 		if (uuid && strcmp(uuid, ret->uuid) == 0)
 			return 0;
 		return refuse(err, REMOTE_FOREIGN,

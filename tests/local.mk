@@ -50,8 +50,29 @@ tests/unit/test-%: $(srcdir)/tests/unit/test-%.c $(unit_support) $(unit_libs) co
 	$(AM_V_CCLD)$(COMPILE) $(CMOCKA_CFLAGS) $(AM_LDFLAGS) $(LDFLAGS) \
 		-o $@ $< $(unit_support) $(unit_libs) $(unit_system_libs) $(LIBS)
 
+# A fuzz target is a file tests/fuzz/fuzz-*.c, found; as a test it runs its seeds
+# and mutations of them.
+fuzz_support = $(srcdir)/tests/fuzz/fuzz-main.c $(srcdir)/tests/fuzz/fuzz-text.c
+fuzz_files = $(filter-out $(fuzz_support),$(sort \
+	$(wildcard $(srcdir)/tests/fuzz/fuzz-*.c)))
+fuzz_programs = $(patsubst $(srcdir)/%.c,%,$(fuzz_files))
+tests/fuzz/fuzz-%: $(srcdir)/tests/fuzz/fuzz-%.c $(fuzz_support) $(unit_libs) confdefs.h
+	@$(MKDIR_P) tests/fuzz
+	$(AM_V_CCLD)$(COMPILE) $(AM_LDFLAGS) $(LDFLAGS) \
+		-o $@ $< $(fuzz_support) $(unit_libs) $(unit_system_libs) $(LIBS)
+
+# With clang's libFuzzer, FUZZ_SECONDS (60) each: what is found is printed, and
+# the input is left in fuzz/.
+fuzz: all-tests
+	CPPFLAGS='$(DEFS) $(DEFAULT_INCLUDES) $(INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS)' \
+	LIBS='$(unit_system_libs) $(LIBS)' SOURCES='$(fuzz_sources)' \
+	$(bash_program) '$(srcdir)/tests/fuzz.sh' $(FUZZ)
+fuzz_sources = $(sort $(lib_base_libbase_a_SOURCES) \
+	$(lib_journal_libjournal_a_SOURCES) \
+	$(sync_remote_libremote_a_SOURCES) $(sync_libsync_a_SOURCES))
+
 all-tests: all
-	$(MAKE) $(AM_MAKEFLAGS) $(helpers) $(unit_programs)
+	$(MAKE) $(AM_MAKEFLAGS) $(helpers) $(unit_programs) $(fuzz_programs)
 
 # TESTS_ONLY=unit,style,shell: what make check runs
 check-local: all-tests
@@ -64,6 +85,9 @@ bench: all-tests
 bash_program = bash
 # for hours: the random tests with many more rounds
 soak: all all-tests
+	PLAN_ROUNDS=100000 tests/unit/test-plan-random
+	SOAK=40 TEST_TIMEOUT=14400 $(bash_program) '$(srcdir)/tests/run' \
+		--build . --only shell t-faults
 	SOAK=40 TEST_TIMEOUT=14400 $(bash_program) '$(srcdir)/tests/run' \
 		--build . --only unit,shell property many first-copy backlog
 	for fs in ext4 xfs btrfs tmpfs; do \
@@ -81,10 +105,11 @@ pjdfstest: all all-tests
 	BUILD=$$PWD $(bash_program) '$(srcdir)/tests/pjdfstest.sh' \
 		"$${PJDFSTEST:?where is it?}" $(PJDFSTEST_ON)
 
-.PHONY: all-tests bench soak pjdfstest
+.PHONY: all-tests bench soak pjdfstest fuzz
 
 EXTRA_DIST += tests/run tests/functions.sh tests/property.sh tests/lower.sh \
-	tests/pjdfstest.sh tests/stress.sh \
+	tests/pjdfstest.sh tests/stress.sh tests/fuzz.sh \
+	$(wildcard $(srcdir)/tests/fuzz/*.[ch]) \
 	.ci/run \
 	$(wildcard $(srcdir)/tests/lib/*.sh) \
 	$(wildcard $(srcdir)/tests/t-*.sh) \
@@ -92,4 +117,5 @@ EXTRA_DIST += tests/run tests/functions.sh tests/property.sh tests/lower.sh \
 	$(wildcard $(srcdir)/tests/unit/*.[ch])
 clean-local:
 	rm -rf tests/logs
-	rm -f $(unit_programs)
+	rm -f $(unit_programs) $(fuzz_programs)
+	rm -rf fuzz

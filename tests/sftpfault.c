@@ -16,9 +16,9 @@
  *	log      appended to: what was done
  *
  * Kinds: cut-before, cut-after (the connection ends there), failure (instead
- * of carrying it out), oversize, unknown-id, duplicate, wrong-type, truncated,
- * long-string (what is wrong with the reply), and the manners chopped, shuffled
- * and slow, of all replies.
+ * of carrying it out, again and again), oversize, unknown-id, duplicate,
+ *wrong-type, truncated, long-string (what is wrong with the reply), and the
+ *manners chopped, shuffled and slow, of all replies.
  */
 #include "confdefs.h"
 
@@ -64,7 +64,7 @@ static struct buf waiting; /* requests that are held */
 static unsigned n_waiting, n_requests, n_chops, connection;
 static bool holding, client_gone, released;
 static int fault = -1; /* enum kind */
-static unsigned fault_at;
+static unsigned fault_at, span;
 static uint32_t fault_id;
 static bool fault_due; /* at the reply to fault_id */
 static bool chopped, shuffled, slow;
@@ -109,12 +109,12 @@ static void note(const char *what)
 static void draw_fault(char *line)
 {
 	char *save, *word = strtok_r(line, " \n", &save);
-	const char *span;
+	const char *at;
 	int drawn[KINDS], n = 0;
 
 	seed = word ? strtoull(word, NULL, 10) + connection * 7919 : 0;
 	rnd(2);
-	span = strtok_r(NULL, " \n", &save);
+	at = strtok_r(NULL, " \n", &save);
 	while ((word = strtok_r(NULL, " \n", &save))) {
 		chopped |= strcmp(word, "chopped") == 0 && rnd(2);
 		shuffled |= strcmp(word, "shuffled") == 0 && rnd(2);
@@ -123,11 +123,11 @@ static void draw_fault(char *line)
 			if (strcmp(word, kinds[k]) == 0)
 				drawn[n++] = k;
 	}
-	if (!span || n == 0)
+	if (!at || n == 0)
 		return;
 	fault = drawn[rnd((unsigned)n)];
-	fault_at = *span == '=' ? (unsigned)atoi(span + 1)
-				: 1 + rnd((unsigned)atoi(span));
+	span = (unsigned)atoi(at);
+	fault_at = *at == '=' ? (unsigned)atoi(at + 1) : 1 + rnd(span);
 }
 
 static void read_faults(void)
@@ -186,9 +186,11 @@ static bool fault_request(uint32_t id)
 		exit(0);
 	fault_id = id;
 	fault_due = fault != FAILURE;
-	if (fault == FAILURE)
-		answer_failure(id);
-	return fault == FAILURE;
+	if (fault != FAILURE)
+		return false;
+	answer_failure(id);
+	fault_at += span ? 1 + rnd(span) : 0;
+	return true;
 }
 
 static void tell_held(void)

@@ -1,0 +1,90 @@
+#!/bin/bash
+# A server between sync and the real one that goes wrong at random requests:
+# cut, refused, answered late, out of order, in small pieces, with nonsense.
+# Meanwhile users write, and sync is killed. In the end the trees are equal.
+. "$(dirname "$0")/functions.sh"
+expect_log "lost|connection|protocol|parked|refused|cannot|ended|silen|reset"
+
+SERVER=/usr/lib/openssh/sftp-server
+[ -x "$SERVER" ] || skip "$SERVER is not installed"
+CTL=$T/control
+mkdir "$CTL"
+SSHD_SFTP="$HELPERS/sftpfault $CTL $SERVER"
+KINDS="cut-before cut-after failure oversize unknown-id duplicate wrong-type
+	truncated long-string"
+MANNERS="chopped shuffled slow"
+
+# goes_wrong SPAN KIND... - from the next connection on.
+goes_wrong() {
+	echo "$SEED" "$@" >"$CTL/faults"
+	rm -f "$CTL/calm"
+}
+# n_faults - so many times something went wrong.
+n_faults() {
+	cat "$CTL/log" 2>/dev/null | wc -l
+}
+more_faults_than() {
+	[ "$(n_faults)" -gt "$1" ]
+}
+# settled - nothing goes wrong any more: in the end all replicas are equal.
+settled() {
+	touch "$CTL/calm"
+	sshd_cut # who was drawn a fault may not have met it yet
+	check "wait, seed $SEED" synced 120
+	for r in "$T"/replica?; do
+		wait_for 60 same "$r" || fail "$r, seed $SEED"
+	done
+	wait_for 60 no_parked || fail "parked"
+	! find "$T"/replica?/.mirrorfs/stage -type f | grep . ||
+		fail "left on the stage"
+}
+no_parked() {
+	[ "$("$MIRRORFS" status "$T/tree" --json |
+		jq '[.replicas[].parked] | add')" = 0 ]
+}
+
+ssh_replicas 3
+check "mount" mount_tree "${REPLICAS[@]}"
+check "wait" synced
+
+# 1. everything, at random, while users write and sync is killed
+for ((round = 1; round <= ${SOAK:-1}; round++)); do
+	SEED=$((SEED + 1000))
+	# shellcheck disable=SC2086
+	goes_wrong 80 $KINDS $MANNERS
+	before=$(n_faults)
+	sshd_cut
+	background "$HELPERS/churn" --seed "$SEED" --ops "$(scaled 6000)" \
+		--procs 3 "$T/tree"
+	until process_gone "$BG"; do
+		sleep 0.$((RANDOM % 10)) # somewhere in its work
+		[ $((RANDOM % 3)) = 0 ] || continue
+		pid=$(status_pid sync_pid)
+		[ "${pid:-0}" -gt 0 ] && kill -9 "$pid"
+	done
+	wait "$BG" || fail "churn"
+	check "things go wrong" wait_for 60 more_faults_than $((before + 3))
+	settled
+done
+say "$(cut -d' ' -f3 "$CTL/log" | sort | uniq -c | xargs)"
+
+# 2. the connection is cut at each request of a piece of work
+work() {
+	local d=$T/tree/work
+	rm -rf "$d" && mkdir -p "$d/a/b" && echo "$1" >"$d/a/file" &&
+		ln "$d/a/file" "$d/a/b/link" && ln -s a "$d/sym" &&
+		chown 1:1 "$d/a/file" && mv "$d/a" "$d/c" &&
+		echo more >>"$d/c/file" && touch -d "2001-01-01" "$d/c"
+}
+first=1 last=150 step=1
+[ "${SOAK:-1}" -gt 1 ] || first=$((5 + RANDOM % 25)) last=60 step=25
+for ((n = first; n <= last; n += step)); do
+	before=$(n_faults)
+	goes_wrong "=$n" $([ $((RANDOM % 2)) = 0 ] && echo cut-before ||
+		echo cut-after)
+	sshd_cut
+	work "$n" || fail "work"
+	wait_for 5 more_faults_than "$before" # or it had fewer requests
+	settled
+done
+exit 0
