@@ -44,6 +44,26 @@ int journal_stale_load(struct journal *j, int64_t id, struct fhandle **ret,
 int journal_stale_add(struct journal *j, int64_t id, const struct fhandle *obj);
 int journal_stale_clear(struct journal *j, int64_t id);
 
+/* A large file that is still on its way although the cursor has moved on: one
+ * row for each name that it has as of the cursor. */
+struct aside_row {
+	struct fhandle obj;
+	char *path;
+	uint64_t from_seq, seq; /* what told of it is behind, up to */
+	int64_t time_ns;        /* wall clock: when that was */
+	uint64_t size;          /* bytes */
+	bool absent;            /* the replica has nothing of it */
+};
+int journal_aside_load(struct journal *j, int64_t id, struct aside_row **ret,
+		       unsigned *ret_n);
+int journal_aside_add(struct journal *j, int64_t id,
+		      const struct aside_row *row);
+int journal_aside_clear(struct journal *j, int64_t id);
+/* journal_aside_arrived - note for the history that it arrived now. */
+int journal_aside_arrived(struct journal *j, int64_t id,
+			  const struct aside_row *row);
+void asides_free(struct aside_row *rows, unsigned n);
+
 int journal_fences_load(struct journal *j, int64_t id, struct fence **ret,
 			unsigned *ret_n);
 int journal_fence_put(struct journal *j, int64_t id, const char *path,

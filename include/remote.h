@@ -223,6 +223,8 @@ bool remote_window_open(const struct remote *r);
  * the wire busy; bytes that such a piece should have. */
 bool remote_bulk_open(struct remote *r);
 uint32_t remote_bulk_chunk(const struct remote *r);
+/* remote_round_trip_ns - the shortest that was seen lately; 0: not known. */
+int64_t remote_round_trip_ns(const struct remote *r);
 /* remote_pending - requests without a reply. */
 unsigned remote_pending(const struct remote *r);
 

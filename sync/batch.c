@@ -41,7 +41,9 @@ static bool view_has(void *arg, const struct record *r)
 {
 	struct engine *e = arg;
 
-	return fresh_tells(e->fresh, r);
+	/* what comes back from aside is told by a record of our own */
+	return fresh_tells(e->fresh, r) ||
+	       (r->seq > e->cursor && asides_tells(e->asides, r));
 }
 
 static const struct {
@@ -243,9 +245,11 @@ static int run_state(struct engine *e, const struct action *a, uint64_t seq)
 	return r;
 }
 
-static int run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
+int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
 {
 	int r = 0;
+
+	e->plan = plan;
 
 	for (unsigned i = 0; i < plan->n_counts; i++)
 		for (uint64_t k = 0; k < plan->counts[i].n; k++)
@@ -257,6 +261,7 @@ static int run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
 	}
 	if (r == 0)
 		r = exec_drain(e->exec);
+	e->plan = NULL;
 	if (r == 0)
 		r = redo_failed(e, plan, seq);
 	for (unsigned i = 0; r == 0 && i < plan->n; i++) {
@@ -365,13 +370,20 @@ static void count_behind(struct engine *e, int n)
 	*c = (struct catch_up){0};
 }
 
-int batch_run(struct engine *e, bool *ret_some)
+void batch_plan(struct engine *e, const struct record *records, unsigned n,
+		struct plan *ret)
 {
-	struct record *records = calloc(BATCH_MAX, sizeof(*records));
 	const struct plan_view view = {.by_state = view_by_state,
 				       .held = view_held,
 				       .has = view_has,
 				       .arg = e};
+
+	plan_build(records, n, &view, e->memory, ret);
+}
+
+int batch_run(struct engine *e, bool *ret_some)
+{
+	struct record *records = calloc(BATCH_MAX, sizeof(*records));
 	struct plan plan;
 	int n, r;
 
@@ -381,10 +393,11 @@ int batch_run(struct engine *e, bool *ret_some)
 	*ret_some = n > 0;
 	r = n < 0 ? n : 0;
 	count_behind(e, n);
-	if (n == 0 && shared_settled_seq(e->shared) == e->cursor)
+	if (n == 0 && shared_settled_seq(e->shared) == e->cursor &&
+	    asides_empty(e->asides))
 		engine_settled(e);
 	if (n > 0) {
-		plan_build(records, (unsigned)n, &view, e->memory, &plan);
+		batch_plan(e, records, (unsigned)n, &plan);
 		uint64_t last = records[plan.used - 1].seq;
 		if (plan.n) {
 			r = journal_batch_begin(e->journal, e->row.id, last);
@@ -394,8 +407,10 @@ int batch_run(struct engine *e, bool *ret_some)
 		touch_folders(e, records, plan.used);
 		trust_contents(e, &plan);
 		note_stale(e, records, plan.used);
+		for (unsigned i = 0; i < plan.used; i++)
+			asides_record(e->asides, &records[i]);
 		if (r >= 0)
-			r = run_plan(e, &plan, last);
+			r = batch_run_plan(e, &plan, last);
 		if (r >= 0)
 			r = commit(e, last, true);
 		plan_done(&plan);
@@ -472,6 +487,7 @@ static int resume_moves(struct engine *e, const struct record *records,
 						    .path2 = rec->path2};
 	}
 	for (unsigned i = 0, k = 0; r >= 0 && i < n; i++) {
+		asides_record(e->asides, &records[i]);
 		if (k < plan.n && actions[k].rec == &records[i])
 			r = push_action(e, &actions[k++]);
 		else

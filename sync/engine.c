@@ -93,8 +93,7 @@ int engine_push(struct engine *e, enum step_kind kind, const char *path,
 /* ---- what comes of steps ---- */
 
 /* failed_add - the newest failure counts: it says what is so now. */
-static void failed_add(struct engine *e, const char *path,
-		       const struct step *s)
+static void failed_add(struct engine *e, const char *path, const struct step *s)
 {
 	struct text_set *t = set_add(&e->failed, path);
 
@@ -127,12 +126,17 @@ static void step_finished(void *arg, const struct step *s)
 {
 	struct engine *e = arg;
 	const struct action *a = s->tag;
+	bool later = s->result == STEP_SUPERSEDED || s->result == STEP_ASIDE;
 
-	if (s->kind == STEP_PUT && s->result == STEP_SUPERSEDED) {
+	if (s->kind == STEP_PUT && later) {
 		bool linked = s->st.st_nlink > 1;
 		if (!a || a->absent)
 			plan_memory_absent(e->memory, &s->obj, linked);
 	}
+	if (s->kind == STEP_PUT && s->result == STEP_ASIDE)
+		aside_left(e, s);
+	else if (s->kind == STEP_PUT)
+		asides_end(e->asides, &s->obj, s->result == STEP_DONE);
 	/* reconcile puts it where it is now, not where the records have it */
 	if (s->kind == STEP_PUT && s->result == STEP_DONE)
 		e->behind.uploads++;
@@ -245,6 +249,9 @@ int engine_start(struct engine *e)
 					.delta_above = e->cfg->delta_above,
 					.sending = step_sending,
 					.finished = step_finished,
+					.may_leave = aside_may_leave,
+					.aside_above =
+						e->row.options.aside_above,
 					.uncarried = uncarried,
 					.arg = e};
 	struct fence *fences;
@@ -265,7 +272,8 @@ int engine_start(struct engine *e)
 	e->memory = plan_memory_new();
 	e->exec = exec_new(&cfg);
 	e->exec->cfg.links = e->links;
-	return engine_parked_load(e);
+	r = aside_begin(e);
+	return r < 0 ? r : engine_parked_load(e);
 }
 
 void engine_stop(struct engine *e)
@@ -278,6 +286,9 @@ void engine_stop(struct engine *e)
 	e->owners = NULL;
 	links_close(e->links);
 	e->links = NULL;
+	asides_close(e->asides);
+	e->asides = NULL;
+	e->plan = NULL;
 	stale_close(e->stale);
 	e->stale = NULL;
 	fresh_clear(&e->fresh);
@@ -320,6 +331,8 @@ int engine_flush(struct engine *e)
 
 	if (r == 0)
 		r = stale_save(e->stale);
+	if (r == 0)
+		r = asides_save(e->asides);
 	HASH_ITER(hh, e->counts, t, tmp)
 	{
 		bool first = false;

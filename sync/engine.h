@@ -17,6 +17,7 @@
 #include "memo.h"
 #include "remote.h"
 #include "sync.h"
+#include "sync/asides.h"
 #include "sync/exec.h"
 #include "sync/fresh.h"
 #include "sync/links.h"
@@ -53,6 +54,8 @@ struct engine {
 	struct links *links;
 	struct stale *stale;
 	struct fresh *fresh;
+	struct asides *asides;
+	const struct plan *plan; /* under way, or NULL */
 	struct pathset fences;
 	struct parked *parked;
 	unsigned n_parked;
@@ -69,7 +72,7 @@ struct engine {
 		uint64_t records, uploads;
 		int64_t since_ns; /* monotonic; 0: it has not */
 	} behind;
-	bool reconciling;	  /* failed steps are parked, not redone */
+	bool reconciling; /* failed steps are parked, not redone */
 };
 
 /* ---- engine.c ---- */
@@ -119,11 +122,28 @@ int batch_parked(struct engine *e);
 int reconcile(struct engine *e, const char *path, enum strictness strict,
 	      bool deep);
 
+/* ---- batch-aside.c ---- */
+/* aside_may_leave - may the upload of this step be done later than all that is
+ * behind it? (exec_config) */
+bool aside_may_leave(void *arg, const struct step *s);
+/* aside_left - it has. */
+void aside_left(struct engine *e, const struct step *s);
+/* asides_begin - after a connection: those that were under way. */
+int aside_begin(struct engine *e);
+/* batch_aside - publish what is complete. */
+int batch_aside(struct engine *e);
+
 /* ---- batch.c ---- */
-/* batch_sending - the action, as this step, is about to take effect on the replica: the table
- * of hard links follows. An upload reaches the names that its object has at
- * that moment, not those that a later action will give it. */
+/* batch_sending - the action, as this step, is about to take effect on the
+ * replica: the table of hard links follows. An upload reaches the names that
+ * its object has at that moment, not those that a later action will give it. */
 void batch_sending(struct engine *e, const struct action *a, uint64_t step);
+/* batch_run_plan - its actions, and what fails is done over. `seq` is that of
+ * the newest record. */
+int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq);
+/* batch_plan - what the plan is told about the replica. */
+void batch_plan(struct engine *e, const struct record *records, unsigned n,
+		struct plan *ret);
 /* batch_run - the next records; *ret_some is false when there were none. */
 int batch_run(struct engine *e, bool *ret_some);
 /* batch_seed - the first copy, or the comparison of everything. */

@@ -32,7 +32,7 @@ struct exec *exec_new(const struct exec_config *cfg)
 	return x;
 }
 
-static void step_free(struct step *s)
+void step_free(struct step *s)
 {
 	if (s->fd >= 0)
 		close(s->fd);
@@ -54,6 +54,11 @@ void exec_free(struct exec *x)
 		x->head = s->next;
 		step_free(s);
 	}
+	while ((s = x->asides)) {
+		x->asides = s->next;
+		step_free(s);
+	}
+	spares_free(x);
 	free(x);
 }
 
@@ -392,49 +397,29 @@ static void step_send(struct step *s)
 
 /* ---- the engine ---- */
 
-static void feed_small(struct exec *x)
+static void take_head(struct exec *x)
 {
-	for (unsigned i = 0; i < x->n_active;) {
-		struct step *s = x->active[i];
-		while (!upload_is_large(s) &&
-		       remote_window_open(x->cfg.remote) && upload_feed(s))
-			;
-		/* one that has ended has left its place to another */
-		i += i < x->n_active && x->active[i] == s;
-	}
+	struct step *s = x->head;
+
+	if (x->fresh == s)
+		x->fresh = s->next;
+	x->head = s->next;
+	if (!x->head)
+		x->tail = &x->head;
+	s->next = NULL;
 }
 
-/* The large ones take turns, a piece each, in the room that is left. */
-static void feed_large(struct exec *x)
+/* The head ends as a step, and its upload goes on. */
+static void leave(struct exec *x)
 {
-	for (unsigned idle = 0; idle < x->n_active;) {
-		struct step *s = x->active[x->turn++ % x->n_active];
-		if (!upload_is_large(s)) {
-			idle++;
-			continue;
-		}
-		if (!remote_bulk_open(x->cfg.remote)) {
-			x->turn--;
-			return;
-		}
-		idle = upload_feed(s) ? 0 : idle + 1;
-	}
-}
+	struct step *s = x->head;
 
-/* Begin uploads in order, as many as may be under way, and feed them: the
- * small ones first. */
-static void run_uploads(struct exec *x)
-{
-	uint32_t handles = remote_caps(x->cfg.remote)->handles / 2;
-	unsigned max =
-		handles && handles < EXEC_UPLOADS ? handles : EXEC_UPLOADS;
-
-	for (; x->fresh && x->n_active < max; x->fresh = x->fresh->next) {
-		if (x->fresh->kind == STEP_PUT)
-			upload_begin(x->fresh);
-	}
-	feed_small(x);
-	feed_large(x);
+	take_head(x);
+	x->cfg.sending(x->cfg.arg, s);
+	s->result = STEP_ASIDE;
+	x->n_live--;
+	x->cfg.finished(x->cfg.arg, s);
+	aside_add(s);
 }
 
 /* Send what is at the head, as long as it is ready. */
@@ -447,41 +432,55 @@ static bool run_head(struct exec *x)
 		if (s->kind == STEP_PUT && s->phase == PHASE_NEW &&
 		    s->retries) /* from the start again */
 			upload_begin(s);
+		if (s->kind == STEP_PUT && aside_leave(s)) {
+			leave(x);
+			moved = true;
+			continue;
+		}
 		if (s->kind == STEP_PUT &&
 		    (s->phase != PHASE_READY || !upload_settled(s)))
 			break;
-		if (x->fresh == s)
-			x->fresh = s->next;
-		x->head = s->next;
-		if (!x->head)
-			x->tail = &x->head;
+		take_head(x);
 		step_send(s);
 		moved = true;
 	}
 	return moved;
 }
 
-static int run(struct exec *x, bool wait)
+/* run - returns replies handled, or a negative errno. */
+static int run(struct exec *x, int ms, int wake_fd)
 {
 	struct pollfd stop = {.fd = x->cfg.stop_fd, .events = POLLIN};
 
 	do
-		run_uploads(x);
+		exec_uploads(x);
 	while (run_head(x));
 	if (poll(&stop, 1, 0) > 0)
 		return -ECANCELED;
 	if (!remote_pending(x->cfg.remote))
 		return 0; /* steps may end without a request */
-	int r = remote_pump(x->cfg.remote, wait ? PUMP_MS : 0, -1);
-	return r < 0 ? -ENOTCONN : 0;
+	int r = remote_pump(x->cfg.remote, ms, wake_fd);
+	return r < 0 ? -ENOTCONN : r;
 }
 
-static int push(struct exec *x, enum step_kind kind, const char *path,
-		const char *path2, const struct fhandle *obj, uint64_t since,
-		void *tag)
+int exec_serve(struct exec *x, int ms, int wake_fd)
+{
+	struct pollfd wake = {.fd = wake_fd, .events = POLLIN};
+	int r = 1;
+
+	while (r > 0 && exec_has_asides(x) && !exec_aside_ready(x) &&
+	       poll(&wake, 1, 0) == 0) {
+		r = run(x, ms, wake_fd);
+		if (r == 0)
+			return poll(&wake, 1, 0) == 0;
+	}
+	return r < 0 ? r : 0;
+}
+
+struct step *step_new(struct exec *x, enum step_kind kind, const char *path,
+		      const char *path2, const struct fhandle *obj)
 {
 	struct step *s = calloc(1, sizeof(*s));
-	int r = 0;
 
 	if (!s)
 		abort();
@@ -489,22 +488,50 @@ static int push(struct exec *x, enum step_kind kind, const char *path,
 			   .path = strdup(path),
 			   .path2 = path2 ? strdup(path2) : NULL,
 			   .exec = x,
-			   .number = ++x->n_pushed,
-			   .fd = -1,
-			   .since = since,
-			   .tag = tag};
+			   .fd = -1};
 	if (obj)
 		s->obj = *obj;
+	return s;
+}
+
+/* step_again - what went aside is in the stage: its own place in the line. */
+static struct step *step_again(struct exec *x, const char *path,
+			       const struct fhandle *obj)
+{
+	struct step *s = aside_take(x, obj);
+
+	if (!s)
+		return NULL;
+	free(s->path);
+	s->path = strdup(path);
+	s->since = 0;
+	upload_refresh(s);
+	return s;
+}
+
+static int push(struct exec *x, enum step_kind kind, const char *path,
+		const char *path2, const struct fhandle *obj, uint64_t since,
+		void *tag)
+{
+	struct step *s = kind == STEP_PUT ? step_again(x, path, obj) : NULL;
+	int r = 0;
+
+	if (!s) {
+		s = step_new(x, kind, path, path2, obj);
+		s->since = since;
+		if (!x->fresh)
+			x->fresh = s;
+	}
+	s->number = ++x->n_pushed;
+	s->tag = tag;
 	*x->tail = s;
 	x->tail = &s->next;
-	if (!x->fresh)
-		x->fresh = s;
 	x->n_live++;
 	if (x->n_live % 16 == 0)
-		r = run(x, false);
-	while (r == 0 && x->n_live > QUEUE_MAX)
-		r = run(x, true);
-	return r;
+		r = run(x, 0, -1);
+	while (r >= 0 && x->n_live > QUEUE_MAX)
+		r = run(x, PUMP_MS, -1);
+	return r < 0 ? r : 0;
 }
 
 int exec_push(struct exec *x, enum step_kind kind, const char *path,
@@ -528,7 +555,9 @@ int exec_drain(struct exec *x)
 {
 	int r = 0;
 
-	while (r == 0 && x->n_live)
-		r = run(x, true);
-	return r;
+	while (r >= 0 && x->n_live)
+		r = run(x, PUMP_MS, -1);
+	if (r >= 0)
+		spare_fill(x);
+	return r < 0 ? r : 0;
 }

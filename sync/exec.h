@@ -47,6 +47,7 @@ enum step_result {
 	STEP_FAILED,	 /* `error` says why */
 	STEP_GONE,	 /* obj does not exist any more: later records know */
 	STEP_SUPERSEDED, /* obj is being written: its next SETTLE brings it */
+	STEP_ASIDE,	 /* large: its upload goes on, see exec_aside_ready */
 };
 
 struct step {
@@ -68,7 +69,10 @@ struct step {
 	struct stat st;
 	int fd;
 	uint64_t off, hole_end, mark;
-	uint64_t as_of; /* PUT: all records up to it are in what is read */
+	int64_t begun_ns; /* PUT: monotonic */
+	bool aside;	  /* in the list of those */
+	bool dropped;	  /* … and nobody wants it any more */
+	uint64_t as_of;	  /* PUT: all records up to it are in what is read */
 	uint64_t since; /* PUT: path has the content as of this record; 0: no */
 	struct range *ranges; /* only these travel; owned; NULL: all does */
 	uint32_t n_ranges;
@@ -77,8 +81,8 @@ struct step {
 	uint64_t source_size;
 	struct remote_handle handle;
 	bool space_asked; /* waits to hear whether there is room */
-	unsigned looks; /* at folders that lead to it, not answered yet */
-	bool astray;	/* one of them is no folder */
+	unsigned looks;	  /* at folders that lead to it, not answered yet */
+	bool astray;	  /* one of them is no folder */
 };
 
 /* Facts about the replica that decide how things are done. */
@@ -89,14 +93,17 @@ struct exec_config {
 	struct links *links;
 	const char *stage; /* the folder for uploads; borrowed */
 	int lower_fd;
-	int stop_fd;	      /* eventfd: readable when the thread is to end */
-	bool chown_ok;	      /* the login may change owners */
+	int stop_fd;	       /* eventfd: readable when the thread is to end */
+	bool chown_ok;	       /* the login may change owners */
 	struct owners *owners; /* borrowed */
-	uint64_t delta_above; /* smaller files travel whole, bytes */
+	uint64_t delta_above;  /* smaller files travel whole, bytes */
+	uint64_t aside_above;  /* smaller files stay in the line, bytes */
 	/* each step, in order, just before its visible part is sent */
 	void (*sending)(void *arg, const struct step *s);
 	/* each finished step, in the order of their ends; then it is freed */
 	void (*finished)(void *arg, const struct step *s);
+	/* may this PUT be done later than all that is behind it? */
+	bool (*may_leave)(void *arg, const struct step *s);
 	/* counts what SFTP cannot carry */
 	void (*uncarried)(void *arg, const char *kind, const char *path);
 	void *arg;
@@ -117,6 +124,7 @@ int exec_push(struct exec *x, enum step_kind kind, const char *path,
  * is not has to do with path or object: only what changed need travel. */
 int exec_push_update(struct exec *x, const char *path,
 		     const struct fhandle *obj, uint64_t since, void *tag);
+
 /* exec_next - the number that the next step will have. */
 uint64_t exec_next(const struct exec *x);
 /* exec_drain - until all steps are finished. -ENOTCONN, -ECANCELED when
@@ -129,6 +137,7 @@ char *exec_stage_name(struct exec *x);
 /* ---- between exec.c and its parts ---- */
 
 #define EXEC_UPLOADS 64
+#define EXEC_SPARES  16
 
 struct exec {
 	struct exec_config cfg;
@@ -137,7 +146,15 @@ struct exec {
 	struct step *active[EXEC_UPLOADS + 1]; /* uploads under way; the
 						* head may start over */
 	unsigned n_active;
-	unsigned turn;	 /* of the large ones among them */
+	unsigned turn;	     /* of the large ones among them */
+	struct step *asides; /* large ones that have left the line */
+	unsigned n_aside;
+	unsigned n_waiting; /* steps with PHASE_WAITING */
+	struct spare {
+		char *name; /* in the stage; NULL: none */
+		bool asked; /* it is being opened */
+		struct remote_handle handle;
+	} spares[EXEC_SPARES];
 	unsigned n_live; /* steps pushed and not finished */
 	uint64_t n_pushed;
 	uint64_t n_stage;
@@ -150,7 +167,17 @@ struct exec {
 	} space;
 };
 
-enum { PHASE_NEW, PHASE_PREPARING, PHASE_READY, PHASE_SENT };
+enum {
+	PHASE_NEW,
+	PHASE_WAITING, /* large, and there are many: for a place */
+	PHASE_PREPARING,
+	PHASE_READY,
+	PHASE_SENT
+};
+
+struct step *step_new(struct exec *x, enum step_kind kind, const char *path,
+		      const char *path2, const struct fhandle *obj);
+void step_free(struct step *s);
 
 /* step_fail - note the first failure. */
 void step_fail(struct step *s, int error);
@@ -192,10 +219,16 @@ void upload_answered(struct step *s);
 /* upload.c: begins, continues (true: something was sent), and publishes */
 void upload_begin(struct step *s);
 bool upload_feed(struct step *s);
+/* upload_drop_stage - what was begun and will not be published */
+void upload_drop_stage(struct step *s);
+/* upload_refresh - what is in the stage gets the attributes of now */
+void upload_refresh(struct step *s);
 /* upload_is_large - it takes turns with others. */
 bool upload_is_large(const struct step *s);
 /* upload_settled - may it be published? false: it has started over or ended */
 bool upload_settled(struct step *s);
 void upload_publish(struct step *s);
+
+#include "sync/exec-aside.h"
 
 #endif

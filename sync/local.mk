@@ -1,9 +1,14 @@
 noinst_LIBRARIES += sync/libsync.a
 sync_libsync_a_SOURCES = \
+	sync/asides.c \
+	sync/batch-aside.c \
 	sync/batch.c \
 	sync/cause.c \
 	sync/delta.c \
 	sync/engine.c \
+	sync/exec-aside.c \
+	sync/exec-spare.c \
+	sync/exec-uploads.c \
 	sync/exec.c \
 	sync/fresh.c \
 	sync/idmap.c \
@@ -26,8 +31,10 @@ sync_libsync_a_SOURCES = \
 	sync/visit.c
 noinst_HEADERS += \
 	sync/action.h \
+	sync/asides.h \
 	sync/cause.h \
 	sync/engine.h \
+	sync/exec-aside.h \
 	sync/exec.h \
 	sync/fresh.h \
 	sync/idmap.h \

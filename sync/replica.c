@@ -181,12 +181,14 @@ static int idle(struct replica *r)
 {
 	struct engine *e = &r->e;
 	int ms = e->n_parked ? PARKED_MS : KEEPALIVE_MS;
-	int s = remote_pump(e->remote, ms, e->wake_fd);
+	bool sending = exec_has_asides(e->exec);
+	int s = sending ? exec_serve(e->exec, ms, e->wake_fd)
+			: remote_pump(e->remote, ms, e->wake_fd);
 
 	unpoke(e->wake_fd);
 	if (s < 0)
-		return -ENOTCONN;
-	if (s == 0 && !e->n_parked)
+		return s == -ECANCELED ? s : -ENOTCONN;
+	if (s == 0 && !sending && !e->n_parked)
 		remote_keepalive(e->remote);
 	return 0;
 }
@@ -206,10 +208,14 @@ static int serve(struct replica *r)
 		if (s == 0 && some && (s = give_up(r, least)) > 0)
 			return -ECANCELED;
 		if (s == 0)
+			s = batch_aside(e);
+		if (s == 0)
 			s = batch_parked(e);
 		if (s < 0)
 			break;
-		report(r, some ? REPLICA_REPLAYING : REPLICA_SYNCED,
+		report(r,
+		       some || !asides_empty(e->asides) ? REPLICA_REPLAYING
+							: REPLICA_SYNCED,
 		       parked_error(e));
 		if (!some)
 			s = idle(r);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "clock.h"
 #include "log.h"
 #include "paths.h"
@@ -21,6 +22,7 @@
 
 #define RETRIES_MAX 20
 #define LARGE_BYTES (256 * 1024) /* more than one WRITE */
+#define LARGE_MAX   16		 /* at once: small ones must find a place */
 #define CATCH_UP_NS (2 * NS_PER_S)
 
 static void upload_end(struct step *s)
@@ -66,8 +68,7 @@ static void prepared(void *arg, const struct remote_reply *reply)
 	upload_answered(s);
 }
 
-/* what was begun and will not be published */
-static void drop_stage(struct step *s)
+void upload_drop_stage(struct step *s)
 {
 	if (s->stage)
 		remote_send_remove(s->exec->cfg.remote, s->stage, NULL, NULL);
@@ -94,14 +95,25 @@ void upload_begin(struct step *s)
 		upload_end(s);
 		return;
 	}
+	if (upload_is_large(s) && aside_large(x) >= LARGE_MAX) {
+		close(s->fd);
+		s->fd = -1;
+		s->phase = PHASE_WAITING;
+		x->n_waiting++;
+		return;
+	}
 	s->phase = PHASE_PREPARING;
+	s->begun_ns = clock_mono_ns();
 	x->active[x->n_active++] = s;
 	s->off = s->hole_end = 0;
 	s->handle.len = 0;
-	s->stage = exec_stage_name(x);
-	s->pending++;
-	remote_send_open(x->cfg.remote, s->stage,
-			 RO_WRITE | RO_CREATE | RO_TRUNC, 0600, opened, s);
+	if (!spare_take(s)) {
+		s->stage = exec_stage_name(x);
+		s->pending++;
+		remote_send_open(x->cfg.remote, s->stage,
+				 RO_WRITE | RO_CREATE | RO_TRUNC, 0600, opened,
+				 s);
+	}
 	delta_begin(s);
 	space_begin(s);
 }
@@ -137,6 +149,31 @@ static void upload_attributes(struct step *s)
 	remote_send_fsetstat(r, &s->handle, &rest, prepared, s);
 	remote_send_close(r, &s->handle, prepared, s);
 	s->handle.len = 0;
+}
+
+void upload_refresh(struct step *s)
+{
+	struct remote *r = s->exec->cfg.remote;
+	CLEANUP_CLOSE int fd =
+		lower_open_object(s->exec->cfg.lower_fd, &s->obj, O_PATH);
+	struct fhandle obj;
+	struct stat now;
+
+	if (s->result != STEP_DONE || fd < 0 ||
+	    lower_look_fd(fd, &now, &obj) < 0 ||
+	    (now.st_ctim.tv_sec == s->st.st_ctim.tv_sec &&
+	     now.st_ctim.tv_nsec == s->st.st_ctim.tv_nsec))
+		return;
+	s->st = now;
+	struct remote_attr owner = attr_owner(s);
+	struct remote_attr rest = attr_mode_times(s);
+	s->phase = PHASE_PREPARING;
+	if (owner.flags) {
+		s->pending++;
+		remote_send_setstat(r, s->stage, &owner, prepared, s);
+	}
+	s->pending++;
+	remote_send_setstat(r, s->stage, &rest, prepared, s);
 }
 
 bool upload_is_large(const struct step *s)
@@ -260,7 +297,7 @@ bool upload_settled(struct step *s)
 	if (s->retries > 0)
 		s->since = 0;
 	s->retries++;
-	drop_stage(s);
+	upload_drop_stage(s);
 	s->phase = PHASE_NEW;
 	return false;
 }
@@ -269,7 +306,7 @@ void upload_publish(struct step *s)
 {
 	s->pending++; /* ours, until all is sent */
 	if (s->result != STEP_DONE) {
-		drop_stage(s);
+		upload_drop_stage(s);
 		step_answered(s);
 		return;
 	}

@@ -2,8 +2,11 @@
  * proxy - a network between mirrorfs and a replica that can be spoilt
  *
  *	proxy LISTEN-PORT TARGET-PORT [--delay MS] [--cut-after BYTES]
+ *		[--rate BYTES] [--count FILE]
  *
  * Forwards TCP connections on loopback. --delay holds each direction back.
+ * --rate: no more than so many bytes a second go to the target, until SIGALRM.
+ * --count: how many have gone there is kept in a file.
  * --cut-after ends all connections once, when so many bytes have gone to the
  * target, and prints "cut". SIGUSR1: the network is gone (connections end, new
  * ones are closed at once); SIGUSR2: it is back. SIGHUP: it is silent, bytes
@@ -27,9 +30,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAIRS 32
-#define CHUNK 65536
-#define CHUNKS 64 /* held back in one direction at most */
+#define PAIRS  32
+#define CHUNK  65536
+#define CHUNKS 1024 /* held back in one direction at most */
+#define BURSTS 100  /* in a second, with --rate */
 
 struct chunk {
 	int64_t due_ms;
@@ -51,9 +55,12 @@ struct pair {
 };
 
 static struct pair pairs[PAIRS];
-static volatile sig_atomic_t gone, silent;
+static volatile sig_atomic_t gone, silent, unlimited;
 static int64_t delay_ms;
-static uint64_t cut_after, sent;
+static uint64_t cut_after, sent, counted;
+static int count_fd = -1;
+static uint64_t rate, credit; /* bytes a second; that may go now */
+static int64_t credit_ms;     /* when it was reckoned */
 
 static int64_t now_ms(void)
 {
@@ -65,6 +72,10 @@ static int64_t now_ms(void)
 
 static void on_signal(int sig)
 {
+	if (sig == SIGALRM) {
+		unlimited = 1;
+		return;
+	}
 	gone = sig == SIGUSR1;
 	silent = sig == SIGHUP;
 }
@@ -144,23 +155,59 @@ static bool take(struct direction *d)
 	return true;
 }
 
+/* How much may go to the target now. */
+static size_t allowed(size_t want)
+{
+	int64_t now = now_ms();
+
+	if (!rate || unlimited)
+		return want;
+	credit += rate * (uint64_t)(now - credit_ms) / 1000;
+	credit_ms = now;
+	if (credit > rate / BURSTS)
+		credit = rate / BURSTS;
+	return want < credit ? want : credit;
+}
+
+static void count_sent(size_t n)
+{
+	sent += n;
+	credit -= n < credit ? n : credit;
+}
+
 static bool give(struct direction *d, bool count)
 {
 	while (d->n && d->chunks[d->head].due_ms <= now_ms()) {
 		struct chunk *c = &d->chunks[d->head];
-		ssize_t r = send(d->to, c->data + c->off, c->len - c->off,
-				 MSG_NOSIGNAL);
+		size_t n = c->len - c->off;
+		ssize_t r;
 
+		if (count)
+			n = allowed(n);
+		if (n == 0)
+			return true;
+		r = send(d->to, c->data + c->off, n, MSG_NOSIGNAL);
 		if (r < 0)
 			return errno == EAGAIN || errno == EINTR;
 		c->off += (size_t)r;
-		sent += count ? (uint64_t)r : 0;
+		if (count)
+			count_sent((size_t)r);
 		if (c->off < c->len)
 			return true;
 		d->head = (d->head + 1) % CHUNKS;
 		d->n--;
 	}
 	return d->n || !d->ended;
+}
+
+static void write_count(int fd, uint64_t n)
+{
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%-20llu\n",
+			   (unsigned long long)n);
+
+	if (pwrite(fd, text, (size_t)len, 0) < 0)
+		perror("proxy: --count");
 }
 
 static void move_all(void)
@@ -171,6 +218,10 @@ static void move_all(void)
 		for (unsigned int d = 0; d < 2 && p->used; d++)
 			if (!take(&p->dir[d]) || !give(&p->dir[d], d == 0))
 				pair_close(p);
+	}
+	if (count_fd >= 0 && sent != counted) {
+		counted = sent;
+		write_count(count_fd, counted);
 	}
 	if (cut_after && sent >= cut_after) {
 		cut_after = 0;
@@ -195,6 +246,8 @@ static nfds_t what_to_poll(struct pollfd *fds, int *timeout)
 			if (!d->n)
 				continue;
 			wait = d->chunks[d->head].due_ms - now_ms();
+			if (wait <= 0 && k == 0 && !allowed(1))
+				wait = 1000 / BURSTS;
 			if (wait <= 0)
 				fds[n++] = (struct pollfd){d->to, POLLOUT, 0};
 			else if (wait < *timeout)
@@ -232,6 +285,8 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{"delay", required_argument, NULL, 'd'},
 		{"cut-after", required_argument, NULL, 'c'},
+		{"rate", required_argument, NULL, 'r'},
+		{"count", required_argument, NULL, 'n'},
 		{NULL, 0, NULL, 0},
 	};
 	int c, one = 1, server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -242,12 +297,18 @@ int main(int argc, char **argv)
 			delay_ms = atoi(optarg);
 		else if (c == 'c')
 			cut_after = strtoull(optarg, NULL, 10);
+		else if (c == 'r')
+			rate = strtoull(optarg, NULL, 10);
+		else if (c == 'n')
+			count_fd = open(optarg, O_WRONLY | O_CREAT | O_CLOEXEC,
+					0644);
 		else
 			return 2;
 	}
 	if (argc - optind != 2) {
 		fputs("usage: proxy LISTEN TARGET [--delay MS] "
-		      "[--cut-after BYTES]\n", stderr);
+		      "[--cut-after BYTES] [--rate BYTES] [--count FILE]\n",
+		      stderr);
 		return 2;
 	}
 	a = loopback((unsigned int)atoi(argv[optind]));
@@ -255,6 +316,8 @@ int main(int argc, char **argv)
 	signal(SIGUSR1, on_signal);
 	signal(SIGUSR2, on_signal);
 	signal(SIGHUP, on_signal);
+	signal(SIGALRM, on_signal);
+	credit_ms = now_ms();
 	setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(server, (void *)&a, sizeof(a)) || listen(server, 16)) {
 		perror("proxy: bind");

@@ -63,7 +63,7 @@ costs $((64 * MB)) "all of it" patch_at 6 five "$T/tree/large.name"
 check "umount" umount_tree
 
 # everything that users do, as far as it can be done so
-check "mount" mount_above 0 "${REPLICAS[@]}"
+check "mount" mount_above 0 "${REPLICAS[@]}" -o aside-above=0
 property_rounds 1 4 "$(scaled 1000)"
 property_parked
 exit 0

@@ -14,6 +14,9 @@ REPLICA_OPTION(max_backlog, "max-backlog", COUNT, "", "1000000",
 	       "it is compared when it returns")
 REPLICA_OPTION(max_away, "max-away", SPAN, "", "30d",
 	       "how long records are kept for a replica that is away")
+REPLICA_OPTION(aside_above, "aside-above", SIZE, "", "1M",
+	       "a file of this size and more that is still being sent lets "
+	       "later changes pass it; never: all arrive in their order")
 REPLICA_OPTION(owner, "owner", TEXT, "", "",
 	       "whose things are there: numeric, name, map:FILE, USER[:GROUP] "
 	       "or ignore")

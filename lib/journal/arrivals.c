@@ -32,6 +32,8 @@ static int load_paths(struct journal *j, struct arrival *a)
 	int r = db_query(j, &st,
 			 "SELECT path, from_seq, seq, 0 FROM parked "
 			 "WHERE replica = ?1 UNION ALL "
+			 "SELECT path, from_seq, seq, -1 FROM aside "
+			 "WHERE replica = ?1 UNION ALL "
 			 "SELECT path, from_seq, to_seq, time_ns FROM late "
 			 "WHERE replica = ?1", "l", a->id);
 	while (r == 0 && (r = db_next(j, st)) > 0) {
@@ -130,18 +132,22 @@ static bool concerns(const struct record *r, const char *path)
 static void find_delivery(const struct arrival *a, const struct record *r,
 			  struct delivery *d)
 {
+	bool coming = false; /* is aside */
+
 	*d = (struct delivery){.replica = a->name, .time_ns = a->time_ns};
 	for (unsigned i = 0; i < a->n_paths; i++) {
 		const struct arrival_path *p = &a->paths[i];
 		if (r->seq <= p->from || r->seq > p->to ||
 		    !concerns(r, p->path))
 			continue;
-		if (p->time_ns == 0)
+		if (p->time_ns < 0)
+			coming = true;
+		else if (p->time_ns == 0)
 			d->parked = true;
 		else if (p->time_ns > d->time_ns)
 			d->time_ns = p->time_ns;
 	}
-	if (d->parked)
+	if (d->parked || coming)
 		d->time_ns = 0;
 }
 

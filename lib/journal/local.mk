@@ -2,6 +2,7 @@ noinst_LIBRARIES += lib/journal/libjournal.a
 lib_journal_libjournal_a_SOURCES = \
 	lib/journal/append.c \
 	lib/journal/arrivals.c \
+	lib/journal/aside.c \
 	lib/journal/busy.c \
 	lib/journal/db.c \
 	lib/journal/health.c \

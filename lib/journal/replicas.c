@@ -142,6 +142,30 @@ static int lag_records(struct journal *j, uint64_t after, uint64_t *ret)
 	return r;
 }
 
+/* lag_aside - large files that are still being sent, behind the cursor. */
+static int lag_aside(struct journal *j, struct replica_row *row)
+{
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = db_query(j, &st,
+			 "SELECT count(*), sum(size), min(time_ns) FROM "
+			 "(SELECT obj, max(size) AS size, min(time_ns) AS "
+			 "time_ns FROM aside WHERE replica = ? GROUP BY obj)",
+			 "l", row->id);
+	if (r == 0)
+		r = db_next(j, st);
+	if (r <= 0)
+		return r;
+	uint64_t n = (uint64_t)sqlite3_column_int64(st, 0);
+	if (n == 0)
+		return 0;
+	row->lag_records += n;
+	row->lag_bytes += (uint64_t)sqlite3_column_int64(st, 1);
+	int64_t ns = clock_wall_ns() - sqlite3_column_int64(st, 2);
+	if (ns > row->lag_ns)
+		row->lag_ns = ns;
+	return 0;
+}
+
 static int replica_lag(struct journal *j, struct replica_row *row)
 {
 	int64_t first_ns, before, after, parked;
@@ -154,7 +178,7 @@ static int replica_lag(struct journal *j, struct replica_row *row)
 		return r;
 	row->parked = (uint64_t)parked;
 	if (row->lag_records == 0)
-		return 0;
+		return lag_aside(j, row);
 	r = db_number(j, &first_ns, 0,
 		      "SELECT time_ns FROM record WHERE seq > ? " NO_EVENTS
 		      "ORDER BY seq LIMIT 1", "l", row->cursor);
@@ -176,7 +200,7 @@ static int replica_lag(struct journal *j, struct replica_row *row)
 	row->lag_ns = clock_wall_ns() - first_ns;
 	if (row->lag_ns < 0) /* the clock was set back */
 		row->lag_ns = 0;
-	return 0;
+	return lag_aside(j, row);
 }
 
 /* replica_more - what is not in its row. */
@@ -247,6 +271,8 @@ static int replica_forget(struct journal *j, int64_t id)
 			   id);
 	if (r == 0)
 		r = journal_stale_clear(j, id);
+	if (r == 0)
+		r = journal_aside_clear(j, id);
 	if (r == 0)
 		r = db_replica_options_put(j, id, NULL);
 	if (r == 0)

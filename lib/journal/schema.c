@@ -212,6 +212,22 @@ static const struct schema_table {
 " all_bytes INTEGER NOT NULL"
 ") STRICT"},
 
+/* Large files that are still on their way to a replica although its cursor has
+ * moved past what told of them, the records with from_seq < seq <= seq. path
+ * follows renames, as of the cursor. absent 1: the replica has nothing of it
+ * yet. */
+{5, "aside("
+" replica INTEGER NOT NULL,"
+" obj BLOB NOT NULL,"
+" path TEXT NOT NULL,"
+" from_seq INTEGER NOT NULL,"
+" seq INTEGER NOT NULL,"
+" time_ns INTEGER NOT NULL,"
+" size INTEGER NOT NULL,"
+" absent INTEGER NOT NULL,"
+" PRIMARY KEY(replica, obj, path)"
+") STRICT, WITHOUT ROWID"},
+
 };
 /* clang-format on */
 #define N_LATER	       (sizeof(schema_later) / sizeof(schema_later[0]))

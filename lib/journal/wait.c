@@ -130,6 +130,25 @@ static int wait_parked(struct journal *j, int64_t id, uint64_t target,
 	return r;
 }
 
+/* wait_aside - 1: something up to `target` that concerns `path` is still being
+ * sent. */
+static int wait_aside(struct journal *j, int64_t id, uint64_t target,
+		      const char *path)
+{
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = db_query(j, &st,
+			 "SELECT path FROM aside "
+			 "WHERE replica = ? AND from_seq < ?", "ll", id,
+			 target);
+	while (r == 0 && (r = db_next(j, st)) > 0) {
+		const char *p = (const char *)sqlite3_column_text(st, 0);
+		if (!path || path_related(p, path))
+			return 1;
+		r = 0;
+	}
+	return r;
+}
+
 int journal_wait_done(struct journal *j, const char *replica, uint64_t target,
 		      const char *path)
 {
@@ -141,6 +160,8 @@ int journal_wait_done(struct journal *j, const char *replica, uint64_t target,
 	if (r == 0) {
 		bool there = row.seeded && row.cursor >= target;
 		r = there ? wait_parked(j, row.id, target, path) : 1;
+		if (r == 0)
+			r = wait_aside(j, row.id, target, path);
 		if (r >= 0)
 			r = !r;
 		replica_row_done(&row);

@@ -335,6 +335,11 @@ uint32_t remote_bulk_chunk(const struct remote *r)
 	return window_chunk(&r->window, r->caps.write_bytes);
 }
 
+int64_t remote_round_trip_ns(const struct remote *r)
+{
+	return r->window.base_ns == INT64_MAX ? 0 : r->window.base_ns;
+}
+
 unsigned remote_pending(const struct remote *r)
 {
 	return r->requests.count;

@@ -1,0 +1,311 @@
+/* See asides.h. There are few, so they are looked through. */
+#include "confdefs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "paths.h"
+#include "sync/asides.h"
+
+struct entry {
+	struct aside_row row; /* row.path is not used */
+	uint64_t as_of;
+	char **names; /* owned */
+	unsigned n;
+	struct entry *next;
+};
+
+struct asides {
+	struct journal *j;
+	int64_t replica;
+	void (*gone)(void *arg, const struct fhandle *obj);
+	void *arg;
+	struct entry *entries;
+	struct aside_row *arrived; /* since the last save */
+	unsigned n_arrived;
+	bool changed;
+};
+
+static char *copy_text(const char *s)
+{
+	char *copy = strdup(s);
+
+	if (!copy)
+		abort();
+	return copy;
+}
+
+static void entry_free(struct entry *e)
+{
+	for (unsigned i = 0; i < e->n; i++)
+		free(e->names[i]);
+	free(e->names);
+	free(e);
+}
+
+static struct entry *find(const struct asides *a, const struct fhandle *obj)
+{
+	for (struct entry *e = a->entries; e; e = e->next) {
+		if (fhandle_equal(&e->row.obj, obj))
+			return e;
+	}
+	return NULL;
+}
+
+static void name_add(struct entry *e, const char *name)
+{
+	for (unsigned i = 0; i < e->n; i++) {
+		if (strcmp(e->names[i], name) == 0)
+			return;
+	}
+	e->names = reallocarray(e->names, e->n + 1, sizeof(*e->names));
+	if (!e->names)
+		abort();
+	e->names[e->n++] = copy_text(name);
+}
+
+static bool name_del(struct entry *e, const char *name)
+{
+	for (unsigned i = 0; i < e->n; i++) {
+		if (strcmp(e->names[i], name) != 0)
+			continue;
+		free(e->names[i]);
+		e->names[i] = e->names[--e->n];
+		return true;
+	}
+	return false;
+}
+
+static struct entry *entry_new(struct asides *a, const struct aside_row *row)
+{
+	struct entry *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		abort();
+	e->row = *row;
+	e->row.path = NULL;
+	e->next = a->entries;
+	a->entries = e;
+	return e;
+}
+
+int asides_open(struct journal *j, int64_t replica,
+		void (*gone)(void *arg, const struct fhandle *obj), void *arg,
+		struct asides **ret)
+{
+	struct aside_row *rows = NULL;
+	unsigned n = 0;
+	int r = journal_aside_load(j, replica, &rows, &n);
+
+	if (r < 0)
+		return r;
+	struct asides *a = calloc(1, sizeof(*a));
+	if (!a)
+		abort();
+	*a = (struct asides){
+		.j = j, .replica = replica, .gone = gone, .arg = arg};
+	for (unsigned i = 0; i < n; i++) {
+		struct entry *e = find(a, &rows[i].obj);
+		name_add(e ? e : entry_new(a, &rows[i]), rows[i].path);
+	}
+	asides_free(rows, n);
+	*ret = a;
+	return 0;
+}
+
+void asides_close(struct asides *a)
+{
+	struct entry *e;
+
+	if (!a)
+		return;
+	while ((e = a->entries)) {
+		a->entries = e->next;
+		entry_free(e);
+	}
+	asides_free(a->arrived, a->n_arrived);
+	free(a);
+}
+
+bool asides_empty(const struct asides *a)
+{
+	return !a->entries;
+}
+
+void asides_each(struct asides *a,
+		 void (*fn)(void *arg, const struct aside_row *row,
+			    bool linked),
+		 void *arg)
+{
+	for (struct entry *e = a->entries; e; e = e->next) {
+		struct aside_row row = e->row;
+		row.path = e->names[0];
+		fn(arg, &row, e->n > 1);
+	}
+}
+
+static void forget(struct asides *a, struct entry *e)
+{
+	struct entry **at = &a->entries;
+
+	while (*at != e)
+		at = &(*at)->next;
+	*at = e->next;
+	entry_free(e);
+	a->changed = true;
+}
+
+void asides_put(struct asides *a, const struct aside_row *row, uint64_t as_of)
+{
+	struct entry *e = find(a, &row->obj);
+
+	if (e)
+		forget(a, e);
+	e = entry_new(a, row);
+	e->as_of = as_of;
+	name_add(e, row->path);
+	a->changed = true;
+}
+
+static void add_arrived(struct asides *a, const struct entry *e)
+{
+	a->arrived = reallocarray(a->arrived, a->n_arrived + e->n,
+				  sizeof(*a->arrived));
+	if (!a->arrived)
+		abort();
+	for (unsigned i = 0; i < e->n; i++) {
+		a->arrived[a->n_arrived] = e->row;
+		a->arrived[a->n_arrived++].path = copy_text(e->names[i]);
+	}
+}
+
+void asides_end(struct asides *a, const struct fhandle *obj, bool arrived)
+{
+	struct entry *e = find(a, obj);
+
+	if (!e)
+		return;
+	if (arrived)
+		add_arrived(a, e);
+	forget(a, e);
+}
+
+/* ---- names ---- */
+
+/* move_below - what is below `from` is below `to` now, and, with `swap`, the
+ * other way round. */
+static bool move_below(struct entry *e, const char *from, const char *to,
+		       bool swap)
+{
+	bool moved = false;
+
+	for (unsigned i = 0; i < e->n; i++) {
+		const char *a = from, *b = to;
+		if (swap && path_is_below(e->names[i], to)) {
+			a = to;
+			b = from;
+		} else if (!path_is_below(e->names[i], from)) {
+			continue;
+		} else if (!swap && strcmp(e->names[i], from) == 0) {
+			continue; /* that is another object's name */
+		}
+		char *name = path_rebase(e->names[i], a, b);
+		free(e->names[i]);
+		e->names[i] = name;
+		moved = true;
+	}
+	return moved;
+}
+
+static bool entry_renamed(struct entry *e, const struct record *r, bool ours)
+{
+	bool changed = false;
+
+	if (r->flags & RF_EXCHANGE)
+		return move_below(e, r->path, r->path2, true);
+	if (!ours)
+		changed = name_del(e, r->path2);
+	else if (name_del(e, r->path)) {
+		name_add(e, r->path2);
+		changed = true;
+	}
+	return move_below(e, r->path, r->path2, false) || changed;
+}
+
+static bool entry_record(struct entry *e, const struct record *r)
+{
+	bool ours = fhandle_equal(&e->row.obj, &r->obj);
+
+	switch (r->op) {
+	case OP_RENAME:
+		return entry_renamed(e, r, ours);
+	case OP_LINK:
+		if (ours)
+			name_add(e, r->path2);
+		return ours;
+	case OP_UNLINK:
+		return ours && name_del(e, r->path);
+	default:
+		return false;
+	}
+}
+
+void asides_record(struct asides *a, const struct record *r)
+{
+	if (!r->path)
+		return;
+	for (struct entry *e = a->entries, *next; e; e = next) {
+		next = e->next;
+		a->changed |= entry_record(e, r);
+		if (e->n > 0)
+			continue;
+		a->gone(a->arg, &e->row.obj);
+		forget(a, e);
+	}
+}
+
+bool asides_tells(const struct asides *a, const struct record *r)
+{
+	const struct entry *e = r->op == OP_SETTLE ? find(a, &r->obj) : NULL;
+
+	return e && r->seq <= e->as_of;
+}
+
+const char *asides_find(const struct asides *a, const struct fhandle *obj)
+{
+	const struct entry *e = find(a, obj);
+
+	return e ? e->names[0] : NULL;
+}
+
+static int save_entry(struct asides *a, const struct entry *e)
+{
+	struct aside_row row = e->row;
+	int r = 0;
+
+	for (unsigned i = 0; r >= 0 && i < e->n; i++) {
+		row.path = e->names[i];
+		r = journal_aside_add(a->j, a->replica, &row);
+	}
+	return r;
+}
+
+int asides_save(struct asides *a)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r >= 0 && i < a->n_arrived; i++)
+		r = journal_aside_arrived(a->j, a->replica, &a->arrived[i]);
+	if (r >= 0 && a->changed)
+		r = journal_aside_clear(a->j, a->replica);
+	for (struct entry *e = a->entries; r >= 0 && a->changed && e;
+	     e = e->next)
+		r = save_entry(a, e);
+	if (r < 0)
+		return r;
+	asides_free(a->arrived, a->n_arrived);
+	a->arrived = NULL;
+	a->n_arrived = 0;
+	a->changed = false;
+	return 0;
+}

@@ -1,0 +1,143 @@
+/*
+ * A large file leaves the line, and comes back into it when all of it is in
+ * the stage: as a batch of one record that says "settled", made up here, at a
+ * name that the object has as of the cursor. What a crash leaves: until that
+ * batch has been noted in the journal the file is still aside, and is sent
+ * again.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+#include "paths.h"
+#include "sync/engine.h"
+
+/* touches - has `a` to do with that path or object? */
+static bool touches(const struct action *a, const char *path,
+		    const struct fhandle *obj)
+{
+	return path_related(a->path, path) ||
+	       (a->path2 && a->kind != ACT_SYMLINK &&
+		path_related(a->path2, path)) ||
+	       (a->rec && fhandle_equal(&a->rec->obj, obj));
+}
+
+bool aside_may_leave(void *arg, const struct step *s)
+{
+	const struct engine *e = arg;
+	const struct action *a = s->tag;
+	const char **names = NULL;
+
+	if (!a || !e->plan)
+		return false;
+	unsigned n = links_other(e->links, &s->obj, "", UINT64_MAX, &names);
+	free(names);
+	if (n > 0)
+		return false;
+	for (const struct action *b = a + 1; b < e->plan->actions + e->plan->n;
+	     b++) {
+		if (touches(b, s->path, &s->obj))
+			return false;
+	}
+	return true;
+}
+
+void aside_left(struct engine *e, const struct step *s)
+{
+	const struct action *a = s->tag;
+	const struct aside_row row = {.obj = s->obj,
+				      .path = s->path,
+				      .from_seq = e->cursor,
+				      .seq = a->rec->seq,
+				      .time_ns = clock_wall_ns(),
+				      .size = (uint64_t)s->st.st_size,
+				      .absent = a->absent};
+
+	log_debug("%s: large, goes aside: path=%s", e->row.name, s->path);
+	asides_put(e->asides, &row, s->as_of);
+}
+
+static void gone(void *arg, const struct fhandle *obj)
+{
+	struct engine *e = arg;
+
+	exec_aside_drop(e->exec, obj);
+}
+
+static void again(void *arg, const struct aside_row *row, bool linked)
+{
+	struct engine *e = arg;
+
+	if (row->absent)
+		plan_memory_absent(e->memory, &row->obj, linked);
+	exec_aside(e->exec, row->path, &row->obj);
+}
+
+int aside_begin(struct engine *e)
+{
+	int r = asides_open(e->journal, e->row.id, gone, e, &e->asides);
+
+	if (r == 0)
+		asides_each(e->asides, again, e);
+	return r;
+}
+
+/* note - what the journal must know of it. */
+static int note(struct engine *e)
+{
+	int r = engine_dir_times(e);
+
+	if (r < 0)
+		return r;
+	r = journal_transaction_begin(e->journal);
+	if (r < 0)
+		return r;
+	r = engine_flush(e);
+	int r2 = journal_transaction_end(e->journal, r >= 0);
+	return r < 0 ? r : r2;
+}
+
+/* publish - `obj`, the name of which is `path`. */
+static int publish(struct engine *e, const struct fhandle *obj, char *path)
+{
+	const struct record rec = {.seq = e->cursor,
+				   .op = OP_SETTLE,
+				   .obj = *obj,
+				   .path = path,
+				   .mode = S_IFREG};
+	struct plan plan;
+
+	batch_plan(e, &rec, 1, &plan);
+	int r = batch_run_plan(e, &plan, e->cursor);
+	plan_done(&plan);
+	return r;
+}
+
+int batch_aside(struct engine *e)
+{
+	const struct fhandle *ready;
+	int r = 0;
+
+	while (r == 0 && (ready = exec_aside_ready(e->exec))) {
+		struct fhandle obj = *ready;
+		const char *name = asides_find(e->asides, &obj);
+		char *path = name ? strdup(name) : NULL;
+
+		if (path)
+			r = publish(e, &obj, path);
+		free(path);
+		/* where the path is parked nothing was pushed: its retry brings
+		 * the file */
+		if (r == 0 && exec_aside_is_ready(e->exec, &obj)) {
+			exec_aside_drop(e->exec, &obj);
+			asides_end(e->asides, &obj, false);
+		}
+		if (r == 0)
+			r = note(e);
+	}
+	return r;
+}

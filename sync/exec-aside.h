@@ -1,0 +1,46 @@
+/* layer: sync */
+#ifndef SYNC_EXEC_ASIDE_H
+#define SYNC_EXEC_ASIDE_H
+
+/*
+ * The part of the executor (exec.h, which includes this) that decides which
+ * uploads go on when: exec-uploads.c, exec-spare.c, and exec-aside.c for the
+ * large ones that have left the line.
+ */
+
+/* exec_aside - begin such a one: all of obj. */
+void exec_aside(struct exec *x, const char *path, const struct fhandle *obj);
+/* exec_aside_drop - nobody needs it any more, if there is one. */
+void exec_aside_drop(struct exec *x, const struct fhandle *obj);
+/* exec_aside_ready - an object (borrowed) whose content is in the stage: to be
+ * pushed as a PUT, which takes it over, also when it has failed; or NULL. */
+const struct fhandle *exec_aside_ready(struct exec *x);
+/* exec_aside_is_ready - is this one? */
+bool exec_aside_is_ready(struct exec *x, const struct fhandle *obj);
+bool exec_has_asides(const struct exec *x);
+/* exec_serve - let them go on for at most `ms`, until one is ready or
+ * `wake_fd`, which is left unread, is readable. Returns 1 when nothing came
+ * for all that time, 0, or as exec_drain. */
+int exec_serve(struct exec *x, int ms, int wake_fd);
+
+/* ---- between exec.c and its parts ---- */
+
+/* exec-spare.c: have files open in advance; take one for an upload */
+void spare_fill(struct exec *x);
+bool spare_take(struct step *s);
+void spares_free(struct exec *x);
+
+/* exec-uploads.c: begin and feed uploads */
+void exec_uploads(struct exec *x);
+
+/* exec-aside.c: is it time for the head of the line to leave it? then add; take
+ * one that is ready, another one of that object is dropped; free the dropped */
+bool aside_leave(struct step *s);
+void aside_add(struct step *s);
+struct step *aside_take(struct exec *x, const struct fhandle *obj);
+void aside_reap(struct exec *x);
+/* how many large ones are under way; the next that waits for a place */
+unsigned aside_large(const struct exec *x);
+struct step *aside_waiting(struct exec *x);
+
+#endif

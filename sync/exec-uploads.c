@@ -1,0 +1,68 @@
+/*
+ * Which uploads are begun, and which of them may send next: the small ones
+ * whatever they have, the large ones a piece each in turn, in the window that
+ * is left. A large one waits while many are under way, so that small ones
+ * behind it find a place.
+ */
+#include "confdefs.h"
+
+#include "sync/exec.h"
+
+static void feed_small(struct exec *x)
+{
+	for (unsigned i = 0; i < x->n_active;) {
+		struct step *s = x->active[i];
+		while (!upload_is_large(s) &&
+		       remote_window_open(x->cfg.remote) && upload_feed(s))
+			;
+		/* one that has ended has left its place to another */
+		i += i < x->n_active && x->active[i] == s;
+	}
+}
+
+/* The large ones take turns, a piece each, in the room that is left. */
+static void feed_large(struct exec *x)
+{
+	for (unsigned idle = 0; idle < x->n_active;) {
+		struct step *s = x->active[x->turn++ % x->n_active];
+		if (!upload_is_large(s)) {
+			idle++;
+			continue;
+		}
+		if (!remote_bulk_open(x->cfg.remote)) {
+			x->turn--;
+			return;
+		}
+		idle = upload_feed(s) ? 0 : idle + 1;
+	}
+}
+
+static void begin_waiting(struct exec *x, unsigned max)
+{
+	struct step *s;
+
+	while (x->n_waiting && x->n_active < max && (s = aside_waiting(x))) {
+		x->n_waiting--;
+		upload_begin(s);
+		if (s->phase == PHASE_WAITING)
+			return; /* no place yet */
+	}
+}
+
+/* Begin uploads in order, as many as may be under way, and feed them: the
+ * small ones first. */
+void exec_uploads(struct exec *x)
+{
+	uint32_t handles = remote_caps(x->cfg.remote)->handles / 2;
+	unsigned max =
+		handles && handles < EXEC_UPLOADS ? handles : EXEC_UPLOADS;
+
+	aside_reap(x);
+	begin_waiting(x, max);
+	for (; x->fresh && x->n_active < max; x->fresh = x->fresh->next) {
+		if (x->fresh->kind == STEP_PUT && x->fresh->phase == PHASE_NEW)
+			upload_begin(x->fresh);
+	}
+	feed_small(x);
+	feed_large(x);
+}

@@ -1,0 +1,108 @@
+#!/bin/bash
+# A large file on a slow line holds nothing up: what is made after it arrives
+# before it, over the same connection. Meanwhile it may be renamed, changed,
+# removed, and the connection may end: all is right when it has arrived.
+. "$(dirname "$0")/functions.sh"
+expect_log "lost|connection|cannot reach|ended|refused|reset|closed"
+
+MB=$((1 << 20))
+ssh_replicas 1
+# slow_line - a proxy in front of sshd, in $PROXY, its process in $proxy
+slow_line() {
+	PROXY=$(free_port)
+	background "$HELPERS/proxy" "$PROXY" "$SSHD_PORT" \
+		--rate $((3 * MB)) --count "$T/count"
+	proxy=$BG
+	wait_for 5 port_open "$PROXY" || fail "proxy"
+	sed "s/]:$SSHD_PORT /]:$PROXY /" "$SSHD_KNOWN_HOSTS" >"$T/hosts"
+}
+start() {
+	check "mount" mount_tree --identity "$SSHD_KEY" \
+		--known-hosts "$T/hosts" \
+		--replica "r1=sftp://root@127.0.0.1:$PROXY$T/replica1" "$@"
+}
+fast() { kill -ALRM "$proxy"; }
+moved() { read -r n <"$T/count" && [ "$n" -ge "$1" ]; }
+# large NAME - made, and under way
+large() {
+	local before
+	read -r before <"$T/count"
+	head -c $((40 * MB)) /dev/urandom >"$T/tree/$1" || fail "write $1"
+	wait_for 30 moved $((before + MB / 2)) || fail "$1 is not under way"
+}
+# arrives FILE - while the large ones do not
+arrives() {
+	check "wait for $1" "$MIRRORFS" wait "$T/tree/$1" --timeout 60
+	cmp "$T/tree/$1" "$T/replica1/$1" || fail "$1"
+	refuse "the line was too fast" moved $((35 * MB))
+}
+
+slow_line
+mkdir "$T/tree/dir"
+start
+check "wait" synced
+large big.part
+for i in 1 2 3; do
+	echo $i >"$T/tree/small$i"
+	arrives small$i
+done
+refuse "a part is visible" test -e "$T/replica1/big.part"
+refuse "it counts as arrived" "$MIRRORFS" wait "$T/tree/big.part" --timeout 0
+equal "$(status_get r1 state)" replaying "state"
+# as uploads go on: the final name, permissions, a folder that moves
+mv "$T/tree/big.part" "$T/tree/dir/big"
+chmod 640 "$T/tree/dir/big"
+mv "$T/tree/dir" "$T/tree/moved"
+echo 4 >"$T/tree/small4"
+arrives small4
+large gone
+rm "$T/tree/gone"
+large changed
+printf hello | dd of="$T/tree/changed" bs=1 seek=$MB conv=notrunc status=none
+large linked
+ln "$T/tree/linked" "$T/tree/linked.name"
+rm "$T/tree/linked"
+echo 5 >"$T/tree/moved/small5"
+arrives moved/small5
+fast
+check "wait for all" synced
+check "same" same "$T/replica1"
+equal "$(status_get r1 state)" synced "state"
+equal "$(status_get r1 parked)" 0 "parked"
+# but files that are open in advance
+refuse "left on the stage" sh -c \
+	"find '$T/replica1/.mirrorfs/stage' -type f -size +0 | grep -q ."
+
+# the connection ends, and the mount; the names go on meanwhile
+check "umount" umount_tree
+slow_line
+start
+check "wait" synced
+large cut
+echo 6 >"$T/tree/small6"
+arrives small6
+kill -USR1 "$proxy"
+check "it is told" wait_for 60 state_is r1 offline
+mv "$T/tree/cut" "$T/tree/cut2"
+kill -USR2 "$proxy"
+echo 7 >"$T/tree/small7"
+arrives small7
+check "umount" umount_tree
+start
+mv "$T/tree/cut2" "$T/tree/moved/cut3"
+echo 8 >"$T/tree/small8"
+arrives small8
+fast
+check "wait for all" synced
+check "same" same "$T/replica1"
+
+# who wants it that way has all in order
+check "umount" umount_tree
+slow_line
+start -o aside-above=never
+large first
+echo 9 >"$T/tree/small9"
+fast
+check "wait" "$MIRRORFS" wait "$T/tree/small9" --timeout 60
+cmp "$T/tree/first" "$T/replica1/first" || fail "the order"
+exit 0

@@ -1,0 +1,135 @@
+/* Large files that are aside: their names are followed, they outlive the
+ * process, and whoever waits for them is told that they are not there. */
+#include "confdefs.h"
+
+#include "journal-fixture.h"
+
+#include "sync/asides.h"
+
+static unsigned n_gone;
+
+static void gone(void *arg, const struct fhandle *obj)
+{
+	n_gone++;
+}
+
+static void put(struct asides *a, uint64_t obj, const char *path)
+{
+	const struct aside_row row = {.obj = fx_obj(obj),
+				      .path = (char *)path,
+				      .from_seq = 4,
+				      .seq = 9,
+				      .size = 1000,
+				      .absent = true};
+
+	asides_put(a, &row, 20);
+}
+
+static void told(struct asides *a, enum record_op op, uint32_t flags,
+		 uint64_t obj, const char *path, const char *path2)
+{
+	const struct record r = {.seq = 10,
+				 .op = op,
+				 .flags = flags,
+				 .obj = fx_obj(obj),
+				 .path = (char *)path,
+				 .path2 = (char *)path2};
+
+	asides_record(a, &r);
+}
+
+static const char *name(struct asides *a, uint64_t obj)
+{
+	struct fhandle h = fx_obj(obj);
+
+	return asides_find(a, &h);
+}
+
+static void test_names(void **state)
+{
+	struct fixture f;
+	struct asides *a;
+	fx_open(&f);
+	int64_t id = fx_replica(&f, "r");
+
+	n_gone = 0;
+	assert_int_equal(asides_open(f.j, id, gone, NULL, &a), 0);
+	put(a, 1, "d/x");
+	put(a, 2, "y");
+	told(a, OP_RENAME, 0, 1, "d/x", "d/z");
+	assert_string_equal(name(a, 1), "d/z");
+	told(a, OP_RENAME, 0, 7, "d", "e");
+	assert_string_equal(name(a, 1), "e/z");
+	told(a, OP_RENAME, RF_EXCHANGE, 7, "e", "y");
+	assert_string_equal(name(a, 1), "y/z");
+	assert_string_equal(name(a, 2), "e");
+	told(a, OP_RENAME, 0, 9, "e", "f"); /* another one had that name */
+	assert_string_equal(name(a, 2), "e");
+	told(a, OP_UNLINK, RF_LAST, 9, "e", NULL);
+	assert_string_equal(name(a, 2), "e");
+	told(a, OP_LINK, 0, 2, "e", "g");
+	told(a, OP_UNLINK, 0, 2, "e", NULL);
+	assert_string_equal(name(a, 2), "g");
+	assert_int_equal(n_gone, 0);
+	told(a, OP_RENAME, RF_REPLACED, 9, "h", "g");
+	assert_null(name(a, 2));
+	told(a, OP_UNLINK, RF_LAST, 1, "y/z", NULL);
+	assert_null(name(a, 1));
+	assert_int_equal(n_gone, 2);
+	assert_true(asides_empty(a));
+	asides_close(a);
+	fx_close(&f);
+}
+
+static void test_kept(void **state)
+{
+	struct fixture f;
+	struct asides *a;
+	struct fhandle h1 = fx_obj(1);
+	struct record r = {.seq = 20, .op = OP_SETTLE, .obj = h1};
+	fx_open(&f);
+	int64_t id = fx_replica(&f, "r");
+
+	assert_int_equal(journal_batch_end(f.j, id, 9, true), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", 9, "x"), 1);
+	assert_int_equal(asides_open(f.j, id, gone, NULL, &a), 0);
+	put(a, 1, "x");
+	told(a, OP_LINK, 0, 1, "x", "y");
+	assert_true(asides_tells(a, &r));
+	r.seq = 21;
+	assert_false(asides_tells(a, &r));
+	assert_int_equal(asides_save(a), 0);
+	asides_close(a);
+
+	/* it is behind the cursor, and not there */
+	assert_int_equal(journal_wait_done(f.j, "r", 9, "x"), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", 9, NULL), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", 9, "z"), 1);
+	assert_int_equal(journal_wait_done(f.j, "r", 4, "x"), 1);
+	struct replica_row *rows;
+	unsigned n;
+	assert_int_equal(journal_replica_list(f.j, &rows, &n), 0);
+	assert_int_equal(rows[0].lag_records, 1);
+	assert_int_equal(rows[0].lag_bytes, 1000);
+	replica_row_done(&rows[0]);
+	free(rows);
+
+	assert_int_equal(asides_open(f.j, id, gone, NULL, &a), 0);
+	assert_non_null(asides_find(a, &h1));
+	told(a, OP_UNLINK, 0, 1, "x", NULL);
+	assert_string_equal(asides_find(a, &h1), "y");
+	asides_end(a, &h1, true);
+	assert_int_equal(asides_save(a), 0);
+	asides_close(a);
+	assert_int_equal(journal_wait_done(f.j, "r", 9, "x"), 1);
+	fx_close(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_kept),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
