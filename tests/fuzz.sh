@@ -11,6 +11,9 @@ FLAGS=(-g -O1 -std=gnu11 -fno-omit-frame-pointer -w
 command -v "$CLANG" >/dev/null ||
 	{ echo "fuzz: no clang: apt-get install clang libclang-rt-14-dev" >&2
 		exit 1; }
+# headers are not tracked: with a newer one all is compiled again
+[ -z "$(find "$TOP"/{include,lib,sync,tests/fuzz} -name '*.h' \
+	-newer fuzz/objects -print -quit 2>/dev/null)" ] || rm -rf fuzz/objects
 mkdir -p fuzz/objects || exit 1
 objects=()
 for source in $SOURCES; do

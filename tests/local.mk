@@ -87,7 +87,7 @@ bash_program = bash
 soak: all all-tests
 	PLAN_ROUNDS=100000 tests/unit/test-plan-random
 	SOAK=40 TEST_TIMEOUT=14400 $(bash_program) '$(srcdir)/tests/run' \
-		--build . --only shell t-faults
+		--build . --only shell t-faults t-workloads
 	SOAK=40 TEST_TIMEOUT=14400 $(bash_program) '$(srcdir)/tests/run' \
 		--build . --only unit,shell property many first-copy backlog
 	for fs in ext4 xfs btrfs tmpfs; do \
