@@ -19,7 +19,7 @@ struct child_options {
 	uint64_t fuse_fd, lower_fd, shared_fd, wake_fd;
 	uint64_t kept_fd, deposit_fd, lock_fd;
 	uint64_t delta_above;
-	int64_t history_ns, settle_idle_ns, settle_age_ns;
+	int64_t history_ns, settle_idle_ns, settle_age_ns, lift_ns;
 	bool debug, check;
 };
 
@@ -47,6 +47,7 @@ static bool child_parse(const char *command, const char *ident, int argc,
 		{"history", "SPAN", OPTION_SPAN, &o->history_ns, ""},
 		{"settle-idle", "SPAN", OPTION_SPAN, &o->settle_idle_ns, ""},
 		{"settle-age", "SPAN", OPTION_SPAN, &o->settle_age_ns, ""},
+		{"lift", "SPAN", OPTION_SPAN, &o->lift_ns, ""},
 		{"delta-above", "BYTES", OPTION_COUNT, &o->delta_above, ""},
 		{"without", "LIST", OPTION_TEXT, &o->without, ""},
 		{"debug", NULL, OPTION_FLAG, &o->debug, ""},
@@ -91,6 +92,7 @@ int cmd_fs_worker(int argc, char **argv)
 		.history_ns = o.history_ns,
 		.settle_idle_ns = o.settle_idle_ns,
 		.settle_age_ns = o.settle_age_ns,
+		.lift_ns = o.lift_ns,
 		.without = without,
 	};
 	return o.check ? worker_check(&cfg) : worker_main(&cfg);

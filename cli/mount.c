@@ -386,6 +386,8 @@ static int run(const struct mount_job *job, int ready_fd, const char *log_file)
 		.history_ns = s->history_ns,
 		.settle_idle_ns = s->settle_idle_ns,
 		.settle_age_ns = s->settle_age_ns,
+		.activity_log = s->activity_log,
+		.lift_ns = s->activity_lift_ns,
 		.delta_above = s->delta_above,
 		.journal_required =
 			s->journal && strcmp(s->journal, "required") == 0,

@@ -30,6 +30,7 @@
 #include "fs/handle.h"
 #include "fs/order.h"
 #include "fs/passthrough.h"
+#include "fs/touch.h"
 
 #define UNSEEN_REST_NS (10 * NS_PER_S)
 #define ALONE_LOOK_NS  (10 * NS_PER_MS) /* the kernel closes files late */
@@ -151,6 +152,7 @@ static void content_dirty_all(struct content *c)
 static void content_set_unseen(struct content *c)
 {
 	if (!c->unseen) {
+		touch_stays(c->inode);
 		pthread_mutex_lock(&dirty_lock);
 		TAILQ_INSERT_TAIL(&unseen_list, c, unseen_link);
 		pthread_mutex_unlock(&dirty_lock);
@@ -164,6 +166,7 @@ static void content_set_seen(struct content *c)
 {
 	content_dirty_all(c);
 	c->unseen = false;
+	touch_stays_not(c->inode);
 	pthread_mutex_lock(&dirty_lock);
 	TAILQ_REMOVE(&unseen_list, c, unseen_link);
 	pthread_mutex_unlock(&dirty_lock);
@@ -263,6 +266,8 @@ static void lock_object(struct order *o, const struct inode *i)
 void content_open(struct inode *i, const struct who *who, bool unseen)
 {
 	struct order o;
+	if (unseen) /* before the first store can be made */
+		touch_file(i);
 	lock_object(&o, i);
 	struct content *c = content_make(i, who);
 	c->writers++;
@@ -296,6 +301,7 @@ bool content_is_open(struct inode *i)
 void content_begin(struct inode *i, const struct who *who, int fd)
 {
 	struct order o;
+	touch_file(i);
 	lock_object(&o, i);
 	content_begin_locked(i, who, fd);
 	order_unlock(&o);
@@ -443,6 +449,9 @@ static void *timer_main(void *arg)
 int contents_start(int64_t settle_idle_ns, int64_t settle_age_ns)
 {
 	pthread_condattr_t attr;
+	struct content *c;
+	TAILQ_FOREACH(c, &unseen_list, unseen_link)
+	touch_stays(c->inode); /* of a former worker */
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&stop_cond, &attr);

@@ -79,6 +79,10 @@ char *inode_path(const struct inode *i, bool *ret_former);
 /* inode_path_of - tree path of `name` in `dir`, owned by the caller. */
 char *inode_path_of(const struct inode *dir, const char *name);
 
+/* inode_parent - the directory of the name that was used last. False: it has
+ * no name (any more), or is the root. */
+bool inode_parent(const struct inode *i, struct fhandle *ret);
+
 /* inode_open - the lower object; flags and errors as for lower_open. The
  * caller does not hold its order lock. */
 int inode_open(struct inode *i, int flags);

@@ -208,6 +208,16 @@ char *inode_path(const struct inode *i, bool *ret_former)
 	return path;
 }
 
+bool inode_parent(const struct inode *i, struct fhandle *ret)
+{
+	pthread_mutex_lock(&inodes_lock);
+	bool named = i->names && !i->former;
+	if (named) /* the handle of a directory that is referred to stays */
+		inode_handle(inode_get(i->names->dir), ret);
+	pthread_mutex_unlock(&inodes_lock);
+	return named;
+}
+
 char *inode_path_of(const struct inode *dir, const char *name)
 {
 	bool former;

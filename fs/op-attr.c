@@ -12,6 +12,7 @@
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
+#include "fs/touch.h"
 
 void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
@@ -170,6 +171,7 @@ static int set_size(fuse_req_t req, struct setattr *sa, const struct who *who)
 	int r = op_become_changer(req, inode_had_setid(sa->inode));
 	if (r < 0)
 		return r;
+	touch_file(sa->inode);
 	order_add(&o, inode_hash(sa->inode));
 	order_lock(&o, ORDER_SHARED);
 	if (fstat(sa->fd, &sa->before) < 0)
@@ -194,6 +196,7 @@ static int set_and_record(struct setattr *sa, const struct who *who)
 {
 	struct order o = ORDER_INIT;
 	struct change c;
+	touch_attr(sa->inode);
 	order_add(&o, inode_hash(sa->inode));
 	order_lock(&o, ORDER_SHARED);
 	change_init(&c, OP_SETATTR, who, NULL, NULL);

@@ -12,6 +12,7 @@
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
+#include "fs/touch.h"
 
 struct node {
 	enum record_op op;
@@ -57,8 +58,10 @@ static int make_locked(struct change *c, int dirfd, struct inode *dir,
 		return r;
 	}
 	r = lower_identify(dirfd, name, &c->r.obj, &st);
-	if (r == 0)
+	if (r == 0) {
+		touch_made(&c->r.obj);
 		r = op_entry(&c->r.obj, &st, dir, name, e);
+	}
 	change_end(c, r == 0 ? &st : NULL);
 	return r;
 }
@@ -81,6 +84,10 @@ static int make(fuse_req_t req, struct inode *dir, const char *name,
 		return r;
 	caller_umask(fuse_req_ctx(req)->umask);
 	op_who(req, &who);
+	if (node->op == OP_MKDIR)
+		touch_new_dir(dir, name);
+	else
+		touch_dir(dir);
 	order_add(&o, inode_hash(dir));
 	order_lock(&o, ORDER_SHARED);
 	change_init(&c, node->op, &who, inode_path_of(dir, name),
@@ -175,6 +182,7 @@ static int make_link(fuse_req_t req, struct inode *i, struct inode *dir,
 	if (fd < 0)
 		return fd;
 	op_who(req, &who);
+	touch_dir(dir);
 	order_add(&o, inode_hash(dir));
 	order_add(&o, inode_hash(i));
 	order_lock(&o, ORDER_SHARED);

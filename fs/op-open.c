@@ -21,6 +21,7 @@
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
+#include "fs/touch.h"
 
 /* What of the caller's flags is for the lower file. The kernel gives an
  * offset with each write, also for O_APPEND; its memory is not ours, so no
@@ -124,8 +125,10 @@ static int created_locked(fuse_req_t req, struct change *c, struct inode *dir,
 	struct handle *h = NULL;
 	struct stat st;
 	int r = lower_identify(fd, "", &c->r.obj, &st);
-	if (r == 0)
+	if (r == 0) {
+		touch_made(&c->r.obj);
 		r = op_entry(&c->r.obj, &st, dir, name, e);
+	}
 	if (r < 0) {
 		close(fd);
 		change_end(c, NULL);
@@ -156,6 +159,7 @@ static int create_new(fuse_req_t req, int dirfd, struct inode *dir,
 		return r;
 	caller_umask(fuse_req_ctx(req)->umask);
 	op_who(req, &who);
+	touch_dir(dir);
 	order_add(&o, inode_hash(dir));
 	order_lock(&o, ORDER_SHARED);
 	change_init(&c, OP_CREATE, &who, inode_path_of(dir, name), NULL);

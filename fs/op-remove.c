@@ -10,6 +10,7 @@
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
+#include "fs/touch.h"
 #include "fs/victim.h"
 
 static int remove_locked(struct change *c, int dirfd, struct inode *dir,
@@ -74,6 +75,7 @@ static int remove_name(fuse_req_t req, struct inode *dir, const char *name,
 		return r;
 	}
 	op_who(req, &who);
+	touch_dir(dir);
 	order_add(&o, inode_hash(dir));
 	order_add(&o, fhandle_hash(&v.fh));
 	order_lock(&o, ORDER_SHARED);

@@ -15,6 +15,7 @@
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
+#include "fs/touch.h"
 #include "fs/victim.h"
 
 struct end {
@@ -185,6 +186,18 @@ static void rename_finish(struct rename *rn)
 
 /* ---- */
 
+static void rename_touch(const struct rename *rn)
+{
+	const struct end *from = &rn->from, *to = &rn->to;
+	struct touch_rename t = {.from = from->dir, .to = to->dir};
+	if (S_ISDIR(from->v.st.st_mode))
+		t.trees[0] = &from->v.fh;
+	if (rn->target && S_ISDIR(to->v.st.st_mode))
+		t.trees[1] = &to->v.fh;
+	t.file = from->v.inode;
+	touch_rename(&t);
+}
+
 static int rename_run(fuse_req_t req, struct rename *rn)
 {
 	struct order o = ORDER_INIT;
@@ -202,6 +215,7 @@ static int rename_run(fuse_req_t req, struct rename *rn)
 	if (r < 0)
 		return r;
 	op_who(req, &who);
+	rename_touch(rn);
 	rename_lock(rn, &o);
 	change_init(&c, OP_RENAME, &who,
 		    inode_path_of(rn->from.dir, rn->from.name),

@@ -22,6 +22,7 @@
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
+#include "fs/touch.h"
 #include "privileges.h"
 
 #define XATTR_BYTES 65536u
@@ -55,6 +56,7 @@ static void recording_begin(struct recording *rec, fuse_req_t req,
 {
 	struct who who;
 	op_who(req, &who);
+	touch_attr(i);
 	rec->order = (struct order)ORDER_INIT;
 	order_add(&rec->order, inode_hash(i));
 	order_lock(&rec->order, ORDER_SHARED);

@@ -73,8 +73,9 @@ void worker_done(struct supervisor *s);
 /* supervisor_event - a record by the supervisor itself. */
 void supervisor_event(struct supervisor *s, enum record_op op);
 /* supervisor_drain - what is in the ring, when nobody else takes it, goes into
- * the journal; and what intents of a dead worker leave to be looked at. */
-void supervisor_drain(struct supervisor *s);
+ * the journal; and what intents of a dead worker leave to be looked at.
+ * Returns a negative errno when it does not: the log says so. */
+int supervisor_drain(struct supervisor *s);
 /* supervisor_common - the arguments of both children. */
 void supervisor_common(struct supervisor *s, struct spawn *sp,
 		       const char *command);

@@ -76,6 +76,7 @@ static void arguments(struct supervisor *s, struct spawn *sp, int deposit_fd)
 		  (long long)(cfg->settle_idle_ns / NS_PER_MS));
 	spawn_arg(sp, "--settle-age=%lldms",
 		  (long long)(cfg->settle_age_ns / NS_PER_MS));
+	spawn_arg(sp, "--lift=%lldms", (long long)(cfg->lift_ns / NS_PER_MS));
 	if (cfg->without)
 		spawn_arg(sp, "--without=%s", cfg->without);
 }

@@ -33,6 +33,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "activity.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "fs.h"
@@ -172,6 +173,8 @@ static const char *supervisor_setup(struct supervisor *s, char *text,
 	     journal_open(s->cfg->state_dir, JOURNAL_CREATE, &s->journal));
 	STEP("starting an epoch of the journal",
 	     journal_epoch_begin(s->journal, &first_seq));
+	STEP("switching off the activity log",
+	     s->cfg->activity_log ? 0 : activity_disable(s->cfg->state_dir));
 	STEP("making shared memory", shared_create(first_seq, &s->shared_fd));
 	STEP("mapping shared memory", shared_map(s->shared_fd, &s->shared));
 	shared_set_required(s->shared, s->cfg->journal_required);
@@ -209,7 +212,7 @@ static bool supervisor_unmount(struct supervisor *s)
 }
 
 /* In between the journal is closed, so that a damaged one can be replaced. */
-void supervisor_drain(struct supervisor *s)
+int supervisor_drain(struct supervisor *s)
 {
 	int r = journal_open(s->cfg->state_dir, JOURNAL_WRITE, &s->journal);
 	if (r == 0)
@@ -219,6 +222,7 @@ void supervisor_drain(struct supervisor *s)
 			  strerror(-r));
 	journal_close(s->journal);
 	s->journal = NULL;
+	return r;
 }
 
 static void supervisor_wake(struct supervisor *s)
@@ -272,6 +276,22 @@ static void wait_child(pid_t *pid, int grace_ms)
 	*pid = 0;
 }
 
+/* put_stop - the last row: tree and journal hold all that there was. Only then
+ * may it be there, as what is marked is not looked at after it. */
+static void put_stop(struct supervisor *s)
+{
+	if (supervisor_drain(s) < 0)
+		return;
+	if (syncfs(s->lower_fd) < 0) {
+		log_error("the tree cannot be synced: %s; what was changed "
+			  "lately is compared at the next mount",
+			  strerror(errno));
+		return;
+	}
+	supervisor_event(s, OP_STOP);
+	supervisor_drain(s);
+}
+
 /* supervisor_teardown - in the order in which nothing is lost: no more
  * callers, the worker's last records, sync, the last row. */
 static void supervisor_teardown(struct supervisor *s)
@@ -290,10 +310,8 @@ static void supervisor_teardown(struct supervisor *s)
 		kill(s->sync, SIGTERM);
 		wait_child(&s->sync, SYNC_GRACE_MS);
 	}
-	if (s->shared) {
-		supervisor_event(s, OP_STOP);
-		supervisor_drain(s);
-	}
+	if (s->shared)
+		put_stop(s);
 	if (s->reporter) {
 		kill(s->reporter, SIGKILL);
 		wait_child(&s->reporter, 0);

@@ -34,6 +34,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "activity.h"
 #include "fs.h"
 #include "fs/change.h"
 #include "fs/content.h"
@@ -47,6 +48,7 @@
 #include "fs/passthrough.h"
 #include "fs/replay.h"
 #include "fs/device.h"
+#include "fs/touch.h"
 #include "journal.h"
 #include "log.h"
 
@@ -58,6 +60,7 @@ struct worker {
 	const struct worker_config *cfg;
 	struct shared *shared;
 	struct journal_writer *writer;
+	struct activity *activity;
 	struct fuse_session *session;
 	struct intake intake;
 	int exit_fd;	    /* an eventfd: readable when all shall end */
@@ -106,6 +109,7 @@ static int thread_serve(struct worker *w, struct flight *f)
 		if (r > 0) {
 			intake_got(&w->intake, &t);
 			serve_one(w, f, (size_t)r);
+			touch_end();
 			/* under full load the end must be seen, too */
 			if (++served % 64 == 0 && exit_asked(w))
 				return -1;
@@ -127,6 +131,7 @@ static int thread_serve(struct worker *w, struct flight *f)
 static int thread_start(unsigned slot)
 {
 	change_thread_start(slot);
+	touch_thread_start(slot);
 	int r = caller_thread_start();
 	if (r < 0)
 		log_error("a thread cannot start: %s", strerror(-r));
@@ -315,6 +320,10 @@ static int start(struct worker *w)
 					 cfg->wake_fd, cfg->history_ns,
 					 &w->writer);
 	if (r == 0)
+		r = activity_start(cfg->state_dir, cfg->lower_fd, w->writer,
+				   cfg->lift_ns, &w->activity);
+	touches_start(w->activity);
+	if (r == 0)
 		r = contents_start(cfg->settle_idle_ns, cfg->settle_age_ns);
 	if (r == 0)
 		r = take_over_requests(w);
@@ -348,6 +357,7 @@ static void stop(struct worker *w, int status)
 		contents_leave();
 	}
 	handles_stop();
+	activity_stop(w->activity);
 	if (w->writer)
 		journal_writer_stop(w->writer);
 	intake_close(&w->intake);

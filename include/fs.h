@@ -42,6 +42,8 @@ struct supervisor_config {
 	int64_t settle_idle_ns;/* see struct worker_config */
 	int64_t settle_age_ns;
 	uint64_t delta_above;  /* see struct sync_config */
+	bool activity_log;     /* activity.h */
+	int64_t lift_ns;       /* see struct worker_config */
 	bool journal_required; /* no change while it cannot be written */
 	const char *without;   /* as for features_parse; NULL: none */
 };
@@ -63,6 +65,7 @@ struct worker_config {
 	int64_t settle_idle_ns; /* settle an open file so long after its last
 				 * write; 0: never */
 	int64_t settle_age_ns;  /* … or so long after its first; 0: never */
+	int64_t lift_ns;	/* marks are lifted so often: activity.h */
 	unsigned without;	/* FEATURE_* that are not used */
 };
 

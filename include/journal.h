@@ -70,9 +70,13 @@ const char *journal_uuid(const struct journal *j);
 int journal_meta_get(struct journal *j, const char *key, char **ret);
 int journal_meta_set(struct journal *j, const char *key, const char *value);
 
-/* journal_epoch_begin - a new epoch, durable (fsync) when it returns. Also
- * turns what the last run left dirty into SETTLE records, and adds a GAP when
- * STOP was not its last record. *ret_first_seq is for shared_create. */
+/*
+ * journal_epoch_begin - a new epoch, durable (fsync) when it returns, with an
+ * empty activity log (activity.h). What the last run left dirty becomes SETTLE
+ * records. When STOP was not its last record, what was marked becomes UNSURE
+ * records; when the marks are no help, there is a GAP. *ret_first_seq is for
+ * shared_create.
+ */
 int journal_epoch_begin(struct journal *j, uint64_t *ret_first_seq);
 
 /* ---- appending: the fs worker, or the supervisor after its death ---- */

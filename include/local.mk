@@ -1,4 +1,4 @@
-noinst_HEADERS += include/buf.h include/cleanup.h include/clock.h \
+noinst_HEADERS += include/activity.h include/buf.h include/cleanup.h include/clock.h \
 	include/fs.h include/journal.h include/log.h include/memo.h include/mounts.h \
 	include/paths.h include/privileges.h include/record.h \
 	include/remote.h include/runtime.h include/settings.h \

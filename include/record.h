@@ -40,6 +40,14 @@ enum record_flag {
 			       * operations: path is where it was last, it has
 			       * no name there now */
 	RF_WHITEOUT = 1 << 8, /* RENAME: a whiteout was left at path */
+	RF_OBJECT = 1 << 9,   /* UNSURE: what is meant is obj, whatever its path
+			       * is; path is "". Files that changed in it since
+			       * `size` (a ctime, ns) count as changed */
+	RF_DEEP = 1 << 10,    /* with RF_OBJECT: all below it; with path2: of its
+			       * entry path2 */
+	RF_CONTENT = 1 << 11, /* with RF_OBJECT: its content; GAP: files that
+			       * changed since `size` (a ctime, ns) count as
+			       * changed */
 };
 
 /* What names an object for as long as it lives, whatever its paths are:

@@ -37,6 +37,8 @@ struct settings {
 	int64_t settle_age_ns;
 	uint64_t delta_above; /* bytes; UINT64_MAX: never */
 	char *journal; /* NULL: preferred */
+	bool activity_log;
+	int64_t activity_lift_ns;
 	char *without; /* NULL: none; see features_parse in fs.h */
 	struct replica_given options; /* for all replicas */
 	struct settings_replica *replicas;
@@ -44,7 +46,7 @@ struct settings {
 };
 
 /* settings_init - the defaults: history 90 d, settle-idle 5 min, settle-age
- * 1 h, delta-above 1 MiB. */
+ * 1 h, delta-above 1 MiB, activity-log, activity-lift 30 s. */
 void settings_init(struct settings *s);
 void settings_done(struct settings *s);
 

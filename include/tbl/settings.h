@@ -17,6 +17,8 @@ SETTING(mount, "settle-idle", settle_idle_ns, SPAN, "publish a file that stays o
 SETTING(mount, "settle-age", settle_age_ns, SPAN, "publish a file that stays open and is written to this long after its first write")
 SETTING(mount, "delta-above", delta_above, SIZE, "of files of this size and more only what changed travels")
 SETTING(mount, "journal", journal, TEXT, "preferred: users go on while it cannot be written; required: their changes are refused then")
+SETTING(mount, "activity-log", activity_log, BOOL, "mark on the disk what is being changed, against power cuts")
+SETTING(mount, "activity-lift", activity_lift_ns, SPAN, "how often journal and tree are synced and the marks lifted")
 SETTING(mount, "without", without, TEXT, "features of the kernel that are not to be used")
 SETTING(replica, "url", url, TEXT, "sftp://user@host:port/path or /path")
 SETTING(replica, "identity", identity, PATH, "private key for this replica")

@@ -45,6 +45,8 @@ void settings_init(struct settings *s)
 		.settle_idle_ns = 300 * NS_PER_S,
 		.settle_age_ns = 3600 * NS_PER_S,
 		.delta_above = 1 << 20,
+		.activity_log = true,
+		.activity_lift_ns = 30 * NS_PER_S,
 	};
 }
 

@@ -76,6 +76,8 @@ int db_script(struct journal *j, const char *sql);
 /* db_restart_wal - copy all of the WAL into the database, and have the next
  * commit begin it anew. Waits at most 1 s for readers: -EBUSY. */
 int db_restart_wal(struct journal *j);
+/* db_sync - what was committed is on the disk. */
+int db_sync(struct journal *j);
 
 /* db_snapshot_begin / _end - several queries see one state; may be inside a
  * transaction, where they do nothing. */
@@ -149,6 +151,18 @@ void db_who_done(struct journal *j);
 /* append.c: the one way into the table of records, in one transaction.
  * They come in the order of seq; what is there already is skipped. */
 int db_append(struct journal *j, const struct record *records, unsigned n);
+
+/* recover.c: records that the time before leaves to a new epoch. */
+struct opening {
+	struct record *list;
+	unsigned n;
+	uint64_t seq; /* of the next one */
+};
+/* opening_fill - 0, or a negative errno. `older`: the database is not what it
+ * was. *ret_cut: the last run did not end well, so what replicas have may be
+ * ahead of what is known of them. */
+int opening_fill(struct journal *j, uint64_t last_epoch, bool older,
+		 struct opening *o, bool *ret_cut);
 
 /* prune.c: forget the oldest records, some at a time.
  * Returns 1 when there may be more to do, 0, or a negative errno. */

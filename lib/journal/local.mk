@@ -1,5 +1,7 @@
 noinst_LIBRARIES += lib/journal/libjournal.a
 lib_journal_libjournal_a_SOURCES = \
+	lib/journal/activity-file.c \
+	lib/journal/activity.c \
 	lib/journal/append.c \
 	lib/journal/arrivals.c \
 	lib/journal/aside.c \
@@ -9,6 +11,7 @@ lib_journal_libjournal_a_SOURCES = \
 	lib/journal/history.c \
 	lib/journal/identity.c \
 	lib/journal/intent.c \
+	lib/journal/lift.c \
 	lib/journal/memory.c \
 	lib/journal/meta.c \
 	lib/journal/options.c \
@@ -16,6 +19,7 @@ lib_journal_libjournal_a_SOURCES = \
 	lib/journal/ranges.c \
 	lib/journal/read.c \
 	lib/journal/record.c \
+	lib/journal/recover.c \
 	lib/journal/remember.c \
 	lib/journal/replicas.c \
 	lib/journal/rescue.c \
@@ -25,6 +29,7 @@ lib_journal_libjournal_a_SOURCES = \
 	lib/journal/wait.c \
 	lib/journal/who.c \
 	lib/journal/writer.c
-noinst_HEADERS += lib/journal/db.h lib/journal/history.h \
+noinst_HEADERS += lib/journal/activity-file.h \
+	lib/journal/activity-private.h lib/journal/db.h lib/journal/history.h \
 	lib/journal/identity.h \
 	lib/journal/memory.h

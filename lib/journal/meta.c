@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
+#include "activity.h"
 #include "lib/journal/db.h"
 
 int journal_meta_get(struct journal *j, const char *key, char **ret)
@@ -56,50 +56,14 @@ static int epoch_highest(struct journal *j, int64_t *ret_epoch)
 	return 0;
 }
 
-/* A list of records of the new epoch; `seq` is that of the next one. */
-struct opening {
-	struct record *list;
-	unsigned n;
-	uint64_t seq;
-};
-
-static struct record *opening_add(struct opening *o, enum record_op op)
+/* epoch_doubt - a power cut may have taken cursors back, and any part of what
+ * comes after them may be on the replicas: in flight, as it were, up to the
+ * end of the last epoch. */
+static int epoch_doubt(struct journal *j, uint64_t epoch)
 {
-	db_grow(&o->list, o->n, sizeof(*o->list));
-	struct record *r = &o->list[o->n++];
-	*r = (struct record){.op = op, .seq = o->seq++,
-			     .time_ns = clock_wall_ns()};
-	return r;
-}
-
-/* opening_settle - what was being written when the last run ended is over. */
-static int opening_settle(struct journal *j, struct opening *o)
-{
-	DB_RESET sqlite3_stmt *st = NULL;
-	int r = db_query(j, &st,
-			 "SELECT obj, path, gone FROM dirty ORDER BY seq", "");
-	while (r == 0 && (r = db_next(j, st)) > 0) {
-		struct record *s = opening_add(o, OP_SETTLE);
-		s->path = db_strdup(db_str(st, 1));
-		s->flags = sqlite3_column_int(st, 2) ? RF_LAST : 0;
-		r = db_handle(st, 0, &s->obj);
-	}
-	return r;
-}
-
-/* opening_gap - STOP is the last record of a run. Where it is missing, the
- * run ended with records in memory that are lost with it: a power cut, or
- * everything killed, or a disk that stayed full. The same when the database
- * is `older` than it was. */
-static int opening_gap(struct journal *j, struct opening *o, bool older)
-{
-	int64_t op;
-	int r = db_number(j, &op, OP_STOP,
-			  "SELECT op FROM record ORDER BY seq DESC LIMIT 1",
-			  "");
-	if (r == 0 && (op != OP_STOP || older))
-		opening_add(o, OP_GAP);
-	return r;
+	return db_run(j, NULL,
+		      "UPDATE replica SET inflight = max(inflight, ?) "
+		      "WHERE seeded", "l", SEQ_FIRST(epoch) - 1);
 }
 
 /* epoch_noted - by STATE/identity, if that is ours; else 0. When it is ahead,
@@ -113,12 +77,14 @@ static int64_t epoch_noted(struct journal *j)
 	return strcmp(id.uuid, j->uuid) == 0 ? (int64_t)id.epoch : 0;
 }
 
-static int epoch_open(struct journal *j, uint64_t *seq, bool older)
+static int epoch_open(struct journal *j, uint64_t last, bool older,
+		      uint64_t *seq)
 {
 	struct opening o = {.seq = *seq};
-	int r = opening_settle(j, &o);
-	if (r == 0)
-		r = opening_gap(j, &o, older);
+	bool cut;
+	int r = opening_fill(j, last, older, &o, &cut);
+	if (r == 0 && cut)
+		r = epoch_doubt(j, SEQ_EPOCH(*seq));
 	if (r == 0)
 		r = db_append(j, o.list, o.n);
 	for (unsigned i = 0; i < o.n; i++)
@@ -130,21 +96,25 @@ static int epoch_open(struct journal *j, uint64_t *seq, bool older)
 
 static int epoch_next(struct journal *j, uint64_t *ret_first_seq)
 {
-	int64_t epoch;
+	int64_t epoch, last;
 	int r = epoch_highest(j, &epoch);
+	if (r == 0)
+		r = db_number(j, &last, 0,
+			      "SELECT CAST(value AS INTEGER) FROM meta "
+			      "WHERE key = 'epoch'", "");
 	if (r < 0)
 		return r;
 	int64_t noted = epoch_noted(j);
 	bool older = noted > epoch;
 	if (older)
-		epoch = noted;
+		epoch = last = noted;
 	char text[24];
 	snprintf(text, sizeof(text), "%" PRId64, ++epoch);
 	uint64_t seq = SEQ_FIRST(epoch);
 	j->identity = true;
 	r = journal_meta_set(j, "epoch", text);
 	if (r == 0)
-		r = epoch_open(j, &seq, older);
+		r = epoch_open(j, (uint64_t)last, older, &seq);
 	if (r == 0)
 		*ret_first_seq = seq;
 	return r;
@@ -169,7 +139,24 @@ int journal_epoch_begin(struct journal *j, uint64_t *ret_first_seq)
 	r2 = db_script(j, "PRAGMA synchronous = NORMAL");
 	if (r == 0)
 		r = r2;
+	/* what was marked is in the journal now */
+	if (r == 0)
+		r = activity_reset(j->dir, j->uuid, SEQ_EPOCH(first), 0);
 	if (r == 0)
 		*ret_first_seq = first;
 	return r;
+}
+
+int journal_rescan_next(struct journal *j, int64_t since_ns)
+{
+	char text[24];
+	snprintf(text, sizeof(text), "%" PRId64, since_ns);
+	int r = db_script(j, "PRAGMA synchronous = FULL");
+	if (r == 0)
+		r = since_ns < 0
+			    ? db_run(j, NULL,
+				     "DELETE FROM meta WHERE key = 'rescan'", "")
+			    : journal_meta_set(j, "rescan", text);
+	int r2 = db_script(j, "PRAGMA synchronous = NORMAL");
+	return r < 0 ? r : r2;
 }

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "activity.h"
 #include "clock.h"
 #include "log.h"
 #include "lib/journal/db.h"
@@ -44,8 +45,12 @@ struct journal_writer {
 	int64_t history_ns; /* constant */
 	pthread_t thread;
 	atomic_bool stop;
-	pthread_mutex_t lock; /* LOCK_writer: for `nap` alone */
+	pthread_mutex_t lock; /* LOCK_writer: for nap and synced alone */
 	pthread_cond_t nap;
+	pthread_cond_t synced; /* sync_done has changed */
+	_Atomic uint64_t sync_asked; /* LOCK_writer for writing */
+	uint64_t sync_done;    /* LOCK_writer */
+	int sync_result;       /* LOCK_writer */
 	/* owned by the thread: */
 	int64_t prune_ns; /* not before, monotonic */
 	int wal_next;	  /* pages, when to begin the WAL anew */
@@ -169,12 +174,26 @@ static void writer_checkpoint(struct journal_writer *w)
 	w->wal_next = r < 0 ? w->j->wal_pages + WAL_PAGES / 4 : WAL_PAGES;
 }
 
+/* writer_sync - who asked for it before the ring was empty gets it. */
+static void writer_sync(struct journal_writer *w, uint64_t asked)
+{
+	if (w->sync_done == asked) /* only this thread writes it */
+		return;
+	int r = w->j ? db_sync(w->j) : -EIO;
+	pthread_mutex_lock(&w->lock);
+	w->sync_done = asked;
+	w->sync_result = r;
+	pthread_cond_broadcast(&w->synced);
+	pthread_mutex_unlock(&w->lock);
+}
+
 static void *writer_loop(void *arg)
 {
 	struct journal_writer *w = arg;
 	ring_pay_gap(w->s);
 	for (;;) {
 		bool stop = w->stop, overflow;
+		uint64_t asked = w->sync_asked;
 		unsigned n =
 			shared_take(w->s, w->batch, WRITER_BATCH, &overflow);
 		if (overflow)
@@ -187,8 +206,11 @@ static void *writer_loop(void *arg)
 			break;
 		if (n > 0 || overflow)
 			shared_taken(w->s);
-		if (n > 0) {
+		if (n > 0)
 			writer_wake(w);
+		if (n < WRITER_BATCH)
+			writer_sync(w, asked);
+		if (n > 0) {
 			writer_prune(w);
 			writer_checkpoint(w);
 			continue;
@@ -211,6 +233,7 @@ static int writer_start_thread(struct journal_writer *w)
 	pthread_condattr_init(&a);
 	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
 	pthread_cond_init(&w->nap, &a);
+	pthread_cond_init(&w->synced, &a);
 	pthread_condattr_destroy(&a);
 	pthread_mutex_init(&w->lock, NULL);
 	return -pthread_create(&w->thread, NULL, writer_loop, w);
@@ -221,6 +244,7 @@ static void writer_free(struct journal_writer *w)
 	journal_close(w->j);
 	free(w->state_dir);
 	pthread_cond_destroy(&w->nap);
+	pthread_cond_destroy(&w->synced);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
 }
@@ -249,6 +273,34 @@ int journal_writer_start(const char *state_dir, struct shared *s, int wake_fd,
 	}
 	*ret = w;
 	return 0;
+}
+
+/* wait_synced - looks now and then whether the database works at all. */
+static int wait_synced_locked(struct journal_writer *w, uint64_t ticket)
+{
+	int64_t since;
+	while (w->sync_done < ticket) {
+		struct timespec until;
+		int r = shared_journal(w->s, &since);
+		if (r < 0)
+			return r;
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_sec++;
+		pthread_cond_timedwait(&w->synced, &w->lock, &until);
+	}
+	return w->sync_result;
+}
+
+int journal_writer_sync(struct journal_writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	uint64_t ticket = ++w->sync_asked;
+	pthread_mutex_unlock(&w->lock);
+	ring_poke(w->s);
+	pthread_mutex_lock(&w->lock);
+	int r = wait_synced_locked(w, ticket);
+	pthread_mutex_unlock(&w->lock);
+	return r;
 }
 
 void journal_writer_stop(struct journal_writer *w)

@@ -51,6 +51,7 @@ static inline void wf_serve(const struct mounted *m, int fuse_fd, int shared_fd)
 		.kept_fd = -1,
 		.deposit_fd = -1,
 		.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+		.lift_ns = 1000000000,
 	};
 	/* if the test is killed, nothing shall stay */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);

@@ -1,0 +1,137 @@
+/*
+ * What is marked for which change:
+ *
+ *	a name comes or goes	its directory; what is made is covered by that
+ *	a directory is made	its future name, with all below
+ *	a directory moves	it, with all below, and both its parents
+ *	content			the file, and where it is
+ *	attributes		the directory that the object is in
+ *
+ * A file that has no name any more needs none: nobody will find it.
+ */
+#include "confdefs.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "activity.h"
+#include "fs/touch.h"
+
+static struct activity *alog;	      /* constant while the worker runs */
+static __thread unsigned thread_slot; /* this thread's */
+
+void touches_start(struct activity *a)
+{
+	alog = a;
+}
+
+void touch_thread_start(unsigned slot)
+{
+	thread_slot = slot;
+}
+
+void touch_end(void)
+{
+	activity_done(alog, thread_slot);
+}
+
+static void mark_dir(struct mark *m, const struct inode *dir)
+{
+	m->kind = MARK_DIR;
+	inode_handle(dir, &m->obj);
+}
+
+void touch_dir(const struct inode *dir)
+{
+	struct mark m = {0};
+	if (!alog)
+		return;
+	mark_dir(&m, dir);
+	activity_touch(alog, thread_slot, &m, 1);
+}
+
+void touch_new_dir(const struct inode *dir, const char *name)
+{
+	struct mark m[2] = {0};
+	if (!alog)
+		return;
+	mark_dir(&m[0], dir);
+	m[1].kind = MARK_NEW_DIR;
+	inode_handle(dir, &m[1].dir);
+	snprintf(m[1].name, sizeof(m[1].name), "%s", name);
+	activity_touch(alog, thread_slot, m, 2);
+}
+
+void touch_made(const struct fhandle *obj)
+{
+	activity_covered(alog, thread_slot, obj);
+}
+
+/* False: it has no name any more. It may have one that we have not seen. */
+static bool mark_file(struct mark *m, const struct inode *i)
+{
+	m->kind = MARK_FILE;
+	inode_handle(i, &m->obj);
+	if (!inode_parent(i, &m->dir))
+		m->dir.len = 0;
+	return !inode_is_gone(i);
+}
+
+void touch_file(const struct inode *i)
+{
+	struct mark m = {0};
+	if (alog && mark_file(&m, i))
+		activity_touch(alog, thread_slot, &m, 1);
+}
+
+void touch_attr(const struct inode *i)
+{
+	struct mark m = {.kind = MARK_DIR};
+	if (!alog || inode_is_gone(i))
+		return;
+	if (inode_type(i) == S_IFDIR)
+		mark_dir(&m, i);
+	else if (!inode_parent(i, &m.obj))
+		mark_file(&m, i);
+	activity_touch(alog, thread_slot, &m, 1);
+}
+
+void touch_rename(const struct touch_rename *t)
+{
+	struct mark m[5] = {0};
+	unsigned n = 2;
+	if (!alog)
+		return;
+	mark_dir(&m[0], t->from);
+	mark_dir(&m[1], t->to);
+	for (unsigned k = 0; k < 2; k++) {
+		if (!t->trees[k])
+			continue;
+		m[n] = (struct mark){.kind = MARK_TREE, .obj = *t->trees[k]};
+		n++;
+	}
+	/* its mark stays for long, and must say where it is then */
+	if (t->file && inode_is_unseen(t->file) && mark_file(&m[n], t->file)) {
+		inode_handle(t->to, &m[n].dir);
+		n++;
+	}
+	activity_touch(alog, thread_slot, m, n);
+}
+
+static void stays(const struct inode *i,
+		  void (*pin)(struct activity *a, const struct fhandle *obj))
+{
+	struct fhandle fh;
+	inode_handle(i, &fh);
+	pin(alog, &fh);
+}
+
+void touch_stays(const struct inode *i)
+{
+	stays(i, activity_pin);
+}
+
+void touch_stays_not(const struct inode *i)
+{
+	stays(i, activity_unpin);
+}

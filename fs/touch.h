@@ -1,0 +1,46 @@
+#ifndef MIRRORFS_FS_TOUCH_H
+#define MIRRORFS_FS_TOUCH_H
+
+/*
+ * Marks in the activity log, before a change: the one place of the overlay
+ * that knows activity.h. Each may wait for the disk, so no order lock is held.
+ * What a request has touched is covered until touch_end, which the worker
+ * calls after each request; one that changes twice touches twice.
+ */
+
+#include "fs/inode.h"
+
+struct activity;
+
+/* touches_start - `a` is borrowed; NULL: nothing is marked. */
+void touches_start(struct activity *a);
+/* touch_thread_start - `slot` < SHARED_THREADS is this thread's alone. */
+void touch_thread_start(unsigned slot);
+void touch_end(void);
+
+/* touch_dir - entries of `dir` come and go. */
+void touch_dir(const struct inode *dir);
+/* touch_new_dir - `name` will be a directory. */
+void touch_new_dir(const struct inode *dir, const char *name);
+/* touch_made - the object was made by this request, where it had touched. */
+void touch_made(const struct fhandle *obj);
+/* touch_file - the content of a file. */
+void touch_file(const struct inode *i);
+/* touch_attr - what belongs to an object, but is not its content. */
+void touch_attr(const struct inode *i);
+
+/* touch_rename - something moves from one directory to another. */
+struct touch_rename {
+	const struct inode *from, *to;
+	const struct fhandle *trees[2]; /* directories that change their
+					 * place, or NULL */
+	const struct inode *file;	/* a file that does, if it is known */
+};
+void touch_rename(const struct touch_rename *t);
+
+/* touch_stays - its content, which was touched, may change without a request
+ * until touch_stays_not. These two may be called under locks. */
+void touch_stays(const struct inode *i);
+void touch_stays_not(const struct inode *i);
+
+#endif

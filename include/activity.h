@@ -1,0 +1,129 @@
+/* layer: journal */
+#ifndef MIRRORFS_ACTIVITY_H
+#define MIRRORFS_ACTIVITY_H
+
+/*
+ * The activity log, against power cuts: STATE/activity, a file of fixed size
+ * whose slots name what is being changed. Before something changes, a mark on
+ * the disk says so; later changes there are free for as long as the mark
+ * stays. A mark is lifted when journal and tree are on the disk. After a power
+ * cut, or when all processes were killed, what was marked is compared with the
+ * replicas, and only that.
+ *
+ * Generations: a change is covered by a mark of the generation in which it
+ * began. A lifting cycle starts the next one, waits for the changes that began
+ * in the last, syncs journal and tree, and frees the marks that were not used
+ * since. So between activity_touch and activity_done lies the whole change:
+ * the lower call, and the record in the ring.
+ *
+ * No error of it stops a user: when the file cannot be written, or is full and
+ * cannot be lifted, it says "everything" until it works again, and then is no
+ * help, as before it was there.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "record.h"
+
+struct journal;
+
+#define ACTIVITY_SLOTS 4096u /* 2 MiB */
+
+enum mark_kind {
+	MARK_NONE,
+	MARK_DIR,     /* the entries of `obj`, and its attributes */
+	MARK_TREE,    /* … and all below: it is being moved */
+	MARK_FILE,    /* the content of `obj`, an entry of `dir` */
+	MARK_NEW_DIR, /* `name` in `dir` and all below: it is being made */
+};
+
+struct mark {
+	enum mark_kind kind;
+	struct fhandle obj; /* NEW_DIR: none */
+	struct fhandle dir; /* FILE: may be none */
+	char name[256];	    /* NEW_DIR */
+};
+
+/* ---- the fs worker ---- */
+
+struct activity;
+struct journal_writer;
+
+/* journal_writer_sync - what was put into the ring before is on the disk. The
+ * callers of one moment share the cost. A negative errno when the database
+ * cannot be written. */
+int journal_writer_sync(struct journal_writer *w);
+
+/*
+ * activity_start - take the log into use, with the marks that a former worker
+ * has left. lower_fd (no O_PATH) and `w` are borrowed; lift_ns: how often
+ * marks are lifted (0: when most slots are taken). Returns 0 and a log, which
+ * is NULL when it is switched off, or a negative errno.
+ */
+int activity_start(const char *state_dir, int lower_fd,
+		   struct journal_writer *w, int64_t lift_ns,
+		   struct activity **ret);
+void activity_stop(struct activity *a);
+
+/*
+ * activity_touch - the marks are on the disk when it returns: what they
+ * name may be changed until activity_done. `thread` < SHARED_THREADS is the
+ * caller's; a second call ends the change of the first. No lock is held: it
+ * may wait for the disk, and for a lifting cycle when all slots are taken.
+ * All of these do nothing when `a` is NULL.
+ */
+void activity_touch(struct activity *a, unsigned thread,
+		    const struct mark *marks, unsigned n);
+void activity_done(struct activity *a, unsigned thread);
+
+/* activity_covered - `obj` was made within this change: the marks of its
+ * directory cover it, too, in this generation. */
+void activity_covered(struct activity *a, unsigned thread,
+		      const struct fhandle *obj);
+
+/* activity_pin - the content of `obj`, which was touched, may change unseen
+ * until activity_unpin: its mark stays. */
+void activity_pin(struct activity *a, const struct fhandle *obj);
+void activity_unpin(struct activity *a, const struct fhandle *obj);
+
+/* activity_lift - one lifting cycle, now. Returns 0, or a negative errno: the
+ * journal or the tree cannot be synced. */
+int activity_lift(struct activity *a);
+
+/* ---- the supervisor ---- */
+
+enum past_verdict {
+	PAST_MARKS, /* what changed is among the marks */
+	PAST_OFF,   /* it was switched off */
+	PAST_DOUBT, /* it is not there, damaged, another journal's, or says
+		     * "everything": see why */
+};
+
+struct activity_past {
+	enum past_verdict verdict;
+	const char *why;    /* DOUBT: static */
+	int64_t since_ns;   /* what was changed has no older ctime */
+	struct mark *marks; /* owned */
+	unsigned n;
+};
+
+/* activity_load - what the file says of the time before. `epoch` is the last
+ * one of the journal. Never fails: what cannot be read is PAST_DOUBT. */
+void activity_load(const char *state_dir, const char *uuid, uint64_t epoch,
+		   struct activity_past *ret);
+void activity_past_done(struct activity_past *p);
+
+/* activity_reset - an empty log for a new epoch, made if there is none; on
+ * the disk when it returns. slots 0: ACTIVITY_SLOTS. */
+int activity_reset(const char *state_dir, const char *uuid, uint64_t epoch,
+		   unsigned slots);
+/* activity_disable - nothing is marked in this epoch. */
+int activity_disable(const char *state_dir);
+
+/* journal_rescan_next - the next epoch begins with a GAP: files with a ctime
+ * from `since_ns` on (0: all) are compared by content. Durable. Negative:
+ * it does not, after all. */
+int journal_rescan_next(struct journal *j, int64_t since_ns);
+
+#endif

@@ -1,0 +1,329 @@
+/*
+ * Reading and writing STATE/activity; see activity-file.h.
+ *
+ * A power cut leaves each sector old or new. A mark that was not synced yet
+ * may be missing: nothing was changed then. A slot that was emptied may be
+ * full again: what it names is compared in vain. A reset may be half done:
+ * by then the journal has records for all that was marked, so it does not
+ * matter which marks of the last epoch are still there. What is neither an
+ * empty slot nor a mark was spoilt by something else, and the whole file is
+ * not believed.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "paths.h"
+#include "lib/journal/activity-file.h"
+
+#define ACTIVITY_FILE	  "activity"
+#define ACTIVITY_MAGIC	  0x6d66616374697631ULL /* "mfactiv1" */
+#define ACTIVITY_MAX	  (1u << 20)		/* slots */
+#define ACTIVITY_SLACK_NS (2 * NS_PER_S) /* ctimes lag behind the clock */
+
+/* CRC-32 as in zlib, so that other tools can check it. */
+static uint32_t crc32_of(const uint8_t *p, size_t n)
+{
+	uint32_t crc = ~0u;
+	while (n-- > 0) {
+		crc ^= *p++;
+		for (int k = 0; k < 8; k++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+	}
+	return ~crc;
+}
+
+static int open_file(const char *state_dir, int flags)
+{
+	CLEANUP_FREE char *path = path_join(state_dir, ACTIVITY_FILE);
+	int fd = open(path, flags | O_CLOEXEC, 0600);
+	return fd < 0 ? -errno : fd;
+}
+
+static int write_at(int fd, const void *data, size_t n, off_t off)
+{
+	ssize_t m = pwrite(fd, data, n, off);
+	return m < 0 ? -errno : m < (ssize_t)n ? -EIO : 0;
+}
+
+/* `b` becomes one sector: checksum in front, zeros behind. */
+static int put_sector(int fd, off_t off, struct buf *b)
+{
+	uint8_t sector[ACTIVITY_SECTOR] = {0};
+	int r = -E2BIG;
+	if (b->len <= sizeof(sector) - 4) {
+		memcpy(sector + 4, b->data, b->len);
+		uint32_t crc = crc32_of(sector + 4, sizeof(sector) - 4);
+		for (int i = 0; i < 4; i++)
+			sector[i] = (uint8_t)(crc >> (24 - 8 * i));
+		r = write_at(fd, sector, sizeof(sector), off);
+	}
+	buf_done(b);
+	return r;
+}
+
+/* 1 and its content in `sector` behind the checksum; 0: empty. */
+static int get_sector(int fd, off_t off, uint8_t sector[ACTIVITY_SECTOR])
+{
+	static const uint8_t empty[ACTIVITY_SECTOR];
+	uint32_t crc = 0;
+	ssize_t n = pread(fd, sector, ACTIVITY_SECTOR, off);
+	if (n != ACTIVITY_SECTOR)
+		return n < 0 ? -errno : -EUCLEAN;
+	if (memcmp(sector, empty, sizeof(empty)) == 0)
+		return 0;
+	for (int i = 0; i < 4; i++)
+		crc = crc << 8 | sector[i];
+	return crc == crc32_of(sector + 4, ACTIVITY_SECTOR - 4) ? 1 : -EUCLEAN;
+}
+
+/* ---- header ---- */
+
+int activity_put_head(int fd, const struct activity_head *h)
+{
+	struct buf b = BUF_INIT;
+	buf_put_u64(&b, ACTIVITY_MAGIC);
+	buf_put_u32(&b, h->slots);
+	buf_put_u32(&b, h->flags);
+	buf_put_u64(&b, h->epoch);
+	buf_put_u64(&b, (uint64_t)h->since_ns);
+	buf_put(&b, h->uuid, sizeof(h->uuid));
+	return put_sector(fd, 0, &b);
+}
+
+static int get_head(int fd, struct activity_head *h)
+{
+	uint8_t sector[ACTIVITY_SECTOR];
+	struct buf b = {.data = sector, .off = 4, .len = sizeof(sector)};
+	uint64_t magic, since;
+	int r = get_sector(fd, 0, sector);
+	if (r <= 0)
+		return r < 0 ? r : -EUCLEAN;
+	if (buf_get_u64(&b, &magic) < 0 || magic != ACTIVITY_MAGIC ||
+	    buf_get_u32(&b, &h->slots) < 0 || buf_get_u32(&b, &h->flags) < 0 ||
+	    buf_get_u64(&b, &h->epoch) < 0 || buf_get_u64(&b, &since) < 0 ||
+	    buf_get(&b, h->uuid, sizeof(h->uuid)) < 0 || h->slots == 0 ||
+	    h->slots > ACTIVITY_MAX)
+		return -EUCLEAN;
+	h->since_ns = (int64_t)since;
+	h->uuid[sizeof(h->uuid) - 1] = 0;
+	return 0;
+}
+
+int activity_open(const char *state_dir, struct activity_head *ret)
+{
+	CLEANUP_CLOSE int fd = open_file(state_dir, O_RDWR);
+	int r = fd < 0 ? fd : get_head(fd, ret);
+	if (r < 0)
+		return r;
+	r = fd;
+	fd = -1;
+	return r;
+}
+
+/* ---- slots ---- */
+
+static off_t slot_at(unsigned slot)
+{
+	return ACTIVITY_PAGE + (off_t)slot * ACTIVITY_SECTOR;
+}
+
+static void put_handle(struct buf *b, const struct fhandle *h)
+{
+	buf_put_u32(b, (uint32_t)h->type);
+	buf_put_bytes(b, h->bytes, h->len);
+}
+
+static int get_handle(struct buf *b, struct fhandle *h)
+{
+	const uint8_t *p;
+	size_t n;
+	uint32_t type;
+	if (buf_get_u32(b, &type) < 0 || buf_get_bytes(b, &p, &n) < 0 ||
+	    n > sizeof(h->bytes))
+		return -EUCLEAN;
+	h->type = (int32_t)type;
+	h->len = (uint32_t)n;
+	memcpy(h->bytes, p, n);
+	return 0;
+}
+
+int activity_put_slot(int fd, unsigned slot, const struct mark *m)
+{
+	struct buf b = BUF_INIT;
+	buf_put_u32(&b, slot);
+	buf_put_u32(&b, m->kind);
+	put_handle(&b, &m->obj);
+	put_handle(&b, &m->dir);
+	buf_put_text(&b, m->name);
+	return put_sector(fd, slot_at(slot), &b);
+}
+
+int activity_zero_slot(int fd, unsigned slot)
+{
+	static const uint8_t empty[ACTIVITY_SECTOR];
+	return write_at(fd, empty, sizeof(empty), slot_at(slot));
+}
+
+/* Is it what activity_put_slot has written there? */
+static int decode_slot(struct buf *b, unsigned slot, struct mark *m)
+{
+	uint32_t number, kind;
+	const uint8_t *name;
+	size_t n;
+	*m = (struct mark){.kind = MARK_NONE};
+	if (buf_get_u32(b, &number) < 0 || number != slot ||
+	    buf_get_u32(b, &kind) < 0 || get_handle(b, &m->obj) < 0 ||
+	    get_handle(b, &m->dir) < 0 || buf_get_bytes(b, &name, &n) < 0 ||
+	    n >= sizeof(m->name) || kind == MARK_NONE || kind > MARK_NEW_DIR)
+		return -EUCLEAN;
+	m->kind = (enum mark_kind)kind;
+	memcpy(m->name, name, n);
+	bool named = kind == MARK_NEW_DIR;
+	bool ok = named ? m->dir.len && n && !strchr(m->name, '/')
+			: m->obj.len > 0;
+	return ok ? 1 : -EUCLEAN;
+}
+
+int activity_get_slot(int fd, unsigned slot, struct mark *ret)
+{
+	uint8_t sector[ACTIVITY_SECTOR];
+	struct buf b = {.data = sector, .off = 4, .len = sizeof(sector)};
+	int r = get_sector(fd, slot_at(slot), sector);
+	return r <= 0 ? r : decode_slot(&b, slot, ret);
+}
+
+/* ---- the time before ---- */
+
+static const char *doubt_head(const struct activity_head *h, const char *uuid,
+			      uint64_t epoch)
+{
+	if (strcmp(h->uuid, uuid) != 0)
+		return "it belongs to another journal";
+	/* the epoch before: cut off between the journal's and this file's */
+	if (h->epoch != epoch && h->epoch + 1 != epoch)
+		return "it is of another time than the journal";
+	if (h->flags & ACTIVITY_ALL)
+		return "it could not be written";
+	return NULL;
+}
+
+static const char *load_slots(int fd, unsigned slots,
+			      struct activity_past *past)
+{
+	past->marks = calloc(slots, sizeof(*past->marks));
+	if (!past->marks)
+		abort();
+	for (unsigned i = 0; i < slots; i++) {
+		int r = activity_get_slot(fd, i, &past->marks[past->n]);
+		if (r < 0)
+			return r == -EUCLEAN ? "it is damaged"
+					     : "it cannot be read";
+		past->n += (unsigned)r;
+	}
+	return NULL;
+}
+
+static const char *load(const char *state_dir, const char *uuid, uint64_t epoch,
+			struct activity_past *past)
+{
+	struct activity_head h;
+	CLEANUP_CLOSE int fd = activity_open(state_dir, &h);
+	if (fd < 0)
+		return fd == -ENOENT	? "there is none"
+		       : fd == -EUCLEAN ? "it is damaged"
+					: "it cannot be read";
+	const char *why = doubt_head(&h, uuid, epoch);
+	if (why)
+		return why;
+	past->since_ns = h.since_ns - ACTIVITY_SLACK_NS;
+	past->verdict = h.flags & ACTIVITY_OFF ? PAST_OFF : PAST_MARKS;
+	return past->verdict == PAST_OFF ? NULL : load_slots(fd, h.slots, past);
+}
+
+void activity_load(const char *state_dir, const char *uuid, uint64_t epoch,
+		   struct activity_past *ret)
+{
+	*ret = (struct activity_past){.verdict = PAST_DOUBT};
+	ret->why = load(state_dir, uuid, epoch, ret);
+	if (!ret->why)
+		return;
+	activity_past_done(ret);
+	ret->verdict = PAST_DOUBT;
+}
+
+void activity_past_done(struct activity_past *p)
+{
+	free(p->marks);
+	p->marks = NULL;
+	p->n = 0;
+}
+
+/* ---- a new epoch ---- */
+
+/* Its blocks are written once, so that later writes need no new ones: a sync
+ * is then a matter of the data alone, and a full disk does no harm. Where the
+ * file system would write each block elsewhere (btrfs), it shall not. */
+static int fill(int fd, unsigned slots)
+{
+	static const uint8_t page[ACTIVITY_PAGE];
+	off_t end = slot_at(slots);
+	struct stat st;
+	int flags = FS_NOCOW_FL;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size == 0)
+		(void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
+	for (off_t at = ACTIVITY_PAGE; at < end; at += ACTIVITY_PAGE) {
+		int r = write_at(fd, page, sizeof(page), at);
+		if (r < 0)
+			return r;
+	}
+	return st.st_size > end && ftruncate(fd, end) < 0 ? -errno : 0;
+}
+
+static int sync_folder(const char *state_dir)
+{
+	CLEANUP_CLOSE int fd =
+		open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+int activity_reset(const char *state_dir, const char *uuid, uint64_t epoch,
+		   unsigned slots)
+{
+	struct activity_head h = {
+		.slots = slots ? slots : ACTIVITY_SLOTS,
+		.epoch = epoch,
+		.since_ns = clock_wall_ns(),
+	};
+	strncpy(h.uuid, uuid, sizeof(h.uuid) - 1);
+	CLEANUP_CLOSE int fd = open_file(state_dir, O_RDWR | O_CREAT);
+	int r = fd < 0 ? fd : fill(fd, h.slots);
+	if (r == 0)
+		r = activity_put_head(fd, &h);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	return r == 0 ? sync_folder(state_dir) : r;
+}
+
+int activity_disable(const char *state_dir)
+{
+	struct activity_head h;
+	CLEANUP_CLOSE int fd = activity_open(state_dir, &h);
+	if (fd < 0)
+		return fd;
+	h.flags |= ACTIVITY_OFF;
+	int r = activity_put_head(fd, &h);
+	return r == 0 && fsync(fd) < 0 ? -errno : r;
+}

@@ -1,0 +1,44 @@
+/* layer: journal, private */
+#ifndef MIRRORFS_JOURNAL_ACTIVITY_FILE_H
+#define MIRRORFS_JOURNAL_ACTIVITY_FILE_H
+
+/*
+ * The form of STATE/activity: a header of one sector in a page of its own,
+ * then slots of one sector each. A sector is written whole or not at all, and
+ * both carry a checksum. An empty slot is all zero. It is never made longer or
+ * shorter after it was made, so a full disk does not matter.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "activity.h"
+
+#define ACTIVITY_PAGE	4096u
+#define ACTIVITY_SECTOR 512u
+
+enum activity_flag {
+	ACTIVITY_OFF = 1 << 0, /* nothing is marked */
+	ACTIVITY_ALL = 1 << 1, /* not all that changes is marked */
+};
+
+struct activity_head {
+	uint32_t slots;
+	uint32_t flags;
+	uint64_t epoch;
+	int64_t since_ns; /* as in struct activity_past */
+	char uuid[40];
+};
+
+/* activity_open - for writing, with its header. A descriptor, or a negative
+ * errno: -EUCLEAN when the header is none. */
+int activity_open(const char *state_dir, struct activity_head *ret);
+/* None of these syncs. */
+int activity_put_head(int fd, const struct activity_head *h);
+int activity_put_slot(int fd, unsigned slot, const struct mark *m);
+int activity_zero_slot(int fd, unsigned slot);
+/* activity_get_slot - 1, 0 when it is empty, or a negative errno: -EUCLEAN
+ * when it is no mark. */
+int activity_get_slot(int fd, unsigned slot, struct mark *ret);
+
+#endif

@@ -1,0 +1,408 @@
+/*
+ * Marking. The usual case takes no lock: a table of hashes says that the
+ * object is covered in this generation. It forgets when it must, and is then
+ * told again by the slots; what it says is true but for two hashes of 64 bits
+ * (with a random seed) that are equal.
+ *
+ * A mark is written at once, and synced by whoever comes first, for all that
+ * were written until then. While a thread waits for that it is in no
+ * generation, so it looks again afterwards: a lifting cycle may have come in
+ * between.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "lib/journal/activity-private.h"
+
+/* ---- hashes ---- */
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+	h = (h ^ v) * 0x9e3779b97f4a7c15ULL;
+	h ^= h >> 32;
+	h *= 0xd6e8feb86659fd93ULL;
+	return h ^ h >> 29;
+}
+
+static uint64_t hash_bytes(uint64_t h, const void *p, size_t n)
+{
+	const uint8_t *at = p;
+	while (n > 0) {
+		uint64_t v = 0;
+		size_t m = n < sizeof(v) ? n : sizeof(v);
+		memcpy(&v, at, m);
+		h = mix(h, v + n);
+		at += m;
+		n -= m;
+	}
+	return h;
+}
+
+static uint64_t hash_object(const struct activity *a, const struct fhandle *h)
+{
+	return hash_bytes(mix(a->seed, (uint64_t)h->type), h->bytes, h->len);
+}
+
+static uint64_t hot_tag(const struct activity *a, const struct fhandle *obj,
+			uint32_t gen)
+{
+	uint64_t tag = mix(hash_object(a, obj), gen);
+	return tag ? tag : 1;
+}
+
+static bool hot_has(const struct activity *a, const struct fhandle *obj,
+		    uint32_t gen)
+{
+	uint64_t tag = hot_tag(a, obj, gen);
+	return atomic_load(&a->hot[tag % ACTIVITY_HOT]) == tag;
+}
+
+static void hot_put(struct activity *a, const struct fhandle *obj, uint32_t gen)
+{
+	uint64_t tag = hot_tag(a, obj, gen);
+	atomic_store(&a->hot[tag % ACTIVITY_HOT], tag);
+}
+
+/* ---- slots; all with the lock held ---- */
+
+static bool same_object(const struct mark *a, const struct mark *b)
+{
+	if ((a->kind == MARK_NEW_DIR) != (b->kind == MARK_NEW_DIR))
+		return false;
+	if (a->kind != MARK_NEW_DIR)
+		return fhandle_equal(&a->obj, &b->obj);
+	return fhandle_equal(&a->dir, &b->dir) && !strcmp(a->name, b->name);
+}
+
+/* Does `have` say all that `want` says? They are of the same object. */
+static bool says(const struct mark *have, const struct mark *want)
+{
+	if (want->kind == MARK_TREE)
+		return have->kind == MARK_TREE;
+	if (want->kind == MARK_FILE && want->dir.len)
+		return fhandle_equal(&have->dir, &want->dir);
+	return true;
+}
+
+static int *bucket_of(struct activity *a, const struct mark *m)
+{
+	uint64_t h = m->kind == MARK_NEW_DIR
+			     ? hash_bytes(hash_object(a, &m->dir), m->name,
+					  strlen(m->name))
+			     : hash_object(a, &m->obj);
+	return &a->buckets[h % a->head.slots];
+}
+
+static struct activity_slot *find_slot(struct activity *a, const struct mark *m)
+{
+	int i = *bucket_of(a, m);
+	while (i >= 0 && !same_object(&a->slots[i].mark, m))
+		i = a->slots[i].next;
+	return i >= 0 ? &a->slots[i] : NULL;
+}
+
+static struct activity_slot *take_slot(struct activity *a, const struct mark *m)
+{
+	int i = a->free, *bucket = bucket_of(a, m);
+	if (i < 0)
+		return NULL;
+	a->free = a->slots[i].next;
+	a->used++;
+	a->slots[i] = (struct activity_slot){.mark = *m, .next = *bucket};
+	*bucket = i;
+	return &a->slots[i];
+}
+
+void activity_free_slot_locked(struct activity *a, int slot)
+{
+	struct activity_slot *s = &a->slots[slot];
+	if (s->mark.kind != MARK_NONE) {
+		int *at = bucket_of(a, &s->mark);
+		while (*at != slot)
+			at = &a->slots[*at].next;
+		*at = s->next;
+	}
+	int r = activity_zero_slot(a->fd, (unsigned)slot);
+	if (r < 0)
+		activity_fail_locked(a, "written", r);
+	*s = (struct activity_slot){.next = a->free};
+	a->free = slot;
+	a->used--;
+}
+
+void activity_fail_locked(struct activity *a, const char *what, int error)
+{
+	if (!a->said)
+		log_error("the activity log cannot be %s: %s; after a power "
+			  "cut everything would have to be compared",
+			  what, strerror(-error));
+	a->said = true;
+	a->all = true;
+	a->head.flags |= ACTIVITY_ALL;
+	if (activity_put_head(a->fd, &a->head) == 0)
+		(void)!fdatasync(a->fd);
+	pthread_cond_broadcast(&a->changed);
+}
+
+/* need_slot - `m` is written, perhaps not synced. 0 and its ticket, -ENOSPC,
+ * or another negative errno. */
+static int need_slot(struct activity *a, const struct mark *m, uint64_t *ticket)
+{
+	struct activity_slot *s = find_slot(a, m);
+	int r = 0;
+	if (!s || !says(&s->mark, m)) {
+		if (!s)
+			s = take_slot(a, m);
+		if (!s)
+			return -ENOSPC;
+		if (s->mark.kind != MARK_TREE)
+			s->mark = *m;
+		s->ticket = ++a->written;
+		r = activity_put_slot(a->fd, (unsigned)(s - a->slots),
+				      &s->mark);
+	}
+	s->gen = a->gen;
+	if (s->ticket > *ticket)
+		*ticket = s->ticket;
+	return r;
+}
+
+static int need_slots(struct activity *a, const struct mark *marks, unsigned n,
+		      uint64_t *ticket)
+{
+	int r = 0;
+	*ticket = 0;
+	for (unsigned i = 0; r == 0 && i < n; i++)
+		r = need_slot(a, &marks[i], ticket);
+	return r;
+}
+
+static void wait_synced(struct activity *a, uint64_t ticket)
+{
+	while (a->synced < ticket && !a->all) {
+		if (a->syncing) {
+			pthread_cond_wait(&a->changed, &a->lock);
+			continue;
+		}
+		uint64_t upto = a->written;
+		a->syncing = true;
+		pthread_mutex_unlock(&a->lock);
+		int r = fdatasync(a->fd) < 0 ? -errno : 0;
+		pthread_mutex_lock(&a->lock);
+		a->syncing = false;
+		if (r < 0)
+			activity_fail_locked(a, "synced", r);
+		else
+			a->synced = upto;
+		pthread_cond_broadcast(&a->changed);
+	}
+}
+
+static void wait_free(struct activity *a)
+{
+	a->waiting++;
+	pthread_cond_broadcast(&a->changed); /* the lifter, too */
+	while (a->free < 0 && !a->all)
+		pthread_cond_wait(&a->changed, &a->lock);
+	a->waiting--;
+}
+
+/* ---- a change ---- */
+
+static bool is_hot(const struct activity *a, const struct mark *marks,
+		   unsigned n, uint32_t gen)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (marks[i].kind == MARK_TREE ||
+		    marks[i].kind == MARK_NEW_DIR ||
+		    !hot_has(a, &marks[i].obj, gen))
+			return false;
+	}
+	return true;
+}
+
+/* touch_locked - the thread is in the present generation when it returns. */
+static void touch_locked(struct activity *a, _Atomic uint32_t *mine,
+			 const struct mark *marks, unsigned n)
+{
+	uint64_t ticket;
+	for (;;) {
+		atomic_store(mine, a->gen);
+		if (a->all)
+			return;
+		int r = need_slots(a, marks, n, &ticket);
+		if (r == 0 && ticket <= a->synced)
+			break;
+		atomic_store(mine, 0);
+		if (r == 0)
+			wait_synced(a, ticket);
+		else if (r == -ENOSPC && a->free < 0)
+			wait_free(a);
+		else
+			activity_fail_locked(a, "written", r);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (marks[i].kind != MARK_NEW_DIR)
+			hot_put(a, &marks[i].obj, a->gen);
+	}
+}
+
+void activity_touch(struct activity *a, unsigned thread,
+		    const struct mark *marks, unsigned n)
+{
+	if (!a)
+		return;
+	_Atomic uint32_t *mine = &a->threads[thread].gen;
+	uint32_t gen;
+	do {
+		gen = atomic_load(&a->gen);
+		atomic_store(mine, gen);
+	} while (gen != atomic_load(&a->gen));
+	if (atomic_load(&a->all) || is_hot(a, marks, n, gen))
+		return;
+	atomic_store(mine, 0);
+	pthread_mutex_lock(&a->lock);
+	touch_locked(a, mine, marks, n);
+	pthread_mutex_unlock(&a->lock);
+}
+
+void activity_done(struct activity *a, unsigned thread)
+{
+	if (a)
+		atomic_store_explicit(&a->threads[thread].gen, 0,
+				      memory_order_release);
+}
+
+void activity_covered(struct activity *a, unsigned thread,
+		      const struct fhandle *obj)
+{
+	uint32_t gen = a ? atomic_load(&a->threads[thread].gen) : 0;
+	if (gen)
+		hot_put(a, obj, gen);
+}
+
+/* When it is not there, "everything" is marked, or was until just now. */
+static void pin(struct activity *a, const struct fhandle *obj, bool on)
+{
+	const struct mark m = {.kind = MARK_FILE, .obj = *obj};
+	if (!a)
+		return;
+	pthread_mutex_lock(&a->lock);
+	struct activity_slot *s = find_slot(a, &m);
+	if (s && on)
+		s->pins++;
+	else if (s && s->pins > 0)
+		s->pins--;
+	if (s)
+		s->gen = a->gen;
+	pthread_mutex_unlock(&a->lock);
+}
+
+void activity_pin(struct activity *a, const struct fhandle *obj)
+{
+	pin(a, obj, true);
+}
+
+void activity_unpin(struct activity *a, const struct fhandle *obj)
+{
+	pin(a, obj, false);
+}
+
+/* ---- beginning and end ---- */
+
+/* What a former worker has marked is as it was. */
+static void adopt_slots(struct activity *a)
+{
+	a->free = -1;
+	for (unsigned i = 0; i < a->head.slots; i++)
+		a->buckets[i] = -1;
+	for (int i = (int)a->head.slots - 1; i >= 0; i--) {
+		struct activity_slot *s = &a->slots[i];
+		int r = activity_get_slot(a->fd, (unsigned)i, &s->mark);
+		if (r == 0) {
+			s->next = a->free;
+			a->free = i;
+			continue;
+		}
+		a->used++;
+		s->gen = 1;
+		if (r < 0) {
+			s->mark.kind = MARK_NONE;
+			activity_fail_locked(a, "read", r);
+			continue;
+		}
+		int *bucket = bucket_of(a, &s->mark);
+		s->next = *bucket;
+		*bucket = i;
+	}
+}
+
+static struct activity *new_activity(int fd, const struct activity_head *head)
+{
+	struct activity *a = aligned_alloc(64, (sizeof(*a) + 63) / 64 * 64);
+	if (!a)
+		abort();
+	memset(a, 0, sizeof(*a));
+	a->fd = fd;
+	a->head = *head;
+	a->all = head->flags & ACTIVITY_ALL;
+	a->gen = 2;
+	a->slots = calloc(head->slots, sizeof(*a->slots));
+	a->buckets = calloc(head->slots, sizeof(*a->buckets));
+	if (!a->slots || !a->buckets)
+		abort();
+	if (getrandom(&a->seed, sizeof(a->seed), 0) < 0)
+		a->seed = (uintptr_t)a;
+	pthread_mutex_init(&a->lock, NULL);
+	pthread_mutex_init(&a->cycle, NULL);
+	return a;
+}
+
+static void free_activity(struct activity *a)
+{
+	close(a->fd);
+	pthread_mutex_destroy(&a->lock);
+	pthread_mutex_destroy(&a->cycle);
+	free(a->slots);
+	free(a->buckets);
+	free(a);
+}
+
+int activity_start(const char *state_dir, int lower_fd,
+		   struct journal_writer *w, int64_t lift_ns,
+		   struct activity **ret)
+{
+	struct activity_head head;
+	int fd = activity_open(state_dir, &head);
+	*ret = NULL;
+	if (fd < 0 || head.flags & ACTIVITY_OFF) {
+		if (fd >= 0)
+			close(fd);
+		return fd < 0 ? fd : 0;
+	}
+	struct activity *a = new_activity(fd, &head);
+	a->lower_fd = lower_fd;
+	a->w = w;
+	a->lift_ns = lift_ns;
+	adopt_slots(a);
+	int r = lifter_start(a);
+	if (r < 0)
+		free_activity(a);
+	else
+		*ret = a;
+	return r;
+}
+
+void activity_stop(struct activity *a)
+{
+	if (!a)
+		return;
+	lifter_stop(a);
+	free_activity(a);
+}

@@ -1,0 +1,194 @@
+/*
+ * Lifting marks, in a thread of its own: now and then, when most slots are
+ * taken, and at once when somebody waits for one.
+ *
+ * A cycle: the next generation begins; changes of the last one end; their
+ * records are synced in the journal, their effects in the tree. Then marks
+ * that were not used since can go. They are emptied on the disk without a
+ * sync, as a mark too many does no harm.
+ *
+ * The header says how old the ctime of a changed object can be: the time of
+ * the beginning of the oldest generation that is not lifted, or less, when the
+ * clock was set back meanwhile.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "activity.h"
+#include "log.h"
+#include "lib/journal/activity-private.h"
+
+#define TICK_NS	    NS_PER_S
+#define CHANGE_NS   (60 * NS_PER_S) /* one that takes longer: not this time */
+#define STEP_NS	    (100 * NS_PER_MS)
+#define FULL_OF_4TH 3u
+
+/* wait_changes - those that began before `gen` have ended. */
+static int wait_changes(struct activity *a, uint32_t gen)
+{
+	int64_t end = clock_mono_ns() + CHANGE_NS;
+	for (unsigned t = 0; t < SHARED_THREADS; t++) {
+		for (;;) {
+			uint32_t g = atomic_load(&a->threads[t].gen);
+			if (g == 0 || g == gen)
+				break;
+			if (clock_mono_ns() > end)
+				return -EBUSY;
+			nanosleep(&(struct timespec){.tv_nsec = NS_PER_MS / 5},
+				  NULL);
+		}
+	}
+	return 0;
+}
+
+static void free_old_locked(struct activity *a, uint32_t gen)
+{
+	for (unsigned i = 0; i < a->head.slots; i++) {
+		struct activity_slot *s = &a->slots[i];
+		if (s->gen && s->pins)
+			s->gen = gen;
+		if (s->gen && s->gen < gen)
+			activity_free_slot_locked(a, (int)i);
+	}
+}
+
+static void end_cycle_locked(struct activity *a, uint32_t gen, int64_t since,
+			     bool was_all)
+{
+	int64_t now = clock_wall_ns();
+	free_old_locked(a, gen);
+	a->head.since_ns = since < now ? since : now;
+	if (!a->all)
+		a->head.flags &= ~(uint32_t)ACTIVITY_ALL;
+	int r = activity_put_head(a->fd, &a->head);
+	if (r == 0 && was_all && fdatasync(a->fd) < 0)
+		r = -errno;
+	if (r < 0)
+		activity_fail_locked(a, "written", r);
+	if (a->said && !a->all)
+		log_notice("the activity log works again");
+	a->said = a->said && a->all;
+}
+
+static int cycle(struct activity *a)
+{
+	pthread_mutex_lock(&a->lock);
+	bool was_all = a->all;
+	int64_t since = clock_wall_ns();
+	uint32_t gen = a->gen + 1;
+	a->gen = gen;
+	a->all = false; /* the header says it until all of this is done */
+	pthread_mutex_unlock(&a->lock);
+	int r = wait_changes(a, gen);
+	if (r == 0)
+		r = journal_writer_sync(a->w);
+	if (r == 0 && syncfs(a->lower_fd) < 0)
+		r = -errno;
+	pthread_mutex_lock(&a->lock);
+	if (r == 0)
+		end_cycle_locked(a, gen, since, was_all);
+	else if (was_all)
+		a->all = true;
+	else if (a->waiting)
+		activity_fail_locked(a, "lifted", r);
+	pthread_cond_broadcast(&a->changed);
+	pthread_mutex_unlock(&a->lock);
+	return r;
+}
+
+int activity_lift(struct activity *a)
+{
+	if (!a)
+		return 0;
+	pthread_mutex_lock(&a->cycle);
+	int r = cycle(a);
+	pthread_mutex_unlock(&a->cycle);
+	if (r < 0)
+		log_debug("marks are not lifted: %s", strerror(-r));
+	return r;
+}
+
+/* ---- the thread ---- */
+
+/* watch_clock - set back: what changes now gets older ctimes. */
+static void watch_clock_locked(struct activity *a)
+{
+	int64_t now = clock_wall_ns();
+	int64_t offset = now - clock_mono_ns();
+	if (offset < a->offset_ns - STEP_NS && now < a->head.since_ns) {
+		a->head.since_ns = now;
+		int r = activity_put_head(a->fd, &a->head);
+		if (r == 0 && fdatasync(a->fd) < 0)
+			r = -errno;
+		if (r < 0)
+			activity_fail_locked(a, "written", r);
+	}
+	a->offset_ns = offset;
+}
+
+static bool is_due_locked(const struct activity *a, int64_t last)
+{
+	if (a->waiting)
+		return true;
+	if (!a->used && !a->all)
+		return false;
+	int64_t now = clock_mono_ns();
+	return (a->lift_ns && now - last >= a->lift_ns) ||
+	       (a->used * 4 >= a->head.slots * FULL_OF_4TH &&
+		now - last >= TICK_NS);
+}
+
+static void sleep_locked(struct activity *a)
+{
+	bool often = a->lift_ns && a->lift_ns < TICK_NS;
+	int64_t nap = often ? a->lift_ns : TICK_NS;
+	int64_t until = clock_mono_ns() + nap;
+	struct timespec ts = {until / NS_PER_S, until % NS_PER_S};
+	pthread_cond_timedwait(&a->changed, &a->lock, &ts);
+}
+
+static void *lifter_main(void *arg)
+{
+	struct activity *a = arg;
+	int64_t last = clock_mono_ns();
+	pthread_mutex_lock(&a->lock);
+	while (!a->stop) {
+		watch_clock_locked(a);
+		if (!is_due_locked(a, last)) {
+			sleep_locked(a);
+			continue;
+		}
+		pthread_mutex_unlock(&a->lock);
+		activity_lift(a);
+		last = clock_mono_ns();
+		pthread_mutex_lock(&a->lock);
+	}
+	pthread_mutex_unlock(&a->lock);
+	return NULL;
+}
+
+int lifter_start(struct activity *a)
+{
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&a->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	a->offset_ns = clock_wall_ns() - clock_mono_ns();
+	return -pthread_create(&a->lifter, NULL, lifter_main, a);
+}
+
+void lifter_stop(struct activity *a)
+{
+	pthread_mutex_lock(&a->lock);
+	a->stop = true;
+	pthread_cond_broadcast(&a->changed);
+	pthread_mutex_unlock(&a->lock);
+	pthread_join(a->lifter, NULL);
+	pthread_cond_destroy(&a->changed);
+}
