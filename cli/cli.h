@@ -86,6 +86,7 @@ struct journal *target_journal(const struct target *t, enum journal_mode mode);
  * alive (zeros then). */
 struct target_pids {
 	long long supervisor, worker, sync;
+	long long restarts; /* how many workers have taken over */
 	uint64_t last_seq;
 	char passthrough[80]; /* "on", or "off: " and why */
 	int journal_error;    /* errno of the writer; 0: the journal is well */

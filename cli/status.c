@@ -27,10 +27,11 @@ bool target_pids(const struct target *t, struct target_pids *ret)
 	json_t *o = json_loads(answer, 0, NULL);
 	json_int_t seq = 0, since = 0;
 	const char *passthrough = "";
-	int r = json_unpack(o, "{s:I, s:I, s:I, s:I, s:i, s:I, s:b, s:s}",
-			    "supervisor_pid", &ret->supervisor, "worker_pid",
-			    &ret->worker, "sync_pid", &ret->sync, "last_seq",
-			    &seq, "journal_error", &ret->journal_error,
+	int r = json_unpack(o, "{s:I, s:I, s:I, s:I, s:I, s:i, s:I, s:b, s:s}",
+			    "worker_restarts", &ret->restarts, "supervisor_pid",
+			    &ret->supervisor, "worker_pid", &ret->worker,
+			    "sync_pid", &ret->sync, "last_seq", &seq,
+			    "journal_error", &ret->journal_error,
 			    "journal_since_ns", &since, "journal_required",
 			    &ret->journal_required, "passthrough",
 			    &passthrough);
@@ -190,9 +191,8 @@ static unsigned around(const struct target *t, const struct target_pids *pids,
 	const pid_t ours[] = {getpid(), (pid_t)pids->supervisor,
 			      (pid_t)pids->worker, (pid_t)pids->sync};
 	*ret = NULL;
-	return pids->worker
-		       ? holders_list(t->root, HOLDERS_BELOW, ours, 4, ret)
-		       : 0;
+	return pids->worker ? holders_list(t->root, HOLDERS_BELOW, ours, 4, ret)
+			    : 0;
 }
 
 static json_t *around_json(const struct target *t,
@@ -233,23 +233,24 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 	if (j && !readable)
 		fail("reading the journal: %s", journal_error(j));
 	if (json) {
-		json_print(json_pack("{s:o, s:o, s:o, s:b, s:I, s:I, s:I, s:I, "
-				     "s:o, s:s, s:o, s:o, s:o}",
-				     "name", json_text(t->name), "root",
-				     json_text(t->root), "state_dir",
-				     json_text(t->state_dir), "mounted", alive,
-				     "supervisor_pid",
-				     (json_int_t)pids.supervisor, "worker_pid",
-				     (json_int_t)pids.worker, "sync_pid",
-				     (json_int_t)pids.sync, "last_seq",
-				     (json_int_t)pids.last_seq, "journal",
-				     health_json(t, &pids), "passthrough",
-				     pids.passthrough, "around",
-				     around_json(t, &pids), "mounted_inside",
-				     inner ? json_text(inner) : json_null(),
-				     "replicas",
-				     replicas_json(j, rows, n, alive)),
-			   true);
+		json_print(
+			json_pack(
+				"{s:o, s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, "
+				"s:o, s:s, s:o, s:o, s:o}",
+				"name", json_text(t->name), "root",
+				json_text(t->root), "state_dir",
+				json_text(t->state_dir), "mounted", alive,
+				"supervisor_pid", (json_int_t)pids.supervisor,
+				"worker_pid", (json_int_t)pids.worker,
+				"worker_restarts", (json_int_t)pids.restarts,
+				"sync_pid", (json_int_t)pids.sync, "last_seq",
+				(json_int_t)pids.last_seq, "journal",
+				health_json(t, &pids), "passthrough",
+				pids.passthrough, "around",
+				around_json(t, &pids), "mounted_inside",
+				inner ? json_text(inner) : json_null(),
+				"replicas", replicas_json(j, rows, n, alive)),
+			true);
 	} else {
 		printf("%s: %s\n", t->root,
 		       !alive	     ? "not mounted"
@@ -257,6 +258,10 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 				     : "OUT OF SERVICE: the fs worker died, "
 				       "see mirrorfs.log, then umount and "
 				       "mount");
+		if (pids.restarts)
+			printf("the fs worker was replaced %lld time%s since "
+			       "the mount\n",
+			       pids.restarts, pids.restarts == 1 ? "" : "s");
 		if (pids.worker)
 			printf("passthrough: %s\n", pids.passthrough);
 		CLEANUP_FREE char *health = health_text(t, &pids);
