@@ -97,6 +97,10 @@ bool target_pids(const struct target *t, struct target_pids *ret);
 /* target_wake - tell sync that the list of replicas has changed. */
 void target_wake(const struct target *t);
 
+/* dead_mount_clear - what a killed supervisor left over `root` goes. Returns 0,
+ * or an exit status after it has said why: one is alive there. */
+int dead_mount_clear(const char *root);
+
 /* ---- printing ---- */
 struct libscols_table;
 struct json_t;

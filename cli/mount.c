@@ -116,34 +116,15 @@ static int apply_options(struct mount_job *job, const struct mount_options *o,
 
 /* ---- the checks ---- */
 
-/* refuse_mounted - one of ours is there already, serving or dead. */
-static int refuse_mounted(const char *root)
-{
-	struct runtime_info *infos;
-	unsigned n;
-	bool alive = false;
-	if (runtime_list(&infos, &n) == 0) {
-		for (unsigned i = 0; i < n; i++) {
-			alive |= infos[i].alive && !strcmp(infos[i].root, root);
-			runtime_info_done(&infos[i]);
-		}
-		free(infos);
-	}
-	if (alive)
-		return fail("%s is already mounted: see mirrorfs status", root);
-	return fail("%s has a dead mount on it, whose processes are gone: run "
-		    "mirrorfs umount %s first",
-		    root, root);
-}
-
 static int check_root(struct settings *s)
 {
 	CLEANUP_FREE char *cwd = getcwd(NULL, 0);
 	char *text = path_normalise(s->root, cwd ? cwd : "/");
 	free(s->root);
 	s->root = text;
-	if (mount_is_mirrorfs(s->root))
-		return refuse_mounted(s->root);
+	int r = dead_mount_clear(s->root);
+	if (r != 0)
+		return r;
 	char *real = realpath(s->root, NULL);
 	if (!real)
 		return fail("%s: %s", s->root, strerror(errno));
@@ -157,9 +138,7 @@ static int check_root(struct settings *s)
 	if (strcmp(s->root, "/") == 0)
 		return fail("mounting over / is not possible: name a document "
 			    "root below it");
-	if (mount_is_mirrorfs(s->root))
-		return refuse_mounted(s->root);
-	return 0;
+	return dead_mount_clear(s->root);
 }
 
 static int check_tree(const struct settings *s)

@@ -3,7 +3,8 @@
 # our libraries and run by tests/run.
 helpers = tests/treecmp tests/churn tests/proxy tests/sftpfault tests/blob \
 	tests/fscheck tests/benchtool tests/fsbench tests/opdrive \
-	tests/secprobe tests/swapper tests/passprobe tests/fsx tests/journalbench tests/callstorm
+	tests/secprobe tests/swapper tests/passprobe tests/fsx tests/journalbench tests/callstorm \
+	tests/dud
 check_PROGRAMS += $(helpers)
 tests_treecmp_SOURCES = tests/treecmp.c
 tests_treecmp_LDADD = lib/base/libbase.a
@@ -23,6 +24,7 @@ tests_fscheck_SOURCES = tests/fscheck.c tests/fscheck-data.c \
 
 tests_fsx_SOURCES = tests/fsx.c tests/fsx-handles.c tests/fsx-model.c \
 	tests/fsx.h
+tests_dud_SOURCES = tests/dud.c
 tests_callstorm_SOURCES = tests/callstorm.c tests/callstorm-ops.c \
 	tests/callstorm.h
 tests_passprobe_SOURCES = tests/passprobe.c

@@ -1,0 +1,74 @@
+/*
+ * What a supervisor that was killed has left: its children, which see that it
+ * is gone, put away what they have and end (they hold the lock of the mount as
+ * long); and a mount that answers ENOTCONN. "mirrorfs mount" waits for the
+ * first and takes the second away. What programs have open on a dead mount
+ * stays dead, so it may go although it is in use.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "cli/cli.h"
+#include "clock.h"
+#include "mounts.h"
+#include "runtime.h"
+
+#define END_WAIT_NS (30 * NS_PER_S)
+
+enum life { GONE, ENDING, ALIVE };
+
+static enum life life_of(const struct runtime_info *info)
+{
+	CLEANUP_FREE char *answer = NULL;
+	if (!info->alive)
+		return GONE;
+	return runtime_ask(info->name, "status", &answer) < 0 ? ENDING : ALIVE;
+}
+
+/* The mount over `root`, as its processes are. */
+static enum life look(const char *root)
+{
+	struct runtime_info *infos;
+	unsigned n;
+	enum life life = GONE;
+	if (runtime_list(&infos, &n) < 0)
+		return GONE;
+	for (unsigned i = 0; i < n; i++) {
+		if (strcmp(infos[i].root, root) == 0 && life == GONE)
+			life = life_of(&infos[i]);
+		runtime_info_done(&infos[i]);
+	}
+	free(infos);
+	return life;
+}
+
+int dead_mount_clear(const char *root)
+{
+	int64_t end = clock_mono_ns() + END_WAIT_NS;
+	enum life life;
+	while ((life = look(root)) == ENDING && clock_mono_ns() < end)
+		usleep(20000);
+	if (life == ENDING)
+		return fail("the processes of an earlier mount of %s have not "
+			    "ended yet: see mirrorfs.log in its state folder",
+			    root);
+	if (life == ALIVE)
+		return mount_is_mirrorfs(root)
+			       ? fail("%s is already mounted: see mirrorfs "
+				      "status",
+				      root)
+			       : 0;
+	while (mount_is_mirrorfs(root)) {
+		if (umount2(root, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+			return fail("%s has a dead mount on it, which cannot "
+				    "be taken away: %s",
+				    root, strerror(errno));
+	}
+	return 0;
+}
