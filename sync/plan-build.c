@@ -163,6 +163,19 @@ int builder_last(struct builder *b, const char *path, enum action_kind kind)
 	return p->last;
 }
 
+bool builder_above(struct builder *b, const char *path, int index)
+{
+	size_t len = strlen(path);
+
+	while (len > 0) {
+		len = parent_len(path, len);
+		struct plan_path *p = find_path(b, path, len);
+		if (p && p->last > index)
+			return true;
+	}
+	return false;
+}
+
 bool builder_touches(struct builder *b, const char *path)
 {
 	size_t len = strlen(path);

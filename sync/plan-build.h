@@ -64,6 +64,9 @@ void builder_kill(struct builder *b, int index);
  * else -1. */
 int builder_last(struct builder *b, const char *path, enum action_kind kind);
 
+/* builder_above - a live action after `index` names a folder that `path` is in:
+ * it may rely on what is in it by then. */
+bool builder_above(struct builder *b, const char *path, int index);
 /* builder_touches - a live action names `path`, or something above or below. */
 bool builder_touches(struct builder *b, const char *path);
 

@@ -37,7 +37,7 @@ static bool take_unlink(struct builder *b, const char *path)
 {
 	int i = builder_last(b, path, ACT_UNLINK);
 
-	if (i < 0)
+	if (i < 0 || builder_above(b, path, i))
 		return false;
 	builder_kill(b, i);
 	return true;
@@ -166,6 +166,7 @@ static bool fold_chain(struct builder *b, const struct record *r,
 		return false;
 	first = b->plan->actions[i];
 	if (!first.fresh || builder_path(b, first.path)->last != i ||
+	    builder_above(b, first.path, i) ||
 	    builder_path(b, first.path2) != builder_path(b, from))
 		return false;
 	builder_kill(b, i);

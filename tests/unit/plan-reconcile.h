@@ -14,7 +14,7 @@ static void remove_all(const char *path)
 static bool same_content(const struct object *m, const struct object *r,
 			 enum strictness strict, bool below)
 {
-	if (strict >= STRICT_NEWS)
+	if (strict == STRICT_FULL)
 		return false;
 	if (below || m->type == 'l')
 		return m->content == r->content;
@@ -28,6 +28,8 @@ static void rc_file(const char *path, enum strictness strict, bool below)
 	struct object *m = &master.objs[obj], *r = at(&replica, path);
 	bool linked = m->names > 1, ours;
 
+	if (stale[obj])
+		strict = STRICT_FULL;
 	i = find(&known, path);
 	ours = i >= 0 && known.names[i].obj == obj;
 	if (i >= 0 && !ours) { /* never change another object's inode */
@@ -91,7 +93,7 @@ static void rc_entry(const char *path, enum strictness strict, bool deep,
 		return;
 	}
 	if (m && m->type == 'l') {
-		if (!r || strict >= STRICT_NEWS || m->content != r->content)
+		if (!r || strict == STRICT_FULL || m->content != r->content)
 			publish(path, master.names[find(&master, path)].obj);
 		else
 			r->attr = m->attr;

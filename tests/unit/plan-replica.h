@@ -19,6 +19,7 @@ static struct fence {
 } fences[16384];
 static unsigned n_fences;
 static char *done_path[OBJECTS]; /* of this reconcile */
+static bool stale[OBJECTS];	 /* a record told of content not published */
 static struct plan_memory *memory;
 static unsigned cursor;
 static unsigned faults; /* of 1000 actions */
@@ -49,6 +50,7 @@ static void publish(const char *path, int obj)
 	int i = find(&known, path);
 	bool linked = o->names > 1;
 
+	stale[obj] = false;
 	if (i >= 0 && known.names[i].obj != obj)
 		del(&known, path);
 	for (i = 0; i < known.n; i++)

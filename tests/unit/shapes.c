@@ -38,6 +38,11 @@ static const struct {
 	{"a link for a folder", "m a, c a/a, r a b, y e, r e a"},
 	{"made and removed",
 	 "m a, m a/a, o a/a/a, s a/a/a, y a/b, u a/a/a, d a/a, u a/b, d a"},
+	{"a folder is made again",
+	 "m a, c a/a, c a/b, u a/a, u a/b, d a, m a, c a/a, t a/a, u a/a, d a,"
+	 "m a, c a/b"},
+	{"out of a folder that goes",
+	 "m a, c a/a, w a/a, s a/a, r a/a b, d a, r b c, m a, r c a/a"},
 	{"an editor that keeps a copy", "c a, r a b, o a, s a, a a, u b"},
 	{"an editor that swaps", "c a, o e, s e, x a e, u e"},
 	{"logs that rotate",

@@ -315,6 +315,16 @@ static void check_plan(const struct plan *plan)
 		      states, plan->used);
 }
 
+static void note_stale(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct record *r = &recs[cursor + i];
+
+		if (r->op == OP_SETTLE || r->op == OP_TRUNC)
+			stale[obj_of(r)] = true;
+	}
+}
+
 static void replica_step(unsigned max, unsigned crashes, bool exact)
 {
 	const struct plan_view view = {.by_state = ask_state, .held = ask_held};
@@ -329,6 +339,7 @@ static void replica_step(unsigned max, unsigned crashes, bool exact)
 	used = plan.used;
 	assert_true(used > 0);
 	show_records(used);
+	note_stale(used);
 	n_planned += used;
 	check_plan(&plan);
 	if (rnd(1000) < crashes)
@@ -374,6 +385,7 @@ static void begin(uint64_t s)
 	seed = s;
 	n_recs = cursor = 0;
 	gave_up = false;
+	memset(stale, 0, sizeof(stale));
 	memory = plan_memory_new();
 	shape_begin(now.shape, now.lag == 1000000);
 }

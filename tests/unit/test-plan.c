@@ -238,6 +238,16 @@ static void test_rename(void **state)
 	rec(OP_UNLINK, 5, "h", NULL, RF_LAST);
 	rec(OP_RENAME, 1, "g", "h", 0);
 	expect("rename g h");
+	/* out of a folder that goes, or is made again */
+	rec(OP_RENAME, 1, "d/a", "b", 0);
+	rec(OP_RMDIR, 2, "d", NULL, 0);
+	rec(OP_RENAME, 1, "b", "c", 0);
+	expect("rename d/a b; rmdir d; rename b c");
+	rec(OP_UNLINK, 1, "d/a", NULL, RF_LAST);
+	rec(OP_RMDIR, 2, "d", NULL, 0);
+	rec(OP_MKDIR, 3, "d", NULL, 0);
+	rec(OP_CREATE, 4, "d/a", NULL, 0);
+	expect("unlink d/a; rmdir d; mkdir d; put d/a");
 	/* a chain; one that comes back; one that took a place */
 	rec(OP_RENAME, 1, "a", "b", 0);
 	rec(OP_RENAME, 1, "b", "c", 0);
