@@ -170,13 +170,14 @@ static bool repair(const struct plan *plan, struct pathset *bad, unsigned *left)
 }
 
 /* Its names may not be what we think: all are looked at, and forgotten. */
-static void doubt(int obj)
+static void doubt(int obj, struct pathset *bad)
 {
 	new_obj(&doubted, 'f', 0, 0);
 	for (int i = known.n; i-- > 0;) {
 		if (known.names[i].obj != obj)
 			continue;
 		set(&doubted, known.names[i].path, 0);
+		pathset_put(bad, known.names[i].path, 1);
 		del(&known, known.names[i].path);
 	}
 }
@@ -187,7 +188,7 @@ static void judge(const struct action *a, bool good, struct pathset *bad)
 
 	n_failed += !good;
 	if (!good && (a->kind == ACT_PUT || a->kind == ACT_LINK))
-		doubt(obj_of(a->rec));
+		doubt(obj_of(a->rec), bad);
 	if (good && !bad2 && !pathset_related(bad, a->path))
 		return;
 	pathset_put(bad, a->path, 1);
