@@ -110,6 +110,10 @@ int journal_last_seq(struct journal *j, uint64_t *ret_seq);
 int journal_read(struct journal *j, uint64_t after, struct record *out,
 		 unsigned max);
 
+/* journal_read_doubts - the same, of UNSURE and GAP alone. */
+int journal_read_doubts(struct journal *j, uint64_t after, struct record *out,
+			unsigned max);
+
 /* journal_is_dirty - an unsettled DIRTY or CREATE of `obj`: 1 and its seq,
  * else 0. Complete only up to journal_last_seq. */
 int journal_is_dirty(struct journal *j, const struct fhandle *obj,

@@ -27,6 +27,7 @@ enum action_kind {
 	ACT_SETATTR,   /* path gets the attributes of obj */
 	ACT_RECONCILE, /* path is made equal to what the master has now */
 	ACT_OBJECT,    /* … and so are all names that the replica has of obj */
+	ACT_UNSURE,    /* reconcile what the record names by its object */
 };
 
 /* How sure reconcile must be that a regular file is the same. */

@@ -134,7 +134,8 @@ static int push_action(struct engine *e, const struct action *a)
 /* is_state - made after the others, by reconcile. */
 static bool is_state(const struct action *a)
 {
-	return a->kind == ACT_RECONCILE || a->kind == ACT_OBJECT;
+	return a->kind == ACT_RECONCILE || a->kind == ACT_OBJECT ||
+	       a->kind == ACT_UNSURE;
 }
 
 /* The paths that later actions of the batch share with a failed one have
@@ -156,14 +157,12 @@ static void taint(const struct plan *plan, struct pathset *bad)
 	}
 }
 
-/* redo - reconcile one path. What fails is tried again at once, as the master
- * goes on changing under our eyes; then it is parked. */
-static int redo(struct engine *e, const char *path, enum strictness strict,
-		bool deep, uint64_t seq)
+int batch_redo(struct engine *e, const char *path, enum strictness strict,
+	       enum depth depth, uint64_t seq)
 {
 	char **failed = NULL;
 	unsigned n;
-	int r = reconcile(e, path, strict, deep);
+	int r = reconcile(e, path, strict, depth);
 
 	for (int try = 0;
 	     r == 0 && (n = engine_take_failed(e, true, &failed)) > 0; try++) {
@@ -171,7 +170,7 @@ static int redo(struct engine *e, const char *path, enum strictness strict,
 			if (r == 0)
 				r = try < REDO_TRIES
 					    ? reconcile(e, failed[i],
-							STRICT_FULL, true)
+							STRICT_FULL, DEPTH_ALL)
 					    : engine_park(e, failed[i], seq);
 			free(failed[i]);
 		}
@@ -205,7 +204,9 @@ static int redo_failed(struct engine *e, const struct plan *plan, uint64_t seq)
 					 : NULL};
 		for (int k = 0; r == 0 && k < 2 && paths[k]; k++) {
 			if (pathset_at(&bad, paths[k]) == 1)
-				r = redo(e, paths[k], STRICT_FULL, deep, seq);
+				r = batch_redo(e, paths[k], STRICT_FULL,
+					       deep ? DEPTH_ALL : DEPTH_ONE,
+					       seq);
 			if (pathset_at(&bad, paths[k]))
 				pathset_put(&bad, paths[k], 2); /* once */
 		}
@@ -213,7 +214,8 @@ static int redo_failed(struct engine *e, const struct plan *plan, uint64_t seq)
 	/* what the plan does not name: other names of its objects */
 	for (unsigned i = 0; i < n; i++) {
 		if (r == 0 && pathset_at(&bad, failed[i]) == 1)
-			r = redo(e, failed[i], STRICT_FULL, false, seq);
+			r = batch_redo(e, failed[i], STRICT_FULL, DEPTH_ONE,
+				       seq);
 		free(failed[i]);
 	}
 	free(failed);
@@ -235,13 +237,17 @@ static int run_state(struct engine *e, const struct action *a, uint64_t seq)
 	/* reconcile changes the set that the names belong to */
 	for (unsigned i = 0; i < n; i++)
 		names[i] = strdup(names[i]);
-	r = redo(e, a->path, a->strict, a->deep, seq);
+	if (a->rec->op == OP_GAP && a->rec->flags & RF_CONTENT)
+		e->changed_ns = a->rec->size;
+	r = batch_redo(e, a->path, a->strict, a->deep ? DEPTH_ALL : DEPTH_ONE,
+		       seq);
 	for (unsigned i = 0; i < n; i++) {
 		if (r == 0)
-			r = redo(e, names[i], a->strict, false, seq);
+			r = batch_redo(e, names[i], a->strict, DEPTH_ONE, seq);
 		free((char *)names[i]);
 	}
 	free(names);
+	e->changed_ns = UINT64_MAX;
 	return r;
 }
 
@@ -265,8 +271,11 @@ int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
 	if (r == 0)
 		r = redo_failed(e, plan, seq);
 	for (unsigned i = 0; r == 0 && i < plan->n; i++) {
-		if (is_state(&plan->actions[i]))
-			r = run_state(e, &plan->actions[i], seq);
+		const struct action *a = &plan->actions[i];
+		if (a->kind == ACT_UNSURE)
+			r = unsure_run(e, a->rec, seq);
+		else if (is_state(a))
+			r = run_state(e, a, seq);
 	}
 	return r;
 }
@@ -429,7 +438,8 @@ int batch_seed(struct engine *e)
 	if (r < 0)
 		return r;
 	links_clear(e->links);
-	r = redo(e, "", STRICT_DATA, true, seed.seq);
+	r = batch_redo(e, "", STRICT_DATA, DEPTH_ALL, seed.seq);
+	e->changed_ns = UINT64_MAX;
 	return r == 0 ? commit(e, seed.seq, true) : r;
 }
 

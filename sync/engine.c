@@ -269,6 +269,7 @@ int engine_start(struct engine *e)
 	for (unsigned i = 0; i < n; i++)
 		pathset_put(&e->fences, fences[i].path, fences[i].seq);
 	fences_free(fences, n);
+	e->changed_ns = UINT64_MAX;
 	e->memory = plan_memory_new();
 	e->exec = exec_new(&cfg);
 	e->exec->cfg.links = e->links;

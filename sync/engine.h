@@ -72,6 +72,7 @@ struct engine {
 		uint64_t records, uploads;
 		int64_t since_ns; /* monotonic; 0: it has not */
 	} behind;
+	uint64_t changed_ns; /* ctime; UINT64_MAX: none counts */
 	bool reconciling; /* failed steps are parked, not redone */
 };
 
@@ -115,12 +116,27 @@ int engine_unpark(struct engine *e, const char *path);
 int batch_parked(struct engine *e);
 
 /* ---- reconcile.c ---- */
+enum depth {
+	DEPTH_ONE,     /* what is at the path */
+	DEPTH_ALL,     /* … and all below */
+	DEPTH_ENTRIES, /* … and its entries, but not what is in those folders
+			* that the replica has */
+};
+
 /*
  * reconcile - make `path` on the replica equal to the lower tree; drains, and
- * puts a fence. `deep`: with all below. What fails stays in e->failed.
+ * puts a fence. What fails stays in e->failed. Files with a ctime from
+ * e->changed_ns on are sent, however equal they look.
  */
 int reconcile(struct engine *e, const char *path, enum strictness strict,
-	      bool deep);
+	      enum depth depth);
+
+/* ---- unsure.c ---- */
+/* unsure_run - a record that names an object (RF_OBJECT). */
+int unsure_run(struct engine *e, const struct record *r, uint64_t seq);
+/* unsure_all - before everything is compared: what the records behind `after`
+ * say of contents that are not known. Sets e->changed_ns. */
+int unsure_all(struct engine *e, uint64_t after);
 
 /* ---- batch-aside.c ---- */
 /* aside_may_leave - may the upload of this step be done later than all that is
@@ -134,6 +150,10 @@ int aside_begin(struct engine *e);
 int batch_aside(struct engine *e);
 
 /* ---- batch.c ---- */
+/* batch_redo - reconcile one path. What fails is tried again at once, as the
+ * master goes on changing under our eyes; then it is parked, up to `seq`. */
+int batch_redo(struct engine *e, const char *path, enum strictness strict,
+	       enum depth depth, uint64_t seq);
 /* batch_sending - the action, as this step, is about to take effect on the
  * replica: the table of hard links follows. An upload reaches the names that
  * its object has at that moment, not those that a later action will give it. */

@@ -191,6 +191,21 @@ void links_del_tree(struct links *l, const char *path)
 	}
 }
 
+void links_del_entries(struct links *l, const char *path)
+{
+	struct name *n, *tmp;
+	size_t len = strlen(path);
+
+	HASH_ITER(hh, l->by_path, n, tmp)
+	{
+		if (!path_is_below(n->path, path) || strlen(n->path) <= len ||
+		    strchr(n->path + len + (len > 0), '/'))
+			continue;
+		note(l, n->path, NULL);
+		drop(l, n);
+	}
+}
+
 void links_move(struct links *l, const char *from, const char *to)
 {
 	struct name *n, *tmp;

@@ -25,6 +25,8 @@ void links_add(struct links *l, const struct fhandle *obj, const char *path,
 void links_del(struct links *l, const char *path);
 /* links_del_tree - nothing at `path` or below it is known any more. */
 void links_del_tree(struct links *l, const char *path);
+/* links_del_entries - nothing just below `path` is known any more. */
+void links_del_entries(struct links *l, const char *path);
 /* links_move - `from` was renamed to `to`, with all below it. */
 void links_move(struct links *l, const char *from, const char *to);
 void links_swap(struct links *l, const char *a, const char *b);

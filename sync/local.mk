@@ -27,6 +27,7 @@ sync_libsync_a_SOURCES = \
 	sync/stage.c \
 	sync/stale.c \
 	sync/sync.c \
+	sync/unsure.c \
 	sync/upload.c \
 	sync/visit.c
 noinst_HEADERS += \

@@ -145,7 +145,7 @@ static int try_again(struct engine *e, const char *path, uint64_t seq)
 	int r;
 
 	e->reconciling = true;
-	r = reconcile(e, path, STRICT_FULL, true);
+	r = reconcile(e, path, STRICT_FULL, DEPTH_ALL);
 	e->reconciling = false;
 	n = r == 0 ? engine_take_failed(e, true, &failed) : 0;
 	for (unsigned i = 0; i < n; i++) {

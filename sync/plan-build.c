@@ -239,6 +239,16 @@ void builder_state_object(struct builder *b, const struct record *r,
 		a->strict = strict;
 }
 
+void builder_state_unsure(struct builder *b, const struct record *r)
+{
+	b->states = grow(b->states, b->n_states, &b->cap_states,
+			 sizeof(*b->states));
+	b->states[b->n_states++] = (struct action){.kind = ACT_UNSURE,
+						   .path = r->path,
+						   .rec = r,
+						   .first_seq = r->seq};
+}
+
 bool builder_in_state(struct builder *b, const char *path)
 {
 	size_t len = strlen(path);

@@ -76,6 +76,8 @@ void builder_state(struct builder *b, const struct record *r, const char *path,
 /* builder_state_object - and all names that the replica has of r's object. */
 void builder_state_object(struct builder *b, const struct record *r,
 			  enum strictness strict);
+/* builder_state_unsure - what `r` names by its object. */
+void builder_state_unsure(struct builder *b, const struct record *r);
 /* builder_in_state - a path related to this one is reconciled. */
 bool builder_in_state(struct builder *b, const char *path);
 

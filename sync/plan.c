@@ -189,6 +189,12 @@ static bool joins_moves(struct builder *b, const struct record *r)
 	       !builder_touches(b, r->path) && !builder_touches(b, r->path2);
 }
 
+/* Its path is not known here: no record of another kind can be beside it. */
+static bool is_unsure_object(const struct record *r)
+{
+	return r->op == OP_UNSURE && r->flags & RF_OBJECT;
+}
+
 /* Returns false when `r` must wait for another batch. */
 static bool plan_record(struct builder *b, const struct record *r, bool first)
 {
@@ -200,6 +206,10 @@ static bool plan_record(struct builder *b, const struct record *r, bool first)
 		memory_clear(b->memory);
 		count(b, r);
 		builder_state(b, r, "", STRICT_DATA, true);
+		return true;
+	}
+	if (is_unsure_object(r)) {
+		builder_state_unsure(b, r);
 		return true;
 	}
 	if (!is_change(r)) {
@@ -278,10 +288,14 @@ void plan_build(const struct record *records, unsigned n,
 	while (ret->used < n && !alone) {
 		const struct record *r = &records[ret->used];
 
+		if (is_unsure_object(r) != is_unsure_object(records))
+			break; /* its path is not known yet */
 		if (!plan_record(&b, r, ret->used == 0))
 			break;
 		alone = ret->n == 1 && ret->used == 0 && is_alone(r) &&
 			!is_move(r) && b.n_states == 0;
+		/* what it says of contents is for it alone */
+		alone |= r->op == OP_GAP && r->flags & RF_CONTENT;
 		ret->used++;
 	}
 	finish(&b);

@@ -15,6 +15,7 @@
 #include <uthash.h>
 
 #include "cleanup.h"
+#include "clock.h"
 #include "paths.h"
 #include "remote-wait.h"
 #include "sync/engine.h"
@@ -26,7 +27,7 @@ struct seen {
 };
 
 static int walk_dir(struct engine *e, int fd, const char *path, bool fresh,
-		    enum strictness strict);
+		    enum strictness strict, enum depth depth);
 
 static bool is_special(mode_t mode)
 {
@@ -140,11 +141,18 @@ static int link_name(struct engine *e, const char *path, const struct stat *st,
 	return r < 0 ? r : 1;
 }
 
+static uint64_t ctime_ns(const struct stat *st)
+{
+	int64_t ns = st->st_ctim.tv_sec * NS_PER_S + st->st_ctim.tv_nsec;
+
+	return ns > 0 ? (uint64_t)ns : 0;
+}
+
 static int put_file(struct engine *e, const char *path, const struct stat *st,
 		    const struct fhandle *obj, const struct remote_attr *a,
 		    enum strictness strict)
 {
-	if (stale_has(e->stale, obj))
+	if (stale_has(e->stale, obj) || ctime_ns(st) >= e->changed_ns)
 		strict = STRICT_FULL;
 	bool same = a && a->size == (uint64_t)st->st_size &&
 		    (strict == STRICT_ATTR ||
@@ -188,7 +196,7 @@ static int put_symlink(struct engine *e, const char *path,
 static int put_dir(struct engine *e, int fd, const char *path,
 		   const struct stat *st, const struct fhandle *obj,
 		   const struct remote_attr *a, enum strictness strict,
-		   bool deep)
+		   enum depth depth)
 {
 	int r;
 
@@ -199,20 +207,26 @@ static int put_dir(struct engine *e, int fd, const char *path,
 		r = engine_push(e, STEP_MKDIR, path, NULL, obj, NULL);
 	}
 	engine_touch(e, path);
-	if (r < 0 || (a && !deep))
+	if (!a)
+		depth = DEPTH_ALL;
+	if (r < 0 || depth == DEPTH_ONE)
 		return r;
 	/* the walk learns them anew, and links them again */
-	links_del_tree(e->links, path);
+	if (depth == DEPTH_ALL)
+		links_del_tree(e->links, path);
+	else
+		links_del_entries(e->links, path);
 	/* below the path itself, equal size and time is equal content */
 	return walk_dir(e, fd, path, !a,
-			strict == STRICT_FULL ? STRICT_DATA : strict);
+			strict == STRICT_FULL ? STRICT_DATA : strict,
+			depth == DEPTH_ALL ? DEPTH_ALL : DEPTH_ONE);
 }
 
 /* put_entry - `fd` is the lower object (O_PATH); `a` what the replica has at
  * `path`, or NULL. */
 static int put_entry(struct engine *e, int fd, const char *path,
 		     const struct remote_attr *a, enum strictness strict,
-		     bool deep)
+		     enum depth depth)
 {
 	struct stat st, root;
 	struct fhandle obj;
@@ -244,7 +258,7 @@ static int put_entry(struct engine *e, int fd, const char *path,
 		a = NULL;
 	}
 	if (S_ISDIR(st.st_mode))
-		return put_dir(e, fd, path, &st, &obj, a, strict, deep);
+		return put_dir(e, fd, path, &st, &obj, a, strict, depth);
 	if (S_ISLNK(st.st_mode))
 		return put_symlink(e, path, &st, &obj, a);
 	return put_file(e, path, &st, &obj, a, strict);
@@ -309,7 +323,7 @@ static void seen_free(struct seen *seen)
 
 static int walk_entries(struct engine *e, DIR *d, const char *path,
 			struct remote_entry *list, unsigned n,
-			enum strictness strict)
+			enum strictness strict, enum depth depth)
 {
 	struct seen *seen = NULL;
 	struct dirent *de;
@@ -331,14 +345,15 @@ static int walk_entries(struct engine *e, DIR *d, const char *path,
 			continue;
 		if (a)
 			a->attr.flags |= 1u << 31; /* it is there below, too */
-		r = put_entry(e, fd, child, a ? &a->attr : NULL, strict, true);
+		r = put_entry(e, fd, child, a ? &a->attr : NULL, strict, depth);
 	}
 	seen_free(seen);
 	return r;
 }
 
+/* walk_dir - `depth` is that of the entries. */
 static int walk_dir(struct engine *e, int path_fd, const char *path, bool fresh,
-		    enum strictness strict)
+		    enum strictness strict, enum depth depth)
 {
 	struct remote_entry *list = NULL;
 	unsigned n = 0;
@@ -355,7 +370,7 @@ static int walk_dir(struct engine *e, int path_fd, const char *path, bool fresh,
 	}
 	if (n)
 		qsort(list, n, sizeof(*list), by_name);
-	r = walk_entries(e, d, path, list, n, strict);
+	r = walk_entries(e, d, path, list, n, strict, depth);
 	for (unsigned i = 0; r == 0 && i < n; i++) {
 		if (list[i].attr.flags & 1u << 31 ||
 		    kept_name(path, list[i].name))
@@ -412,7 +427,7 @@ static int reconcile_top(struct engine *e, const char *path, char **ret,
 }
 
 static int reconcile_at(struct engine *e, const char *path,
-			enum strictness strict, bool deep)
+			enum strictness strict, enum depth depth)
 {
 	struct remote_attr a;
 	int r = remote_lstat(e->remote, path, &a);
@@ -422,13 +437,13 @@ static int reconcile_at(struct engine *e, const char *path,
 	bool there = r == 0;
 	CLEANUP_CLOSE int fd = lower_open_path(e->cfg->lower_fd, path, O_PATH);
 	if (fd >= 0)
-		return put_entry(e, fd, path, there ? &a : NULL, strict, deep);
+		return put_entry(e, fd, path, there ? &a : NULL, strict, depth);
 	links_del_tree(e->links, path);
 	return there ? remove_tree(e, path, a.mode) : 0;
 }
 
 int reconcile(struct engine *e, const char *path, enum strictness strict,
-	      bool deep)
+	      enum depth depth)
 {
 	CLEANUP_FREE char *top = NULL;
 	bool raised;
@@ -437,7 +452,7 @@ int reconcile(struct engine *e, const char *path, enum strictness strict,
 		return 0;
 	int r = reconcile_top(e, path, &top, &raised);
 	if (r == 0)
-		r = reconcile_at(e, top, strict, deep || raised);
+		r = reconcile_at(e, top, strict, raised ? DEPTH_ALL : depth);
 	if (r == 0)
 		r = exec_drain(e->exec);
 	if (r == 0)

@@ -170,6 +170,11 @@ static int begin(struct replica *r, const struct stage_state *state)
 		return batch_resume(e);
 	}
 	report(r, REPLICA_COPYING, NULL);
+	if (state->exists) {
+		s = unsure_all(e, e->seeded ? e->cursor : e->inflight);
+		if (s < 0)
+			return s;
+	}
 	/* it is ours from the first entry on; 0: not complete */
 	s = stage_write(e, 0);
 	return s == -ENOTCONN ? s : batch_seed(e);
@@ -279,7 +284,8 @@ static void rest(struct replica *r, int ms)
 	struct pollfd p[] = {{.fd = r->e.stop_fd, .events = POLLIN},
 			     {.fd = r->e.wake_fd, .events = POLLIN}};
 	unsigned jitter = (unsigned)(clock_mono_ns() / 1000) % 100;
-	int64_t end = clock_mono_ns() + ms * (75 + jitter / 2) * NS_PER_MS / 100;
+	int64_t end =
+		clock_mono_ns() + ms * (75 + jitter / 2) * NS_PER_MS / 100;
 
 	for (int64_t left; (left = end - clock_mono_ns()) > 0;) {
 		poll(p, 2, (int)(left / NS_PER_MS) + 1);

@@ -82,6 +82,10 @@ void stale_record(struct stale *s, const struct record *r)
 	case OP_TRUNC:
 		add(s, &r->obj);
 		break;
+	case OP_UNSURE: /* an object that was marked */
+		if (r->flags & RF_CONTENT)
+			add(s, &r->obj);
+		break;
 	case OP_UNLINK:
 		if (r->flags & RF_LAST)
 			stale_published(s, &r->obj);

@@ -1,7 +1,7 @@
 # Programs for the scripts, and the unit tests. A unit test is a file
 # tests/unit/test-*.c that is found, not registered: it is linked with all of
 # our libraries and run by tests/run.
-helpers = tests/treecmp tests/churn tests/proxy tests/sftpfault tests/blob \
+helpers = tests/scribble tests/treecmp tests/churn tests/proxy tests/sftpfault tests/blob \
 	tests/fscheck tests/benchtool tests/fsbench tests/opdrive \
 	tests/secprobe tests/swapper tests/passprobe tests/fsx tests/journalbench tests/callstorm \
 	tests/dud
@@ -28,6 +28,7 @@ tests_dud_SOURCES = tests/dud.c
 tests_callstorm_SOURCES = tests/callstorm.c tests/callstorm-ops.c \
 	tests/callstorm.h
 tests_passprobe_SOURCES = tests/passprobe.c
+tests_scribble_SOURCES = tests/scribble.c
 tests_swapper_SOURCES = tests/swapper.c
 tests_secprobe_SOURCES = tests/secprobe.c tests/secprobe-setid.c \
 	tests/secprobe-access.c tests/secprobe-tricks.c tests/secprobe.h
@@ -112,7 +113,7 @@ pjdfstest: all all-tests
 .PHONY: all-tests bench soak pjdfstest fuzz
 
 EXTRA_DIST += tests/run tests/functions.sh tests/property.sh tests/lower.sh \
-	tests/pjdfstest.sh tests/stress.sh tests/fuzz.sh \
+	tests/powercut.sh tests/pjdfstest.sh tests/stress.sh tests/fuzz.sh \
 	$(wildcard $(srcdir)/tests/fuzz/*.[ch]) \
 	.ci/run \
 	$(wildcard $(srcdir)/tests/lib/*.sh) \

@@ -88,21 +88,18 @@ int journal_last_seq(struct journal *j, uint64_t *ret_seq)
 			  "SELECT max(coalesce("
 			  " (SELECT max(seq) FROM record), 0), coalesce("
 			  " (SELECT CAST(value AS INTEGER) << 40 FROM meta"
-			  "  WHERE key = 'epoch'), 0))", "");
+			  "  WHERE key = 'epoch'), 0))",
+			  "");
 	if (r == 0)
 		*ret_seq = (uint64_t)seq;
 	return r;
 }
 
-int journal_read(struct journal *j, uint64_t after, struct record *out,
-		 unsigned max)
+static int read_rows(struct journal *j, sqlite3_stmt *st, struct record *out,
+		     unsigned max)
 {
-	DB_RESET sqlite3_stmt *st = NULL;
 	unsigned n = 0;
-	int r = db_query(j, &st,
-			 "SELECT " RECORD_COLUMNS " FROM record "
-			 "WHERE seq > ? ORDER BY seq LIMIT ?", "ll", after,
-			 (int64_t)max);
+	int r = 0;
 	while (r == 0 && n < max && (r = db_next(j, st)) > 0) {
 		r = db_row_record(j, st, &out[n]);
 		if (r == 0)
@@ -113,6 +110,28 @@ int journal_read(struct journal *j, uint64_t after, struct record *out,
 	while (n > 0)
 		record_done(&out[--n]);
 	return r;
+}
+
+int journal_read(struct journal *j, uint64_t after, struct record *out,
+		 unsigned max)
+{
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = db_query(j, &st,
+			 "SELECT " RECORD_COLUMNS " FROM record "
+			 "WHERE seq > ? ORDER BY seq LIMIT ?",
+			 "ll", after, (int64_t)max);
+	return r < 0 ? r : read_rows(j, st, out, max);
+}
+
+int journal_read_doubts(struct journal *j, uint64_t after, struct record *out,
+			unsigned max)
+{
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = db_query(j, &st,
+			 "SELECT " RECORD_COLUMNS " FROM record "
+			 "WHERE seq > ? AND op IN (?, ?) ORDER BY seq LIMIT ?",
+			 "lddl", after, OP_UNSURE, OP_GAP, (int64_t)max);
+	return r < 0 ? r : read_rows(j, st, out, max);
 }
 
 int journal_is_dirty(struct journal *j, const struct fhandle *obj,
@@ -130,8 +149,8 @@ int journal_is_dirty(struct journal *j, const struct fhandle *obj,
 
 /* A TRUNC without ranges changed nothing; any other without them may have
  * changed all. */
-int journal_ranges(struct journal *j, const struct fhandle *obj,
-		   uint64_t after, struct range *out, uint32_t *ret_n)
+int journal_ranges(struct journal *j, const struct fhandle *obj, uint64_t after,
+		   struct range *out, uint32_t *ret_n)
 {
 	DB_RESET sqlite3_stmt *st = NULL;
 	uint8_t bytes[DB_HANDLE_MAX];
@@ -144,8 +163,8 @@ int journal_ranges(struct journal *j, const struct fhandle *obj,
 			 (int64_t)OP_TRUNC, (int64_t)OP_UNSURE);
 	*ret_n = 0;
 	while (r == 0 && (r = db_next(j, st)) > 0) {
-		struct record one = {.op = (enum record_op)
-						 sqlite3_column_int(st, COL_OP)};
+		struct record one = {
+			.op = (enum record_op)sqlite3_column_int(st, COL_OP)};
 		r = ranges_from_row(st, &one);
 		if (r == 0 && one.n_ranges == 0 && one.op != OP_TRUNC)
 			r = -ENODATA;

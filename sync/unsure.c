@@ -1,0 +1,155 @@
+/*
+ * Records that name an object: what was marked in the activity log when a run
+ * did not end well. They say "look", nothing more; where to look is found out
+ * here, when it is done, as objects may have been renamed since.
+ *
+ * A directory can be asked for its path. A file cannot, when nobody has looked
+ * at it since the start of the machine; it is met when its directory is looked
+ * at, which another record asks for: until then it counts as stale. A
+ * directory that is not there any more was removed later, by a record that is
+ * still to come; so was a file.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "paths.h"
+#include "sync/engine.h"
+#include "sync/lower.h"
+
+static int fd_path(int fd, char out[PATH_MAX])
+{
+	char link[32];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, out, PATH_MAX - 1);
+	if (n < 0)
+		return -errno;
+	out[n] = 0;
+	return 0;
+}
+
+/* below_root - the tree path of what the system calls `path`. */
+static const char *below_root(const char *path, const char *root)
+{
+	size_t n = strlen(root);
+
+	while (n > 0 && root[n - 1] == '/')
+		n--;
+	if (strncmp(path, root, n) != 0 || (path[n] && path[n] != '/'))
+		return NULL;
+	path += n;
+	return *path == '/' ? path + 1 : path;
+}
+
+/* object_path - where `obj` is now; owned by the caller. -ENOENT: nowhere, or
+ * it does not tell. */
+static int object_path(struct engine *e, const struct fhandle *obj, char **ret)
+{
+	char path[PATH_MAX], root[PATH_MAX];
+	struct stat st;
+	struct fhandle there;
+	CLEANUP_CLOSE int fd = lower_open_object(e->cfg->lower_fd, obj, O_PATH);
+	if (fd < 0)
+		return fd == -ESTALE ? -ENOENT : fd;
+	if (fd_path(fd, path) < 0 || fd_path(e->cfg->lower_fd, root) < 0)
+		return -ENOENT;
+	const char *below = below_root(path, root);
+	if (!below || path_is_reserved(below) ||
+	    lower_look(e->cfg->lower_fd, below, &st, &there) < 0 ||
+	    !fhandle_equal(&there, obj))
+		return -ENOENT;
+	*ret = strdup(below);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static bool is_gone(struct engine *e, const struct fhandle *obj)
+{
+	CLEANUP_CLOSE int fd = lower_open_object(e->cfg->lower_fd, obj, O_PATH);
+
+	return fd == -ESTALE;
+}
+
+/* file - at the names that are known of it. */
+static int file(struct engine *e, const struct record *r, uint64_t seq)
+{
+	CLEANUP_FREE char *path = NULL;
+	const char **names = NULL;
+	int s = 0;
+
+	if (is_gone(e, &r->obj)) {
+		stale_published(e->stale, &r->obj);
+		return 0;
+	}
+	unsigned n = links_other(e->links, &r->obj, "", UINT64_MAX, &names);
+	/* reconcile changes the set that the names belong to */
+	for (unsigned i = 0; i < n; i++)
+		names[i] = strdup(names[i]);
+	if (object_path(e, &r->obj, &path) == 0)
+		s = batch_redo(e, path, STRICT_FULL, DEPTH_ONE, seq);
+	for (unsigned i = 0; i < n; i++) {
+		if (s == 0)
+			s = batch_redo(e, names[i], STRICT_FULL, DEPTH_ONE,
+				       seq);
+		free((char *)names[i]);
+	}
+	free(names);
+	return s;
+}
+
+static int folder(struct engine *e, const struct record *r, uint64_t seq)
+{
+	CLEANUP_FREE char *path = NULL;
+	int s = object_path(e, &r->obj, &path);
+
+	if (s < 0)
+		return s == -ENOENT ? 0 : s;
+	if (r->path2) {
+		char *child = path_join(path, r->path2);
+		free(path);
+		path = child;
+	}
+	e->changed_ns = r->size;
+	s = batch_redo(e, path, STRICT_DATA,
+		       r->flags & RF_DEEP ? DEPTH_ALL : DEPTH_ENTRIES, seq);
+	e->changed_ns = UINT64_MAX;
+	return s;
+}
+
+int unsure_run(struct engine *e, const struct record *r, uint64_t seq)
+{
+	return r->flags & RF_CONTENT ? file(e, r, seq) : folder(e, r, seq);
+}
+
+#define DOUBTS 256
+
+int unsure_all(struct engine *e, uint64_t after)
+{
+	struct record *list = calloc(DOUBTS, sizeof(*list));
+	int n;
+
+	if (!list)
+		abort();
+	do {
+		n = journal_read_doubts(e->journal, after, list, DOUBTS);
+		for (int i = 0; i < n; i++) {
+			const struct record *r = &list[i];
+			bool file = r->op == OP_UNSURE && r->flags & RF_CONTENT;
+			stale_record(e->stale, r);
+			if (!file && r->flags & (RF_OBJECT | RF_CONTENT) &&
+			    r->size < e->changed_ns)
+				e->changed_ns = r->size;
+			after = r->seq;
+			record_done(&list[i]);
+		}
+	} while (n == DOUBTS);
+	free(list);
+	return n < 0 ? n : 0;
+}
