@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "activity.h"
 #include "cleanup.h"
 #include "cli/cli.h"
 #include "cli/holders.h"
@@ -27,7 +28,7 @@
 struct mount_job {
 	struct settings settings;
 	bool have_config;
-	bool foreground, debug;
+	bool foreground, debug, rescan;
 	struct found_journal found;
 	int lock_fd;
 	char program[PATH_MAX];
@@ -339,6 +340,8 @@ static int prepare_state(struct mount_job *job)
 		r = journal_meta_set(j, "name", s->name);
 	if (r == 0)
 		r = journal_replica_defaults(j, &s->options);
+	if (r == 0 && job->rescan)
+		r = journal_rescan_next(j, 0);
 	if (r == 0)
 		r = store_replicas(job, j);
 	if (r < 0)
@@ -501,6 +504,8 @@ int cmd_mount(int argc, char **argv)
 		 "required: no changes while it cannot be written"},
 		{"without", "LIST", OPTION_TEXT, &o.without,
 		 "do not use: passthrough, direct-writes"},
+		{"rescan", NULL, OPTION_FLAG, &job.rescan,
+		 "compare everything: it was changed while not mounted"},
 		{"foreground", NULL, OPTION_FLAG, &job.foreground,
 		 "stay in the foreground, log to stderr"},
 		{"debug", NULL, OPTION_FLAG, &job.debug, "log more"},

@@ -14,6 +14,7 @@
 #include "fs/kept.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
+#include "fs/touch.h"
 
 static int open_dir(struct inode *i, struct fuse_file_info *fi)
 {
@@ -57,12 +58,7 @@ void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync,
 		 struct fuse_file_info *fi)
 {
 	struct handle *h = handle_get(fi->fh);
-	if (!h)
-		op_reply(req, -EBADF);
-	else if ((datasync ? fdatasync(h->fd) : fsync(h->fd)) < 0)
-		op_reply(req, lower_errno());
-	else
-		op_reply(req, 0);
+	op_reply(req, h ? touch_sync(h->fd, datasync) : -EBADF);
 }
 
 /* Room that the entry takes; 0 when it does not fit into `left` bytes. */

@@ -11,6 +11,7 @@
 #include "fs/handle.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
+#include "fs/touch.h"
 
 /* One call must not hold a thread for long; who wants more asks again. */
 #define COPY_BYTES (64u << 20)
@@ -93,12 +94,7 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 	      struct fuse_file_info *fi)
 {
 	struct handle *h = handle_get(fi->fh);
-	if (!h)
-		op_reply(req, -EBADF);
-	else if ((datasync ? fdatasync(h->fd) : fsync(h->fd)) < 0)
-		op_reply(req, lower_errno());
-	else
-		op_reply(req, 0);
+	op_reply(req, h ? touch_sync(h->fd, datasync) : -EBADF);
 }
 
 void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off,

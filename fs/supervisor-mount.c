@@ -4,13 +4,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "activity.h"
 #include "clock.h"
 #include "fs/supervisor-private.h"
+#include "journal.h"
+#include "log.h"
 #include "mounts.h"
 
 /* <linux/statfs.h> of the kernel has it, glibc does not */
@@ -81,4 +85,53 @@ bool supervisor_abort(struct supervisor *s)
 		umount2(s->cfg->root, MNT_DETACH | UMOUNT_NOFOLLOW);
 	s->mounted = false;
 	return there;
+}
+
+/* ---- umount -l ---- */
+
+#define BARE_NS (2 * NS_PER_S)
+
+/* Everything is compared at the next mount, or not, after all. */
+static void rescan(struct supervisor *s, int64_t since_ns)
+{
+	struct journal *j;
+	int r = journal_open(s->cfg->state_dir, JOURNAL_WRITE, &j);
+	if (r == 0) {
+		r = journal_rescan_next(j, since_ns);
+		journal_close(j);
+	}
+	if (r < 0)
+		log_error("cannot note that the mount was taken away: %s",
+			  strerror(-r));
+}
+
+void supervisor_look(struct supervisor *s)
+{
+	dev_t device;
+	if (!s->mounted || !s->ready || s->stopping || s->bare_ns ||
+	    mount_device(s->cfg->root, &device))
+		return;
+	s->bare_ns = clock_mono_ns();
+	rescan(s, clock_wall_ns());
+}
+
+int supervisor_bare(struct supervisor *s)
+{
+	if (!s->bare_ns || s->bare_said)
+		return -1;
+	int64_t left = s->bare_ns + BARE_NS - clock_mono_ns();
+	if (left > 0)
+		return (int)(left / NS_PER_MS) + 1;
+	s->bare_said = true;
+	log_error("%s was unmounted lazily (umount -l): what is open goes on, "
+		  "but who opens it now writes past mirrorfs; end the programs "
+		  "that use it and mount it again, then everything is compared",
+		  s->cfg->root);
+	return -1;
+}
+
+void supervisor_ends(struct supervisor *s)
+{
+	if (s->bare_ns && clock_mono_ns() - s->bare_ns < BARE_NS)
+		rescan(s, -1);
 }

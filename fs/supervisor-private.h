@@ -30,6 +30,8 @@ struct supervisor {
 	int64_t stop_after_ns; /* try to unmount from then on; 0: not */
 	bool renew_sync;       /* it was told to end: start it at once */
 	bool mounted, ready, stopping, failed;
+	int64_t bare_ns;       /* the root shows the tree below since then */
+	bool bare_said;
 
 	/* supervisor-worker.c: */
 	struct deposits deposits;
@@ -52,6 +54,14 @@ int supervisor_mount(struct supervisor *s);
 /* supervisor_abort - nobody serves it: fail all callers, take it away. False:
  * it was not there any more. */
 bool supervisor_abort(struct supervisor *s);
+
+/* supervisor_look - the mount table has changed: is it still over the root?
+ * When it was taken away lazily, users go on, and others write past us. */
+void supervisor_look(struct supervisor *s);
+/* supervisor_bare - say so when it lasts; returns how long to sleep, ms. */
+int supervisor_bare(struct supervisor *s);
+/* supervisor_ends - it was not lazy, if the worker has ended at once. */
+void supervisor_ends(struct supervisor *s);
 
 /* ---- supervisor-worker.c ---- */
 

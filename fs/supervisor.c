@@ -393,9 +393,11 @@ static int serve_timers(struct supervisor *s)
 	}
 	if (!s->sync && !s->failed && now >= s->sync_after_ns)
 		start_sync(s);
-	int worker_ms = worker_timers(s);
-	if (worker_ms >= 0)
-		return worker_ms;
+	int worker_ms = worker_timers(s), bare_ms = supervisor_bare(s);
+	if (worker_ms >= 0 || bare_ms >= 0)
+		return worker_ms < 0 || (bare_ms >= 0 && bare_ms < worker_ms)
+			       ? bare_ms
+			       : worker_ms;
 	return s->stop_after_ns || !s->sync ? 200 : -1;
 }
 
@@ -423,8 +425,10 @@ static void supervisor_serve(struct supervisor *s)
 			serve_signal(s);
 		if (fds[1].revents)
 			serve_control(s);
-		if (fds[2].revents)
+		if (fds[2].revents) {
 			s->cfg->mounts_changed(s->cfg);
+			supervisor_look(s);
+		}
 	}
 }
 
@@ -460,6 +464,7 @@ int supervisor_run(const struct supervisor_config *cfg)
 	start_sync(&s);
 	start_prober(&s);
 	supervisor_serve(&s);
+	supervisor_ends(&s);
 	sd_notify(0, "STOPPING=1");
 	if (!s.ready)
 		supervisor_unmount(&s);

@@ -13,8 +13,10 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "activity.h"
+#include "fs/lower.h"
 #include "fs/touch.h"
 
 static struct activity *alog;	      /* constant while the worker runs */
@@ -134,4 +136,12 @@ void touch_stays(const struct inode *i)
 void touch_stays_not(const struct inode *i)
 {
 	stays(i, activity_unpin);
+}
+
+int touch_sync(int fd, bool datasync)
+{
+	uint64_t ticket = activity_sync_begin(alog);
+	int r = (datasync ? fdatasync(fd) : fsync(fd)) < 0 ? lower_errno() : 0;
+	activity_sync_end(alog, ticket);
+	return r;
 }

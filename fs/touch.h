@@ -38,6 +38,10 @@ struct touch_rename {
 };
 void touch_rename(const struct touch_rename *t);
 
+/* touch_sync - fsync(2) of `fd`, or fdatasync(2); the records of what was
+ * changed are on the disk as well. Returns 0, or a negative errno. */
+int touch_sync(int fd, bool datasync);
+
 /* touch_stays - its content, which was touched, may change without a request
  * until touch_stays_not. These two may be called under locks. */
 void touch_stays(const struct inode *i);

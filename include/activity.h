@@ -54,6 +54,9 @@ struct journal_writer;
  * callers of one moment share the cost. A negative errno when the database
  * cannot be written. */
 int journal_writer_sync(struct journal_writer *w);
+/* The same in two halves, to do something else in between. */
+uint64_t journal_writer_sync_begin(struct journal_writer *w);
+int journal_writer_sync_end(struct journal_writer *w, uint64_t ticket);
 
 /*
  * activity_start - take the log into use, with the marks that a former worker
@@ -86,6 +89,11 @@ void activity_covered(struct activity *a, unsigned thread,
  * until activity_unpin: its mark stays. */
 void activity_pin(struct activity *a, const struct fhandle *obj);
 void activity_unpin(struct activity *a, const struct fhandle *obj);
+
+/* activity_sync_begin, _end - who syncs a file wants its record to be on the
+ * disk as well; the mark is there already. Both syncs go on at once. */
+uint64_t activity_sync_begin(struct activity *a);
+void activity_sync_end(struct activity *a, uint64_t ticket);
 
 /* activity_lift - one lifting cycle, now. Returns 0, or a negative errno: the
  * journal or the tree cannot be synced. */
@@ -121,9 +129,9 @@ int activity_reset(const char *state_dir, const char *uuid, uint64_t epoch,
 /* activity_disable - nothing is marked in this epoch. */
 int activity_disable(const char *state_dir);
 
-/* journal_rescan_next - the next epoch begins with a GAP: files with a ctime
- * from `since_ns` on (0: all) are compared by content. Durable. Negative:
- * it does not, after all. */
+/* journal_rescan_next - the next epoch begins with a GAP: everything is
+ * compared, and files with a ctime from `since_ns` on (0: since the newest
+ * record) are sent. Durable. Negative: it does not, after all. */
 int journal_rescan_next(struct journal *j, int64_t since_ns);
 
 #endif

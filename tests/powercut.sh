@@ -98,10 +98,12 @@ power_rest() {
 # power_cut - a copy of all disks. Nobody of ours runs meanwhile, so that they
 # are of one moment; what the kernel writes by itself it may write.
 power_cut() {
-	local n=$((POWER_CUTS + 1)) pids
+	local n=$((POWER_CUTS + 1)) sync pids
+	sync=$(status_pid sync_pid "$POWER_ROOT")
+	# the replica's server is a child of sync
 	pids="$(status_pid supervisor_pid "$POWER_ROOT") \
-		$(status_pid worker_pid "$POWER_ROOT") \
-		$(status_pid sync_pid "$POWER_ROOT")"
+		$(status_pid worker_pid "$POWER_ROOT") $sync \
+		$(pgrep -P "$sync")"
 	# shellcheck disable=SC2086
 	kill -STOP $pids || return 1
 	cp --reflink=always "$T/host/tree.img" "$T/host/tree.img.$n" &&

@@ -314,6 +314,18 @@ void activity_unpin(struct activity *a, const struct fhandle *obj)
 	pin(a, obj, false);
 }
 
+uint64_t activity_sync_begin(struct activity *a)
+{
+	return a ? journal_writer_sync_begin(a->w) : 0;
+}
+
+/* A journal that cannot be written stops nobody: the mark is there. */
+void activity_sync_end(struct activity *a, uint64_t ticket)
+{
+	if (a)
+		journal_writer_sync_end(a->w, ticket);
+}
+
 /* ---- beginning and end ---- */
 
 /* What a former worker has marked is as it was. */

@@ -13,7 +13,10 @@
 #include <string.h>
 
 #include "activity.h"
+#include "clock.h"
 #include "lib/journal/db.h"
+
+#define RESCAN_SLACK_NS (2 * NS_PER_S) /* ctimes lag behind the clock */
 
 int journal_meta_get(struct journal *j, const char *key, char **ret)
 {
@@ -42,13 +45,15 @@ static int epoch_highest(struct journal *j, int64_t *ret_epoch)
 	int64_t epoch, seq;
 	int r = db_number(j, &epoch, 0,
 			  "SELECT CAST(value AS INTEGER) FROM meta "
-			  "WHERE key = 'epoch'", "");
+			  "WHERE key = 'epoch'",
+			  "");
 	if (r == 0)
 		r = db_number(j, &seq, 0,
 			      "SELECT max("
 			      " coalesce((SELECT max(seq) FROM record), 0),"
 			      " coalesce((SELECT max(max(cursor, inflight))"
-			      "           FROM replica), 0))", "");
+			      "           FROM replica), 0))",
+			      "");
 	if (r < 0)
 		return r;
 	int64_t other = (int64_t)SEQ_EPOCH(seq);
@@ -63,7 +68,8 @@ static int epoch_doubt(struct journal *j, uint64_t epoch)
 {
 	return db_run(j, NULL,
 		      "UPDATE replica SET inflight = max(inflight, ?) "
-		      "WHERE seeded", "l", SEQ_FIRST(epoch) - 1);
+		      "WHERE seeded",
+		      "l", SEQ_FIRST(epoch) - 1);
 }
 
 /* epoch_noted - by STATE/identity, if that is ours; else 0. When it is ahead,
@@ -101,7 +107,8 @@ static int epoch_next(struct journal *j, uint64_t *ret_first_seq)
 	if (r == 0)
 		r = db_number(j, &last, 0,
 			      "SELECT CAST(value AS INTEGER) FROM meta "
-			      "WHERE key = 'epoch'", "");
+			      "WHERE key = 'epoch'",
+			      "");
 	if (r < 0)
 		return r;
 	int64_t noted = epoch_noted(j);
@@ -147,16 +154,38 @@ int journal_epoch_begin(struct journal *j, uint64_t *ret_first_seq)
 	return r;
 }
 
-int journal_rescan_next(struct journal *j, int64_t since_ns)
+static int rescan_put(struct journal *j, int64_t since_ns)
 {
 	char text[24];
-	snprintf(text, sizeof(text), "%" PRId64, since_ns);
+	int64_t had;
+	int r = 0;
+	if (since_ns == 0)
+		r = db_number(j, &since_ns, 0,
+			      "SELECT time_ns FROM record "
+			      "ORDER BY seq DESC LIMIT 1",
+			      "");
+	if (r == 0)
+		r = db_number(j, &had, INT64_MAX,
+			      "SELECT CAST(value AS INTEGER) FROM meta "
+			      "WHERE key = 'rescan'",
+			      "");
+	if (r < 0)
+		return r;
+	since_ns -= RESCAN_SLACK_NS;
+	snprintf(text, sizeof(text), "%" PRId64,
+		 had < since_ns ? had : since_ns);
+	return journal_meta_set(j, "rescan", text);
+}
+
+int journal_rescan_next(struct journal *j, int64_t since_ns)
+{
 	int r = db_script(j, "PRAGMA synchronous = FULL");
 	if (r == 0)
 		r = since_ns < 0
 			    ? db_run(j, NULL,
-				     "DELETE FROM meta WHERE key = 'rescan'", "")
-			    : journal_meta_set(j, "rescan", text);
+				     "DELETE FROM meta WHERE key = 'rescan'",
+				     "")
+			    : rescan_put(j, since_ns);
 	int r2 = db_script(j, "PRAGMA synchronous = NORMAL");
 	return r < 0 ? r : r2;
 }

@@ -291,16 +291,26 @@ static int wait_synced_locked(struct journal_writer *w, uint64_t ticket)
 	return w->sync_result;
 }
 
-int journal_writer_sync(struct journal_writer *w)
+uint64_t journal_writer_sync_begin(struct journal_writer *w)
 {
 	pthread_mutex_lock(&w->lock);
 	uint64_t ticket = ++w->sync_asked;
 	pthread_mutex_unlock(&w->lock);
 	ring_poke(w->s);
+	return ticket;
+}
+
+int journal_writer_sync_end(struct journal_writer *w, uint64_t ticket)
+{
 	pthread_mutex_lock(&w->lock);
 	int r = wait_synced_locked(w, ticket);
 	pthread_mutex_unlock(&w->lock);
 	return r;
+}
+
+int journal_writer_sync(struct journal_writer *w)
+{
+	return journal_writer_sync_end(w, journal_writer_sync_begin(w));
 }
 
 void journal_writer_stop(struct journal_writer *w)

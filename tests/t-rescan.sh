@@ -1,0 +1,56 @@
+#!/bin/bash
+# What was changed past the mount: after a lazy unmount it is noticed, after
+# changes while nothing was mounted --rescan finds it, even where neither size
+# nor time tell.
+. "$(dirname "$0")/functions.sh"
+
+pipe_replicas 1
+# in the bare tree: other content, and all that is seen by SFTP the same
+change() {
+	local was
+	was=$(stat -c %y "$T/tree/$1")
+	printf '%s' "$2" | dd of="$T/tree/$1" conv=notrunc status=none
+	touch -d "$was" "$T/tree/$1"
+}
+check "mount" mount_tree "${REPLICAS[@]}"
+mkdir "$T/tree/d"
+for f in a d/b kept; do echo "old $f" >"$T/tree/$f"; done
+check "wait" synced
+check "umount" umount_tree
+change d/b new
+check "mount" mount_tree
+check "wait" synced
+refuse "it does not look" cmp -s "$T/tree/d/b" "$T/replica1/d/b"
+check "umount" umount_tree
+ino=$(stat -c %i "$T/replica1/a")
+check "mount --rescan" mount_tree --rescan
+check "wait" synced
+check "same after --rescan" same "$T/replica1"
+
+# lazily, while somebody has a file open
+expect_log 'unmounted lazily'
+exec 5>>"$T/tree/kept"
+supervisor=$(status_pid supervisor_pid)
+umount -l "$T/tree" || fail "umount -l"
+noted() { grep -q 'unmounted lazily' "$T/state/mirrorfs.log"; }
+check "it is told" wait_for 20 noted
+change a NEW
+echo more >&5
+exec 5>&-
+over() { ! kill -0 "$supervisor" 2>/dev/null; }
+check "the supervisor ends" wait_for 30 over
+MOUNTS=()
+check "mount" mount_tree
+check "wait" synced
+check "same after umount -l" same "$T/replica1"
+equal "$("$MIRRORFS" log "$T/tree" --op gap | wc -l)" 2 "comparisons"
+
+# an ordinary umount is no reason
+umount "$T/tree" || fail "umount"
+MOUNTS=()
+check "it ends" wait_for 30 test ! -e "/run/mirrorfs/$(basename "$T")-tree"
+mounted_again() { mount_tree; }
+check "mount" wait_for 20 mounted_again
+check "wait" synced
+equal "$("$MIRRORFS" log "$T/tree" --op gap | wc -l)" 2 "comparisons"
+exit 0
