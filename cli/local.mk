@@ -8,3 +8,4 @@ mirrorfs_LDADD = fs/libfs.a sync/libsync.a sync/remote/libremote.a \
 	$(SMARTCOLS_LIBS) $(JANSSON_LIBS) $(CAPNG_LIBS) $(SYSTEMD_LIBS)
 noinst_HEADERS += cli/cli.h cli/commands.h cli/holders.h cli/status.h
 mirrorfs_SOURCES += cli/parked.c cli/retry.c
+mirrorfs_SOURCES += cli/abilities.c

@@ -156,6 +156,8 @@ static int replica_list(struct replica_job *job)
 		replicas_table(rows, n, alive);
 	if (job->verbose && !job->json)
 		replicas_options(rows, n);
+	for (unsigned i = 0; job->verbose && !job->json && i < n; i++)
+		abilities_print(job->journal, &rows[i]);
 	replica_rows_free(rows, n);
 	return EXIT_YES;
 }
@@ -242,7 +244,8 @@ int cmd_replica(int argc, char **argv)
 		 "add: options of the replica, see mirrorfs.conf(5)"},
 		{"json", NULL, OPTION_FLAG, &job.json, "list: as JSON"},
 		{"verbose", NULL, OPTION_FLAG, &job.verbose,
-		 "list: with the options that are not as by default"},
+		 "list: with the options that are not as by default, and what "
+		 "the servers can do"},
 		{"name", "NAME", OPTION_TEXT, &choice.name,
 		 "the mount, by its name"},
 		{"state-dir", "DIR", OPTION_TEXT, &choice.state_dir,

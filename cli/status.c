@@ -116,7 +116,7 @@ static json_t *replica_json(struct journal *j, const struct replica_row *r,
 			    bool alive)
 {
 	json_t *o = json_pack(
-		"{s:o, s:o, s:s, s:I, s:I, s:f, s:I, s:o, s:o, s:o}", "name",
+		"{s:o, s:o, s:s, s:I, s:I, s:f, s:I, s:o, s:o, s:o, s:o}", "name",
 		json_text(r->name), "url", json_text(r->url), "state",
 		shown_state(r, alive), "lag_records",
 		(json_int_t)r->lag_records, "lag_bytes",
@@ -124,7 +124,8 @@ static json_t *replica_json(struct journal *j, const struct replica_row *r,
 		(double)r->lag_ns / (double)NS_PER_S, "parked",
 		(json_int_t)r->parked, "error",
 		r->error ? json_text(r->error) : json_null(), "uncarried",
-		uncarried_json(j, r->id), "options", options_json(r));
+		uncarried_json(j, r->id), "options", options_json(r),
+		"abilities", abilities_json(j, r->id));
 	return o;
 }
 

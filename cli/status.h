@@ -17,6 +17,9 @@ json_t *health_json(const struct target *t, const struct target_pids *p);
 void health_print_aside(const struct target *t);
 /* replicas_options - a line for each option that is not as preset. */
 void replicas_options(const struct replica_row *rows, unsigned n);
+/* abilities_json, abilities_print - what the server of a replica can do. */
+json_t *abilities_json(struct journal *j, int64_t id);
+void abilities_print(struct journal *j, const struct replica_row *r);
 /* parked_short, parked_list - the first few of a replica, in lines; all of all
  * replicas. */
 void parked_short(struct journal *j, const struct replica_row *r);

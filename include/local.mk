@@ -5,4 +5,5 @@ noinst_HEADERS += include/activity.h include/buf.h include/cleanup.h include/clo
 	include/shared.h include/sync.h include/tbl/ops.h \
 	include/replica-options.h include/tbl/replica-options.h \
 	include/tbl/settings.h include/values.h
+noinst_HEADERS += include/abilities.h include/tbl/abilities.h
 noinst_HEADERS += include/causes.h include/remote-url.h include/remote-wait.h include/tbl/causes.h

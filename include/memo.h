@@ -9,6 +9,7 @@
  * replica that was removed: -ENOENT.
  */
 
+#include "abilities.h"
 #include "causes.h"
 #include "journal.h"
 
@@ -103,6 +104,14 @@ int journal_seed_get(struct journal *j, int64_t id, struct seed *ret);
 int journal_seed_put(struct journal *j, int64_t id, const struct seed *s);
 int journal_seed_end(struct journal *j, int64_t id);
 void seed_done(struct seed *s);
+
+/* What its server can do, and the option `owner` that was in force: as of the
+ * newest connection. _load: 1, or 0 when there was none; *ret_owners is owned
+ * by the caller, NULL if not known. */
+int journal_abilities_put(struct journal *j, int64_t id,
+			  const struct abilities *a, const char *owners);
+int journal_abilities_load(struct journal *j, int64_t id,
+			   struct abilities *ret, char **ret_owners);
 
 /* Kinds of things that SFTP cannot carry ("xattr", "acl", "device", "fifo",
  * "socket", "nanoseconds", "owner", …): counted by kind, with one example. */

@@ -95,6 +95,12 @@ bool remote_is_local(const struct remote *r);
 /* remote_set_root - tree paths start at this one now, which leads back to the
  * root (sync/visit.c), for all connections of a visit; NULL: at the root. */
 void remote_set_root(struct remote *r, const char *path);
+/* remote_without - of these extensions (enum remote_ext) the server has
+ * announced what it refuses: they are as if they were missing. */
+void remote_without(struct remote *r, uint32_t ext);
+/* remote_swap_symlink - it has the arguments of SYMLINK as the draft has them,
+ * not as OpenSSH. */
+void remote_swap_symlink(struct remote *r, bool swap);
 /* remote_give_up - as if the connection were lost. */
 void remote_give_up(struct remote *r, const char *why);
 

@@ -75,6 +75,10 @@ void batch_sending(struct engine *e, const struct action *a, uint64_t step)
 	switch (a->kind) {
 	case ACT_LINK:
 		plan_memory_linked(e->memory, &a->rec->obj);
+		if (e->can.can[CAN_HARDLINK])
+			break;
+		links_add(e->links, &a->rec->obj, a->path, step);
+		links_add(e->links, &a->rec->obj, a->path2, step);
 		break;
 	case ACT_NAME:
 		links_add(e->links, &a->rec->obj, a->path, step);
@@ -97,6 +101,14 @@ void batch_sending(struct engine *e, const struct action *a, uint64_t step)
 	}
 }
 
+/* push_copy - in place of a link, which the server does not make. */
+static int push_copy(struct engine *e, const struct action *a)
+{
+	engine_count(e, "hard-link", a->path2);
+	return engine_push(e, STEP_PUT, a->path2, a->path, &a->rec->obj,
+			   (void *)a);
+}
+
 static int push_action(struct engine *e, const struct action *a)
 {
 	bool two = a->kind == ACT_LINK || a->kind == ACT_RENAME ||
@@ -113,7 +125,9 @@ static int push_action(struct engine *e, const struct action *a)
 	if (a->kind == ACT_MKDIR ||
 	    (a->kind == ACT_SETATTR && S_ISDIR(a->rec->mode)))
 		engine_touch(e, a->path);
-	if (a->update)
+	if (a->kind == ACT_LINK && !e->can.can[CAN_HARDLINK])
+		r = push_copy(e, a);
+	else if (a->update)
 		r = exec_push_update(e->exec, a->path, &a->rec->obj, e->cursor,
 				     (void *)a);
 	else
@@ -408,10 +422,10 @@ int batch_run(struct engine *e, bool *ret_some)
 	if (n > 0) {
 		batch_plan(e, records, (unsigned)n, &plan);
 		uint64_t last = records[plan.used - 1].seq;
-		if (plan.n) {
-			r = journal_batch_begin(e->journal, e->row.id, last);
-			e->inflight = last;
-		}
+		/* also when there is nothing to do: the state file on the
+		 * replica goes ahead of our cursor */
+		r = journal_batch_begin(e->journal, e->row.id, last);
+		e->inflight = last;
 		e->behind.records += plan.used;
 		touch_folders(e, records, plan.used);
 		trust_contents(e, &plan);

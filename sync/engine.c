@@ -186,6 +186,14 @@ static void uncarried(void *arg, const char *kind, const char *path)
 	engine_count(arg, kind, path);
 }
 
+static void copy(void *arg, const char *path)
+{
+	struct engine *e = arg;
+	struct text_set *t = set_add(&e->failed, path);
+
+	t->why = (struct failure){.kind = STEP_LINK, .error = -EOPNOTSUPP};
+}
+
 static int text_order(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -244,7 +252,7 @@ int engine_start(struct engine *e)
 					.stage = e->stage,
 					.lower_fd = e->cfg->lower_fd,
 					.stop_fd = e->stop_fd,
-					.chown_ok = e->chown_ok,
+					.can = &e->can,
 					.owners = e->owners,
 					.delta_above = e->cfg->delta_above,
 					.sending = step_sending,
@@ -253,6 +261,7 @@ int engine_start(struct engine *e)
 					.aside_above =
 						e->row.options.aside_above,
 					.uncarried = uncarried,
+					.copy = copy,
 					.arg = e};
 	struct fence *fences;
 	unsigned n;

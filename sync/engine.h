@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "abilities.h"
 #include "journal.h"
 #include "memo.h"
 #include "remote.h"
@@ -48,7 +49,7 @@ struct engine {
 	struct remote *remote;
 	char stage[VISIT_STAGE_MAX]; /* of this visit */
 	struct exec *exec;
-	bool chown_ok;
+	struct abilities can;
 	struct owners *owners;
 
 	struct links *links;
@@ -182,10 +183,10 @@ int stage_state_parse(const char *text, struct stage_state *ret);
 /* stage_check - is the folder there, ours, empty? Changes nothing. */
 int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
 		bool seeded, struct stage_state *ret, struct remote_error *err);
-/* stage_prepare - begin the visit (visit.h: only_look, stage); try what
+/* stage_prepare - begin the visit (visit.h: only_look, stage); probe what
  * works. */
 int stage_prepare(struct remote *r, const char *url, bool only_look,
-		  char stage[VISIT_STAGE_MAX], bool *ret_chown,
+		  char stage[VISIT_STAGE_MAX], struct abilities *ret,
 		  struct remote_error *err);
 /* stage_write - the state file: `seq` has been reached. */
 int stage_write(struct engine *e, uint64_t seq);

@@ -85,6 +85,7 @@ static void step_finish(struct step *s)
 	struct exec *x = s->exec;
 
 	x->n_live--;
+	x->n_sent--;
 	x->cfg.finished(x->cfg.arg, s);
 	step_free(s);
 }
@@ -120,56 +121,7 @@ static void try_done(void *arg, const struct remote_reply *reply)
 	step_answered(arg);
 }
 
-struct remote_attr attr_owner(const struct step *s)
-{
-	struct remote_attr a = {0};
-
-	if (owners_map(s->exec->cfg.owners, s->st.st_uid, s->st.st_gid, &a.uid,
-		       &a.gid))
-		a.flags = ATTR_OWNER;
-	return a;
-}
-
-struct remote_attr attr_mode_times(const struct step *s)
-{
-	const struct exec_config *cfg = &s->exec->cfg;
-	uint32_t mode = owners_mode(cfg->owners, s->st.st_mode);
-
-	if (mode != (s->st.st_mode & 07777) && !S_ISLNK(s->st.st_mode))
-		cfg->uncarried(cfg->arg, "set-id", s->path);
-	return (struct remote_attr){.flags = ATTR_MODE | ATTR_TIMES,
-				    .mode = mode,
-				    .atime = (uint32_t)s->st.st_atim.tv_sec,
-				    .mtime = (uint32_t)s->st.st_mtim.tv_sec};
-}
-
 /* ---- what is sent for each kind ---- */
-
-static void send_attributes(struct step *s, bool times)
-{
-	struct remote *r = s->exec->cfg.remote;
-	struct remote_attr owner = attr_owner(s);
-	struct remote_attr rest = attr_mode_times(s);
-	bool link = S_ISLNK(s->st.st_mode);
-
-	if (link) /* Linux has no mode of a link */
-		rest.flags = ATTR_TIMES;
-	if (!times)
-		rest.flags &= ~(uint32_t)ATTR_TIMES;
-	if (link && !(remote_caps(r)->ext & EXT_LSETSTAT))
-		return;
-	/* chown clears set-id bits: the owner goes first, by itself */
-	if (owner.flags) {
-		s->pending++;
-		(link ? remote_send_lsetstat
-		      : remote_send_setstat)(r, s->path, &owner, step_done, s);
-	}
-	if (rest.flags) {
-		s->pending++;
-		(link ? remote_send_lsetstat
-		      : remote_send_setstat)(r, s->path, &rest, step_done, s);
-	}
-}
 
 /* step_look - attributes of the object; false when it is gone. */
 static bool step_look(struct step *s)
@@ -197,7 +149,7 @@ static void send_mkdir(struct step *s)
 	}
 	remote_send_mkdir(s->exec->cfg.remote, s->path, s->st.st_mode & 0777,
 			  step_done, s);
-	send_attributes(s, false);
+	attr_send(s, s->path, false);
 }
 
 /* step_link - `to` becomes a name of what `from` names, whatever it was. */
@@ -206,11 +158,15 @@ static void step_link(struct step *s, const char *from, const char *to)
 	struct remote *r = s->exec->cfg.remote;
 	char *stage = exec_stage_name(s->exec);
 
-	s->pending += 3;
+	s->pending += 2;
 	remote_send_link(r, from, stage, step_done, s);
 	remote_send_rename(r, stage, to, step_done, s);
-	/* renaming one name of an object over another does nothing */
-	remote_send_remove(r, stage, try_done, s);
+	/* posix-rename of one name of an object over another does nothing;
+	 * plain RENAME is not done yet when this would be */
+	if (s->exec->cfg.can->can[CAN_POSIX_RENAME]) {
+		s->pending++;
+		remote_send_remove(r, stage, try_done, s);
+	}
 	free(stage);
 }
 
@@ -221,16 +177,41 @@ void step_link_names(struct step *s)
 				 s->number, &names);
 
 	for (unsigned i = 0; i < n; i++) {
-		if (!s->path2 || strcmp(names[i], s->path2) != 0)
+		if (s->path2 && strcmp(names[i], s->path2) == 0)
+			continue;
+		if (s->exec->cfg.can->can[CAN_HARDLINK])
 			step_link(s, s->path, names[i]);
+		else if (s->tag) /* reconcile comes by all names itself */
+			s->exec->cfg.copy(s->exec->cfg.arg, names[i]);
 	}
 	free(names);
+}
+
+static void published(void *arg, const struct remote_reply *reply)
+{
+	struct step *s = arg;
+
+	if (reply->status < 0)
+		step_fail(s, reply->status);
+	else
+		step_link_names(s);
+	step_answered(s);
+}
+
+void step_publish(struct step *s)
+{
+	bool at_once = s->exec->cfg.can->can[CAN_POSIX_RENAME];
+
+	s->pending++;
+	remote_send_rename(s->exec->cfg.remote, s->stage, s->path,
+			   at_once ? step_done : published, s);
+	if (at_once)
+		step_link_names(s);
 }
 
 static void send_symlink(struct step *s)
 {
 	struct remote *r = s->exec->cfg.remote;
-	char *path = s->path;
 
 	s->pending++;
 	if (!step_look(s) ||
@@ -240,14 +221,16 @@ static void send_symlink(struct step *s)
 		step_answered(s);
 		return;
 	}
+	if (!s->exec->cfg.can->can[CAN_SYMLINK]) {
+		/* what was there before is not there any more */
+		s->exec->cfg.uncarried(s->exec->cfg.arg, "symlink", s->path);
+		remote_send_remove(r, s->path, remove_done, s);
+		return;
+	}
 	s->stage = exec_stage_name(s->exec);
 	remote_send_symlink(r, s->target, s->stage, step_done, s);
-	s->path = s->stage;
-	send_attributes(s, true);
-	s->path = path;
-	s->pending++;
-	remote_send_rename(r, s->stage, s->path, step_done, s);
-	step_link_names(s);
+	attr_send(s, s->stage, true);
+	step_publish(s);
 }
 
 /*
@@ -305,8 +288,9 @@ static void dirtimes_looked(void *arg, const struct remote_reply *reply)
 	struct remote_attr a = attr_mode_times(s);
 
 	s->astray |= reply->status < 0 || !S_ISDIR(reply->attr->mode);
-	if (--s->looks == 0 && !s->astray) {
-		a.flags = ATTR_TIMES;
+	a.flags &= ATTR_TIMES;
+	if (--s->looks == 0 && !s->astray && a.flags &&
+	    s->exec->cfg.can->can[CAN_SETSTAT]) {
 		s->pending++;
 		remote_send_setstat(s->exec->cfg.remote, s->path, &a,
 				    remove_done, s);
@@ -344,8 +328,12 @@ static void send_dirtimes(struct step *s)
 static void send_setattr(struct step *s)
 {
 	s->pending++;
-	if (step_look(s))
-		send_attributes(s, !S_ISDIR(s->st.st_mode));
+	if (step_look(s)) {
+		attr_send(s, s->path, !S_ISDIR(s->st.st_mode));
+		/* copies have attributes of their own */
+		if (!s->exec->cfg.can->can[CAN_HARDLINK])
+			step_link_names(s);
+	}
 	step_answered(s);
 }
 
@@ -354,6 +342,7 @@ static void step_send(struct step *s)
 	struct remote *r = s->exec->cfg.remote;
 
 	s->phase = PHASE_SENT;
+	s->exec->n_sent++;
 	s->exec->cfg.sending(s->exec->cfg.arg, s);
 	switch (s->kind) {
 	case STEP_PUT:
@@ -422,13 +411,21 @@ static void leave(struct exec *x)
 	aside_add(s);
 }
 
+/* Plain RENAME does not replace: when it has failed, the target is removed and
+ * it is sent again. Nothing that comes later may overtake that. */
+static bool may_send(const struct exec *x)
+{
+	return x->cfg.can->can[CAN_POSIX_RENAME] || x->n_sent == 0;
+}
+
 /* Send what is at the head, as long as it is ready. */
 static bool run_head(struct exec *x)
 {
 	bool moved = false;
 	struct step *s;
 
-	while ((s = x->head) && remote_pending(x->cfg.remote) < REQUESTS_MAX) {
+	while ((s = x->head) && may_send(x) &&
+	       remote_pending(x->cfg.remote) < REQUESTS_MAX) {
 		if (s->kind == STEP_PUT && s->phase == PHASE_NEW &&
 		    s->retries) /* from the start again */
 			upload_begin(s);

@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "abilities.h"
 #include "journal.h"
 #include "remote.h"
 #include "shared.h"
@@ -94,7 +95,7 @@ struct exec_config {
 	const char *stage; /* the folder for uploads; borrowed */
 	int lower_fd;
 	int stop_fd;	       /* eventfd: readable when the thread is to end */
-	bool chown_ok;	       /* the login may change owners */
+	const struct abilities *can; /* of the server; borrowed */
 	struct owners *owners; /* borrowed */
 	uint64_t delta_above;  /* smaller files travel whole, bytes */
 	uint64_t aside_above;  /* smaller files stay in the line, bytes */
@@ -106,6 +107,9 @@ struct exec_config {
 	bool (*may_leave)(void *arg, const struct step *s);
 	/* counts what SFTP cannot carry */
 	void (*uncarried)(void *arg, const char *kind, const char *path);
+	/* without hard links: this other name of its object is to be made
+	 * anew, as a copy, when the steps are done */
+	void (*copy)(void *arg, const char *path);
 	void *arg;
 };
 
@@ -155,6 +159,7 @@ struct exec {
 		bool asked; /* it is being opened */
 		struct remote_handle handle;
 	} spares[EXEC_SPARES];
+	unsigned n_sent; /* steps that are sent and not finished */
 	unsigned n_live; /* steps pushed and not finished */
 	uint64_t n_pushed;
 	uint64_t n_stage;
@@ -190,10 +195,21 @@ void step_done(void *arg, const struct remote_reply *reply);
  * steps are to make: their folders may still be something else, such as a
  * symbolic link that leads out of the replica. */
 void step_link_names(struct step *s);
-/* attributes of the object, as far as they are carried: the owner (no flags
+/* step_publish - the stage takes the place of the path, and its other names
+ * follow. */
+void step_publish(struct step *s);
+/* attr.c: attributes of the object, as far as they are carried: the owner (no flags
  * when it is not), mode and times */
 struct remote_attr attr_owner(const struct step *s);
 struct remote_attr attr_mode_times(const struct step *s);
+/* attr_mode - permissions as the replica can have them */
+uint32_t attr_mode(const struct owners *owners, const struct abilities *can,
+		   mode_t mode);
+/* attr_send_open - of the upload, which is open; attr_send - owner, mode and
+ * times of what is `at` that path */
+void attr_send_open(struct step *s, const struct remote_attr *a,
+		    remote_done_fn *done);
+void attr_send(struct step *s, const char *at, bool times);
 
 /* exec_catch_up - wait until the journal has all records that there are now.
  * Returns the number of the newest, or 0 when that took too long. */

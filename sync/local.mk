@@ -1,6 +1,7 @@
 noinst_LIBRARIES += sync/libsync.a
 sync_libsync_a_SOURCES = \
 	sync/asides.c \
+	sync/attr.c \
 	sync/batch-aside.c \
 	sync/batch.c \
 	sync/cause.c \
@@ -21,6 +22,7 @@ sync_libsync_a_SOURCES = \
 	sync/plan-fold.c \
 	sync/plan-memory.c \
 	sync/plan.c \
+	sync/probe.c \
 	sync/reconcile.c \
 	sync/replica.c \
 	sync/space.c \
@@ -45,6 +47,7 @@ noinst_HEADERS += \
 	sync/pathset.h \
 	sync/plan-build.h \
 	sync/plan.h \
+	sync/probe.h \
 	sync/replica.h \
 	sync/stale.h \
 	sync/visit.h

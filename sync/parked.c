@@ -89,7 +89,7 @@ static int find_cause(struct engine *e, struct parked *p)
 			       .error = why.error,
 			       .need = why.need,
 			       .want = why.want,
-			       .may_fill = e->chown_ok};
+			       .may_fill = e->can.can[CAN_OWNER]};
 	r = cause_look(e->remote, at ? at : p->path, &ev);
 	if (r < 0)
 		return r;
@@ -179,7 +179,7 @@ static int no_room(struct engine *e, const struct parked *p,
 	if (!root->measured) {
 		*root = (struct evidence){.kind = STEP_PUT,
 					  .error = -EREMOTEIO,
-					  .may_fill = e->chown_ok};
+					  .may_fill = e->can.can[CAN_OWNER]};
 		r = cause_look(e->remote, "", root);
 		root->want = root->have;
 	}

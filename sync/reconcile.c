@@ -36,7 +36,10 @@ static bool is_special(mode_t mode)
 
 static const char *special_kind(mode_t mode)
 {
-	return S_ISFIFO(mode) ? "fifo" : S_ISSOCK(mode) ? "socket" : "device";
+	return S_ISLNK(mode)	? "symlink"
+	       : S_ISFIFO(mode) ? "fifo"
+	       : S_ISSOCK(mode) ? "socket"
+				: "device";
 }
 
 /* kept_name - ours, or the file system's, at the top of a replica. */
@@ -93,15 +96,20 @@ static int make_way(struct engine *e, const char *path, mode_t mode)
 static bool same_attributes(const struct engine *e, const struct stat *st,
 			    const struct remote_attr *a)
 {
+	const bool *can = e->can.can;
+	bool link = S_ISLNK(st->st_mode);
 	uint32_t uid, gid;
 
-	if (!S_ISLNK(st->st_mode) &&
-	    ((owners_mode(e->owners, st->st_mode) ^ a->mode) & 07777) != 0)
+	if (link && !can[CAN_LSETSTAT])
+		return true;
+	if (!link && can[CAN_MODE] &&
+	    ((attr_mode(e->owners, &e->can, st->st_mode) ^ a->mode) & 07777))
 		return false;
 	if (owners_map(e->owners, st->st_uid, st->st_gid, &uid, &gid) &&
 	    (uid != a->uid || gid != a->gid))
 		return false;
-	return S_ISDIR(st->st_mode) || (uint32_t)st->st_mtim.tv_sec == a->mtime;
+	return S_ISDIR(st->st_mode) || !can[CAN_TIMES] ||
+	       (uint32_t)st->st_mtim.tv_sec == a->mtime;
 }
 
 static int put_attributes(struct engine *e, const char *path,
@@ -133,6 +141,10 @@ static int link_name(struct engine *e, const char *path, const struct stat *st,
 	free(names);
 	links_del(e->links, path);
 	links_add(e->links, obj, path, exec_next(e->exec));
+	if (!e->can.can[CAN_HARDLINK]) { /* a copy, like any other file */
+		engine_count(e, "hard-link", path);
+		return 0;
+	}
 	*ret_other = first;
 	if (!first || !may_link)
 		return 0;
@@ -239,7 +251,8 @@ static int put_entry(struct engine *e, int fd, const char *path,
 		engine_count(e, "subvolume", path);
 		return 0;
 	}
-	if (is_special(st.st_mode)) {
+	if (is_special(st.st_mode) ||
+	    (S_ISLNK(st.st_mode) && !e->can.can[CAN_SYMLINK])) {
 		engine_count(e, special_kind(st.st_mode), path);
 		return a && !is_special(a->mode) ? remove_tree(e, path, a->mode)
 						 : 0;

@@ -92,9 +92,8 @@ static int connect_remote(struct replica *r, struct stage_state *state,
 	}
 	if (stage_check(e->remote, e->row.url, journal_uuid(e->journal),
 			e->row.adopt, e->seeded, state, err) < 0 ||
-	    stage_prepare(e->remote, e->row.url, false, e->stage, &e->chown_ok,
-			  err) < 0 ||
-	    owners_open(e->row.options.owner, e->chown_ok, e->remote,
+	    stage_prepare(e->remote, e->row.url, false, e->stage, &e->can, err) < 0 ||
+	    owners_open(e->row.options.owner, e->can.can[CAN_OWNER], e->remote,
 			&e->owners, err) < 0)
 		return -1;
 	return 0;
@@ -106,9 +105,15 @@ static bool trust(const struct replica *r, const struct stage_state *state)
 	const struct engine *e = &r->e;
 	const char *why = NULL;
 
+	CLEANUP_FREE char *owners = NULL;
+	struct abilities had;
+
 	if (!e->seeded)
 		return false;
-	if (!state->exists)
+	if (journal_abilities_load(e->journal, e->row.id, &had, &owners) > 0 &&
+	    owners && strcmp(owners, owners_asked(e->owners)) != 0)
+		why = "its owners are to be others";
+	else if (!state->exists)
 		why = "its state file is gone";
 	else if (state->seq < e->cursor)
 		why = "it is older than it was";
@@ -165,7 +170,12 @@ static int begin(struct replica *r, const struct stage_state *state)
 		return s;
 	if (!owners_carried(e->owners))
 		engine_count(e, "owner", "");
-	if (trust(r, state)) {
+	bool trusted = trust(r, state);
+	s = journal_abilities_put(e->journal, e->row.id, &e->can,
+				  owners_asked(e->owners));
+	if (s < 0)
+		return s;
+	if (trusted) {
 		report(r, REPLICA_REPLAYING, NULL);
 		return batch_resume(e);
 	}

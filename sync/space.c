@@ -45,7 +45,7 @@ static bool fits(const struct step *s)
 	uint64_t room = p->now.avail_bytes;
 
 	/* who may give files away may use what is kept for root */
-	if (s->exec->cfg.chown_ok && p->now.free_bytes > room)
+	if (s->exec->cfg.can->can[CAN_OWNER] && p->now.free_bytes > room)
 		room = p->now.free_bytes;
 	room -= p->sent < room ? p->sent : room;
 	return space_need(&s->st) + promised(s) <= room;

@@ -14,7 +14,9 @@
 #include "cleanup.h"
 #include "paths.h"
 #include "remote-wait.h"
+#include "sync/cause.h"
 #include "sync/engine.h"
+#include "sync/probe.h"
 
 #define STATE_FILE RESERVED_NAME "/state"
 #define STAGE_DIR  RESERVED_NAME "/stage"
@@ -58,6 +60,27 @@ int stage_state_parse(const char *text, struct stage_state *ret)
 	return 0;
 }
 
+/* find_left - without posix-rename the state file is removed before the new
+ * one takes its place: a connection that was cut in between has left that in
+ * its stage, complete. */
+static int find_left(struct remote *r, char **ret_text)
+{
+	struct remote_entry *list = NULL;
+	unsigned n = 0;
+	size_t len;
+	int s = remote_list(r, STAGE_DIR, &list, &n);
+	int found = -ENOENT;
+
+	for (unsigned i = 0; s == 0 && found == -ENOENT && i < n; i++) {
+		CLEANUP_FREE char *dir = path_join(STAGE_DIR, list[i].name);
+		CLEANUP_FREE char *file = path_join(dir, "state");
+		if (S_ISDIR(list[i].attr.mode))
+			found = remote_read_file(r, file, ret_text, &len);
+	}
+	remote_entries_free(list, n);
+	return s == -ENOTCONN ? s : found;
+}
+
 /* check_base - the folder is there. */
 static int check_base(struct remote *r, const char *url,
 		      struct remote_error *err)
@@ -94,6 +117,8 @@ int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
 	if (check_base(r, url, err) < 0)
 		return -1;
 	int s = remote_read_file(r, STATE_FILE, &text, &len);
+	if (s == -ENOENT && seeded)
+		s = find_left(r, &text);
 	if (s == -ENOTCONN)
 		return lost(r, err);
 	if (s == 0 && stage_state_parse(text, ret) == 0) {
@@ -123,37 +148,29 @@ int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
 	return 0;
 }
 
-struct answer {
-	int status;
-	bool there;
-};
-
-static void answered(void *arg, const struct remote_reply *reply)
+/* why_not - the words for a visit that could not begin. */
+static const char *why_not(struct remote *r, int status)
 {
-	struct answer *a = arg;
+	struct evidence e = {.error = status};
 
-	a->status = reply->status;
-	a->there = true;
-}
-
-/* try_chown - may the login give files away? */
-static bool try_chown(struct remote *r, const char *file)
-{
-	const struct remote_attr a = {
-		.flags = ATTR_OWNER, .uid = 65534, .gid = 65534};
-	struct answer answer = {0};
-
-	remote_send_setstat(r, file, &a, answered, &answer);
-	while (!answer.there && remote_pump(r, 1000, -1) >= 0)
-		;
-	return answer.there && answer.status == 0;
+	if (cause_look(r, "", &e) == 0 && e.measured) {
+		if (e.space.read_only)
+			return "the file system there is read-only";
+		if (e.space.free_bytes == 0 ||
+		    (e.space.inodes && !e.space.avail_inodes))
+			return "no space is left there";
+	}
+	return status == -EACCES
+		       ? "permission denied: give the login write permission; "
+			 "a read-only server (sftp-server -R) will not do"
+		       : "failure: see that the login may write, and that "
+			 "space is left";
 }
 
 int stage_prepare(struct remote *r, const char *url, bool only_look,
-		  char stage[VISIT_STAGE_MAX], bool *ret_chown,
+		  char stage[VISIT_STAGE_MAX], struct abilities *ret,
 		  struct remote_error *err)
 {
-	CLEANUP_FREE char *file = NULL;
 	int s = visit_begin(r, only_look, stage, VISIT_STAGE_MAX);
 
 	if (s == -ENOTDIR)
@@ -162,21 +179,12 @@ int stage_prepare(struct remote *r, const char *url, bool only_look,
 			"%s: %s there is no folder: who has put it there? "
 			"Remove it",
 			url, RESERVED_NAME);
-	if (s == 0) {
-		file = path_join(stage, "try");
-		s = remote_write_file(r, file, 0600, "x", 1);
-	}
 	if (s == -ENOTCONN)
 		return lost(r, err);
 	if (s < 0)
 		return refuse(err, REMOTE_NOT_WRITABLE,
-			      "%s: cannot write there (%s): give the login "
-			      "write permission, and see that space is left",
-			      url,
-			      s == -EACCES ? "permission denied" : "failure");
-	*ret_chown = try_chown(r, file);
-	remote_remove(r, file);
-	return 0;
+			      "%s: cannot write there: %s", url, why_not(r, s));
+	return probe(r, url, stage, ret, err);
 }
 
 int stage_write(struct engine *e, uint64_t seq)
@@ -197,7 +205,8 @@ int sync_probe(const struct remote_config *cfg, const char *uuid, bool adopt,
 	struct stage_state state;
 	struct remote_attr a;
 	struct remote *r;
-	bool had, chown_ok;
+	struct abilities can;
+	bool had;
 	int s;
 
 	if (remote_open(cfg, &r, err) < 0)
@@ -205,7 +214,7 @@ int sync_probe(const struct remote_config *cfg, const char *uuid, bool adopt,
 	s = stage_check(r, cfg->url, uuid, adopt, false, &state, err);
 	had = remote_lstat(r, RESERVED_NAME, &a) == 0;
 	if (s == 0)
-		s = stage_prepare(r, cfg->url, true, stage, &chown_ok, err);
+		s = stage_prepare(r, cfg->url, true, stage, &can, err);
 	if (*stage)
 		visit_end(r, stage);
 	if (!had) {

@@ -142,11 +142,10 @@ static void upload_attributes(struct step *s)
 		rest.uid = owner.uid;
 		rest.gid = owner.gid;
 	} else if (owner.flags) {
-		s->pending++;
-		remote_send_fsetstat(r, &s->handle, &owner, prepared, s);
+		attr_send_open(s, &owner, prepared);
 	}
-	s->pending += 2;
-	remote_send_fsetstat(r, &s->handle, &rest, prepared, s);
+	attr_send_open(s, &rest, prepared);
+	s->pending++;
 	remote_send_close(r, &s->handle, prepared, s);
 	s->handle.len = 0;
 }
@@ -310,10 +309,7 @@ void upload_publish(struct step *s)
 		step_answered(s);
 		return;
 	}
-	s->pending++;
-	remote_send_rename(s->exec->cfg.remote, s->stage, s->path, step_done,
-			   s);
-	step_link_names(s);
+	step_publish(s);
 	if (s->st.st_mtim.tv_nsec)
 		s->exec->cfg.uncarried(s->exec->cfg.arg, "nanoseconds",
 				       s->path);

@@ -32,6 +32,7 @@
 #define SHOWN 60 /* differences printed */
 
 static bool ignore_special, ignore_owner, ignore_times;
+static bool copies, bare_symlinks, no_symlinks;
 static unsigned long differences, compared;
 
 /* One file with several names: which file of the other tree it is. */
@@ -178,14 +179,15 @@ static bool compare_attributes(const char *path, const struct stat *a,
 		differ(path, "modes %04o and %04o",
 		       (unsigned int)a->st_mode & 07777,
 		       (unsigned int)b->st_mode & 07777);
-	if (!ignore_owner &&
+	bool bare = bare_symlinks && S_ISLNK(a->st_mode);
+	if (!ignore_owner && !bare &&
 	    (a->st_uid != b->st_uid || a->st_gid != b->st_gid))
 		differ(path, "owners %u:%u and %u:%u", a->st_uid, a->st_gid,
 		       b->st_uid, b->st_gid);
-	if (!ignore_times && a->st_mtime != b->st_mtime)
+	if (!ignore_times && !bare && a->st_mtime != b->st_mtime)
 		differ(path, "times %lld and %lld", (long long)a->st_mtime,
 		       (long long)b->st_mtime);
-	if (!S_ISDIR(a->st_mode))
+	if (!S_ISDIR(a->st_mode) && !copies)
 		compare_links(path, a, b);
 	if (S_ISREG(a->st_mode) && a->st_size != b->st_size)
 		differ(path, "sizes %lld and %lld", (long long)a->st_size,
@@ -221,9 +223,10 @@ static void names_read(struct names *names, int dirfd_, const char *path)
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
 		    (!*path && !strcmp(e->d_name, RESERVED_NAME)))
 			continue;
-		if (ignore_special &&
+		if ((ignore_special || no_symlinks) &&
 		    !fstatat(dirfd_, e->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
-		    is_special(st.st_mode))
+		    ((ignore_special && is_special(st.st_mode)) ||
+		     (no_symlinks && S_ISLNK(st.st_mode))))
 			continue;
 		if (names->n == names->cap) {
 			names->cap = names->cap ? names->cap * 2 : 64;
@@ -306,7 +309,8 @@ static void compare_dirs(const char *path, int a, int b)
 static void usage(void)
 {
 	fputs("usage: treecmp [--ignore-special] [--ignore-owner] "
-	      "[--ignore-times] A B\n", stderr);
+	      "[--ignore-times] [--copies] [--bare-symlinks] "
+	      "[--no-symlinks] A B\n", stderr);
 	exit(2);
 }
 
@@ -316,6 +320,11 @@ static void parse(int argc, char **argv)
 		{"ignore-special", no_argument, NULL, 's'},
 		{"ignore-owner", no_argument, NULL, 'o'},
 		{"ignore-times", no_argument, NULL, 't'},
+		/* hard links may be copies; owner and times of symbolic links
+		 * may differ; they are passed over */
+		{"copies", no_argument, NULL, 'c'},
+		{"bare-symlinks", no_argument, NULL, 'b'},
+		{"no-symlinks", no_argument, NULL, 'n'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
@@ -327,6 +336,12 @@ static void parse(int argc, char **argv)
 			ignore_owner = true;
 		else if (c == 't')
 			ignore_times = true;
+		else if (c == 'c')
+			copies = true;
+		else if (c == 'b')
+			bare_symlinks = true;
+		else if (c == 'n')
+			no_symlinks = true;
 		else
 			usage();
 	}

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += lib/journal/libjournal.a
 lib_journal_libjournal_a_SOURCES = \
+	lib/journal/abilities.c \
 	lib/journal/activity-file.c \
 	lib/journal/activity.c \
 	lib/journal/append.c \

@@ -261,6 +261,10 @@ static int replica_forget(struct journal *j, int64_t id)
 			   id);
 	if (r == 0)
 		r = db_run(j, NULL,
+			   "DELETE FROM replica_ability WHERE replica = ?",
+			   "l", id);
+	if (r == 0)
+		r = db_run(j, NULL,
 			   "DELETE FROM late WHERE replica = ? AND "
 			   "parked_as IS NOT NULL", "l", id);
 	if (r == 0)

@@ -228,6 +228,15 @@ static const struct schema_table {
 " PRIMARY KEY(replica, obj, path)"
 ") STRICT, WITHOUT ROWID"},
 
+/* What the server of a replica can do: words of tbl/abilities.h, "yes" or
+ * "no"; and owner-option, what the option `owner` said. */
+{6, "replica_ability("
+" replica INTEGER NOT NULL,"
+" ability TEXT NOT NULL,"
+" value TEXT NOT NULL,"
+" PRIMARY KEY(replica, ability)"
+") STRICT, WITHOUT ROWID"},
+
 };
 /* clang-format on */
 #define N_LATER	       (sizeof(schema_later) / sizeof(schema_later[0]))

@@ -279,8 +279,11 @@ void remote_send_symlink(struct remote *r, const char *target,
 			 const char *path, remote_done_fn *fn, void *arg)
 {
 	size_t at = remote_begin(r, FXP_SYMLINK, REQUEST(REPLY_STATUS));
+	if (r->swap_symlink)
+		remote_put_path(r, path);
 	buf_put_text(&r->out, target);
-	remote_put_path(r, path);
+	if (!r->swap_symlink)
+		remote_put_path(r, path);
 	remote_end(r, at);
 }
 

@@ -15,7 +15,8 @@ struct remote {
 	struct transport *wire;
 	char *base;              /* constant: path of the replica's root */
 	char *root;              /* another one, which is used; or NULL */
-	struct remote_caps caps; /* constant after remote_start */
+	struct remote_caps caps; /* constant after remote_start, and probing */
+	bool swap_symlink;       /* likewise */
 	int64_t timeout_ns;      /* constant */
 	struct requests requests;
 	struct window window;    /* for large files */

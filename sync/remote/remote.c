@@ -195,6 +195,16 @@ void remote_set_root(struct remote *r, const char *path)
 		abort();
 }
 
+void remote_without(struct remote *r, uint32_t ext)
+{
+	r->caps.ext &= ~ext;
+}
+
+void remote_swap_symlink(struct remote *r, bool swap)
+{
+	r->swap_symlink = swap;
+}
+
 void remote_give_up(struct remote *r, const char *why)
 {
 	remote_die(r, REMOTE_LOST, "%s", why);

@@ -1,0 +1,291 @@
+/*
+ * See probe.h. Requests go out in bunches; what one of them asks is found in
+ * the answers by its place in the table below, in the order of sending:
+ *
+ *	a  a file, of mode, times and owner; b  another one, copied into
+ *	d  a folder; l  a symbolic link; h  a second name of a
+ *
+ * Then b is renamed over h, and all is removed again.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cleanup.h"
+#include "paths.h"
+#include "remote-wait.h"
+#include "sync/probe.h"
+#include "sync/remote/status.h"
+
+#define TIME_BY_HANDLE 1000000000u
+#define TIME_BY_NAME   1000000001u
+#define NOBODY	       65534u
+/* a server that has the draft's order would make its link there: it cannot */
+#define NOWHERE "/.mirrorfs-nowhere/x"
+
+enum question {
+	OPEN_A,
+	OPEN_B,
+	MKDIR,
+	SYMLINK,
+	READLINK,
+	WRITE,
+	FSETSTAT,
+	LSTAT_ID,
+	FSYNC,
+	COPY,
+	SETSTAT,
+	LSTAT_SETSTAT,
+	LSETSTAT,
+	LINK,
+	STATVFS,
+	NAMES,
+	LSTAT_OTHER_CASE,
+	CLOSE_A,
+	CLOSE_B,
+	RENAME,
+	RMDIR,
+	REMOVE,
+	QUESTIONS
+};
+
+struct
+try {
+	struct remote *r;
+	const char *stage;
+	unsigned pending;
+	int got[QUESTIONS]; /* 0, or a negative errno */
+	struct remote_attr attr[QUESTIONS];
+	struct remote_handle a, b;
+};
+
+struct asked {
+	struct try *t;
+	enum question q;
+};
+
+static void answered(void *arg, const struct remote_reply *reply)
+{
+	struct asked *q = arg;
+	struct try *t = q->t;
+
+	t->pending--;
+	t->got[q->q] = reply->status;
+	if (reply->attr)
+		t->attr[q->q] = *reply->attr;
+	if (reply->handle)
+		remote_keep_handle(reply, q->q == OPEN_A ? &t->a : &t->b);
+	free(q);
+}
+
+/* ask - the argument of `answered`. */
+static struct asked *ask(struct try *t, enum question q)
+{
+	struct asked *a = malloc(sizeof(*a));
+
+	if (!a)
+		abort();
+	*a = (struct asked){t, q};
+	t->pending++;
+	return a;
+}
+
+static int wait_all(struct try *t)
+{
+	while (t->pending > 0)
+		remote_pump(t->r, -1, -1);
+	for (int q = 0; q < QUESTIONS; q++) {
+		if (t->got[q] == -ENOTCONN)
+			return -ENOTCONN;
+	}
+	return 0;
+}
+
+static int first_bunch(struct try *t, const char *a, const char *b,
+		       const char *d, const char *l)
+{
+	const uint32_t flags = RO_READ | RO_WRITE | RO_CREATE | RO_TRUNC;
+
+	remote_send_open(t->r, a, flags, 0600, answered, ask(t, OPEN_A));
+	remote_send_open(t->r, b, flags, 0600, answered, ask(t, OPEN_B));
+	remote_send_mkdir(t->r, d, 0700, answered, ask(t, MKDIR));
+	remote_send_symlink(t->r, NOWHERE, l, answered, ask(t, SYMLINK));
+	remote_send_readlink(t->r, l, answered, ask(t, READLINK));
+	return wait_all(t);
+}
+
+/* ask_attributes - by handle, then by name; what came of it LSTAT tells. */
+static void ask_attributes(struct try *t, const char *a)
+{
+	struct remote_attr plain = {.flags = ATTR_MODE | ATTR_TIMES,
+				    .mode = 0711,
+				    .atime = TIME_BY_HANDLE,
+				    .mtime = TIME_BY_HANDLE};
+	const struct remote_attr owner = {
+		.flags = ATTR_OWNER, .uid = NOBODY, .gid = NOBODY};
+	const struct remote_attr set_id = {.flags = ATTR_MODE, .mode = 06711};
+
+	remote_send_fsetstat(t->r, &t->a, &plain, answered, ask(t, FSETSTAT));
+	plain.atime = plain.mtime = TIME_BY_NAME;
+	remote_send_setstat(t->r, a, &plain, answered, ask(t, SETSTAT));
+	remote_send_lstat(t->r, a, answered, ask(t, LSTAT_SETSTAT));
+	remote_send_fsetstat(t->r, &t->a, &owner, NULL, NULL);
+	remote_send_setstat(t->r, a, &owner, NULL, NULL);
+	remote_send_fsetstat(t->r, &t->a, &set_id, NULL, NULL);
+	remote_send_setstat(t->r, a, &set_id, NULL, NULL);
+	remote_send_lstat(t->r, a, answered, ask(t, LSTAT_ID));
+}
+
+static int second_bunch(struct try *t, const char *a, const char *l,
+			const char *h, const char *other_case)
+{
+	const struct remote_attr times = {.flags = ATTR_TIMES,
+					  .atime = TIME_BY_NAME,
+					  .mtime = TIME_BY_NAME};
+	const uint32_t root = 0;
+
+	remote_send_write(t->r, &t->a, 0, "x", 1, answered, ask(t, WRITE));
+	remote_send_copy_data(t->r, &t->a, 0, 1, &t->b, answered, ask(t, COPY));
+	ask_attributes(t, a);
+	remote_send_fsync(t->r, &t->a, answered, ask(t, FSYNC));
+	remote_send_lsetstat(t->r, l, &times, answered, ask(t, LSETSTAT));
+	remote_send_link(t->r, a, h, answered, ask(t, LINK));
+	remote_send_statvfs(t->r, "", answered, ask(t, STATVFS));
+	remote_send_names(t->r, &root, 1, &root, 1, answered, ask(t, NAMES));
+	remote_send_lstat(t->r, other_case, answered, ask(t, LSTAT_OTHER_CASE));
+	remote_send_close(t->r, &t->a, answered, ask(t, CLOSE_A));
+	remote_send_close(t->r, &t->b, answered, ask(t, CLOSE_B));
+	return wait_all(t);
+}
+
+/* third_bunch - the rename is tried as it will be used: without the extension,
+ * if that is refused. */
+static int third_bunch(struct try *t, const char *a, const char *b,
+		       const char *d)
+{
+	remote_send_rename(t->r, b, a, answered, ask(t, RENAME));
+	if (wait_all(t) < 0)
+		return -ENOTCONN;
+	if (t->got[RENAME] < 0 && remote_caps(t->r)->ext & EXT_POSIX_RENAME) {
+		remote_without(t->r, EXT_POSIX_RENAME);
+		remote_send_rename(t->r, b, a, answered, ask(t, RENAME));
+		if (wait_all(t) < 0)
+			return -ENOTCONN;
+	}
+	remote_send_rmdir(t->r, d, answered, ask(t, RMDIR));
+	remote_send_remove(t->r, a, answered, ask(t, REMOVE));
+	return 0;
+}
+
+/* draft_order - SYMLINK with its arguments as the draft has them. */
+static int draft_order(struct try *t, const char *l)
+{
+	if (t->got[SYMLINK] == 0 && t->got[READLINK] == 0)
+		return 0;
+	remote_swap_symlink(t->r, true);
+	remote_send_symlink(t->r, NOWHERE, l, answered, ask(t, SYMLINK));
+	remote_send_readlink(t->r, l, answered, ask(t, READLINK));
+	if (wait_all(t) < 0)
+		return -ENOTCONN;
+	if (t->got[SYMLINK] < 0 || t->got[READLINK] < 0)
+		remote_swap_symlink(t->r, false);
+	return 0;
+}
+
+static void judge_attributes(const struct try *t, struct abilities *can)
+{
+	const struct remote_attr *n = &t->attr[LSTAT_SETSTAT];
+
+	can->can[CAN_FSETSTAT] = t->got[FSETSTAT] == 0;
+	can->can[CAN_SETSTAT] = t->got[SETSTAT] == 0;
+	can->can[CAN_MODE] = (n->mode & 07777) == 0711;
+	can->can[CAN_TIMES] =
+		n->mtime == TIME_BY_NAME || n->mtime == TIME_BY_HANDLE;
+	can->can[CAN_SET_ID] = (t->attr[LSTAT_ID].mode & 07777) == 06711;
+	can->can[CAN_OWNER] = t->attr[LSTAT_ID].uid == NOBODY;
+}
+
+static void judge(const struct try *t, struct abilities *can)
+{
+	static const struct {
+		enum ability can;
+		enum question q;
+		enum remote_ext ext;
+	} extensions[] = {
+		{CAN_HARDLINK, LINK, EXT_HARDLINK},
+		{CAN_FSYNC, FSYNC, EXT_FSYNC},
+		{CAN_LSETSTAT, LSETSTAT, EXT_LSETSTAT},
+		{CAN_COPY_DATA, COPY, EXT_COPY_DATA},
+		{CAN_STATVFS, STATVFS, EXT_STATVFS},
+		{CAN_USERS_GROUPS, NAMES, EXT_USERS_GROUPS},
+	};
+
+	for (size_t i = 0; i < sizeof(extensions) / sizeof(*extensions); i++) {
+		can->can[extensions[i].can] = t->got[extensions[i].q] == 0;
+		if (t->got[extensions[i].q] < 0)
+			remote_without(t->r, extensions[i].ext);
+	}
+	can->can[CAN_POSIX_RENAME] = remote_caps(t->r)->ext & EXT_POSIX_RENAME;
+	can->can[CAN_LIMITS] = remote_caps(t->r)->ext & EXT_LIMITS;
+	can->can[CAN_SYMLINK] = t->got[SYMLINK] == 0 && t->got[READLINK] == 0;
+	can->can[CAN_CASE] = t->got[LSTAT_OTHER_CASE] < 0;
+	judge_attributes(t, can);
+}
+
+static int refuse(const struct try *t, const char *url,
+		  struct remote_error *err)
+{
+	static const struct {
+		enum question q;
+		const char *word;
+	} needed[] = {{OPEN_A, "open"},	  {WRITE, "write"},
+		      {CLOSE_A, "close"}, {MKDIR, "mkdir"},
+		      {RENAME, "rename"}, {RMDIR, "rmdir"},
+		      {REMOVE, "remove"}, {LSTAT_SETSTAT, "lstat"}};
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
+		if (t->got[needed[i].q] < 0)
+			return status_fail(
+				err, REMOTE_NOT_WRITABLE,
+				"%s: the server refuses \"%s\", without which "
+				"there is no mirror: see SERVERS in "
+				"mirrorfs(8)",
+				url, needed[i].word);
+	}
+	return 0;
+}
+
+int probe(struct remote *r, const char *url, const char *stage,
+	  struct abilities *ret, struct remote_error *err)
+{
+	struct try t = {.r = r, .stage = stage};
+	CLEANUP_FREE char *a = path_join(stage, "a");
+	CLEANUP_FREE char *b = path_join(stage, "b");
+	CLEANUP_FREE char *d = path_join(stage, "d");
+	CLEANUP_FREE char *l = path_join(stage, "l");
+	CLEANUP_FREE char *h = path_join(stage, "h");
+	CLEANUP_FREE char *other = path_join(stage, "A");
+	int s = first_bunch(&t, a, b, d, l);
+
+	if (s == 0)
+		s = draft_order(&t, l);
+	if (s == 0 && t.got[OPEN_A] == 0 && t.got[OPEN_B] == 0)
+		s = second_bunch(&t, a, l, h, other);
+	if (s == 0)
+		s = third_bunch(&t, a, b, d);
+	if (s == 0) {
+		remote_send_remove(r, l, NULL, NULL);
+		remote_send_remove(r, h, NULL, NULL);
+		s = wait_all(&t);
+	}
+	if (s < 0)
+		return status_fail(err, REMOTE_LOST, "%s", remote_why(r));
+	if (refuse(&t, url, err) < 0)
+		return -1;
+	judge(&t, ret);
+	return 0;
+}

@@ -1,0 +1,19 @@
+/* layer: sync */
+#ifndef SYNC_PROBE_H
+#define SYNC_PROBE_H
+
+#include "abilities.h"
+#include "remote.h"
+
+/*
+ * probe - try in the folder `stage`, which is empty and ours, what the server
+ * can do: a list of extensions may name what it refuses, and says nothing of
+ * the rest. A few round trips; the folder is empty again afterwards. What the
+ * server announces in vain is not used from here on.
+ * Returns 0, or -1 with *err filled: the connection is lost, or the server
+ * lacks what there is no way without.
+ */
+int probe(struct remote *r, const char *url, const char *stage,
+	  struct abilities *ret, struct remote_error *err);
+
+#endif
