@@ -127,4 +127,13 @@ int journal_uncarried_load(struct journal *j, int64_t id,
 			   struct uncarried **ret, unsigned *ret_n);
 void uncarried_free(struct uncarried *u, unsigned n);
 
+/* journal_unsafe_put - what the replica gets after `seq` may not be on its disk
+ * yet (0: all of it); an earlier mark stays. _get: 1 and the mark, or 0. */
+int journal_unsafe_put(struct journal *j, int64_t id, uint64_t seq);
+int journal_unsafe_get(struct journal *j, int64_t id, uint64_t *ret_seq);
+/* _back - the cursor goes back to the mark, if there is one; what lies between
+ * is in flight. */
+int journal_unsafe_back(struct journal *j, int64_t id);
+int journal_unsafe_clear(struct journal *j, int64_t id);
+
 #endif

@@ -25,5 +25,9 @@ int remote_read_file(struct remote *r, const char *path, char **ret,
 		     size_t *ret_len);
 int remote_write_file(struct remote *r, const char *path, uint32_t mode,
 		      const void *data, size_t len);
+/* remote_write_durably - the same, and with `durable` on the disk where the
+ * server has fsync. */
+int remote_write_durably(struct remote *r, const char *path, uint32_t mode,
+			 const void *data, size_t len, bool durable);
 
 #endif

@@ -307,12 +307,17 @@ static int commit(struct engine *e, uint64_t seq, bool seeded)
 	free(failed);
 	if (r == 0)
 		r = stage_write(e, seq);
+	int safe = r == -ENOTCONN || r == -ECANCELED ? r : durable_commit(e);
+	if (safe < 0)
+		r = safe;
 	if (r == -ENOTCONN || r == -ECANCELED)
 		return r;
 	r = journal_transaction_begin(e->journal);
 	if (r < 0)
 		return r;
 	r = engine_flush(e);
+	if (r == 0 && !safe)
+		r = durable_mark(e);
 	if (r == 0)
 		r = journal_fences_drop(e->journal, e->row.id, seq);
 	if (r >= 0)

@@ -53,9 +53,16 @@ static void set_clear(struct text_set **set)
 	set_del(set, t);
 }
 
+static void engine_changed(struct engine *e, const char *path)
+{
+	if (e->durable)
+		set_add(&e->changed, path);
+}
+
 void engine_touch(struct engine *e, const char *path)
 {
 	set_add(&e->touched, path);
+	engine_changed(e, path);
 }
 
 void engine_touch_parent(struct engine *e, const char *path)
@@ -87,6 +94,8 @@ int engine_owner(struct engine *e, uint32_t uid, uint32_t gid, const char *path)
 int engine_push(struct engine *e, enum step_kind kind, const char *path,
 		const char *path2, const struct fhandle *obj, void *tag)
 {
+	if (kind == STEP_SETATTR)
+		engine_changed(e, path);
 	return exec_push(e->exec, kind, path, path2, obj, tag);
 }
 
@@ -199,19 +208,16 @@ static int text_order(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-unsigned engine_take_failed(struct engine *e, bool top, char ***ret)
+static unsigned set_list(struct text_set *set, bool top, char ***ret)
 {
 	unsigned n = 0, kept = 0;
 	struct text_set *t, *tmp;
-	char **list = calloc(HASH_COUNT(e->failed) + 1, sizeof(char *));
+	char **list = calloc(HASH_COUNT(set) + 1, sizeof(char *));
 
 	if (!list)
 		abort();
-	HASH_ITER(hh, e->failed, t, tmp)
+	HASH_ITER(hh, set, t, tmp)
 	list[n++] = strdup(t->text);
-	set_clear(&e->taken);
-	e->taken = e->failed;
-	e->failed = NULL;
 	qsort(list, n, sizeof(*list), text_order);
 	for (unsigned i = 0; i < n; i++) {
 		bool covered = false;
@@ -224,6 +230,24 @@ unsigned engine_take_failed(struct engine *e, bool top, char ***ret)
 	}
 	*ret = list;
 	return kept;
+}
+
+unsigned engine_take_failed(struct engine *e, bool top, char ***ret)
+{
+	unsigned n = set_list(e->failed, top, ret);
+
+	set_clear(&e->taken);
+	e->taken = e->failed;
+	e->failed = NULL;
+	return n;
+}
+
+unsigned engine_take_changed(struct engine *e, char ***ret)
+{
+	unsigned n = set_list(e->changed, false, ret);
+
+	set_clear(&e->changed);
+	return n;
 }
 
 const char *engine_failure(const struct engine *e, const char *path,
@@ -254,6 +278,7 @@ int engine_start(struct engine *e)
 					.stop_fd = e->stop_fd,
 					.can = &e->can,
 					.owners = e->owners,
+					.durable = e->durable,
 					.delta_above = e->cfg->delta_above,
 					.sending = step_sending,
 					.finished = step_finished,
@@ -379,6 +404,7 @@ static void move_folders(struct engine *e, struct text_set **set,
 		CLEANUP_FREE char *moved = path_rebase(t->text, from, to);
 		set_del(set, t);
 		set_add(&e->touched, moved);
+		engine_changed(e, moved);
 	}
 }
 

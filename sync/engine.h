@@ -51,6 +51,8 @@ struct engine {
 	struct exec *exec;
 	struct abilities can;
 	struct owners *owners;
+	int64_t unsafe_ns; /* when it last got what may not be on its disk */
+	bool durable; /* asked for, and the server has fsync */
 
 	struct links *links;
 	struct stale *stale;
@@ -66,6 +68,7 @@ struct engine {
 	struct text_set *recent;  /* those whose times were set since the
 				   * replica had everything: on the master
 				   * another one may have been there */
+	struct text_set *changed; /* what durable_commit has to see to */
 	struct text_set *failed;  /* paths of steps that failed */
 	struct text_set *taken;	  /* those that were taken last */
 	struct text_set *counts;  /* kinds that were not carried */
@@ -115,6 +118,22 @@ int engine_park(struct engine *e, const char *path, uint64_t seq);
 int engine_unpark(struct engine *e, const char *path);
 /* batch_parked - retry what is due, or was asked for. */
 int batch_parked(struct engine *e);
+
+/* engine_take_changed - folders whose entries changed since the last call, and
+ * files that were given attributes by path; as above. */
+unsigned engine_take_changed(struct engine *e, char ***ret);
+
+/* ---- durable.c ---- */
+/* durable_commit - all that was published is on the replica's disk when this
+ * returns 1; 0: not all, see durable_mark; nothing to do unless e->durable. */
+int durable_commit(struct engine *e);
+/* durable_mark - in the transaction that moves the cursor: what the replica got
+ * behind the old one may not be on its disk. */
+int durable_mark(struct engine *e);
+/* durable_review - now and then: by now it is. */
+int durable_review(struct engine *e);
+/* durable_back - at the start: the cursor goes back to what is sure. */
+int durable_back(struct engine *e);
 
 /* ---- reconcile.c ---- */
 enum depth {

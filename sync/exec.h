@@ -97,6 +97,7 @@ struct exec_config {
 	int stop_fd;	       /* eventfd: readable when the thread is to end */
 	const struct abilities *can; /* of the server; borrowed */
 	struct owners *owners; /* borrowed */
+	bool durable; /* content is on the disk before it is published */
 	uint64_t delta_above;  /* smaller files travel whole, bytes */
 	uint64_t aside_above;  /* smaller files stay in the line, bytes */
 	/* each step, in order, just before its visible part is sent */
@@ -163,6 +164,8 @@ struct exec {
 	unsigned n_live; /* steps pushed and not finished */
 	uint64_t n_pushed;
 	uint64_t n_stage;
+	unsigned n_synced; /* contents, since durable_commit */
+	bool hasty;	   /* others were not: too many at once */
 	struct space { /* left on the replica: space.c */
 		bool known, asking;
 		struct remote_space now; /* by the newest answer */
@@ -229,6 +232,8 @@ void delta_copy(struct step *s, uint64_t len, remote_done_fn *done);
 uint64_t space_need(const struct stat *st);
 void space_begin(struct step *s);
 void space_sent(struct exec *x, uint64_t n);
+
+#define EXEC_SYNCED 16 /* contents that are fsynced one by one */
 
 /* upload_answered - one request of an upload, whatever came of it */
 void upload_answered(struct step *s);

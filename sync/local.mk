@@ -6,6 +6,7 @@ sync_libsync_a_SOURCES = \
 	sync/batch.c \
 	sync/cause.c \
 	sync/delta.c \
+	sync/durable.c \
 	sync/engine.c \
 	sync/exec-aside.c \
 	sync/exec-spare.c \

@@ -90,6 +90,8 @@ static int connect_remote(struct replica *r, struct stage_state *state,
 		e->remote = NULL;
 		return -1;
 	}
+	e->durable = e->row.options.durable &&
+		     remote_caps(e->remote)->ext & EXT_FSYNC;
 	if (stage_check(e->remote, e->row.url, journal_uuid(e->journal),
 			e->row.adopt, e->seeded, state, err) < 0 ||
 	    stage_prepare(e->remote, e->row.url, false, e->stage, &e->can, err) < 0 ||
@@ -170,6 +172,8 @@ static int begin(struct replica *r, const struct stage_state *state)
 		return s;
 	if (!owners_carried(e->owners))
 		engine_count(e, "owner", "");
+	if (e->row.options.durable && !e->durable)
+		engine_count(e, "durability", "");
 	bool trusted = trust(r, state);
 	s = journal_abilities_put(e->journal, e->row.id, &e->can,
 				  owners_asked(e->owners));
@@ -203,6 +207,8 @@ static int idle(struct replica *r)
 	unpoke(e->wake_fd);
 	if (s < 0)
 		return s == -ECANCELED ? s : -ENOTCONN;
+	if (durable_review(e) < 0)
+		log_debug("%s: %s", e->row.name, journal_error(e->journal));
 	if (s == 0 && !sending && !e->n_parked)
 		remote_keepalive(e->remote);
 	return 0;
@@ -248,7 +254,9 @@ static bool run_once(struct replica *r, struct remote_error *err)
 	int s;
 
 	*err = (struct remote_error){0};
-	s = load_cursor(r);
+	s = durable_back(e);
+	if (s == 0)
+		s = load_cursor(r);
 	if (s == 0)
 		s = give_up(r, 0);
 	if (s >= 0 && connect_remote(r, &state, err) == 0) {

@@ -193,7 +193,8 @@ int stage_write(struct engine *e, uint64_t seq)
 	char text[128];
 	int n = snprintf(text, sizeof(text), "uuid=%s\nseq=%llu\n",
 			 journal_uuid(e->journal), (unsigned long long)seq);
-	int s = remote_write_file(e->remote, file, 0600, text, (size_t)n);
+	int s = remote_write_durably(e->remote, file, 0600, text,
+				     (size_t)n, e->durable);
 
 	return s < 0 ? s : remote_rename(e->remote, file, STATE_FILE);
 }

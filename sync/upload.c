@@ -145,6 +145,14 @@ static void upload_attributes(struct step *s)
 		attr_send_open(s, &owner, prepared);
 	}
 	attr_send_open(s, &rest, prepared);
+	if (s->exec->cfg.durable && s->exec->n_synced == EXEC_SYNCED &&
+	    !upload_is_large(s)) {
+		s->exec->hasty = true;
+	} else if (s->exec->cfg.durable) {
+		s->exec->n_synced += !upload_is_large(s);
+		s->pending++;
+		remote_send_fsync(r, &s->handle, prepared, s);
+	}
 	s->pending++;
 	remote_send_close(r, &s->handle, prepared, s);
 	s->handle.len = 0;

@@ -10,7 +10,8 @@
 #
 # From the environment: BUILD (the build folder), SANITIZED (set: a slow build,
 # tests take smaller numbers), SEED, WITHOUT (features to do without, as for
-# mirrorfs mount).
+# mirrorfs mount), DURABLE (yes, or empty for the preset: replicas fsync, as
+# they do outside of tests; that takes a multiple of the time on most disks).
 
 set -u
 set -o pipefail
@@ -21,6 +22,7 @@ MIRRORFS=$BUILD/mirrorfs
 HELPERS=$BUILD/tests
 SEED=${SEED:-$((RANDOM * 32768 + RANDOM))}
 SANITIZED=${SANITIZED:-}
+DURABLE=${DURABLE-no}
 PATH=$PATH:/usr/sbin:/sbin
 
 . "$TESTS/lib/base.sh"
@@ -114,7 +116,8 @@ mount_at() {
 	[[ " ${LOGS[*]-} " == *" $state/mirrorfs.log "* ]] ||
 		LOGS+=("$state/mirrorfs.log")
 	timeout 60 "$MIRRORFS" mount "$root" --state-dir "$state" \
-		${WITHOUT:+"--without=$WITHOUT"} "$@" ||
+		${WITHOUT:+"--without=$WITHOUT"} \
+		${DURABLE:+-o "durable=$DURABLE"} "$@" ||
 		return 1
 	mounted_at "$root"
 }

@@ -2,6 +2,7 @@
 # Options of replicas: from the configuration, from the command line, changed
 # while mounted; a wrong one names the right one.
 . "$(dirname "$0")/functions.sh"
+DURABLE=
 
 # options REPLICA - those that are not as by default
 options() {

@@ -20,3 +20,6 @@ REPLICA_OPTION(aside_above, "aside-above", SIZE, "", "1M",
 REPLICA_OPTION(owner, "owner", TEXT, "", "",
 	       "whose things are there: numeric, name, map:FILE, USER[:GROUP] "
 	       "or ignore")
+REPLICA_OPTION(durable, "durable", BOOL, "", "yes",
+	       "what counts as replicated is on the replica's disk (fsync, "
+	       "where the server has it)")

@@ -280,6 +280,8 @@ static int replica_forget(struct journal *j, int64_t id)
 	if (r == 0)
 		r = db_replica_options_put(j, id, NULL);
 	if (r == 0)
+		r = journal_unsafe_clear(j, id);
+	if (r == 0)
 		r = journal_seed_end(j, id);
 	if (r == 0)
 		r = db_run(j, NULL, "DELETE FROM uncarried WHERE replica = ?",

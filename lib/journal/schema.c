@@ -237,6 +237,13 @@ static const struct schema_table {
 " PRIMARY KEY(replica, ability)"
 ") STRICT, WITHOUT ROWID"},
 
+/* What a replica got after seq may not be on its disk yet, as it was much at
+ * once: after a lost connection all of that is compared. 0: everything. */
+{7, "unsafe("
+" replica INTEGER PRIMARY KEY,"
+" seq INTEGER NOT NULL"
+") STRICT"},
+
 };
 /* clang-format on */
 #define N_LATER	       (sizeof(schema_later) / sizeof(schema_later[0]))

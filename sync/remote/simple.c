@@ -255,7 +255,8 @@ int remote_read_file(struct remote *r, const char *path, char **ret,
 /* write_rest - content, then the mode, which the server's umask may have
  * changed, are sent without waiting; all must succeed. */
 static int write_rest(struct remote *r, const struct remote_handle *h,
-		      uint32_t mode, const uint8_t *data, size_t len)
+		      uint32_t mode, const uint8_t *data, size_t len,
+		      bool durable)
 {
 	struct wait w = {.r = r};
 	struct remote_attr a = {.flags = ATTR_MODE, .mode = mode};
@@ -270,11 +271,21 @@ static int write_rest(struct remote *r, const struct remote_handle *h,
 	}
 	w.pending++;
 	remote_send_fsetstat(r, h, &a, wait_got, &w);
+	if (durable && r->caps.ext & EXT_FSYNC) {
+		w.pending++;
+		remote_send_fsync(r, h, wait_got, &w);
+	}
 	return wait_all(&w);
 }
 
 int remote_write_file(struct remote *r, const char *path, uint32_t mode,
 		      const void *data, size_t len)
+{
+	return remote_write_durably(r, path, mode, data, len, false);
+}
+
+int remote_write_durably(struct remote *r, const char *path, uint32_t mode,
+			 const void *data, size_t len, bool durable)
 {
 	struct wait w = {.r = r};
 	remote_send_open(r, path, RO_WRITE | RO_CREATE | RO_TRUNC, mode,
@@ -282,7 +293,7 @@ int remote_write_file(struct remote *r, const char *path, uint32_t mode,
 	int status = wait_one(&w);
 	if (status < 0)
 		return status;
-	status = write_rest(r, &w.handle, mode, data, len);
+	status = write_rest(r, &w.handle, mode, data, len, durable);
 	int closed = close_handle(r, &w.handle);
 	return status < 0 ? status : closed;
 }

@@ -1,0 +1,40 @@
+/* Up to where a replica is sure to have it on its disk: memo.h. */
+#include "confdefs.h"
+
+#include "lib/journal/db.h"
+#include "memo.h"
+
+int journal_unsafe_put(struct journal *j, int64_t id, uint64_t seq)
+{
+	return db_run(j, NULL,
+		      "INSERT OR IGNORE INTO unsafe(replica, seq) "
+		      "VALUES(?, ?)",
+		      "ll", id, seq);
+}
+
+int journal_unsafe_get(struct journal *j, int64_t id, uint64_t *ret_seq)
+{
+	int64_t seq;
+	int r = db_number(j, &seq, -1,
+			  "SELECT seq FROM unsafe WHERE replica = ?", "l", id);
+	if (r < 0 || seq < 0)
+		return r;
+	*ret_seq = (uint64_t)seq;
+	return 1;
+}
+
+int journal_unsafe_back(struct journal *j, int64_t id)
+{
+	return db_run(j, NULL,
+		      "UPDATE replica SET inflight = max(inflight, cursor),"
+		      " cursor = min(cursor, u.seq),"
+		      " seeded = CASE WHEN u.seq > 0 THEN seeded ELSE 0 END "
+		      "FROM unsafe AS u "
+		      "WHERE u.replica = replica.id AND replica.id = ?",
+		      "l", id);
+}
+
+int journal_unsafe_clear(struct journal *j, int64_t id)
+{
+	return db_run(j, NULL, "DELETE FROM unsafe WHERE replica = ?", "l", id);
+}

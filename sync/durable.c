@@ -1,0 +1,159 @@
+/*
+ * What the replica acknowledged survives its own power cut.
+ *
+ * Content is fsynced in the stage, before the rename that publishes it
+ * (upload.c). The rename itself, and all else that happens to names, is in
+ * folders: SFTP has no request for those, but OpenSSH's server opens a folder
+ * like a file and fsyncs what it has open. So before the cursor moves, all
+ * folders that changed are fsynced; and files whose attributes were set by
+ * path. Only then the journal says that the records are there. A cut before
+ * that is like a lost connection: what is between cursor and inflight is
+ * compared.
+ *
+ * An fsync takes milliseconds. Of much at once (a first copy, a backlog) each
+ * file cannot have its own: then the replica is left to write it back by
+ * itself, which Linux does within 35 s (dirty_expire_centisecs and the commit
+ * interval), and for a minute the journal has a mark of what is not sure. If
+ * the connection is lost meanwhile, the replica may have lost its power: the
+ * cursor goes back to the mark, and what lies behind is compared.
+ *
+ * What is not there any more needs nothing, and what is neither folder nor
+ * file is left alone: opening a fifo would stop the server. A server that
+ * cannot do this to a folder still had its contents fsynced.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "clock.h"
+#include "log.h"
+#include "paths.h"
+#include "sync/engine.h"
+
+#define FOLDERS		16		/* at once; each holds a handle */
+#define WRITTEN_BACK_NS (60 * NS_PER_S) /* see below */
+
+struct job {
+	struct engine *e;
+	unsigned pending; /* requests */
+};
+
+struct item {
+	struct job *job;
+	const char *path;
+};
+
+static void synced(void *arg, const struct remote_reply *reply)
+{
+	struct item *i = arg;
+
+	i->job->pending--;
+	if (reply->status < 0)
+		log_debug("%s: fsync of /%s: %s", i->job->e->row.name, i->path,
+			  strerror(-reply->status));
+}
+
+static void opened(void *arg, const struct remote_reply *reply)
+{
+	struct item *i = arg;
+	struct remote *r = i->job->e->remote;
+	struct remote_handle h;
+
+	i->job->pending--;
+	if (reply->status < 0)
+		return;
+	remote_keep_handle(reply, &h);
+	i->job->pending += 2;
+	remote_send_fsync(r, &h, synced, i);
+	remote_send_close(r, &h, synced, i);
+}
+
+static void looked(void *arg, const struct remote_reply *reply)
+{
+	struct item *i = arg;
+
+	i->job->pending--;
+	if (reply->status < 0 ||
+	    (!S_ISDIR(reply->attr->mode) && !S_ISREG(reply->attr->mode)))
+		return;
+	i->job->pending++;
+	remote_send_open(i->job->e->remote, i->path, RO_READ, 0, opened, i);
+}
+
+static int await(struct job *job)
+{
+	while (job->pending) {
+		if (remote_pump(job->e->remote, 1000, -1) < 0)
+			return -ENOTCONN;
+	}
+	return 0;
+}
+
+static int sync_some(struct engine *e, char **paths, unsigned n)
+{
+	struct item items[FOLDERS];
+	struct job job = {.e = e};
+
+	for (unsigned i = 0; i < n; i++) {
+		items[i] = (struct item){.job = &job, .path = paths[i]};
+		job.pending++;
+		remote_send_lstat(e->remote, paths[i], looked, &items[i]);
+	}
+	return await(&job);
+}
+
+int durable_commit(struct engine *e)
+{
+	char **paths, *reserved = (char *)(uintptr_t)RESERVED_NAME;
+	struct exec *x = e->exec;
+	int r = 0;
+
+	if (!e->durable)
+		return 1;
+	unsigned n = engine_take_changed(e, &paths);
+	if (n > FOLDERS)
+		x->hasty = true;
+	if (!x->hasty)
+		r = sync_some(e, paths, n);
+	if (r == 0 && !x->hasty) /* with the state file's new name */
+		r = sync_some(e, &reserved, 1);
+	for (unsigned i = 0; i < n; i++)
+		free(paths[i]);
+	free(paths);
+	bool safe = !x->hasty;
+	x->hasty = false;
+	x->n_synced = 0;
+	return r < 0 ? r : safe;
+}
+
+int durable_mark(struct engine *e)
+{
+	e->unsafe_ns = clock_mono_ns();
+	return journal_unsafe_put(e->journal, e->row.id,
+				  e->seeded ? e->cursor : 0);
+}
+
+int durable_review(struct engine *e)
+{
+	if (!e->unsafe_ns || clock_mono_ns() - e->unsafe_ns < WRITTEN_BACK_NS)
+		return 0;
+	e->unsafe_ns = 0;
+	return journal_unsafe_clear(e->journal, e->row.id);
+}
+
+int durable_back(struct engine *e)
+{
+	uint64_t seq = 0;
+	int r = journal_unsafe_get(e->journal, e->row.id, &seq);
+
+	e->unsafe_ns = 0;
+	if (r <= 0)
+		return r;
+	e->unsafe_ns = clock_mono_ns();
+	log_info("%s: what it got last may have been lost with its power: %s",
+		 e->row.name, seq ? "compared" : "comparing everything");
+	return journal_unsafe_back(e->journal, e->row.id);
+}

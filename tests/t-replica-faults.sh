@@ -1,0 +1,106 @@
+#!/bin/bash
+# A replica that is not what it was: restored from an old backup, emptied,
+# tampered with, its state file garbage. Each is noticed when mirrorfs connects
+# again, or when the next change meets it, and made equal without help.
+. "$(dirname "$0")/functions.sh"
+expect_log "lost|connection|ended|parked|cannot"
+
+R=$T/replica1
+# the session ends, as when the machine of the replica was started anew
+drop() {
+	pkill -9 -P "$(status_pid sync_pid)" || fail "no session to drop"
+}
+change() {
+	"$HELPERS/churn" --seed $((SEED += 3)) --ops "$(scaled 100)" \
+		--procs 2 "$T/tree" || fail "churn"
+}
+equal_again() {
+	change
+	check "wait: $1" synced
+	check "$1" same "$R"
+}
+# COMMAND... changes the replica, which is idle, and the session ends
+meanwhile() {
+	"$@" || fail "$*"
+	drop
+}
+empty() {
+	find "$R" -mindepth 1 -delete
+}
+restore() {
+	empty && cp -a "$T/backup/." "$R"
+}
+state() {
+	rm -rf "$R/.mirrorfs/state"
+	case $1 in
+	missing) ;;
+	empty) : >"$R/.mirrorfs/state" ;;
+	garbage) head -c 300 /dev/urandom >"$R/.mirrorfs/state" ;;
+	huge) head -c 200000 /dev/zero >"$R/.mirrorfs/state" ;;
+	cut) printf 'uuid=12345678-1234\nseq=' >"$R/.mirrorfs/state" ;;
+	folder) mkdir "$R/.mirrorfs/state" ;;
+	ahead) printf 'uuid=%s\nseq=%s\n' "$UUID" $((1 << 60)) \
+		>"$R/.mirrorfs/state" ;;
+	esac
+}
+
+pipe_replicas 1
+mkdir -p "$T/tree/keep/below"
+for i in 1 2 3 4 5 6; do
+	echo $i >"$T/tree/keep/$i"
+	echo $i >"$T/tree/keep/below/$i"
+done
+check "mount" mount_tree "${REPLICAS[@]}"
+change
+check "wait" synced
+check "before" same "$R"
+UUID=$(sed -n 's/^uuid=//p' "$R/.mirrorfs/state")
+cp -a "$R" "$T/backup"
+change
+check "wait" synced
+
+meanwhile restore
+equal_again "restored from an old backup"
+meanwhile empty
+equal_again "an empty disk"
+for kind in missing garbage huge folder ahead; do
+	meanwhile state $kind
+	equal_again "state file: $kind"
+done
+
+# tampered with, and met by the next change
+rm "$R/keep/1"
+rm "$R/keep/2" && mkdir "$R/keep/2" && echo x >"$R/keep/2/x"
+rm "$R/keep/3" && ln -s /etc/passwd "$R/keep/3"
+rm -r "$R/keep/below" && echo x >"$R/keep/below"
+echo "somebody else" >"$R/keep/4"
+for i in 1 2 3 4; do
+	echo "new $i" >"$T/tree/keep/$i"
+done
+for i in 1 2 3 4 5 6; do
+	echo "new $i" >"$T/tree/keep/below/$i"
+done
+mv "$T/tree/keep/5" "$T/tree/keep/moved"
+check "wait: tampered" synced
+check "tampered with, and met" same "$R"
+equal "$(grep -c ^root /etc/passwd)" 1 "nothing was written through the link"
+
+# tampered with, and not met: found when all is compared
+rm "$R/keep/6"
+echo "longer than before" >"$R/keep/moved"
+mkdir "$R/nobody" && echo x >"$R/nobody/knows"
+meanwhile state missing
+equal_again "tampered with, and compared"
+
+# the session is killed again and again
+background "$HELPERS/churn" --seed "$SEED" --ops "$(scaled 1000)" "$T/tree"
+kills=0
+until process_gone "$BG"; do
+	pkill -9 -P "$(status_pid sync_pid)" && kills=$((kills + 1))
+	sleep 0.1
+done
+wait "$BG" || fail "churn"
+say "killed $kills times"
+check "wait: killed" synced
+check "killed" same "$R"
+exit 0
