@@ -1,7 +1,7 @@
 dist_man_MANS += docs/man/mirrorfs.8 docs/man/mirrorfs.conf.5 \
 	docs/man/mirrorfs-journal.5
 dist_doc_DATA = README.md NEWS docs/ARCHITECTURE.md docs/CONFORMANCE.md docs/PERFORMANCE.md \
-	docs/SECURITY.md
+	docs/FAILURES.md docs/RELIABILITY.md docs/SECURITY.md
 exampledir = $(docdir)/examples
 dist_example_DATA = examples/mirrorfs.conf
 

@@ -4,11 +4,12 @@
 helpers = tests/scribble tests/treecmp tests/churn tests/proxy tests/sftpfault tests/blob \
 	tests/fscheck tests/benchtool tests/fsbench tests/opdrive \
 	tests/secprobe tests/swapper tests/passprobe tests/fsx tests/journalbench tests/callstorm \
-	tests/dud
+	tests/dud tests/acked
 check_PROGRAMS += $(helpers)
 tests_treecmp_SOURCES = tests/treecmp.c
 tests_treecmp_LDADD = lib/base/libbase.a
 tests_churn_SOURCES = tests/churn.c
+tests_acked_SOURCES = tests/acked.c
 tests_proxy_SOURCES = tests/proxy.c
 tests_sftpfault_SOURCES = tests/sftpfault.c
 tests_sftpfault_LDADD = sync/remote/libremote.a lib/base/libbase.a
@@ -76,8 +77,14 @@ fuzz_sources = $(sort $(lib_base_libbase_a_SOURCES) \
 	$(lib_journal_libjournal_a_SOURCES) \
 	$(sync_remote_libremote_a_SOURCES) $(sync_libsync_a_SOURCES))
 
+# to be preloaded: no libtool for this one
+tests/sysfault.so: $(srcdir)/tests/sysfault.c
+	@$(MKDIR_P) tests
+	$(AM_V_CC)$(CC) -shared -fPIC -O2 -o $@ $< -ldl
+
 all-tests: all
-	$(MAKE) $(AM_MAKEFLAGS) $(helpers) $(unit_programs) $(fuzz_programs)
+	$(MAKE) $(AM_MAKEFLAGS) $(helpers) $(unit_programs) $(fuzz_programs) \
+		tests/sysfault.so
 
 # TESTS_ONLY=unit,style,shell: what make check runs
 check-local: all-tests
@@ -90,6 +97,11 @@ bench: all-tests
 bash_program = bash
 # for hours: the random tests with many more rounds
 soak: all all-tests
+	CHAOS=1800 TEST_TIMEOUT=7200 $(bash_program) '$(srcdir)/tests/run' \
+		--build . --only shell t-chaos
+	SOAK=25 TEST_TIMEOUT=7200 $(bash_program) '$(srcdir)/tests/run' \
+		--build . t-syscalls t-replica-faults test-rescue test-ring-fuzz
+	KIND=xfs $(bash_program) '$(srcdir)/tests/run' --build . t-durable
 	PLAN_ROUNDS=100000 tests/unit/test-plan-random
 	SOAK=40 TEST_TIMEOUT=14400 $(bash_program) '$(srcdir)/tests/run' \
 		--build . --only shell t-faults t-workloads
@@ -112,7 +124,7 @@ pjdfstest: all all-tests
 
 .PHONY: all-tests bench soak pjdfstest fuzz
 
-EXTRA_DIST += tests/run tests/functions.sh tests/property.sh tests/lower.sh \
+EXTRA_DIST += tests/sysfault.c tests/run tests/functions.sh tests/property.sh tests/lower.sh \
 	tests/powercut.sh tests/pjdfstest.sh tests/stress.sh tests/fuzz.sh \
 	$(wildcard $(srcdir)/tests/fuzz/*.[ch]) \
 	.ci/run \

@@ -1,0 +1,207 @@
+/*
+ * sysfault - a library to be preloaded: system calls that fail on purpose
+ *
+ *	LD_PRELOAD=…/sysfault.so FAULTS=…/file program
+ *
+ * FILE holds one line and is read again whenever it has changed, so that a
+ * running program can be made to fail, and to recover:
+ *
+ *	CALL NTH COUNT ERRNO PATTERN
+ *
+ * From the NTH call on (counted since the line was read) of CALL on a file
+ * whose path contains PATTERN, COUNT calls fail with ERRNO (a number; "short":
+ * half of it is written). CALL: open, pwrite, fsync (and fdatasync), ftruncate
+ * (and fallocate), rename, or any. An empty file: nothing fails. What failed
+ * is counted in FILE.hits.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct timespec seen; /* of the file, when it was read */
+static char call[16], pattern[256];
+static long nth, count, error, calls, hits;
+
+#define REAL(name) real_##name
+#define FIND(name)                                                             \
+	do {                                                                   \
+		if (!REAL(name))                                               \
+			*(void **)&REAL(name) = dlsym(RTLD_NEXT, #name);       \
+	} while (0)
+
+static void read_plan(void)
+{
+	const char *file = getenv("FAULTS");
+	struct stat st;
+	char text[512] = "", word[16] = "";
+	if (!file || stat(file, &st) < 0)
+		return;
+	if (st.st_mtim.tv_sec == seen.tv_sec &&
+	    st.st_mtim.tv_nsec == seen.tv_nsec)
+		return;
+	seen = st.st_mtim;
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, file, O_RDONLY);
+	if (fd < 0)
+		return;
+	if (syscall(SYS_read, fd, text, sizeof(text) - 1) < 0)
+		*text = 0;
+	syscall(SYS_close, fd);
+	calls = hits = 0;
+	*call = 0;
+	if (sscanf(text, "%15s %ld %ld %15s %255s", call, &nth, &count, word,
+		   pattern) == 5)
+		error = strcmp(word, "short") == 0 ? -1 : atol(word);
+	else
+		*call = 0;
+}
+
+static void tell_hit(void)
+{
+	char path[512], text[32];
+	snprintf(path, sizeof(path), "%s.hits", getenv("FAULTS"));
+	int n = snprintf(text, sizeof(text), "%ld\n", ++hits);
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, path,
+			      O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	syscall(SYS_write, fd, text, (size_t)n);
+	syscall(SYS_close, fd);
+}
+
+/* Is it this call's turn? 0: no; an errno; -1: short. */
+static long fault(const char *name, const char *path)
+{
+	long r = 0;
+	int saved = errno;
+	pthread_mutex_lock(&lock);
+	read_plan();
+	if (*call && path && strstr(path, pattern) &&
+	    (strcmp(call, name) == 0 || strcmp(call, "any") == 0)) {
+		calls++;
+		if (calls >= nth && calls < nth + count) {
+			r = error;
+			tell_hit();
+		}
+	}
+	pthread_mutex_unlock(&lock);
+	errno = saved;
+	return r;
+}
+
+static long fault_fd(const char *name, int fd)
+{
+	char link[64], path[512];
+	if (!getenv("FAULTS"))
+		return 0;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0)
+		return 0;
+	path[n] = 0;
+	return fault(name, path);
+}
+
+static int fail(long e)
+{
+	errno = e > 0 ? (int)e : EIO;
+	return -1;
+}
+
+/* ---- the calls ---- */
+
+static int (*real_open)(const char *, int, ...);
+static int (*real_open64)(const char *, int, ...);
+static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
+static ssize_t (*real_pwrite64)(int, const void *, size_t, off_t);
+static ssize_t (*real_write)(int, const void *, size_t);
+static int (*real_fsync)(int);
+static int (*real_fdatasync)(int);
+static int (*real_ftruncate)(int, off_t);
+static int (*real_ftruncate64)(int, off_t);
+static int (*real_fallocate)(int, int, off_t, off_t);
+static int (*real_fallocate64)(int, int, off_t, off_t);
+
+static mode_t mode_of(int flags, va_list ap)
+{
+	return flags & (O_CREAT | O_TMPFILE) ? va_arg(ap, mode_t) : 0;
+}
+
+#define OPEN(name)                                                             \
+	int name(const char *path, int flags, ...);                            \
+	int name(const char *path, int flags, ...)                             \
+	{                                                                      \
+		va_list ap;                                                    \
+		va_start(ap, flags);                                           \
+		mode_t mode = mode_of(flags, ap);                              \
+		va_end(ap);                                                    \
+		FIND(name);                                                    \
+		long e = fault("open", path);                                  \
+		return e ? fail(e) : REAL(name)(path, flags, mode);            \
+	}
+OPEN(open)
+OPEN(open64)
+
+#define PWRITE(name)                                                           \
+	ssize_t name(int fd, const void *p, size_t n, off_t off);              \
+	ssize_t name(int fd, const void *p, size_t n, off_t off)               \
+	{                                                                      \
+		FIND(name);                                                    \
+		long e = fault_fd("pwrite", fd);                               \
+		if (e > 0)                                                     \
+			return fail(e);                                        \
+		return REAL(name)(fd, p, e && n > 1 ? n / 2 : n, off);         \
+	}
+PWRITE(pwrite)
+PWRITE(pwrite64)
+
+ssize_t write(int fd, const void *p, size_t n);
+ssize_t write(int fd, const void *p, size_t n)
+{
+	FIND(write);
+	long e = fault_fd("pwrite", fd);
+	if (e > 0)
+		return fail(e);
+	return REAL(write)(fd, p, e && n > 1 ? n / 2 : n);
+}
+
+#define SYNC(name)                                                             \
+	int name(int fd);                                                      \
+	int name(int fd)                                                       \
+	{                                                                      \
+		FIND(name);                                                    \
+		long e = fault_fd("fsync", fd);                                \
+		return e ? fail(e) : REAL(name)(fd);                           \
+	}
+SYNC(fsync)
+SYNC(fdatasync)
+
+#define TRUNCATE(name)                                                         \
+	int name(int fd, off_t size);                                          \
+	int name(int fd, off_t size)                                           \
+	{                                                                      \
+		FIND(name);                                                    \
+		long e = fault_fd("ftruncate", fd);                            \
+		return e ? fail(e) : REAL(name)(fd, size);                     \
+	}
+TRUNCATE(ftruncate)
+TRUNCATE(ftruncate64)
+
+#define FALLOCATE(name)                                                        \
+	int name(int fd, int mode, off_t off, off_t len);                      \
+	int name(int fd, int mode, off_t off, off_t len)                       \
+	{                                                                      \
+		FIND(name);                                                    \
+		long e = fault_fd("ftruncate", fd);                            \
+		return e ? fail(e) : REAL(name)(fd, mode, off, len);           \
+	}
+FALLOCATE(fallocate)
+FALLOCATE(fallocate64)
