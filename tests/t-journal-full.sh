@@ -52,8 +52,8 @@ check "mount, required" mount_tree "${REPLICAS[@]}" --journal required
 check "wait, required" synced
 fill
 check "noticed, required" until_failing "No space left.*changes are refused"
-check "why" grep -q "No space left" "$T/refused"
-refuse "a new file" touch "$T/tree/new"
+refuse "a new file" touch "$T/tree/new" 2>"$T/err"
+check "why" grep -q "No space left" "$T/err"
 refuse "a removal" rm "$T/tree/one"
 refuse "a truncation" truncate -s 0 "$T/tree/one"
 equal "$(cat "$T/tree/one")" one "reading"

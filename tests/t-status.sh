@@ -43,12 +43,18 @@ equal "$(grep -c "fifo" "$T/state/mirrorfs.log")" 2 "and never again"
 cat "$T/out"
 equal "$(grep -Ec "^r[12] +synced +0 " "$T/out")" 2 "one row a replica"
 
-# a worker that has died is said, the mount stays, umount cleans up
+# a worker that has died is replaced
 expect_log "the fs worker died"
-kill -9 "$(status_pid worker_pid)"
-check "it is noticed" wait_for 20 sh -c \
-	"! '$MIRRORFS' status '$T/tree' >/dev/null 2>&1"
-refuse "served by nobody" ls "$T/tree" 2>/dev/null
+old=$(status_pid worker_pid)
+kill -9 "$old"
+replaced() {
+	local new
+	new=$(status_pid worker_pid)
+	[ "${new:-0}" != 0 ] && [ "$new" != "$old" ]
+}
+check "another one takes over" wait_for 20 replaced
+check "and serves" ls "$T/tree" >/dev/null
+check "status is well" "$MIRRORFS" status "$T/tree" >/dev/null
 check "umount" umount_tree
 check "mount again" mount_tree
 check "wait" synced
