@@ -36,6 +36,7 @@ enum question {
 	WRITE,
 	FSETSTAT,
 	LSTAT_ID,
+	LSTAT_OWNER,
 	FSYNC,
 	COPY,
 	SETSTAT,
@@ -128,16 +129,22 @@ static void ask_attributes(struct try *t, const char *a)
 	const struct remote_attr owner = {
 		.flags = ATTR_OWNER, .uid = NOBODY, .gid = NOBODY};
 	const struct remote_attr set_id = {.flags = ATTR_MODE, .mode = 06711};
+	const struct remote_attr later = {.flags = ATTR_MODE, .mode = 0700};
 
 	remote_send_fsetstat(t->r, &t->a, &plain, answered, ask(t, FSETSTAT));
 	plain.atime = plain.mtime = TIME_BY_NAME;
 	remote_send_setstat(t->r, a, &plain, answered, ask(t, SETSTAT));
 	remote_send_lstat(t->r, a, answered, ask(t, LSTAT_SETSTAT));
-	remote_send_fsetstat(t->r, &t->a, &owner, NULL, NULL);
-	remote_send_setstat(t->r, a, &owner, NULL, NULL);
 	remote_send_fsetstat(t->r, &t->a, &set_id, NULL, NULL);
 	remote_send_setstat(t->r, a, &set_id, NULL, NULL);
 	remote_send_lstat(t->r, a, answered, ask(t, LSTAT_ID));
+	remote_send_fsetstat(t->r, &t->a, &owner, NULL, NULL);
+	remote_send_setstat(t->r, a, &owner, NULL, NULL);
+	/* who may give a file away must be able to change it afterwards:
+	 * ProFTPD drops that right (mod_cap) */
+	remote_send_fsetstat(t->r, &t->a, &later, NULL, NULL);
+	remote_send_setstat(t->r, a, &later, NULL, NULL);
+	remote_send_lstat(t->r, a, answered, ask(t, LSTAT_OWNER));
 }
 
 static int second_bunch(struct try *t, const char *a, const char *l,
@@ -199,6 +206,7 @@ static int draft_order(struct try *t, const char *l)
 static void judge_attributes(const struct try *t, struct abilities *can)
 {
 	const struct remote_attr *n = &t->attr[LSTAT_SETSTAT];
+	const struct remote_attr *o = &t->attr[LSTAT_OWNER];
 
 	can->can[CAN_FSETSTAT] = t->got[FSETSTAT] == 0;
 	can->can[CAN_SETSTAT] = t->got[SETSTAT] == 0;
@@ -206,7 +214,8 @@ static void judge_attributes(const struct try *t, struct abilities *can)
 	can->can[CAN_TIMES] =
 		n->mtime == TIME_BY_NAME || n->mtime == TIME_BY_HANDLE;
 	can->can[CAN_SET_ID] = (t->attr[LSTAT_ID].mode & 07777) == 06711;
-	can->can[CAN_OWNER] = t->attr[LSTAT_ID].uid == NOBODY;
+	can->can[CAN_OWNER] = o->uid == NOBODY && (!can->can[CAN_MODE] ||
+						   (o->mode & 07777) == 0700);
 }
 
 static void judge(const struct try *t, struct abilities *can)

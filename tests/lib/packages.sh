@@ -7,7 +7,7 @@ PACKAGES_RUN="fuse3 openssh-client openssh-sftp-server"
 PACKAGES_DEMO="openssh-server vsftpd lftp"
 PACKAGES_CHECK="libcmocka-dev clang curl rsync git sqlite3 attr acl jq
 mandoc xz-utils procps util-linux quota e2fsprogs xfsprogs
-btrfs-progs debootstrap"
+btrfs-progs debootstrap proftpd-core proftpd-mod-crypto"
 PACKAGES_BENCH="rsync lsyncd bindfs"
 
 # packages_missing PACKAGE... - prints those that are not installed.
