@@ -88,6 +88,7 @@ struct target_pids {
 	long long supervisor, worker, sync;
 	long long restarts; /* how many workers have taken over */
 	uint64_t last_seq;
+	long long pinned; /* 0: files have handles; else see shared_pinned */
 	char passthrough[80]; /* "on", or "off: " and why */
 	int journal_error;    /* errno of the writer; 0: the journal is well */
 	int journal_required; /* the policy */

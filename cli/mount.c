@@ -157,18 +157,26 @@ static int check_tree(const struct settings *s)
 			    "of a tree (is %s a replica of another mirrorfs?): "
 			    "rename or remove it",
 			    reserved, s->root);
+	return 0;
+}
+
+/* note_handles - what it costs that the file system below has none. */
+static void note_handles(const struct settings *s)
+{
 	struct {
 		struct file_handle h;
 		unsigned char bytes[MAX_HANDLE_SZ];
 	} handle = {.h.handle_bytes = MAX_HANDLE_SZ};
 	int mount_id;
-	if (name_to_handle_at(AT_FDCWD, s->root, &handle.h, &mount_id, 0) < 0)
-		return fail("the file system of %s cannot name files by handle "
-			    "(%s): use ext4, xfs, btrfs or tmpfs below (in a "
-			    "container: a volume), or an overlayfs mounted "
-			    "with nfs_export=on,index=on",
-			    s->root, strerror(errno));
-	return 0;
+	if (name_to_handle_at(AT_FDCWD, s->root, &handle.h, &mount_id, 0) == 0)
+		return;
+	fprintf(stderr,
+		"mirrorfs: note: the file system of %s cannot name files by "
+		"handle (%s): it works, but slower, with one descriptor for "
+		"each file that is known, and after each mount everything is "
+		"compared; ext4, xfs, btrfs and tmpfs (in a container: a "
+		"volume) can, and overlayfs with nfs_export=on,index=on\n",
+		s->root, strerror(errno));
 }
 
 /* existing_part - the real path of the part of `path` that is there. */
@@ -262,8 +270,8 @@ static int check_all(struct mount_job *job)
 	char why[32];
 	if (features_parse(s->without, &without, why) < 0)
 		return fail_usage("without: there is no feature \"%s\": "
-				  "passthrough and direct-writes can be "
-				  "switched off",
+				  "passthrough, direct-writes and handles can "
+				  "be switched off",
 				  why);
 	if (s->journal && strcmp(s->journal, "required") != 0 &&
 	    strcmp(s->journal, "preferred") != 0)
@@ -278,6 +286,8 @@ static int check_all(struct mount_job *job)
 	if (r == 0)
 		r = check_replicas(job, j);
 	journal_close(j);
+	if (r == 0)
+		note_handles(s);
 	return r;
 }
 
@@ -503,7 +513,7 @@ int cmd_mount(int argc, char **argv)
 		{"journal", "POLICY", OPTION_TEXT, &o.journal,
 		 "required: no changes while it cannot be written"},
 		{"without", "LIST", OPTION_TEXT, &o.without,
-		 "do not use: passthrough, direct-writes"},
+		 "do not use: passthrough, direct-writes, handles"},
 		{"rescan", NULL, OPTION_FLAG, &job.rescan,
 		 "compare everything: it was changed while not mounted"},
 		{"foreground", NULL, OPTION_FLAG, &job.foreground,

@@ -25,16 +25,17 @@ bool target_pids(const struct target *t, struct target_pids *ret)
 	if (!t->alive || runtime_ask(t->name, "status", &answer) < 0)
 		return false;
 	json_t *o = json_loads(answer, 0, NULL);
-	json_int_t seq = 0, since = 0;
+	json_int_t seq = 0, since = 0, pinned = 0;
 	const char *passthrough = "";
-	int r = json_unpack(o, "{s:I, s:I, s:I, s:I, s:I, s:i, s:I, s:b, s:s}",
+	int r = json_unpack(o, "{s:I, s:I, s:I, s:I, s:I, s:i, s:I, s:b, s:I, s:s}",
 			    "worker_restarts", &ret->restarts, "supervisor_pid",
 			    &ret->supervisor, "worker_pid", &ret->worker,
 			    "sync_pid", &ret->sync, "last_seq", &seq,
 			    "journal_error", &ret->journal_error,
 			    "journal_since_ns", &since, "journal_required",
-			    &ret->journal_required, "passthrough",
-			    &passthrough);
+			    &ret->journal_required, "pinned", &pinned,
+			    "passthrough", &passthrough);
+	ret->pinned = pinned;
 	ret->journal_since_ns = since;
 	snprintf(ret->passthrough, sizeof(ret->passthrough), "%s", passthrough);
 	ret->last_seq = (uint64_t)seq;
@@ -223,6 +224,11 @@ static void print_around(const struct target *t, const struct target_pids *pids)
 		       n, n == 1 ? "" : "es", who);
 }
 
+static long long pins_of(const struct target_pids *pids)
+{
+	return pids->pinned ? pids->pinned - 1 : 0;
+}
+
 static int print_status(const struct target *t, struct journal *j, bool json)
 {
 	struct target_pids pids;
@@ -237,7 +243,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 		json_print(
 			json_pack(
 				"{s:o, s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, "
-				"s:o, s:s, s:o, s:o, s:o}",
+				"s:o, s:b, s:I, s:s, s:o, s:o, s:o}",
 				"name", json_text(t->name), "root",
 				json_text(t->root), "state_dir",
 				json_text(t->state_dir), "mounted", alive,
@@ -246,7 +252,9 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 				"worker_restarts", (json_int_t)pids.restarts,
 				"sync_pid", (json_int_t)pids.sync, "last_seq",
 				(json_int_t)pids.last_seq, "journal",
-				health_json(t, &pids), "passthrough",
+				health_json(t, &pids), "handles",
+				!pids.pinned, "pinned",
+				(json_int_t)pins_of(&pids), "passthrough",
 				pids.passthrough, "around",
 				around_json(t, &pids), "mounted_inside",
 				inner ? json_text(inner) : json_null(),
@@ -269,6 +277,11 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 		if (alive)
 			printf("journal: %s\n", health);
 		health_print_aside(t);
+		if (pids.pinned)
+			printf("no file handles below: slower, %lld "
+			       "descriptors in use; after a mount everything "
+			       "is compared\n",
+			       pins_of(&pids));
 		print_around(t, &pids);
 		if (alive && inner)
 			printf("mounted inside, and not mirrored: %s\n", inner);

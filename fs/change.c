@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fs/change.h"
+#include "fs/pins.h"
 #include "shared.h"
 
 static struct shared *shared;	      /* constant while the worker runs */
@@ -82,11 +83,24 @@ void change_object(struct change *c, const struct inode *i)
 		c->r.flags |= RF_LAST;
 }
 
+/* What the object of `c` is called outside; *ret_own is what it is called here,
+ * to be put back. */
+static void name_outside(struct change *c, struct fhandle *ret_own)
+{
+	*ret_own = c->r.obj;
+	if (pins_used())
+		pins_public(ret_own, &c->r.obj);
+}
+
 void change_begin(struct change *c)
 {
+	struct fhandle own;
+	pins_touch(&c->r.obj);
+	name_outside(c, &own);
 	/* what is recorded already must not look as if it had just begun */
 	if (past != CHANGE_RECORDED)
 		shared_begin(shared, intent_slot, &c->r);
+	c->r.obj = own;
 }
 
 static void change_done(struct change *c)
@@ -108,10 +122,13 @@ void change_attr(struct change *c, const struct stat *st)
 
 void change_end(struct change *c, const struct stat *st)
 {
+	struct fhandle own;
 	change_attr(c, st);
+	name_outside(c, &own);
 	if (past != CHANGE_RECORDED)
 		shared_end(shared, intent_slot, &c->r);
 	past_is(CHANGE_NEW);
+	c->r.obj = own;
 	change_done(c);
 }
 
@@ -124,19 +141,26 @@ void change_cancel(struct change *c)
 
 void change_append(struct change *c, const struct stat *st)
 {
+	struct fhandle own;
 	change_attr(c, st);
+	name_outside(c, &own);
 	shared_append(shared, &c->r);
+	c->r.obj = own;
 	change_done(c);
 }
 
 void change_busy(const struct fhandle *fh)
 {
-	shared_busy_begin(shared, fh);
+	struct fhandle outside;
+	pins_busy_name(fh, &outside);
+	shared_busy_begin(shared, &outside);
 }
 
 void change_idle(const struct fhandle *fh)
 {
-	shared_busy_end(shared, fh);
+	struct fhandle outside;
+	pins_idle_name(fh, &outside);
+	shared_busy_end(shared, &outside);
 }
 
 void changes_restore_busy(const struct fhandle *objs, unsigned n)

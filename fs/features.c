@@ -13,6 +13,7 @@ static const struct {
 } names[] = {
 	{"passthrough", FEATURE_PASSTHROUGH},
 	{"direct-writes", FEATURE_DIRECT_WRITES},
+	{"handles", FEATURE_HANDLES},
 };
 
 static unsigned feature_of(const char *name, size_t len)

@@ -18,6 +18,7 @@
 #include "fs/deposit.h"
 #include "fs/inode-private.h"
 #include "fs/kept.h"
+#include "fs/pins.h"
 #include "fs/slots.h"
 
 #define FIRST_BUCKETS 1024u
@@ -150,6 +151,7 @@ static struct inode *make_locked(const struct fhandle *fh, mode_t mode,
 	n_inodes++;
 	fit_locked();
 	insert_locked(i);
+	pins_hold(fh);
 	return i;
 }
 
@@ -169,6 +171,11 @@ static void free_if_unused_locked(struct inode *i)
 		return;
 	remove_locked(i);
 	n_inodes--;
+	if (pins_used()) {
+		struct fhandle fh;
+		inode_handle(i, &fh);
+		pins_drop(&fh);
+	}
 	inode_names_free_locked(i);
 	leave(i);
 	if (i->held)

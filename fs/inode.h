@@ -73,6 +73,10 @@ void inode_name_add(struct inode *i, struct inode *dir, const char *name);
 /* inode_name_del - the last name stays as a former one, for inode_path. */
 void inode_name_del(struct inode *i, struct inode *dir, const char *name);
 
+/* inode_spare - `i`, on which the caller has a reference, is not a directory
+ * and nobody else uses it: the number of a directory in which it has a name,
+ * and that, owned by the caller. Else NULL. */
+char *inode_spare(const struct inode *i, uint64_t *ret_dir);
 /* inode_path - its tree path, owned by the caller. *ret_former: it has no
  * name that is known; this is where it was last. */
 char *inode_path(const struct inode *i, bool *ret_former);
@@ -86,6 +90,8 @@ bool inode_parent(const struct inode *i, struct fhandle *ret);
 /* inode_open - the lower object; flags and errors as for lower_open. The
  * caller does not hold its order lock. */
 int inode_open(struct inode *i, int flags);
+/* inode_copy_up - see pins_copy_up. */
+void inode_copy_up(struct inode *i);
 /* inode_stat - of the lower object. The caller holds its order lock. */
 int inode_stat(struct inode *i, struct stat *ret);
 

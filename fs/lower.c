@@ -6,15 +6,26 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "fs/lower.h"
+#include "fs/pins.h"
+
+#define OVERLAYFS_MAGIC 0x794c7630
+#define DEVICES		64
+#define DEVICE_SHIFT	56 /* inode numbers of overlayfs need less */
 
 static int root_fd = -1;  /* constant after lower_start */
 static int root_mount_id; /* constant after lower_start */
 static dev_t root_dev;	  /* constant after lower_start */
+static bool layers;	  /* constant after lower_start: an overlayfs */
+static pthread_mutex_t devices_lock = PTHREAD_MUTEX_INITIALIZER;
+static dev_t devices[DEVICES]; /* LOCK_devices: a leaf */
+static unsigned n_devices;     /* LOCK_devices */
 
 union handle_space {
 	struct file_handle handle;
@@ -41,13 +52,40 @@ static int lower_handle(int dirfd, const char *name, struct fhandle *ret_fh,
 	return 0;
 }
 
+bool lower_has_handles(int fd)
+{
+	struct fhandle fh;
+	int mount_id;
+	return lower_handle(fd, "", &fh, &mount_id) >= 0;
+}
+
+static int root_look(int fd, struct stat *ret_st)
+{
+	struct statfs fs;
+	if (fstat(fd, ret_st) < 0 || fstatfs(fd, &fs) < 0)
+		return lower_errno();
+	root_fd = fd;
+	root_dev = ret_st->st_dev;
+	layers = fs.f_type == OVERLAYFS_MAGIC;
+	devices[0] = root_dev;
+	n_devices = 1;
+	return 0;
+}
+
+int lower_start_pinned(int fd, unsigned max_pins, struct shared *shared,
+		       struct fhandle *ret_root)
+{
+	struct stat st;
+	int r = root_look(fd, &st);
+	return r < 0 ? r : pins_start(fd, max_pins, shared, ret_root);
+}
+
 int lower_start(int fd, struct fhandle *ret_root, struct stat *ret_st)
 {
-	root_fd = fd;
-	if (fstat(fd, ret_st) < 0)
-		return lower_errno();
-	root_dev = ret_st->st_dev;
-	int r = lower_handle(fd, "", ret_root, &root_mount_id);
+	int r = root_look(fd, ret_st);
+	if (r < 0)
+		return r;
+	r = lower_handle(fd, "", ret_root, &root_mount_id);
 	if (r < 0)
 		return r;
 	int again = lower_open(ret_root, O_PATH);
@@ -55,6 +93,11 @@ int lower_start(int fd, struct fhandle *ret_root, struct stat *ret_st)
 		return again;
 	close(again);
 	return 0;
+}
+
+void lower_stop(void)
+{
+	pins_stop();
 }
 
 int lower_root_fd(void)
@@ -65,10 +108,12 @@ int lower_root_fd(void)
 int lower_identify(int dirfd, const char *name, struct fhandle *ret_fh,
 		   struct stat *ret_st)
 {
+	if (pins_used())
+		return pins_identify(dirfd, name, ret_fh, ret_st);
 	int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
 	if (fstatat(dirfd, name, ret_st, *name ? flags : AT_EMPTY_PATH) < 0)
 		return lower_errno();
-	if (ret_st->st_dev != root_dev)
+	if (ret_st->st_dev != root_dev && !layers)
 		return -EXDEV;
 	int mount_id;
 	int r = lower_handle(dirfd, name, ret_fh, &mount_id);
@@ -77,9 +122,25 @@ int lower_identify(int dirfd, const char *name, struct fhandle *ret_fh,
 	return mount_id == root_mount_id ? 0 : -EXDEV;
 }
 
+void lower_number(struct stat *st)
+{
+	unsigned i = 0;
+	if (!layers || st->st_dev == root_dev)
+		return;
+	pthread_mutex_lock(&devices_lock);
+	while (i < n_devices && devices[i] != st->st_dev)
+		i++;
+	if (i == n_devices && n_devices < DEVICES)
+		devices[n_devices++] = st->st_dev;
+	pthread_mutex_unlock(&devices_lock);
+	st->st_ino ^= (ino_t)i << DEVICE_SHIFT;
+}
+
 int lower_open(const struct fhandle *fh, int flags)
 {
 	union handle_space space;
+	if (pins_used())
+		return pins_open(fh, flags);
 	space.handle.handle_bytes = fh->len;
 	space.handle.handle_type = fh->type;
 	memcpy(space.handle.f_handle, fh->bytes, fh->len);

@@ -3,21 +3,31 @@
 
 /*
  * The lower tree: what an object is named by (its file handle) and how it is
- * opened again. Nothing here knows paths; no descriptor is kept. One lower
- * tree a process; all functions may be called by any thread.
+ * opened again. Nothing here knows paths; no descriptor is kept, unless there
+ * are no handles (pins.h). One lower tree a process; all functions may be
+ * called by any thread.
  */
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 #include "record.h"
 
+struct shared;
+
+/* lower_has_handles - the file system of `fd` names files by handle. */
+bool lower_has_handles(int fd);
 /*
- * lower_start - remember the root (borrowed) and try whether its file system
- * has handles.
- * Returns 0, or a negative errno: -EOPNOTSUPP when it has none, -EPERM when
- * this process may not open by handle.
+ * lower_start - remember the root (borrowed) and try its handle. Returns 0, or
+ * a negative errno: -EOPNOTSUPP when there are none, -EPERM when this process
+ * may not open by handle.
  */
 int lower_start(int root_fd, struct fhandle *ret_root, struct stat *ret_st);
+/* lower_start_pinned - the same without handles: as pins_start. */
+int lower_start_pinned(int root_fd, unsigned max_pins, struct shared *shared,
+		       struct fhandle *ret_root);
+/* lower_stop - the inodes are gone. */
+void lower_stop(void);
 int lower_root_fd(void);
 
 /*
@@ -28,6 +38,10 @@ int lower_root_fd(void);
  */
 int lower_identify(int dirfd, const char *name, struct fhandle *ret_fh,
 		   struct stat *ret_st);
+
+/* lower_number - the layers of an overlayfs may be several devices: make the
+ * inode number one that is unique in the mount. */
+void lower_number(struct stat *st);
 
 /* lower_open - flags as for open(2). Returns a descriptor (close-on-exec),
  * or a negative errno: -ESTALE when it is gone, -ENFILE when this process has

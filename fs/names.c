@@ -218,6 +218,18 @@ bool inode_parent(const struct inode *i, struct fhandle *ret)
 	return named;
 }
 
+char *inode_spare(const struct inode *i, uint64_t *ret_dir)
+{
+	char *name = NULL;
+	pthread_mutex_lock(&inodes_lock);
+	if (i->type != S_IFDIR && i->refs == 1 && i->names && !i->former) {
+		*ret_dir = i->names->dir;
+		name = strdup(i->names->text);
+	}
+	pthread_mutex_unlock(&inodes_lock);
+	return name;
+}
+
 char *inode_path_of(const struct inode *dir, const char *name)
 {
 	bool former;

@@ -13,6 +13,7 @@
 #include "fs/inode-private.h"
 #include "fs/lower.h"
 #include "fs/order.h"
+#include "fs/pins.h"
 
 /* -ESTALE: it is not pinned. Waits for whoever takes the last name away. */
 static int open_pinned(struct inode *i, int flags)
@@ -38,6 +39,15 @@ int inode_open(struct inode *i, int flags)
 	inode_handle(i, &fh);
 	fd = lower_open(&fh, flags);
 	return fd == -ESTALE ? open_pinned(i, flags) : fd;
+}
+
+void inode_copy_up(struct inode *i)
+{
+	struct fhandle fh;
+	if (!pins_used())
+		return;
+	inode_handle(i, &fh);
+	pins_copy_up(&fh);
 }
 
 int inode_stat(struct inode *i, struct stat *ret)

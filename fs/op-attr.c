@@ -31,6 +31,7 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	if (i)
 		inode_saw(i, &st);
+	lower_number(&st);
 	fuse_reply_attr(req, &st, op_timeout(i));
 }
 
@@ -172,6 +173,8 @@ static int set_size(fuse_req_t req, struct setattr *sa, const struct who *who)
 	if (r < 0)
 		return r;
 	touch_file(sa->inode);
+	if (!sa->fd_writes)
+		inode_copy_up(sa->inode);
 	order_add(&o, inode_hash(sa->inode));
 	order_lock(&o, ORDER_SHARED);
 	if (fstat(sa->fd, &sa->before) < 0)
@@ -255,5 +258,6 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		return;
 	}
 	inode_saw(i, &sa.after);
+	lower_number(&sa.after);
 	fuse_reply_attr(req, &sa.after, op_timeout(i));
 }

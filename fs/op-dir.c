@@ -14,6 +14,7 @@
 #include "fs/kept.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
+#include "fs/pins.h"
 #include "fs/touch.h"
 
 static int open_dir(struct inode *i, struct fuse_file_info *fi)
@@ -85,7 +86,7 @@ static size_t add_plus(fuse_req_t req, char *at, size_t left,
 	if (n > left)
 		return 0;
 	bool dots = strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0;
-	if (dots || op_lookup_child(h->fd, h->inode, d->d_name, &e) < 0) {
+	if (dots || pins_crowded() || op_lookup_child(h->fd, h->inode, d->d_name, &e) < 0) {
 		e.ino = 0;
 		e.attr.st_ino = d->d_ino;
 		e.attr.st_mode = DTTOIF(d->d_type);

@@ -74,6 +74,8 @@ static int truncate_opened(fuse_req_t req, struct handle *h,
 		return r;
 	if (fstat(h->fd, &st) < 0)
 		return lower_errno();
+	if (!h->writable)
+		inode_copy_up(h->inode);
 	content_begin(h->inode, who, h->fd);
 	if (truncate(lower_link_path(h->fd, path), 0) < 0)
 		r = lower_errno();

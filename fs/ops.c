@@ -148,6 +148,7 @@ int op_entry(const struct fhandle *fh, const struct stat *st, struct inode *dir,
 		.attr_timeout = op_timeout(i),
 		.entry_timeout = OP_TIMEOUT,
 	};
+	lower_number(&e->attr);
 	return 0;
 }
 
@@ -188,6 +189,11 @@ bool op_pages_written(struct inode *i)
 	int r = fuse_lowlevel_notify_inval_inode(session, inode_id(i), 0, 0);
 	pthread_mutex_unlock(&one);
 	return r == 0;
+}
+
+void op_forget_name(uint64_t dir, const char *name)
+{
+	fuse_lowlevel_notify_inval_entry(session, dir, name, strlen(name));
 }
 
 void op_setid_check(struct inode *i, int fd)

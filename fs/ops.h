@@ -70,6 +70,10 @@ double op_timeout(const struct inode *i);
  * Not while the kernel may hold pages for this request.
  */
 bool op_pages_written(struct inode *i);
+/* op_forget_name - the kernel forgets `name` in the directory with that number,
+ * and what only it led to. Waits for operations in that directory: not from a
+ * thread that serves requests. */
+void op_forget_name(uint64_t dir, const char *name);
 /* op_setid_check - a change of content by `fd` may have cleared set-id bits:
  * let the kernel forget the attributes then. */
 void op_setid_check(struct inode *i, int fd);

@@ -32,6 +32,7 @@ struct supervisor {
 	bool mounted, ready, stopping, failed;
 	int64_t bare_ns;       /* the root shows the tree below since then */
 	bool bare_said;
+	bool compare; /* what sync knows of objects is nothing: a GAP */
 
 	/* supervisor-worker.c: */
 	struct deposits deposits;

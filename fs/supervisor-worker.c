@@ -32,6 +32,7 @@
 #include "fs/kept.h"
 #include "fs/supervisor-private.h"
 #include "log.h"
+#include "shared.h"
 
 #define VAIN	   5
 #define DOWN_NS	   (30 * NS_PER_S)
@@ -168,6 +169,13 @@ void worker_upgrade(struct supervisor *s, const char *program, int client)
 		close(fd);
 		control_answer(client, "error: the fs worker is being replaced "
 				       "already: try again");
+		return;
+	}
+	if (shared_pinned(s->shared)) {
+		close(fd);
+		control_answer(client, "error: without file handles below no "
+				       "other worker can take over: umount "
+				       "and mount");
 		return;
 	}
 	if (!upgrade_check(s, fd)) {
@@ -310,6 +318,12 @@ void worker_ended(struct supervisor *s, int status)
 	if (!s->serving) {
 		s->vain++;
 		upgrade_failed(s);
+	}
+	if (shared_pinned(s->shared)) {
+		s->restarts++;
+		mount_anew(s, "without file handles no other fs worker can "
+			      "take over");
+		return;
 	}
 	s->serving = false;
 	s->restarts++;

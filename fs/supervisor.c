@@ -39,6 +39,7 @@
 #include "fs.h"
 #include "fs/control.h"
 #include "fs/kept.h"
+#include "fs/lower.h"
 #include "fs/passthrough.h"
 #include "fs/spawn.h"
 #include "fs/supervisor-private.h"
@@ -145,6 +146,34 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
+/* Objects are named by handles, or else by what is theirs until the tree is
+ * unmounted (pins.h): what sync knows of them is nothing then, now, and at the
+ * next mount with handles. */
+static int choose_names(struct supervisor *s)
+{
+	static const char key[] = "without_handles";
+	CLEANUP_FREE char *before = NULL;
+	unsigned without;
+	char why[32];
+	if (features_parse(s->cfg->without, &without, why) < 0)
+		return -EINVAL;
+	bool pinned =
+		without & FEATURE_HANDLES || !lower_has_handles(s->lower_fd);
+	int r = journal_meta_get(s->journal, key, &before);
+	s->compare = pinned || (before && *before == '1');
+	if (r == 0 && s->compare)
+		r = journal_meta_set(s->journal, key, pinned ? "1" : "0");
+	shared_set_pinned(s->shared, pinned);
+	/* its marks are handles */
+	if (r == 0 && pinned)
+		r = activity_disable(s->cfg->state_dir);
+	if (pinned)
+		log_notice("no file handles below: each file that is known is "
+			   "pinned by a descriptor, and everything is compared "
+			   "after a mount");
+	return r;
+}
+
 /* append_event - START and STOP, when no worker runs. */
 void supervisor_event(struct supervisor *s, enum record_op op)
 {
@@ -178,6 +207,7 @@ static const char *supervisor_setup(struct supervisor *s, char *text,
 	STEP("making shared memory", shared_create(first_seq, &s->shared_fd));
 	STEP("mapping shared memory", shared_map(s->shared_fd, &s->shared));
 	shared_set_required(s->shared, s->cfg->journal_required);
+	STEP("choosing how to name files", choose_names(s));
 	STEP("making an eventfd",
 	     s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	STEP("making a signalfd", s->signal_fd = open_signals());
@@ -343,12 +373,13 @@ static void serve_control(struct supervisor *s)
 			       "\"journal_since_ns\": %lld, "
 			       "\"journal_required\": %s, "
 			       "\"worker_restarts\": %u, "
-			       "\"passthrough\": \"%s\"}",
+			       "\"pinned\": %u, \"passthrough\": \"%s\"}",
 			       (int)getpid(), (int)s->worker, (int)s->sync,
 			       (unsigned long long)shared_last_seq(s->shared),
 			       -error, (long long)since,
 			       s->cfg->journal_required ? "true" : "false",
-			       s->restarts, passthrough_text(s->shared));
+			       s->restarts, shared_pinned(s->shared),
+			       passthrough_text(s->shared));
 		break;
 	case CONTROL_UPGRADE:
 		worker_upgrade(s, program, fd);
@@ -460,6 +491,8 @@ int supervisor_run(const struct supervisor_config *cfg)
 	if (r < 0)
 		log_warning("cannot drop privileges: %s", strerror(-r));
 	supervisor_event(&s, OP_START);
+	if (s.compare)
+		supervisor_event(&s, OP_GAP);
 	worker_start(&s);
 	start_sync(&s);
 	start_prober(&s);

@@ -49,8 +49,11 @@
 #include "fs/replay.h"
 #include "fs/device.h"
 #include "fs/touch.h"
+#include "fs/pins.h"
+#include "fs/room.h"
 #include "journal.h"
 #include "log.h"
+#include "shared.h"
 
 #define MIN_THREADS    4
 #define FDS_PER_THREAD 6
@@ -110,6 +113,7 @@ static int thread_serve(struct worker *w, struct flight *f)
 			intake_got(&w->intake, &t);
 			serve_one(w, f, (size_t)r);
 			touch_end();
+			pins_request_done();
 			/* under full load the end must be seen, too */
 			if (++served % 64 == 0 && exit_asked(w))
 				return -1;
@@ -239,14 +243,17 @@ static void wait_for_end(struct worker *w, int signal_fd)
 static int lower_open_root(const struct worker *w, struct fhandle *root)
 {
 	struct stat st;
-	int r = lower_start(w->cfg->lower_fd, root, &st);
-	if (r == -EOPNOTSUPP)
-		log_error("the file system below the mount has no file handles "
-			  "(name_to_handle_at): it cannot be mirrored");
-	else if (r < 0)
-		log_error("the file system below the mount cannot be used by "
-			  "file handle: %s",
-			  strerror(-r));
+	int max_fd = raise_limits(count_threads(w->cfg));
+	bool pinned = shared_pinned(w->shared);
+	/* the rest is for the files that users have open */
+	int r = pinned ? lower_start_pinned(w->cfg->lower_fd,
+					    (unsigned)max_fd / 4 * 3, w->shared,
+					    root)
+		       : lower_start(w->cfg->lower_fd, root, &st);
+	if (r < 0)
+		log_error("the file system below the mount cannot be used%s: "
+			  "%s",
+			  pinned ? "" : " by file handle", strerror(-r));
 	return r;
 }
 
@@ -327,7 +334,9 @@ static int start(struct worker *w)
 		r = contents_start(cfg->settle_idle_ns, cfg->settle_age_ns);
 	if (r == 0)
 		r = take_over_requests(w);
-	return r == 0 ? threads_start(w) : r;
+	if (r == 0)
+		r = threads_start(w);
+	return r == 0 ? room_start() : r;
 }
 
 static int serve(struct worker *w)
@@ -336,12 +345,14 @@ static int serve(struct worker *w)
 	int r = signal_fd < 0 ? -errno : start(w);
 	if (r < 0) {
 		log_error("the fs worker cannot start: %s", strerror(-r));
+		room_stop();
 		threads_join(w);
 		return WORKER_FAILED;
 	}
 	deposit_serving();
 	log_info("serving threads=%u", w->n_threads);
 	wait_for_end(w, signal_fd);
+	room_stop(); /* it may need the threads */
 	threads_join(w);
 	if (w->status >= 0)
 		return w->status;
@@ -364,6 +375,7 @@ static void stop(struct worker *w, int status)
 	if (w->session)
 		fuse_session_destroy(w->session);
 	inodes_stop();
+	lower_stop();
 }
 
 int worker_main(const struct worker_config *cfg)

@@ -16,6 +16,7 @@
 enum feature {
 	FEATURE_PASSTHROUGH = 1 << 0,	/* reads go to the lower file */
 	FEATURE_DIRECT_WRITES = 1 << 1, /* writes pass by the page cache */
+	FEATURE_HANDLES = 1 << 2,	/* objects below by file handle */
 };
 
 /* features_parse - a list, separated by commas or blanks. NULL: none.

@@ -59,6 +59,14 @@ struct fhandle {
 	uint8_t bytes[FHANDLE_MAX];
 };
 
+/* A file system without handles: device and inode number, as good as they
+ * are: they are used again, and overlayfs changes them. */
+#define FHANDLE_BY_NUMBER 0x6d726e75 /* a type that no file system has */
+void fhandle_by_number(uint64_t dev, uint64_t ino, uint32_t type,
+		       struct fhandle *ret);
+/* fhandle_is_number - and then *ret_type (may be NULL) is its S_IFMT. */
+bool fhandle_is_number(const struct fhandle *h, uint32_t *ret_type);
+
 bool fhandle_equal(const struct fhandle *a, const struct fhandle *b);
 /* fhandle_size - bytes of `h` in use from its start: a key for hash tables,
  * as the bytes behind `len` are ignored. */

@@ -123,18 +123,34 @@ static void try_done(void *arg, const struct remote_reply *reply)
 
 /* ---- what is sent for each kind ---- */
 
+void step_gone(struct step *s)
+{
+	if (s->tag && fhandle_is_number(&s->obj, NULL))
+		step_fail(s, -ESTALE);
+	else if (s->result == STEP_DONE)
+		s->result = STEP_GONE;
+}
+
+bool step_is_other(const struct step *s, const struct fhandle *obj)
+{
+	return s->tag && fhandle_is_number(&s->obj, NULL) &&
+	       !fhandle_equal(&s->obj, obj);
+}
+
 /* step_look - attributes of the object; false when it is gone. */
 static bool step_look(struct step *s)
 {
 	struct fhandle obj;
-	CLEANUP_CLOSE int fd =
-		lower_open_object(s->exec->cfg.lower_fd, &s->obj, O_PATH);
+	CLEANUP_CLOSE int fd = lower_open_object(s->exec->cfg.lower_fd, &s->obj,
+						 s->path, O_PATH);
 	int r = fd < 0 ? fd : lower_look_fd(fd, &s->st, &obj);
 
+	if (r == 0 && step_is_other(s, &obj))
+		r = -ESTALE;
 	if (r == 0)
 		return true;
 	if (r == -ESTALE || r == -ENOENT)
-		s->result = STEP_GONE;
+		step_gone(s);
 	else
 		step_fail(s, r);
 	return false;
@@ -214,10 +230,9 @@ static void send_symlink(struct step *s)
 	struct remote *r = s->exec->cfg.remote;
 
 	s->pending++;
-	if (!step_look(s) ||
-	    lower_readlink(s->exec->cfg.lower_fd, &s->obj, &s->target) < 0) {
-		if (s->result == STEP_DONE)
-			s->result = STEP_GONE;
+	if (!step_look(s) || lower_readlink(s->exec->cfg.lower_fd, &s->obj,
+					    s->path, &s->target) < 0) {
+		step_gone(s);
 		step_answered(s);
 		return;
 	}

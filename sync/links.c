@@ -168,6 +168,11 @@ void links_add(struct links *l, const struct fhandle *obj, const char *path,
 	note(l, path, obj);
 }
 
+bool links_has(const struct links *l, const char *path)
+{
+	return name_find(l, path);
+}
+
 void links_del(struct links *l, const char *path)
 {
 	struct name *n = name_find(l, path);

@@ -21,6 +21,8 @@ void links_close(struct links *l);
  * (0: it is already): reconcile knows names before the replica has them. */
 void links_add(struct links *l, const struct fhandle *obj, const char *path,
 	       uint64_t since);
+/* links_has - `path` is known as a name of something. */
+bool links_has(const struct links *l, const char *path);
 /* links_del - `path` is not a name of it any more. */
 void links_del(struct links *l, const char *path);
 /* links_del_tree - nothing at `path` or below it is known any more. */

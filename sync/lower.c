@@ -5,23 +5,62 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "sync/lower.h"
+
+#define OVERLAYFS_MAGIC 0x794c7630
 
 struct handle_room {
 	struct file_handle h;
 	unsigned char bytes[FHANDLE_MAX];
 };
 
-int lower_open_object(int root_fd, const struct fhandle *obj, int flags)
+static bool without_handles; /* constant once threads run */
+
+void lower_without_handles(void)
+{
+	without_handles = true;
+}
+
+/* What is at `path` now, if it is of this type. */
+static int open_there(int root_fd, const char *path, uint32_t type, int flags)
+{
+	struct stat st;
+	int fd = lower_open_path(root_fd, path, O_PATH);
+	if (fd == -ENOENT)
+		return -ESTALE;
+	if (fd < 0)
+		return fd;
+	int r = fstat(fd, &st) < 0		? -errno
+		: (st.st_mode & S_IFMT) != type ? -ESTALE
+						: 0;
+	if (r == 0 && flags & O_PATH)
+		return fd;
+	if (r == 0) {
+		char link[32];
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		r = open(link, flags | O_CLOEXEC);
+		r = r < 0 ? -errno : r;
+	}
+	close(fd);
+	return r;
+}
+
+int lower_open_object(int root_fd, const struct fhandle *obj, const char *path,
+		      int flags)
 {
 	struct handle_room room;
+	uint32_t type;
 
+	if (fhandle_is_number(obj, &type))
+		return path ? open_there(root_fd, path, type, flags) : -ESTALE;
 	room.h.handle_bytes = obj->len;
 	room.h.handle_type = obj->type;
 	memcpy(room.h.f_handle, obj->bytes, obj->len);
@@ -48,6 +87,11 @@ int lower_look_fd(int fd, struct stat *ret_st, struct fhandle *ret_obj)
 
 	if (fstat(fd, ret_st) < 0)
 		return -errno;
+	if (without_handles) {
+		fhandle_by_number(ret_st->st_dev, ret_st->st_ino,
+				  ret_st->st_mode & S_IFMT, ret_obj);
+		return 0;
+	}
 	if (name_to_handle_at(fd, "", &room.h, &mount_id, AT_EMPTY_PATH) < 0)
 		return -errno;
 	*ret_obj = (struct fhandle){.len = room.h.handle_bytes,
@@ -63,10 +107,31 @@ int lower_look(int root_fd, const char *path, struct stat *ret_st,
 	return fd < 0 ? fd : lower_look_fd(fd, ret_st, ret_obj);
 }
 
-int lower_readlink(int root_fd, const struct fhandle *obj, char **ret)
+/* -1: this kernel does not tell. */
+static int64_t mount_of(int fd)
+{
+	struct statx stx;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0 ||
+	    !(stx.stx_mask & STATX_MNT_ID))
+		return -1;
+	return (int64_t)stx.stx_mnt_id;
+}
+
+bool lower_is_apart(int root_fd, int fd, const struct stat *st)
+{
+	struct stat root;
+	struct statfs fs;
+	/* its layers may be several devices */
+	if (fstatfs(root_fd, &fs) == 0 && fs.f_type == OVERLAYFS_MAGIC)
+		return mount_of(fd) != mount_of(root_fd);
+	return fstat(root_fd, &root) == 0 && st->st_dev != root.st_dev;
+}
+
+int lower_readlink(int root_fd, const struct fhandle *obj, const char *path,
+		   char **ret)
 {
 	char target[PATH_MAX];
-	CLEANUP_CLOSE int fd = lower_open_object(root_fd, obj, O_PATH);
+	CLEANUP_CLOSE int fd = lower_open_object(root_fd, obj, path, O_PATH);
 	if (fd < 0)
 		return fd;
 	ssize_t n = readlinkat(fd, "", target, sizeof(target) - 1);

@@ -4,17 +4,27 @@
 
 /*
  * The lower tree, as sync sees it: objects by handle, entries by tree path.
+ * Where there are no handles, an object is named by number (fhandle_by_number),
+ * and found by the path that it had: what is there now, if it is of the same
+ * kind, else it is gone.
  * Nothing follows a symbolic link, nothing leaves the tree. Every int function
  * returns ≥ 0, or a negative errno.
  */
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 
 #include "record.h"
 
-/* lower_open_object - by handle; -ESTALE when it is gone. */
-int lower_open_object(int root_fd, const struct fhandle *obj, int flags);
+/* lower_without_handles - there are none, or they are not to be used. Before
+ * any thread starts. */
+void lower_without_handles(void);
+
+/* lower_open_object - by handle; `path` is where it was, or NULL. -ESTALE when
+ * it is gone. */
+int lower_open_object(int root_fd, const struct fhandle *obj, const char *path,
+		      int flags);
 /* lower_open_path - "" is the root. -ENOENT, also for what lies behind
  * something that is not a directory. */
 int lower_open_path(int root_fd, const char *path, int flags);
@@ -23,7 +33,11 @@ int lower_look(int root_fd, const char *path, struct stat *ret_st,
 	       struct fhandle *ret_obj);
 /* lower_look_fd - the same of a descriptor (O_PATH will do). */
 int lower_look_fd(int fd, struct stat *ret_st, struct fhandle *ret_obj);
+/* lower_is_apart - `fd` with `st` lies on another file system than the root:
+ * the overlay does not enter it. */
+bool lower_is_apart(int root_fd, int fd, const struct stat *st);
 /* lower_readlink - target of the object, owned by the caller. */
-int lower_readlink(int root_fd, const struct fhandle *obj, char **ret);
+int lower_readlink(int root_fd, const struct fhandle *obj, const char *path,
+		   char **ret);
 
 #endif

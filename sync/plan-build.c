@@ -79,6 +79,15 @@ struct plan_object *builder_object(struct builder *b, const struct fhandle *obj)
 	return o;
 }
 
+void builder_renew(struct builder *b, const struct fhandle *obj)
+{
+	struct plan_object *o = builder_object(b, obj);
+
+	o->gone = false;
+	o->last = o->put = o->attr = o->state = -1;
+	memory_del(b->memory, obj);
+}
+
 static void count_below(struct builder *b, const char *path, int change)
 {
 	size_t len = strlen(path);

@@ -73,6 +73,8 @@ bool builder_touches(struct builder *b, const char *path);
 /* builder_state - reconcile `path` at the end of the batch. */
 void builder_state(struct builder *b, const struct record *r, const char *path,
 		   enum strictness strict, bool deep);
+/* builder_renew - what is named so from now on is something new. */
+void builder_renew(struct builder *b, const struct fhandle *obj);
 /* builder_state_object - and all names that the replica has of r's object. */
 void builder_state_object(struct builder *b, const struct record *r,
 			  enum strictness strict);

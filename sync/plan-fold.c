@@ -86,7 +86,8 @@ static void do_content(struct builder *b, const struct record *r, bool fresh,
 	b->plan->actions[i].fresh = put.fresh;
 	b->plan->actions[i].absent = put.absent;
 	b->plan->actions[i].first_seq = put.first_seq;
-	b->plan->actions[i].update = !put.fresh && !put.absent &&
+	b->plan->actions[i].update = !fhandle_is_number(&r->obj, NULL) &&
+				     !put.fresh && !put.absent &&
 				     b->slots[i].prev < 0 &&
 				     b->slots[i].prev_obj < 0;
 	o->put = i;

@@ -88,6 +88,11 @@ static bool needs_state(struct builder *b, const struct record *r)
 {
 	if (r->op == OP_UNSURE || r->obj.len == 0)
 		return true;
+	/* overlayfs may have made it a file of its own, apart from its other
+	 * names: reconcile sees that */
+	if (fhandle_is_number(&r->obj, NULL) && r->op == OP_SETATTR &&
+	    !S_ISDIR(r->mode))
+		return true;
 	/* a former name: somebody else may have it by now */
 	if (r->flags & RF_LAST && r->op != OP_UNLINK && r->op != OP_RMDIR)
 		return true;
@@ -182,6 +187,12 @@ static void emit_alone(struct builder *b, const struct record *r)
 	b->plan->actions[i].tree = !swap;
 }
 
+static bool makes_object(const struct record *r)
+{
+	return r->op == OP_CREATE || r->op == OP_MKDIR || r->op == OP_SYMLINK ||
+	       r->op == OP_MKNOD;
+}
+
 /* May `r` be in a batch with the renames of directories before it? */
 static bool joins_moves(struct builder *b, const struct record *r)
 {
@@ -212,6 +223,9 @@ static bool plan_record(struct builder *b, const struct record *r, bool first)
 		builder_state_unsure(b, r);
 		return true;
 	}
+	/* its number may have been another one's */
+	if (fhandle_is_number(&r->obj, NULL) && makes_object(r))
+		builder_renew(b, &r->obj);
 	if (!is_change(r)) {
 		count(b, r);
 		return true;

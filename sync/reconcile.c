@@ -131,7 +131,13 @@ static int link_name(struct engine *e, const char *path, const struct stat *st,
 {
 	const char **names = NULL;
 
-	*ret_other = false;
+	/* overlayfs has made it a file of its own, which on the replica is
+	 * still one with its other names */
+	bool apart = fhandle_is_number(obj, NULL) &&
+		     links_has(e->links, path) &&
+		     !links_is(e->links, path, obj);
+
+	*ret_other = apart;
 	if (st->st_nlink == 1)
 		links_del(e->links, path);
 	if (st->st_nlink == 1 || links_is(e->links, path, obj))
@@ -145,7 +151,7 @@ static int link_name(struct engine *e, const char *path, const struct stat *st,
 		engine_count(e, "hard-link", path);
 		return 0;
 	}
-	*ret_other = first;
+	*ret_other = first || apart;
 	if (!first || !may_link)
 		return 0;
 	engine_touch_parent(e, path);
@@ -197,8 +203,8 @@ static int put_symlink(struct engine *e, const char *path,
 		r = remote_readlink(e->remote, path, &have);
 		if (r == -ENOTCONN)
 			return r;
-		if (lower_readlink(e->cfg->lower_fd, obj, &want) == 0 && have &&
-		    strcmp(want, have) == 0)
+		if (lower_readlink(e->cfg->lower_fd, obj, path, &want) == 0 &&
+		    have && strcmp(want, have) == 0)
 			return put_attributes(e, path, st, obj, a);
 	}
 	engine_touch_parent(e, path);
@@ -240,13 +246,13 @@ static int put_entry(struct engine *e, int fd, const char *path,
 		     const struct remote_attr *a, enum strictness strict,
 		     enum depth depth)
 {
-	struct stat st, root;
+	struct stat st;
 	struct fhandle obj;
 	int r = lower_look_fd(fd, &st, &obj);
 
 	if (r < 0)
 		return 0; /* vanished: a later record knows */
-	if (fstat(e->cfg->lower_fd, &root) == 0 && st.st_dev != root.st_dev) {
+	if (lower_is_apart(e->cfg->lower_fd, fd, &st)) {
 		/* the overlay does not enter it; what the replica has stays */
 		engine_count(e, "subvolume", path);
 		return 0;

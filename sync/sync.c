@@ -17,6 +17,7 @@
 #include "privileges.h"
 #include "shared.h"
 #include "sync.h"
+#include "sync/lower.h"
 #include "sync/replica.h"
 
 #define REPAIR_MS 100
@@ -201,6 +202,8 @@ int sync_main(const struct sync_config *cfg)
 		log_error("cannot map shared memory: %s", strerror(-r));
 		return 1;
 	}
+	if (shared_pinned(f.shared))
+		lower_without_handles();
 	r = fleet_serve(&f, signal_fd);
 	shared_unmap(f.shared);
 	close(signal_fd);

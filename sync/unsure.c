@@ -56,7 +56,8 @@ static int object_path(struct engine *e, const struct fhandle *obj, char **ret)
 	char path[PATH_MAX], root[PATH_MAX];
 	struct stat st;
 	struct fhandle there;
-	CLEANUP_CLOSE int fd = lower_open_object(e->cfg->lower_fd, obj, O_PATH);
+	CLEANUP_CLOSE int fd = lower_open_object(e->cfg->lower_fd, obj, NULL,
+						 O_PATH);
 	if (fd < 0)
 		return fd == -ESTALE ? -ENOENT : fd;
 	if (fd_path(fd, path) < 0 || fd_path(e->cfg->lower_fd, root) < 0)
@@ -72,7 +73,8 @@ static int object_path(struct engine *e, const struct fhandle *obj, char **ret)
 
 static bool is_gone(struct engine *e, const struct fhandle *obj)
 {
-	CLEANUP_CLOSE int fd = lower_open_object(e->cfg->lower_fd, obj, O_PATH);
+	CLEANUP_CLOSE int fd = lower_open_object(e->cfg->lower_fd, obj, NULL,
+						 O_PATH);
 
 	return fd == -ESTALE;
 }

@@ -85,11 +85,19 @@ void upload_begin(struct step *s)
 
 	s->as_of = shared_last_seq(x->cfg.shared);
 	s->mark = shared_busy_mark(x->cfg.shared, &s->obj, &busy);
-	s->fd = lower_open_object(x->cfg.lower_fd, &s->obj, O_RDONLY);
+	s->fd = lower_open_object(x->cfg.lower_fd, &s->obj, s->path, O_RDONLY);
 	r = s->fd < 0 ? s->fd : lower_look_fd(s->fd, &s->st, &obj);
+	if (r == 0 && step_is_other(s, &obj)) {
+		r = -ESTALE;
+	} else if (r == 0 && !fhandle_equal(&s->obj, &obj)) {
+		/* without handles: what is there now */
+		s->obj = obj;
+		s->mark = shared_busy_mark(x->cfg.shared, &s->obj, &busy);
+		r = fstat(s->fd, &s->st) < 0 ? -errno : 0;
+	}
 	if (r < 0) {
 		if (r == -ESTALE || r == -ENOENT)
-			s->result = STEP_GONE;
+			step_gone(s);
 		else
 			step_fail(s, r);
 		upload_end(s);
@@ -161,13 +169,14 @@ static void upload_attributes(struct step *s)
 void upload_refresh(struct step *s)
 {
 	struct remote *r = s->exec->cfg.remote;
-	CLEANUP_CLOSE int fd =
-		lower_open_object(s->exec->cfg.lower_fd, &s->obj, O_PATH);
+	CLEANUP_CLOSE int fd = lower_open_object(s->exec->cfg.lower_fd, &s->obj,
+						 s->path, O_PATH);
 	struct fhandle obj;
 	struct stat now;
 
 	if (s->result != STEP_DONE || fd < 0 ||
 	    lower_look_fd(fd, &now, &obj) < 0 ||
+	    !fhandle_equal(&obj, &s->obj) ||
 	    (now.st_ctim.tv_sec == s->st.st_ctim.tv_sec &&
 	     now.st_ctim.tv_nsec == s->st.st_ctim.tv_nsec))
 		return;
@@ -269,16 +278,34 @@ static bool unchanged(struct step *s)
 {
 	struct fhandle obj;
 	struct stat now;
-	int fd = lower_open_object(s->exec->cfg.lower_fd, &s->obj, O_PATH);
+	int fd = lower_open_object(s->exec->cfg.lower_fd, &s->obj, s->path,
+				   O_PATH);
 	int r = fd < 0 ? fd : lower_look_fd(fd, &now, &obj);
 
 	if (fd >= 0)
 		close(fd);
-	return r == 0 && now.st_size == s->st.st_size &&
+	return r == 0 && fhandle_equal(&obj, &s->obj) &&
+	       now.st_size == s->st.st_size &&
 	       now.st_mtim.tv_sec == s->st.st_mtim.tv_sec &&
 	       now.st_mtim.tv_nsec == s->st.st_mtim.tv_nsec &&
 	       now.st_ctim.tv_sec == s->st.st_ctim.tv_sec &&
 	       now.st_ctim.tv_nsec == s->st.st_ctim.tv_nsec;
+}
+
+/* Copied up meanwhile, it is read from the new file on, whose name may be busy
+ * under another number. */
+static bool is_same(struct step *s)
+{
+	struct fhandle obj;
+	struct stat now;
+
+	if (!fhandle_is_number(&s->obj, NULL))
+		return true;
+	CLEANUP_CLOSE int fd = lower_open_object(s->exec->cfg.lower_fd, &s->obj,
+						 s->path, O_PATH);
+	return fd == -ESTALE ||
+	       (fd >= 0 && lower_look_fd(fd, &now, &obj) == 0 &&
+		fhandle_equal(&obj, &s->obj));
 }
 
 bool upload_settled(struct step *s)
@@ -289,7 +316,7 @@ bool upload_settled(struct step *s)
 	if (s->result != STEP_DONE)
 		return true; /* nothing to publish, but it is its turn */
 	mark = shared_busy_mark(s->exec->cfg.shared, &s->obj, &busy);
-	if (!busy && mark == s->mark)
+	if (!busy && mark == s->mark && is_same(s))
 		return true;
 	if (is_dirty(s)) {
 		s->result = STEP_SUPERSEDED;

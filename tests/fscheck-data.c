@@ -150,6 +150,39 @@ static void mapped_reader(void)
 	CHECK(map[100] != '#');
 }
 
+/* Stores into a page and writes past the page cache into the same one, by two
+ * processes in turns: none takes another's bytes with it. */
+static void beside_a_mapping(void)
+{
+	int fd = file_make("f", 8192), w, to[2], back[2];
+	char got[200], *map, go;
+
+	CHECK(!pipe(to) && !pipe(back));
+	pid_t pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		CHECK((w = open("f", O_WRONLY)) >= 0);
+		for (int i = 0; i < 100 && read(to[0], &go, 1) == 1; i++) {
+			CHECK(pwrite(w, "W", 1, 100 + i) == 1);
+			CHECK(write(back[1], &go, 1) == 1);
+		}
+		_exit(0);
+	}
+	map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(map != MAP_FAILED && !close(fd));
+	for (int i = 0; i < 100; i++) {
+		map[i] = 'M';
+		CHECK(write(to[1], "", 1) == 1 && read(back[0], &go, 1) == 1);
+		CHECK(map[i] == 'M' && map[100 + i] == 'W');
+	}
+	map[8000] = 'M';
+	CHECK(waitpid(pid, NULL, 0) == pid && !munmap(map, 8192));
+	CHECK((fd = open("f", O_RDONLY)) >= 0 && pread(fd, got, 200, 0) == 200);
+	for (int i = 0; i < 200; i++)
+		CHECK(got[i] == (i < 100 ? 'M' : 'W'));
+	CHECK(pread(fd, got, 1, 8000) == 1 && *got == 'M');
+}
+
 static void descriptors_agree(void)
 {
 	int a = file_make("f", 5000), b = open("f", O_RDONLY);
@@ -266,6 +299,7 @@ const struct fscase cases_data[] = {
 	{"beyond-4g", beyond_4g, 0},
 	{"mapped", mapped, 0},
 	{"mapped-reader", mapped_reader, 0},
+	{"beside-a-mapping", beside_a_mapping, 0},
 	{"descriptors-agree", descriptors_agree, 0},
 	{"copies", copies, 0},
 	{"allocates", allocates, 0},

@@ -70,3 +70,13 @@ unsigned shared_passthrough(const struct shared *s)
 {
 	return s->mem->passthrough;
 }
+
+void shared_set_pinned(struct shared *s, unsigned n)
+{
+	s->mem->pinned = n;
+}
+
+unsigned shared_pinned(const struct shared *s)
+{
+	return s->mem->pinned;
+}

@@ -65,6 +65,7 @@ struct memory {
 	_Atomic uint32_t journal_damaged;
 	_Atomic int64_t journal_since_ns; /* failing since; wall clock */
 	_Atomic uint32_t journal_required; /* constant */
+	_Atomic uint32_t pinned;      /* shared_pinned */
 	struct ring ring;
 	/* Upper half: how often it began or ended; lower half: how many
 	 * objects of this hash are being written. */

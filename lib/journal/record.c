@@ -46,6 +46,24 @@ int record_op_parse(const char *word)
 	return -EINVAL;
 }
 
+void fhandle_by_number(uint64_t dev, uint64_t ino, uint32_t type,
+		       struct fhandle *ret)
+{
+	*ret = (struct fhandle){.type = FHANDLE_BY_NUMBER, .len = 20};
+	memcpy(ret->bytes, &dev, 8);
+	memcpy(ret->bytes + 8, &ino, 8);
+	memcpy(ret->bytes + 16, &type, 4);
+}
+
+bool fhandle_is_number(const struct fhandle *h, uint32_t *ret_type)
+{
+	if (h->type != FHANDLE_BY_NUMBER || h->len != 20)
+		return false;
+	if (ret_type)
+		memcpy(ret_type, h->bytes + 16, 4);
+	return true;
+}
+
 size_t fhandle_size(const struct fhandle *h)
 {
 	return offsetof(struct fhandle, bytes) + h->len;
