@@ -22,6 +22,11 @@ struct object {
 	struct name *names;
 	UT_hash_handle hh;
 };
+struct former { /* a name that is doubted */
+	char *path;
+	struct fhandle obj;
+	UT_hash_handle hh;
+};
 struct change { /* not in the journal yet */
 	char *path;
 	bool add;
@@ -33,6 +38,7 @@ struct links {
 	int64_t replica;
 	struct name *by_path;
 	struct object *by_object;
+	struct former *formers;
 	struct change *changes;
 	unsigned n_changes;
 	bool cleared;
@@ -152,6 +158,7 @@ void links_close(struct links *l)
 	if (!l)
 		return;
 	links_clear(l);
+	links_trust(l);
 	free(l);
 }
 
@@ -209,6 +216,50 @@ void links_del_entries(struct links *l, const char *path)
 		note(l, n->path, NULL);
 		drop(l, n);
 	}
+}
+
+void links_doubt(struct links *l, const char *path)
+{
+	struct name *n, *tmp;
+	struct former *f;
+
+	HASH_ITER(hh, l->by_path, n, tmp)
+	{
+		if (!path_is_below(n->path, path))
+			continue;
+		HASH_FIND(hh, l->formers, n->path, strlen(n->path), f);
+		if (f)
+			continue;
+		f = calloc(1, sizeof(*f));
+		if (!f)
+			abort();
+		f->path = strdup(n->path);
+		f->obj = n->obj;
+		HASH_ADD_KEYPTR(hh, l->formers, f->path, strlen(f->path), f);
+	}
+}
+
+void links_trust(struct links *l)
+{
+	struct former *f, *tmp;
+
+	HASH_ITER(hh, l->formers, f, tmp)
+	{
+		HASH_DEL(l->formers, f);
+		free(f->path);
+		free(f);
+	}
+}
+
+bool links_is_other(const struct links *l, const char *path,
+		    const struct fhandle *obj)
+{
+	struct name *n = name_find(l, path);
+	struct former *f;
+
+	HASH_FIND(hh, l->formers, path, strlen(path), f);
+	return (n && !fhandle_equal(&n->obj, obj)) ||
+	       (f && !fhandle_equal(&f->obj, obj));
 }
 
 void links_move(struct links *l, const char *from, const char *to)

@@ -29,6 +29,14 @@ void links_del(struct links *l, const char *path);
 void links_del_tree(struct links *l, const char *path);
 /* links_del_entries - nothing just below `path` is known any more. */
 void links_del_entries(struct links *l, const char *path);
+/* links_doubt - before they are deleted: what `path` and those below it are names
+ * of is remembered until links_trust. */
+void links_doubt(struct links *l, const char *path);
+void links_trust(struct links *l);
+/* links_is_other - `path` is, or was when it was doubted, a name of another
+ * object than `obj`: what the replica has there may have names elsewhere. */
+bool links_is_other(const struct links *l, const char *path,
+		    const struct fhandle *obj);
 /* links_move - `from` was renamed to `to`, with all below it. */
 void links_move(struct links *l, const char *from, const char *to);
 void links_swap(struct links *l, const char *a, const char *b);

@@ -170,7 +170,9 @@ static int put_file(struct engine *e, const char *path, const struct stat *st,
 		    const struct fhandle *obj, const struct remote_attr *a,
 		    enum strictness strict)
 {
-	if (stale_has(e->stale, obj) || ctime_ns(st) >= e->changed_ns)
+	/* never change another object's inode, by whatever name */
+	if (stale_has(e->stale, obj) || ctime_ns(st) >= e->changed_ns ||
+	    links_is_other(e->links, path, obj))
 		strict = STRICT_FULL;
 	bool same = a && a->size == (uint64_t)st->st_size &&
 		    (strict == STRICT_ATTR ||
@@ -230,6 +232,7 @@ static int put_dir(struct engine *e, int fd, const char *path,
 	if (r < 0 || depth == DEPTH_ONE)
 		return r;
 	/* the walk learns them anew, and links them again */
+	links_doubt(e->links, path);
 	if (depth == DEPTH_ALL)
 		links_del_tree(e->links, path);
 	else
@@ -474,6 +477,7 @@ int reconcile(struct engine *e, const char *path, enum strictness strict,
 		r = reconcile_at(e, top, strict, raised ? DEPTH_ALL : depth);
 	if (r == 0)
 		r = exec_drain(e->exec);
+	links_trust(e->links);
 	if (r == 0)
 		r = engine_fence(e, top, shared_settled_seq(e->shared));
 	return r;

@@ -60,7 +60,7 @@ for ((round = 1; round <= ${SOAK:-1}; round++)); do
 		sleep 0.$((RANDOM % 10)) # somewhere in its work
 		[ $((RANDOM % 3)) = 0 ] || continue
 		pid=$(status_pid sync_pid)
-		[ "${pid:-0}" -gt 0 ] && kill -9 "$pid"
+		[ "${pid:-0}" -gt 0 ] && kill -9 "$pid" 2>/dev/null
 	done
 	wait "$BG" || fail "churn"
 	check "things go wrong" wait_for 60 more_faults_than $((before + 3))

@@ -78,8 +78,7 @@ static void rc_entry(const char *path, enum strictness strict, bool deep,
 		struct name k = known.names[i];
 		int mi = find(&master, k.path);
 
-		if (path_is_below(k.path, path) &&
-		    (mi < 0 || master.names[mi].obj != k.obj))
+		if (path_is_below(k.path, path) && mi < 0)
 			del(&known, k.path);
 	}
 	if (*path && (!r || r->type != m->type)) {
