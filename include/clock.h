@@ -2,6 +2,7 @@
 #ifndef MIRRORFS_CLOCK_H
 #define MIRRORFS_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
 
@@ -13,6 +14,18 @@ int64_t clock_wall_ns(void);
 
 /* clock_mono_ns - nanoseconds on a clock that never steps, for intervals. */
 int64_t clock_mono_ns(void);
+
+/*
+ * clock_trust_ns - the wall clock for decisions that cannot be undone, given
+ * both clocks: when it jumps forward, it is not followed until it has stayed
+ * there for a day. Zero `t` at the start. Pure.
+ */
+struct clock_trust {
+	bool set;
+	int64_t offset_ns; /* wall - monotonic, as believed */
+	int64_t ahead_ns;  /* monotonic, since it is ahead of that; 0: not */
+};
+int64_t clock_trust_ns(struct clock_trust *t, int64_t wall_ns, int64_t mono_ns);
 
 /* clock_format - local time "2026-11-22 15:01:02.345" into `out` (≥ 32). */
 void clock_format(int64_t wall_ns, char *out, size_t size);

@@ -197,7 +197,8 @@ static int is_due(struct engine *e, struct parked *p, struct evidence *root,
 	bool full = false;
 	int r;
 
-	*ret = p->next_ns <= now;
+	/* no pause is so long: the clock was set back */
+	*ret = p->next_ns <= now || p->next_ns > now + PARK_MAX_NS;
 	if (!*ret || p->next_ns == 0) /* asked for: whatever we think */
 		return 0;
 	r = no_room(e, p, root, &full);

@@ -116,6 +116,14 @@ soak: all all-tests
 	SOAK=60 TEST_TIMEOUT=7200 $(bash_program) '$(srcdir)/tests/run' \
 		--build . --only shell t-fsx
 	BUILD=$$PWD $(bash_program) '$(srcdir)/tests/stress.sh'
+	for pair in ext4:same btrfs:same xfs:same ext4:ext4 xfs:ext4 \
+			btrfs:xfs; do \
+		POWER_FS=$${pair%:*} POWER_JOURNAL_FS=$${pair#*:} POWER_N=40 \
+			TEST_TIMEOUT=3600 $(bash_program) '$(srcdir)/tests/run' \
+			--build . --only shell t-power || exit 1; \
+	done
+	POWER_OFF=1 POWER_N=20 TEST_TIMEOUT=3600 $(bash_program) \
+		'$(srcdir)/tests/run' --build . --only shell t-power
 
 # a foreign suite: make pjdfstest PJDFSTEST=folder-with-it
 pjdfstest: all all-tests

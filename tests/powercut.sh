@@ -13,7 +13,7 @@ power_begin() {
 	local tree=$1 journal=$2
 	shift 2
 	mkdir -p "$T/host" "$T/fs1" "$T/fs2" "$T/raw"
-	lay_below xfs "$T/host"
+	power_host
 	mkdir -p "$T/host/replica"
 	POWER_TREE=$tree POWER_JOURNAL=$journal POWER_CUTS=0
 	power_make "$tree" "$T/host/tree.img" && power_mount_tree "" || return 1
@@ -32,6 +32,16 @@ power_begin() {
 	mount --bind "$T/fs1" "$T/raw" && LOWERS+=("$T/raw") || return 1
 	mount --make-private "$T/raw"
 	power_up
+}
+
+# room for many cuts, of which only the differences take any
+power_host() {
+	local missing
+	missing=$(lower_missing xfs)
+	[ -z "$missing" ] || skip "$missing"
+	lower_mount xfs "$T/host" "$T/host.img" 16G ||
+		skip "no xfs can be mounted here"
+	LOWERS+=("$T/host")
 }
 
 # power_make TYPE IMAGE
@@ -124,8 +134,18 @@ power_off() {
 }
 
 power_disks_off() {
-	[ "$POWER_JOURNAL" = same ] || take_below "$T/fs2" || return 1
-	take_below "$T/fs1"
+	[ "$POWER_JOURNAL" = same ] || power_take "$T/fs2" || return 1
+	power_take "$T/fs1"
+}
+
+# power_take FOLDER - the supervisor may not be quite gone.
+power_take() {
+	wait_for 60 umount "$1" 2>/dev/null || return 1
+	local m keep=()
+	for m in "${LOWERS[@]}"; do
+		[ "$m" = "$1" ] || keep+=("$m")
+	done
+	LOWERS=("${keep[@]}")
 }
 
 # power_check N - what comes of the Nth cut. In POWER_MISSED, how many differ;
@@ -159,7 +179,7 @@ power_cuts() {
 	done
 	power_rest
 	power_off || fail "the disks stay"
-	take_below "$T/raw" && rm -f "$T/host/tree.img" "$T/host/journal.img"
+	power_take "$T/raw" && rm -f "$T/host/tree.img" "$T/host/journal.img"
 	for ((i = 1; i <= $1; i++)); do
 		power_check "$i" || fail "recovering from cut $i, seed $SEED"
 	done

@@ -26,6 +26,23 @@ int64_t clock_mono_ns(void)
 	return clock_read(CLOCK_MONOTONIC);
 }
 
+#define TRUST_AHEAD_NS (60 * NS_PER_S)
+#define TRUST_AFTER_NS (86400 * NS_PER_S)
+
+int64_t clock_trust_ns(struct clock_trust *t, int64_t wall_ns, int64_t mono_ns)
+{
+	int64_t offset = wall_ns - mono_ns;
+	bool ahead = t->set && offset > t->offset_ns + TRUST_AHEAD_NS;
+	if (ahead && !t->ahead_ns)
+		t->ahead_ns = mono_ns;
+	if (!ahead || mono_ns - t->ahead_ns > TRUST_AFTER_NS) {
+		t->set = true;
+		t->offset_ns = offset;
+		t->ahead_ns = 0;
+	}
+	return mono_ns + t->offset_ns;
+}
+
 void clock_format(int64_t wall_ns, char *out, size_t size)
 {
 	time_t s = (time_t)(wall_ns / NS_PER_S);

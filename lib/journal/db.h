@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "clock.h"
 #include "journal.h"
 
 #define DB_STATEMENTS 128 /* slots of the cache; a power of two */
@@ -29,6 +30,7 @@ struct journal {
 	} cache[DB_STATEMENTS];
 	int depth;        /* of journal_transaction_begin */
 	bool undo;        /* an inner transaction failed */
+	struct clock_trust trust; /* for pruning */
 	unsigned pruned;  /* rows since the last sweep of who */
 	char *dir;        /* the state folder; NULL: it has none */
 	int lock_fd;      /* db_lock, for all that may write; or -1 */

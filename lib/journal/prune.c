@@ -81,7 +81,9 @@ int db_prune(struct journal *j, int64_t history_ns)
 {
 	int64_t upto;
 	int rows;
-	int r = prune_limit(j, clock_wall_ns() - history_ns, &upto, &rows);
+	int64_t now =
+		clock_trust_ns(&j->trust, clock_wall_ns(), clock_mono_ns());
+	int r = prune_limit(j, now - history_ns, &upto, &rows);
 	if (r < 0 || upto == 0)
 		return r;
 	r = journal_transaction_begin(j);
