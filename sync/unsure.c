@@ -56,8 +56,8 @@ static int object_path(struct engine *e, const struct fhandle *obj, char **ret)
 	char path[PATH_MAX], root[PATH_MAX];
 	struct stat st;
 	struct fhandle there;
-	CLEANUP_CLOSE int fd = lower_open_object(e->cfg->lower_fd, obj, NULL,
-						 O_PATH);
+	CLEANUP_CLOSE int fd =
+		lower_open_object(e->cfg->lower_fd, obj, NULL, O_PATH);
 	if (fd < 0)
 		return fd == -ESTALE ? -ENOENT : fd;
 	if (fd_path(fd, path) < 0 || fd_path(e->cfg->lower_fd, root) < 0)
@@ -73,8 +73,8 @@ static int object_path(struct engine *e, const struct fhandle *obj, char **ret)
 
 static bool is_gone(struct engine *e, const struct fhandle *obj)
 {
-	CLEANUP_CLOSE int fd = lower_open_object(e->cfg->lower_fd, obj, NULL,
-						 O_PATH);
+	CLEANUP_CLOSE int fd =
+		lower_open_object(e->cfg->lower_fd, obj, NULL, O_PATH);
 
 	return fd == -ESTALE;
 }
@@ -109,18 +109,22 @@ static int file(struct engine *e, const struct record *r, uint64_t seq)
 static int folder(struct engine *e, const struct record *r, uint64_t seq)
 {
 	CLEANUP_FREE char *path = NULL;
+	bool deep = r->flags & RF_DEEP;
 	int s = object_path(e, &r->obj, &path);
 
-	if (s < 0)
-		return s == -ENOENT ? 0 : s;
-	if (r->path2) {
+	if (s == -ENOENT)
+		return 0;
+	if (s < 0) { /* it cannot be found: so all of it */
+		deep = true;
+		path = strdup("");
+	} else if (r->path2) {
 		char *child = path_join(path, r->path2);
 		free(path);
 		path = child;
 	}
 	e->changed_ns = r->size;
-	s = batch_redo(e, path, STRICT_DATA,
-		       r->flags & RF_DEEP ? DEPTH_ALL : DEPTH_ENTRIES, seq);
+	s = batch_redo(e, path, STRICT_DATA, deep ? DEPTH_ALL : DEPTH_ENTRIES,
+		       seq);
 	e->changed_ns = UINT64_MAX;
 	return s;
 }
