@@ -32,9 +32,13 @@ kill_pid() {
 	pid=$(status_pid "$1")
 	[ "${pid:-0}" -gt 0 ] 2>/dev/null && kill -9 "$pid" && did "$1"
 }
+# one that serves: supervisors give up when none comes to serve
+kill_worker() {
+	timeout 10 ls "$T/tree" && kill_pid worker_pid
+}
 one() {
 	case $((RANDOM % 16)) in
-	0 | 1 | 2 | 3 | 4 | 5) kill_pid worker_pid ;;
+	0 | 1 | 2 | 3 | 4 | 5) kill_worker ;;
 	6 | 7) kill_pid sync_pid ;;
 	8) pkill -9 -P "$(status_pid sync_pid)" && did local-session ;;
 	9) pkill -9 -P "$SSHD_PID" && did sshd-session ;;

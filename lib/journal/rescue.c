@@ -11,6 +11,9 @@
  * and this is done under the exclusive one. Those that only read hold none,
  * and remove nothing (db.c).
  *
+ * Of one that is gone nothing is kept: its log alone tells nobody anything, and
+ * takes the room that the new one needs.
+ *
  * Killed half way: while journal.db.new is being made, nothing has happened;
  * later journal.db is missing, which is the same case again.
  */
@@ -91,19 +94,29 @@ static void aside_name(const char *state_dir, char *out, size_t size)
 	}
 }
 
-/* set_aside - returns 1 when there was a database. */
+/* drop_rest - of one that is gone. Returns whether there is one. */
+static bool drop_rest(const char *state_dir)
+{
+	struct stat st;
+	CLEANUP_FREE char *db = part_of(state_dir, DB_FILE, 0);
+	if (lstat(db, &st) == 0)
+		return true;
+	for (size_t i = 1; i < N_PARTS; i++) {
+		CLEANUP_FREE char *path = part_of(state_dir, DB_FILE, i);
+		unlink(path);
+	}
+	return false;
+}
+
 static int set_aside(const char *state_dir, const char *name)
 {
-	int was = 0;
 	for (size_t i = N_PARTS; i-- > 0;) {
 		CLEANUP_FREE char *from = part_of(state_dir, DB_FILE, i);
 		CLEANUP_FREE char *to = part_of(state_dir, name, i);
-		if (rename(from, to) == 0)
-			was |= i == 0;
-		else if (errno != ENOENT)
+		if (rename(from, to) < 0 && errno != ENOENT)
 			return -errno;
 	}
-	return was;
+	return 0;
 }
 
 static int put_in_place(const char *state_dir)
@@ -136,16 +149,16 @@ int journal_rescue(const char *state_dir, bool anyway, char **ret_text)
 	CLEANUP_CLOSE int lock = db_lock(state_dir, LOCK_EX | LOCK_NB);
 	if (lock < 0)
 		return lock == -EWOULDBLOCK ? -EBUSY : lock;
+	bool was = drop_rest(state_dir);
 	int r = make_new(state_dir);
 	bool made = r == 0;
 	if (r < 0 && !(r == -ENODATA && anyway))
 		return r;
 	char aside[64];
 	aside_name(state_dir, aside, sizeof(aside));
-	int was = set_aside(state_dir, aside);
-	if (was < 0)
-		return was;
-	r = made ? put_in_place(state_dir) : 0;
+	r = set_aside(state_dir, aside);
+	if (r == 0 && made)
+		r = put_in_place(state_dir);
 	if (r < 0)
 		return r;
 	*ret_text = rescue_text(state_dir, was ? aside : NULL, made);
