@@ -75,6 +75,15 @@ power_up() {
 	mount_at "$POWER_ROOT" "$POWER_STATE" --config "$T/power.conf"
 }
 
+# power_pids - of those that must stand still for a cut.
+power_pids() {
+	POWER_SYNC=$(status_pid sync_pid "$POWER_ROOT")
+	POWER_PIDS="$(status_pid supervisor_pid "$POWER_ROOT") \
+		$(status_pid worker_pid "$POWER_ROOT") $POWER_SYNC"
+	case $POWER_PIDS in *null*) return 1 ;; esac
+	[ "$(echo "$POWER_PIDS" | wc -w)" = 3 ]
+}
+
 # power_write SEED - programs that write, until power_rest.
 power_write() {
 	background "$HELPERS/scribble" --seed "$1" --raw "$T/raw/tree" \
@@ -108,12 +117,9 @@ power_rest() {
 # power_cut - a copy of all disks. Nobody of ours runs meanwhile, so that they
 # are of one moment; what the kernel writes by itself it may write.
 power_cut() {
-	local n=$((POWER_CUTS + 1)) sync pids
-	sync=$(status_pid sync_pid "$POWER_ROOT")
+	local n=$((POWER_CUTS + 1)) pids
 	# the replica's server is a child of sync
-	pids="$(status_pid supervisor_pid "$POWER_ROOT") \
-		$(status_pid worker_pid "$POWER_ROOT") $sync \
-		$(pgrep -P "$sync")"
+	pids="$POWER_PIDS $(pgrep -P "$POWER_SYNC")"
 	# shellcheck disable=SC2086
 	kill -STOP $pids || return 1
 	cp --reflink=always "$T/host/tree.img" "$T/host/tree.img.$n" &&
@@ -171,6 +177,7 @@ power_check() {
 # power_cuts N - so many, while the writers write.
 power_cuts() {
 	local i
+	check "who runs" wait_for 30 power_pids
 	power_write "$SEED"
 	for ((i = 0; i < $1; i++)); do
 		# from some ms to half a second: any moment will do
