@@ -50,7 +50,8 @@ struct flight {
 /* The INIT request and its answer, as they went over /dev/fuse. */
 struct kept_init {
 	uint32_t request_len, answer_len; /* 0: not yet */
-	uint8_t request[512], answer[256];
+	_Alignas(8) uint8_t request[512]; /* read as what it is */
+	_Alignas(8) uint8_t answer[256];
 };
 
 /* kept_create - for the supervisor; *ret_fd is a memfd with FD_CLOEXEC.
