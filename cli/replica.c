@@ -13,6 +13,8 @@
 #include "cleanup.h"
 #include "cli/cli.h"
 #include "cli/status.h"
+#include "clock.h"
+#include "memo.h"
 #include "paths.h"
 
 struct replica_job {
@@ -22,7 +24,7 @@ struct replica_job {
 	struct settings settings;
 	char **more; /* set: KEY=VALUE... */
 	int n_more;
-	bool json, verbose, accept_new, adopt;
+	bool json, verbose, accept_new, adopt, allow_delete, wait;
 	char *identity, *known_hosts;
 	struct option_list options;
 };
@@ -85,7 +87,10 @@ static int replica_add(struct replica_job *job)
 	if (!preflight_replica(s, job->target.root, journal_uuid(job->journal)))
 		return EXIT_NO;
 	struct replica_row row = replica_row_from(s, false);
-	return job_result(job, journal_replica_put(job->journal, &row));
+	r = job_result(job, journal_replica_put(job->journal, &row));
+	return r == EXIT_YES && job->wait && job->target.alive
+		       ? progress_wait(job->journal, s->name)
+		       : r;
 }
 
 static int replica_remove(struct replica_job *job)
@@ -100,8 +105,23 @@ static int replica_pause(struct replica_job *job)
 		job, journal_replica_pause(job->journal, job->operand, true));
 }
 
+/* allow_delete - what the first copy has asked about may go. */
+static int allow_delete(struct replica_job *job)
+{
+	struct replica_row row;
+	int r = journal_replica_get(job->journal, job->operand, &row);
+	if (r < 0)
+		return r;
+	r = journal_seed_allow(job->journal, row.id);
+	replica_row_done(&row);
+	return r < 0 ? r : retry_ask(job->journal);
+}
+
 static int replica_resume(struct replica_job *job)
 {
+	int r = job->allow_delete ? allow_delete(job) : 0;
+	if (r < 0)
+		return job_result(job, r);
 	return job_result(
 		job, journal_replica_pause(job->journal, job->operand, false));
 }
@@ -242,6 +262,10 @@ int cmd_replica(int argc, char **argv)
 		 "add: take over a folder that is not empty"},
 		{"o", "KEY=VALUE,...", OPTION_LIST, &job.options,
 		 "add: options of the replica, see mirrorfs.conf(5)"},
+		{"wait", NULL, OPTION_FLAG, &job.wait,
+		 "add: until its first copy is complete"},
+		{"allow-delete", NULL, OPTION_FLAG, &job.allow_delete,
+		 "resume: what it has asked about may be deleted"},
 		{"json", NULL, OPTION_FLAG, &job.json, "list: as JSON"},
 		{"verbose", NULL, OPTION_FLAG, &job.verbose,
 		 "list: with the options that are not as by default, and what "

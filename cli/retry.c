@@ -50,9 +50,16 @@ static int retry_replica(struct retry_job *job, const struct replica_row *row)
 	return r;
 }
 
-static int retry_all(struct retry_job *job)
+int retry_ask(struct journal *j)
 {
 	char now[32];
+
+	snprintf(now, sizeof(now), "%lld", (long long)clock_wall_ns());
+	return journal_meta_set(j, "retry", now);
+}
+
+static int retry_all(struct retry_job *job)
+{
 	struct replica_row *rows;
 	unsigned n, found = 0;
 	int r = journal_replica_list(job->journal, &rows, &n);
@@ -65,9 +72,8 @@ static int retry_all(struct retry_job *job)
 	}
 	if (r >= 0)
 		replica_rows_free(rows, n);
-	snprintf(now, sizeof(now), "%lld", (long long)clock_wall_ns());
 	if (r >= 0)
-		r = journal_meta_set(job->journal, "retry", now);
+		r = retry_ask(job->journal);
 	if (r < 0)
 		return fail("the journal: %s", journal_error(job->journal));
 	if (job->replica && !found)

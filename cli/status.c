@@ -117,7 +117,7 @@ static json_t *replica_json(struct journal *j, const struct replica_row *r,
 			    bool alive)
 {
 	json_t *o = json_pack(
-		"{s:o, s:o, s:s, s:I, s:I, s:f, s:I, s:o, s:o, s:o, s:o}", "name",
+		"{s:o, s:o, s:s, s:I, s:I, s:f, s:I, s:o, s:o, s:o, s:o, s:o}", "name",
 		json_text(r->name), "url", json_text(r->url), "state",
 		shown_state(r, alive), "lag_records",
 		(json_int_t)r->lag_records, "lag_bytes",
@@ -126,7 +126,8 @@ static json_t *replica_json(struct journal *j, const struct replica_row *r,
 		(json_int_t)r->parked, "error",
 		r->error ? json_text(r->error) : json_null(), "uncarried",
 		uncarried_json(j, r->id), "options", options_json(r),
-		"abilities", abilities_json(j, r->id));
+		"abilities", abilities_json(j, r->id), "progress",
+		progress_json(j, r->id));
 	return o;
 }
 
@@ -229,6 +230,13 @@ static long long pins_of(const struct target_pids *pids)
 	return pids->pinned ? pids->pinned - 1 : 0;
 }
 
+static void print_progress(struct journal *j, const struct replica_row *r)
+{
+	char text[160];
+	if (progress_text(j, r->id, text, sizeof(text)))
+		printf("%s: first copy: %s\n", r->name, text);
+}
+
 static int print_status(const struct target *t, struct journal *j, bool json)
 {
 	struct target_pids pids;
@@ -290,6 +298,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 		else if (readable)
 			printf("no replicas: see mirrorfs replica add\n");
 		for (unsigned i = 0; i < n; i++) {
+			print_progress(j, &rows[i]);
 			parked_short(j, &rows[i]);
 			print_uncarried(j, &rows[i]);
 		}
@@ -310,12 +319,29 @@ static int print_all_parked(struct journal *j, bool json)
 	return r;
 }
 
+/* watch - each second, on a terminal in place; until it is interrupted. */
+static int watch(const struct target *t, struct journal *j)
+{
+	bool tty = isatty(STDOUT_FILENO);
+	for (;;) {
+		if (tty)
+			printf("\033[H\033[J");
+		print_status(t, j, false);
+		if (!tty)
+			printf("\n");
+		if (fflush(stdout) != 0)
+			return EXIT_NO;
+		sleep(1);
+	}
+}
+
 int cmd_status(int argc, char **argv)
 {
 	struct target_choice choice = {0};
-	bool json = false, parked = false;
+	bool json = false, parked = false, again = false;
 	const struct option options[] = {
 		{"json", NULL, OPTION_FLAG, &json, "as JSON"},
+		{"watch", NULL, OPTION_FLAG, &again, "again each second"},
 		{"parked", NULL, OPTION_FLAG, &parked,
 		 "what is held back: why, what to do, when it is tried again"},
 		{"name", "NAME", OPTION_TEXT, &choice.name,
@@ -333,7 +359,9 @@ int cmd_status(int argc, char **argv)
 	int used;
 	int r = target_find(&choice, n, argv, &t, &used);
 	struct journal *j = r == 0 ? target_journal(&t, JOURNAL_READ) : NULL;
-	if (j && parked)
+	if (j && again && !json)
+		r = watch(&t, j);
+	else if (j && parked)
 		r = print_all_parked(j, json);
 	else
 		r = r == 0 && (j || t.alive) ? print_status(&t, j, json)

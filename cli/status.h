@@ -25,6 +25,14 @@ void abilities_print(struct journal *j, const struct replica_row *r);
 void parked_short(struct journal *j, const struct replica_row *r);
 int parked_list(struct journal *j, const struct replica_row *rows, unsigned n,
 		bool json);
+/* progress.c: a first copy that is under way: null / false when there is none.
+ * _wait - until that of `name` is complete, telling a terminal; the exit
+ * status. */
+json_t *progress_json(struct journal *j, int64_t id);
+bool progress_text(struct journal *j, int64_t id, char *out, size_t size);
+int progress_wait(struct journal *j, const char *name);
+/* retry_ask - who waits for a better time is to try at once. */
+int retry_ask(struct journal *j);
 void replica_rows_free(struct replica_row *rows, unsigned n);
 
 #endif

@@ -96,6 +96,10 @@ struct seed {
 	uint64_t entries, bytes; /* looked at */
 	uint64_t sent;		 /* bytes of files that were sent */
 	uint64_t all_entries, all_bytes; /* how many there are; 0: not known */
+	uint64_t there, extra; /* on the replica; not on the master */
+	bool listed;	       /* _extras are all of them */
+	bool walked;	       /* they are to go now */
+	bool allowed;	       /* however many they are; not for _put */
 };
 /* _begin - at the newest record; *ret starts at zero. -ENOENT: no such
  * replica. _get: -ENOENT when none is under way; seed_done. */
@@ -104,6 +108,13 @@ int journal_seed_get(struct journal *j, int64_t id, struct seed *ret);
 int journal_seed_put(struct journal *j, int64_t id, const struct seed *s);
 int journal_seed_end(struct journal *j, int64_t id);
 void seed_done(struct seed *s);
+/* _extra - one more path that is to go; _extras - all of them, an array of
+ * texts, owned by the caller like each of them. */
+int journal_seed_extra(struct journal *j, int64_t id, const char *path);
+int journal_seed_extras(struct journal *j, int64_t id, char ***ret,
+			unsigned *ret_n);
+/* _allow - the administrator has seen how much is to go, and wants it. */
+int journal_seed_allow(struct journal *j, int64_t id);
 
 /* What its server can do, and the option `owner` that was in force: as of the
  * newest connection. _load: 1, or 0 when there was none; *ret_owners is owned

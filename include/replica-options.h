@@ -25,6 +25,7 @@ enum replica_option_id {
 #define REPLICA_OPTION_TYPE_SIZE  uint64_t
 #define REPLICA_OPTION_TYPE_SPAN  int64_t
 #define REPLICA_OPTION_TYPE_WORD  unsigned
+#define REPLICA_OPTION_TYPE_PERCENT unsigned
 #define REPLICA_OPTION_TYPE_TEXT  char *
 
 /* As the program uses them; texts are owned. */

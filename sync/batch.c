@@ -174,9 +174,16 @@ static void taint(const struct plan *plan, struct pathset *bad)
 int batch_redo(struct engine *e, const char *path, enum strictness strict,
 	       enum depth depth, uint64_t seq)
 {
+	int r = reconcile(e, path, strict, depth);
+
+	return r == 0 ? batch_mend(e, seq) : r;
+}
+
+int batch_mend(struct engine *e, uint64_t seq)
+{
 	char **failed = NULL;
 	unsigned n;
-	int r = reconcile(e, path, strict, depth);
+	int r = 0;
 
 	for (int try = 0;
 	     r == 0 && (n = engine_take_failed(e, true, &failed)) > 0; try++) {
@@ -248,6 +255,8 @@ static int run_state(struct engine *e, const struct action *a, uint64_t seq)
 			     : 0;
 	int r = 0;
 
+	if (!*a->path && a->deep)
+		return -ESTALE;
 	/* reconcile changes the set that the names belong to */
 	for (unsigned i = 0; i < n; i++)
 		names[i] = strdup(names[i]);
@@ -294,8 +303,7 @@ int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
 	return r;
 }
 
-/* commit - the cursor is at `seq`: on the replica, then in the journal. */
-static int commit(struct engine *e, uint64_t seq, bool seeded)
+int batch_commit(struct engine *e, uint64_t seq, bool seeded)
 {
 	int r = engine_dir_times(e);
 	char **failed = NULL;
@@ -322,7 +330,7 @@ static int commit(struct engine *e, uint64_t seq, bool seeded)
 		r = journal_fences_drop(e->journal, e->row.id, seq);
 	if (r >= 0)
 		r = journal_batch_end(e->journal, e->row.id, seq, seeded);
-	if (r >= 0 && !e->seeded)
+	if (r >= 0 && e->seeding)
 		r = journal_seed_end(e->journal, e->row.id);
 	int r2 = journal_transaction_end(e->journal, r >= 0);
 	if (r < 0 || r2 < 0)
@@ -440,26 +448,13 @@ int batch_run(struct engine *e, bool *ret_some)
 		if (r >= 0)
 			r = batch_run_plan(e, &plan, last);
 		if (r >= 0)
-			r = commit(e, last, true);
+			r = batch_commit(e, last, true);
 		plan_done(&plan);
 	}
 	for (int i = 0; i < n; i++)
 		record_done(&records[i]);
 	free(records);
 	return r;
-}
-
-int batch_seed(struct engine *e)
-{
-	struct seed seed;
-	int r = journal_seed_begin(e->journal, e->row.id, &seed);
-
-	if (r < 0)
-		return r;
-	links_clear(e->links);
-	r = batch_redo(e, "", STRICT_DATA, DEPTH_ALL, seed.seq);
-	e->changed_ns = UINT64_MAX;
-	return r == 0 ? commit(e, seed.seq, true) : r;
 }
 
 /* tree_rename_done - what was in flight is one rename of a directory: did it
@@ -526,7 +521,7 @@ static int resume_moves(struct engine *e, const struct record *records,
 		r = exec_drain(e->exec);
 	if (r >= 0)
 		r = redo_failed(e, &plan, e->inflight);
-	return r < 0 ? r : commit(e, e->inflight, true);
+	return r < 0 ? r : batch_commit(e, e->inflight, true);
 }
 
 int batch_resume(struct engine *e)

@@ -28,6 +28,7 @@
 #include "sync/visit.h"
 
 struct text_set; /* engine.c */
+struct seeding;	 /* seed.c */
 
 /* How a step failed that had to do with a path. */
 struct failure {
@@ -77,7 +78,9 @@ struct engine {
 		int64_t since_ns; /* monotonic; 0: it has not */
 	} behind;
 	uint64_t changed_ns; /* ctime; UINT64_MAX: none counts */
-	bool reconciling; /* failed steps are parked, not redone */
+	struct seeding *seeding;  /* a first copy that is under way */
+	char refusal[512];	  /* why it waits for the administrator */
+	bool reconciling;	  /* failed steps are parked, not redone */
 };
 
 /* ---- engine.c ---- */
@@ -184,12 +187,32 @@ int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq);
 /* batch_plan - what the plan is told about the replica. */
 void batch_plan(struct engine *e, const struct record *records, unsigned n,
 		struct plan *ret);
-/* batch_run - the next records; *ret_some is false when there were none. */
+/* batch_run - the next records; *ret_some is false when there were none.
+ * -ESTALE: everything is to be compared, by seed_run. */
 int batch_run(struct engine *e, bool *ret_some);
-/* batch_seed - the first copy, or the comparison of everything. */
-int batch_seed(struct engine *e);
+/* batch_mend - what has failed so far is done over, or parked. */
+int batch_mend(struct engine *e, uint64_t seq);
+/* batch_commit - the cursor is at `seq`: on the replica, then in the
+ * journal. */
+int batch_commit(struct engine *e, uint64_t seq, bool seeded);
 /* batch_resume - after a connection: what was in flight. */
 int batch_resume(struct engine *e);
+
+/* ---- seed.c ---- */
+/* seed_run - the first copy, or the comparison of everything; goes on where
+ * one was cut off. -ECANCELED with e->refusal: it would delete too much. */
+int seed_run(struct engine *e);
+/* Reconcile tells it what it does; without a first copy under way they do
+ * nothing. _passed: was all in this folder done in an earlier connection?
+ * _saw: an entry of the master; _found: so many of the replica. _mark: all
+ * that is directly in this folder was pushed. _spares: 1 when what is at `path`
+ * on the replica, and not on the master, is to stay for now. */
+bool seed_passed(const struct engine *e, const char *path);
+void seed_saw(struct engine *e, const struct stat *st);
+void seed_found(struct engine *e, unsigned n);
+int seed_mark(struct engine *e, const char *path);
+int seed_spares(struct engine *e, const char *path,
+		const struct remote_attr *a);
 
 /* ---- stage.c ---- */
 struct stage_state {

@@ -26,6 +26,7 @@ sync_libsync_a_SOURCES = \
 	sync/probe.c \
 	sync/reconcile.c \
 	sync/replica.c \
+	sync/seed.c \
 	sync/space.c \
 	sync/stage.c \
 	sync/stale.c \

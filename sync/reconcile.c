@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #include "cleanup.h"
 #include "clock.h"
@@ -21,13 +20,13 @@
 #include "sync/engine.h"
 #include "sync/lower.h"
 
-struct seen {
-	char *name;
-	UT_hash_handle hh;
+/* A folder that is to be walked after what is beside it: lists of names are
+ * large, so one is held at a time. */
+struct descent {
+	char *name; /* NULL: no folder, or not to be walked */
+	bool fresh; /* the replica has nothing in it */
+	enum depth depth; /* of its entries */
 };
-
-static int walk_dir(struct engine *e, int fd, const char *path, bool fresh,
-		    enum strictness strict, enum depth depth);
 
 static bool is_special(mode_t mode)
 {
@@ -73,6 +72,16 @@ static int remove_tree(struct engine *e, const char *path, mode_t mode)
 	if (r == -ENOTCONN || r == -ECANCELED)
 		return r;
 	return engine_push(e, STEP_RMDIR, path, NULL, NULL, NULL);
+}
+
+/* remove_foreign - what the master does not have. Not at once, while it is
+ * not known how much that is. */
+static int remove_foreign(struct engine *e, const char *path,
+			  const struct remote_attr *a)
+{
+	int r = seed_spares(e, path, a);
+
+	return r != 0 ? (r < 0 ? r : 0) : remove_tree(e, path, a->mode);
 }
 
 /* make_way - something of another kind is at `path`: out of sight first. */
@@ -213,10 +222,9 @@ static int put_symlink(struct engine *e, const char *path,
 	return engine_push(e, STEP_SYMLINK, path, NULL, obj, NULL);
 }
 
-static int put_dir(struct engine *e, int fd, const char *path,
-		   const struct stat *st, const struct fhandle *obj,
-		   const struct remote_attr *a, enum strictness strict,
-		   enum depth depth)
+static int put_dir(struct engine *e, const char *path, const struct stat *st,
+		   const struct fhandle *obj, const struct remote_attr *a,
+		   enum depth depth, struct descent *ret)
 {
 	int r;
 
@@ -229,25 +237,28 @@ static int put_dir(struct engine *e, int fd, const char *path,
 	engine_touch(e, path);
 	if (!a)
 		depth = DEPTH_ALL;
-	if (r < 0 || depth == DEPTH_ONE)
+	if (r < 0 || depth == DEPTH_ONE || (a && seed_passed(e, path)))
 		return r;
-	/* the walk learns them anew, and links them again */
-	links_doubt(e->links, path);
-	if (depth == DEPTH_ALL)
-		links_del_tree(e->links, path);
-	else
+	if (!e->seeding)
+		links_doubt(e->links, path);
+	/* the walk learns them anew, and links them again; a first copy began
+	 * with none, and goes on with those of an earlier connection */
+	if (depth == DEPTH_ENTRIES)
 		links_del_entries(e->links, path);
-	/* below the path itself, equal size and time is equal content */
-	return walk_dir(e, fd, path, !a,
-			strict == STRICT_FULL ? STRICT_DATA : strict,
-			depth == DEPTH_ALL ? DEPTH_ALL : DEPTH_ONE);
+	else if (!e->seeding)
+		links_del_tree(e->links, path);
+	*ret = (struct descent){.name = strdup(path_name(path)),
+				.fresh = !a,
+				.depth = depth == DEPTH_ALL ? DEPTH_ALL
+							    : DEPTH_ONE};
+	return 0;
 }
 
 /* put_entry - `fd` is the lower object (O_PATH); `a` what the replica has at
  * `path`, or NULL. */
 static int put_entry(struct engine *e, int fd, const char *path,
 		     const struct remote_attr *a, enum strictness strict,
-		     enum depth depth)
+		     enum depth depth, struct descent *ret)
 {
 	struct stat st;
 	struct fhandle obj;
@@ -260,10 +271,11 @@ static int put_entry(struct engine *e, int fd, const char *path,
 		engine_count(e, "subvolume", path);
 		return 0;
 	}
+	seed_saw(e, &st);
 	if (is_special(st.st_mode) ||
 	    (S_ISLNK(st.st_mode) && !e->can.can[CAN_SYMLINK])) {
 		engine_count(e, special_kind(st.st_mode), path);
-		return a && !is_special(a->mode) ? remove_tree(e, path, a->mode)
+		return a && !is_special(a->mode) ? remove_foreign(e, path, a)
 						 : 0;
 	}
 	r = engine_owner(e, st.st_uid, st.st_gid, path);
@@ -272,6 +284,8 @@ static int put_entry(struct engine *e, int fd, const char *path,
 	if (S_ISDIR(st.st_mode))
 		links_del(e->links, path);
 	if (a && ((a->mode ^ st.st_mode) & S_IFMT) != 0) {
+		if (S_ISDIR(a->mode) && (r = seed_spares(e, path, a)) != 0)
+			return r < 0 ? r : 0;
 		r = make_way(e, path, a->mode);
 		if (r == 0 && S_ISDIR(st.st_mode) && !S_ISDIR(a->mode))
 			r = remove_tree(e, path, a->mode);
@@ -280,7 +294,7 @@ static int put_entry(struct engine *e, int fd, const char *path,
 		a = NULL;
 	}
 	if (S_ISDIR(st.st_mode))
-		return put_dir(e, fd, path, &st, &obj, a, strict, depth);
+		return put_dir(e, path, &st, &obj, a, depth, ret);
 	if (S_ISLNK(st.st_mode))
 		return put_symlink(e, path, &st, &obj, a);
 	return put_file(e, path, &st, &obj, a, strict);
@@ -313,63 +327,104 @@ static int by_name(const void *a, const void *b)
 		      ((const struct remote_entry *)b)->name);
 }
 
-/* seen_before - while names are renamed to and fro, readdir may tell one twice.
- * By then the name may be another kind of thing: what is pushed for it would
- * meet what was pushed before, not what the listing had. */
-static bool seen_before(struct seen **seen, const char *name)
+static int name_order(const void *a, const void *b)
 {
-	struct seen *s;
-
-	HASH_FIND_STR(*seen, name, s);
-	if (s)
-		return true;
-	s = calloc(1, sizeof(*s));
-	if (!s)
-		abort();
-	s->name = strdup(name);
-	HASH_ADD_KEYPTR(hh, *seen, s->name, strlen(s->name), s);
-	return false;
+	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void seen_free(struct seen *seen)
+/*
+ * read_names - of a lower folder, sorted, so that a walk that was cut off can
+ * go on where it was. While names are renamed to and fro, readdir may tell one
+ * twice: once is enough.
+ */
+static unsigned read_names(DIR *d, const char *path, char ***ret)
 {
-	struct seen *s, *tmp;
-
-	HASH_ITER(hh, seen, s, tmp)
-	{
-		HASH_DEL(seen, s);
-		free(s->name);
-		free(s);
-	}
-}
-
-static int walk_entries(struct engine *e, DIR *d, const char *path,
-			struct remote_entry *list, unsigned n,
-			enum strictness strict, enum depth depth)
-{
-	struct seen *seen = NULL;
 	struct dirent *de;
-	int r = 0;
+	char **list = NULL;
+	unsigned n = 0, kept = 0;
 
-	while (r == 0 && (de = readdir(d))) {
+	while ((de = readdir(d))) {
 		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, "..") ||
 		    (!*path && !strcmp(de->d_name, RESERVED_NAME)))
 			continue;
-		CLEANUP_FREE char *child = path_join(path, de->d_name);
-		if (pathset_cover(&e->parked_paths, child) && !e->reconciling)
-			continue;
-		if (seen_before(&seen, de->d_name))
-			continue;
-		struct remote_entry *a = entry_find(list, n, de->d_name);
-		CLEANUP_CLOSE int fd = openat(dirfd(d), de->d_name,
-					      O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (a)
-			a->attr.flags |= 1u << 31; /* it is there below, too */
-		r = put_entry(e, fd, child, a ? &a->attr : NULL, strict, depth);
+		if ((n & (n - 1)) == 0)
+			list = reallocarray(list, n ? (size_t)n * 2 : 1,
+					    sizeof(*list));
+		if (!list || !(list[n++] = strdup(de->d_name)))
+			abort();
 	}
-	seen_free(seen);
+	if (n)
+		qsort(list, n, sizeof(*list), name_order);
+	for (unsigned i = 0; i < n; i++) {
+		if (kept && strcmp(list[i], list[kept - 1]) == 0)
+			free(list[i]);
+		else
+			list[kept++] = list[i];
+	}
+	*ret = list;
+	return kept;
+}
+
+/* A folder and what is directly in it. */
+struct folder {
+	const char *path;
+	int fd;
+	struct remote_entry *there; /* sorted */
+	unsigned n_there;
+	struct descent *below;
+	unsigned n_below;
+};
+
+static int walk_name(struct engine *e, struct folder *f, const char *name,
+		     enum strictness strict, enum depth depth)
+{
+	CLEANUP_FREE char *child = path_join(f->path, name);
+	struct descent below = {0};
+
+	if (pathset_cover(&e->parked_paths, child) && !e->reconciling)
+		return 0;
+	struct remote_entry *a = entry_find(f->there, f->n_there, name);
+	CLEANUP_CLOSE int fd =
+		openat(f->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (a)
+		a->attr.flags |= 1u << 31; /* it is there below, too */
+	int r = put_entry(e, fd, child, a ? &a->attr : NULL, strict, depth,
+			  &below);
+	if (!below.name)
+		return r;
+	unsigned n = f->n_below++;
+	if ((n & (n - 1)) == 0)
+		f->below = reallocarray(f->below, n ? (size_t)n * 2 : 1,
+					sizeof(below));
+	if (!f->below)
+		abort();
+	f->below[n] = below;
+	return r;
+}
+
+/* walk_entries - what is directly in it, on either side. */
+static int walk_entries(struct engine *e, struct folder *f, DIR *d,
+			enum strictness strict, enum depth depth)
+{
+	char **names;
+	unsigned n = read_names(d, f->path, &names);
+	int r = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (r == 0)
+			r = walk_name(e, f, names[i], strict, depth);
+		free(names[i]);
+	}
+	free(names);
+	for (unsigned i = 0; r == 0 && i < f->n_there; i++) {
+		struct remote_entry *a = &f->there[i];
+		if (a->attr.flags & 1u << 31 || kept_name(f->path, a->name))
+			continue;
+		CLEANUP_FREE char *child = path_join(f->path, a->name);
+		r = remove_foreign(e, child, &a->attr);
+	}
 	return r;
 }
 
@@ -377,9 +432,8 @@ static int walk_entries(struct engine *e, DIR *d, const char *path,
 static int walk_dir(struct engine *e, int path_fd, const char *path, bool fresh,
 		    enum strictness strict, enum depth depth)
 {
-	struct remote_entry *list = NULL;
-	unsigned n = 0;
-	int r = fresh ? 0 : remote_list(e->remote, path, &list, &n);
+	struct folder f = {.path = path};
+	int r = fresh ? 0 : remote_list(e->remote, path, &f.there, &f.n_there);
 	int fd = openat(path_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CLEANUP_CLOSEDIR DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
@@ -390,17 +444,27 @@ static int walk_dir(struct engine *e, int path_fd, const char *path, bool fresh,
 			close(fd);
 		return 0; /* steps below will fail and tell */
 	}
-	if (n)
-		qsort(list, n, sizeof(*list), by_name);
-	r = walk_entries(e, d, path, list, n, strict, depth);
-	for (unsigned i = 0; r == 0 && i < n; i++) {
-		if (list[i].attr.flags & 1u << 31 ||
-		    kept_name(path, list[i].name))
-			continue;
-		CLEANUP_FREE char *child = path_join(path, list[i].name);
-		r = remove_tree(e, child, list[i].attr.mode);
+	if (f.n_there)
+		qsort(f.there, f.n_there, sizeof(*f.there), by_name);
+	seed_found(e, f.n_there);
+	f.fd = fd;
+	r = walk_entries(e, &f, d, strict, depth);
+	remote_entries_free(f.there, f.n_there);
+	if (r == 0)
+		r = seed_mark(e, path);
+	for (unsigned i = 0; i < f.n_below; i++) {
+		struct descent *b = &f.below[i];
+		CLEANUP_FREE char *child = path_join(path, b->name);
+		CLEANUP_CLOSE int sub =
+			r < 0 ? -1
+			      : openat(fd, b->name,
+				       O_PATH | O_NOFOLLOW | O_DIRECTORY |
+					       O_CLOEXEC);
+		if (sub >= 0)
+			r = walk_dir(e, sub, child, b->fresh, strict, b->depth);
+		free(b->name);
 	}
-	remote_entries_free(list, n);
+	free(f.below);
 	return r;
 }
 
@@ -457,9 +521,21 @@ static int reconcile_at(struct engine *e, const char *path,
 	if (r == -ENOTCONN)
 		return r;
 	bool there = r == 0;
+	struct descent below = {0};
 	CLEANUP_CLOSE int fd = lower_open_path(e->cfg->lower_fd, path, O_PATH);
-	if (fd >= 0)
-		return put_entry(e, fd, path, there ? &a : NULL, strict, depth);
+	if (fd >= 0) {
+		r = put_entry(e, fd, path, there ? &a : NULL, strict, depth,
+			      &below);
+		/* below the path itself, equal size and time is equal
+		 * content */
+		if (r == 0 && below.name)
+			r = walk_dir(e, fd, path, below.fresh,
+				     strict == STRICT_FULL ? STRICT_DATA
+							   : strict,
+				     below.depth);
+		free(below.name);
+		return r;
+	}
 	links_del_tree(e->links, path);
 	return there ? remove_tree(e, path, a.mode) : 0;
 }

@@ -183,15 +183,20 @@ static int begin(struct replica *r, const struct stage_state *state)
 		report(r, REPLICA_REPLAYING, NULL);
 		return batch_resume(e);
 	}
-	report(r, REPLICA_COPYING, NULL);
+	if (!e->refusal[0]) /* else it is as before, until it is allowed */
+		report(r, REPLICA_COPYING, NULL);
 	if (state->exists) {
-		s = unsure_all(e, e->seeded ? e->cursor : e->inflight);
+		s = unsure_all(e, e->cursor ? e->cursor : e->inflight);
 		if (s < 0)
 			return s;
 	}
 	/* it is ours from the first entry on; 0: not complete */
-	s = stage_write(e, 0);
-	return s == -ENOTCONN ? s : batch_seed(e);
+	s = 0;
+	if (!state->exists || state->seq) /* not what an earlier one left */
+		s = journal_seed_end(e->journal, e->row.id);
+	if (s == 0)
+		s = stage_write(e, 0);
+	return s == -ENOTCONN ? s : seed_run(e);
 }
 
 /* ---- connected ---- */
@@ -214,6 +219,25 @@ static int idle(struct replica *r)
 	return 0;
 }
 
+/* compare - everything, while connected. */
+static int compare(struct replica *r)
+{
+	struct engine *e = &r->e;
+	int s = unsure_all(e, e->cursor);
+
+	if (s == 0)
+		s = journal_replica_drop(e->journal, e->row.id);
+	e->seeded = false;
+	report(r, REPLICA_COPYING, NULL);
+	if (s == 0)
+		s = stage_write(e, 0);
+	if (s == 0)
+		s = seed_run(e);
+	if (s == 0)
+		r->stale = false;
+	return s;
+}
+
 static int serve(struct replica *r)
 {
 	struct engine *e = &r->e;
@@ -226,8 +250,10 @@ static int serve(struct replica *r)
 	s = s < 0 ? s : 0;
 	while (s == 0 && !r->stop) {
 		s = batch_run(e, &some);
-		if (s == 0 && some && (s = give_up(r, least)) > 0)
-			return -ECANCELED;
+		if (s == 0 && some)
+			s = give_up(r, least);
+		if (s > 0 || s == -ESTALE)
+			s = compare(r);
 		if (s == 0)
 			s = batch_aside(e);
 		if (s == 0)
@@ -263,6 +289,7 @@ static bool run_once(struct replica *r, struct remote_error *err)
 		s = begin(r, &state);
 		if (s == 0) {
 			useful = true;
+			r->stale = false;
 			s = serve(r);
 		}
 	}
@@ -270,9 +297,9 @@ static bool run_once(struct replica *r, struct remote_error *err)
 		err->kind = REMOTE_LOST;
 		snprintf(err->text, sizeof(err->text), "%s",
 			 remote_why(e->remote));
-	} else if (s == -ECANCELED && r->stale) {
-		snprintf(err->text, sizeof(err->text),
-			 "it cannot keep up: comparing instead");
+	} else if (s == -ECANCELED && e->refusal[0]) {
+		err->kind = REMOTE_REFUSED;
+		snprintf(err->text, sizeof(err->text), "%s", e->refusal);
 	} else if (s < 0 && s != -ECANCELED) {
 		err->kind = REMOTE_LOST;
 		snprintf(err->text, sizeof(err->text), "journal: %s",

@@ -58,7 +58,7 @@ rm -rf "$T/tree/seed"
 equal "$("$MIRRORFS" status "$T/tree" --json | jq '.replicas | length')" 2 \
 	"replicas after a restart"
 check "add r3 again" "$MIRRORFS" replica add "$T/tree" "r3=$T/replica3" \
-	--adopt
+	--adopt -o max-delete=100% --wait
 check "wait" synced
 for i in 1 2 3; do
 	check "replica $i" same "$T/replica$i"

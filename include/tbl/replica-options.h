@@ -7,7 +7,7 @@
  * REPLICA_OPTION(member, key, kind, words, preset, what it means)
  * kind: BOOL; COUNT and SIZE (bytes; "never": UINT64_MAX); SPAN (a duration,
  * ns; "never": 0); WORD (the place of the value in `words`, which are
- * separated by spaces); TEXT (NULL when empty). `words` is "" but for WORD.
+ * separated by spaces); PERCENT; TEXT (NULL when empty). `words` is "" but for WORD.
  */
 REPLICA_OPTION(max_backlog, "max-backlog", COUNT, "", "1000000",
 	       "records that are kept for a replica that is away; beyond them "
@@ -23,3 +23,6 @@ REPLICA_OPTION(owner, "owner", TEXT, "", "",
 REPLICA_OPTION(durable, "durable", BOOL, "", "yes",
 	       "what counts as replicated is on the replica's disk (fsync, "
 	       "where the server has it)")
+REPLICA_OPTION(max_delete, "max-delete", PERCENT, "", "20%",
+	       "a first copy or comparison that would delete more of what the "
+	       "replica has, and more than 100 entries, asks before it does")

@@ -24,7 +24,8 @@ enum option_kind {
 	KIND_SIZE,
 	KIND_SPAN,
 	KIND_WORD,
-	KIND_TEXT
+	KIND_TEXT,
+	KIND_PERCENT
 };
 
 static const struct replica_option {
@@ -105,6 +106,8 @@ static int option_read(const struct replica_option *o, const char *text,
 		return value_size(text, member);
 	case KIND_WORD:
 		return value_word(text, o->words, member);
+	case KIND_PERCENT:
+		return value_percent(text, member);
 	case KIND_SPAN:
 		if (strcmp(text, "never") != 0)
 			return clock_parse_span(text, member);
@@ -128,6 +131,7 @@ static int option_check(const struct replica_option *o, const char *text,
 		[KIND_SPAN] = "a duration (try 90s, 5m, 2h, 30d or never)",
 		[KIND_WORD] = "one of",
 		[KIND_TEXT] = "a text",
+		[KIND_PERCENT] = "a percentage (0% to 100%)",
 	};
 	struct replica_options scratch = {0};
 	int r = option_read(o, text, (char *)&scratch + o->offset);

@@ -63,6 +63,17 @@ int value_size(const char *text, uint64_t *ret)
 	return 0;
 }
 
+int value_percent(const char *text, unsigned *ret)
+{
+	const char *rest;
+	uint64_t n;
+	if (value_number(text, &n, &rest) < 0 || n > 100 ||
+	    (*rest && strcmp(rest, "%") != 0))
+		return -EINVAL;
+	*ret = (unsigned)n;
+	return 0;
+}
+
 int value_word(const char *text, const char *words, unsigned *ret)
 {
 	size_t len = strlen(text);

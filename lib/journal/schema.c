@@ -244,6 +244,22 @@ static const struct schema_table {
 " seq INTEGER NOT NULL"
 ") STRICT"},
 
+/* What such a walk would delete on the replica, and is not to before it is
+ * known how much that is. */
+{8, "seed_guard("
+" replica INTEGER PRIMARY KEY,"
+" there INTEGER NOT NULL,"    /* entries that the replica has */
+" extra INTEGER NOT NULL,"    /* of them the tree has not */
+" listed INTEGER NOT NULL,"   /* 1: seed_extra has all of them, as paths */
+" walked INTEGER NOT NULL,"   /* 1: the walk is over, they are to go */
+" allowed INTEGER NOT NULL"   /* 1: the administrator wants it, many or not */
+") STRICT"},
+{8, "seed_extra("
+" replica INTEGER NOT NULL,"
+" path TEXT NOT NULL,"
+" PRIMARY KEY(replica, path)"
+") STRICT, WITHOUT ROWID"},
+
 };
 /* clang-format on */
 #define N_LATER	       (sizeof(schema_later) / sizeof(schema_later[0]))

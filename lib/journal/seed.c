@@ -18,8 +18,11 @@ int journal_seed_get(struct journal *j, int64_t id, struct seed *ret)
 	DB_RESET sqlite3_stmt *st = NULL;
 	int r = db_query(j, &st,
 			 "SELECT seq, path, started_ns, updated_ns, entries, "
-			 "bytes, sent, all_entries, all_bytes FROM seed "
-			 "WHERE replica = ?", "l", id);
+			 "bytes, sent, all_entries, all_bytes, there, extra, "
+			 "listed, walked, allowed FROM seed "
+			 "LEFT JOIN seed_guard USING(replica) "
+			 "WHERE replica = ?",
+			 "l", id);
 	if (r == 0)
 		r = db_next(j, st);
 	if (r <= 0)
@@ -34,6 +37,11 @@ int journal_seed_get(struct journal *j, int64_t id, struct seed *ret)
 		.sent = (uint64_t)sqlite3_column_int64(st, 6),
 		.all_entries = (uint64_t)sqlite3_column_int64(st, 7),
 		.all_bytes = (uint64_t)sqlite3_column_int64(st, 8),
+		.there = (uint64_t)sqlite3_column_int64(st, 9),
+		.extra = (uint64_t)sqlite3_column_int64(st, 10),
+		.listed = sqlite3_column_int(st, 11),
+		.walked = sqlite3_column_int(st, 12),
+		.allowed = sqlite3_column_int(st, 13),
 	};
 	return 0;
 }
@@ -59,7 +67,8 @@ static int seed_begin(struct journal *j, int64_t id, struct seed *s)
 		return -ENOENT;
 	if (last < (uint64_t)inflight)
 		last = (uint64_t)inflight;
-	*s = (struct seed){.seq = last, .started_ns = clock_wall_ns()};
+	*s = (struct seed){
+		.seq = last, .listed = true, .started_ns = clock_wall_ns()};
 	r = journal_batch_begin(j, id, last);
 	return r < 0 ? r : journal_seed_put(j, id, s);
 }
@@ -74,20 +83,86 @@ int journal_seed_begin(struct journal *j, int64_t id, struct seed *ret)
 	return r < 0 ? r : r2;
 }
 
+static int seed_put(struct journal *j, int64_t id, const struct seed *s)
+{
+	int r = db_run(j, NULL,
+		       "INSERT OR REPLACE INTO seed(replica, seq, path, "
+		       "started_ns, updated_ns, entries, bytes, sent, "
+		       "all_entries, all_bytes) "
+		       "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 "
+		       "FROM replica WHERE id = ?1 AND removed_ns = 0",
+		       "lltlllllll", id, s->seq, s->path, s->started_ns,
+		       clock_wall_ns(), s->entries, s->bytes, s->sent,
+		       s->all_entries, s->all_bytes);
+	if (r < 0)
+		return r;
+	return db_run(j, NULL,
+		      "INSERT INTO seed_guard(replica, there, extra, listed, "
+		      "walked, allowed) VALUES(?, ?, ?, ?, ?, 0) "
+		      "ON CONFLICT(replica) DO UPDATE SET "
+		      "there = excluded.there, extra = excluded.extra, "
+		      "listed = excluded.listed, walked = excluded.walked",
+		      "llldd", id, s->there, s->extra, (int)s->listed,
+		      (int)s->walked);
+}
+
 int journal_seed_put(struct journal *j, int64_t id, const struct seed *s)
 {
-	return db_run(j, NULL,
-		      "INSERT OR REPLACE INTO seed(replica, seq, path, "
-		      "started_ns, updated_ns, entries, bytes, sent, "
-		      "all_entries, all_bytes) "
-		      "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 "
-		      "FROM replica WHERE id = ?1 AND removed_ns = 0",
-		      "lltlllllll", id, s->seq, s->path, s->started_ns,
-		      clock_wall_ns(), s->entries, s->bytes, s->sent,
-		      s->all_entries, s->all_bytes);
+	int r = journal_transaction_begin(j);
+	if (r < 0)
+		return r;
+	r = seed_put(j, id, s);
+	int r2 = journal_transaction_end(j, r >= 0);
+	return r < 0 ? r : r2;
 }
 
 int journal_seed_end(struct journal *j, int64_t id)
 {
-	return db_run(j, NULL, "DELETE FROM seed WHERE replica = ?", "l", id);
+	int r = db_run(j, NULL, "DELETE FROM seed WHERE replica = ?", "l", id);
+	if (r == 0)
+		r = db_run(j, NULL, "DELETE FROM seed_guard WHERE replica = ?",
+			   "l", id);
+	return r < 0 ? r
+		     : db_run(j, NULL,
+			      "DELETE FROM seed_extra WHERE replica = ?", "l",
+			      id);
+}
+
+/* ---- what would be deleted ---- */
+
+int journal_seed_extra(struct journal *j, int64_t id, const char *path)
+{
+	return db_run(j, NULL,
+		      "INSERT OR IGNORE INTO seed_extra(replica, path) "
+		      "VALUES(?, ?)",
+		      "lt", id, path);
+}
+
+int journal_seed_extras(struct journal *j, int64_t id, char ***ret,
+			unsigned *ret_n)
+{
+	DB_RESET sqlite3_stmt *st = NULL;
+	char **list = NULL;
+	unsigned n = 0;
+	int r = db_query(j, &st,
+			 "SELECT path FROM seed_extra WHERE replica = ? "
+			 "ORDER BY path",
+			 "l", id);
+	while (r == 0 && (r = db_next(j, st)) > 0) {
+		db_grow(&list, n, sizeof(*list));
+		list[n++] = db_text(st, 0);
+		r = 0;
+	}
+	*ret = list;
+	*ret_n = n;
+	return r;
+}
+
+int journal_seed_allow(struct journal *j, int64_t id)
+{
+	return db_run(j, NULL,
+		      "INSERT INTO seed_guard(replica, there, extra, listed, "
+		      "walked, allowed) VALUES(?, 0, 0, 0, 0, 1) "
+		      "ON CONFLICT(replica) DO UPDATE SET allowed = 1",
+		      "l", id);
 }

@@ -1,0 +1,45 @@
+#!/bin/bash
+# A first copy that would delete much of what the replica has asks before it
+# does: nothing is gone until then, and what is new is there already.
+. "$(dirname "$0")/functions.sh"
+
+mkdir "$T/replica2" "$T/replica3" "$T/replica1/old" "$T/tree/dir"
+for ((i = 0; i < 150; i++)); do
+	echo "$i" >"$T/replica1/old/$i"
+	echo "$i" >"$T/tree/dir/$i"
+done
+mkdir "$T/replica1/swap" "$T/replica2/few"
+echo x >"$T/replica1/swap/x"
+echo x >"$T/replica2/few/x"
+echo file >"$T/tree/swap"
+check "mount" mount_tree
+check "adopt the wrong folder" "$MIRRORFS" replica add "$T/tree" \
+	"r1=$T/replica1" --adopt
+check "adopt one with a little more" "$MIRRORFS" replica add "$T/tree" \
+	"r2=$T/replica2" --adopt
+check "it asks" wait_for 30 state_is r1 refused
+status_get r1 error
+check "and tells how many" grep -q "153 of the 15[34] entries.*/old" \
+	<<<"$(status_get r1 error)"
+equal "$(ls "$T/replica1/old" | wc -l)" 150 "all is there yet"
+check "a folder in the way, too" test -e "$T/replica1/swap/x"
+equal "$(ls "$T/replica1/dir" | wc -l)" 150 "and what is new"
+check "one with a little more does not" "$MIRRORFS" wait "$T/tree" \
+	--replica r2 --timeout 60
+check "replica 2" same "$T/replica2"
+
+echo late >"$T/tree/late"
+check "allow it" "$MIRRORFS" replica resume "$T/tree" r1 --allow-delete
+check "wait" synced
+check "replica 1" same "$T/replica1"
+
+# a share of one's own
+for ((i = 0; i < 30; i++)); do
+	mkdir -p "$T/replica3/a$i"
+	touch "$T/replica3/a$i/"{1,2,3,4,5,6,7,8}
+done
+check "any share" "$MIRRORFS" replica add "$T/tree" "r3=$T/replica3" --adopt \
+	-o max-delete=100%
+check "wait" synced
+check "replica 3" same "$T/replica3"
+exit 0

@@ -1,0 +1,42 @@
+#!/bin/bash
+# A first copy that is cut off goes on where it was, while users write. What it
+# has found to be foreign before it was cut is deleted in the end.
+. "$(dirname "$0")/functions.sh"
+expect_log "lost|connection|cannot reach|silen|time|ended|refused|reset|closed"
+
+ssh_replicas 1
+PROXY=$(free_port)
+background "$HELPERS/proxy" "$PROXY" "$SSHD_PORT" --delay 4
+proxy=$BG
+wait_for 5 port_open "$PROXY" || fail "proxy"
+sed "s/]:$SSHD_PORT /]:$PROXY /" "$SSHD_KNOWN_HOSTS" >"$T/hosts"
+# each folder that the replica has is looked at: some round trips
+for ((i = 100; i < 210; i++)); do
+	mkdir "$T/tree/d$i"
+	echo "$i" >"$T/tree/d$i/file"
+done
+cp -a "$T/tree/." "$T/replica1/"
+mkdir "$T/replica1/d100/foreign"
+echo changed-too >"$T/replica1/d101/file"
+ln "$T/tree/d102/file" "$T/tree/d190/link"
+check "mount" mount_tree
+check "add" "$MIRRORFS" replica add "$T/tree" --adopt --identity "$SSHD_KEY" \
+	--known-hosts "$T/hosts" "r1=sftp://root@127.0.0.1:$PROXY$T/replica1"
+under_way() {
+	[ "$(status_get r1 progress.path)" != null ]
+}
+check "it is noted how far it is" wait_for 60 under_way
+equal "$(status_get r1 progress.all_entries)" 221 "how much there is"
+kill -USR1 "$proxy"
+check "cut off" wait_for 60 state_is r1 offline
+before=$(status_get r1 progress.entries)
+check "not complete" test "$before" -lt 221
+mv "$T/tree/d100" "$T/tree/d999"
+mv "$T/tree/d209" "$T/tree/d000"
+echo late >"$T/tree/d101/late"
+kill -USR2 "$proxy"
+check "wait" synced
+check "it went on" grep -q "r1: going on behind /d" "$T/state/mirrorfs.log"
+check "replica" same "$T/replica1"
+equal "$(status_get r1 progress)" null "nothing is under way"
+exit 0
