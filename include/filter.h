@@ -33,8 +33,8 @@ int filter_add(struct filter **f, const char *text, char **ret_why);
 /* filter_excludes - is this tree path kept from the replica? "" never is. */
 bool filter_excludes(const struct filter *f, const char *path, bool is_dir);
 
-/* filter_has_paths - does a rule look at more than the last name of a path? If
- * not, what is in a folder that was renamed is as it was. */
-bool filter_has_paths(const struct filter *f);
+/* filter_tells_apart - could something in a folder be excluded when that is at
+ * `a`, and not when it is at `b`, or the other way round? */
+bool filter_tells_apart(const struct filter *f, const char *a, const char *b);
 
 #endif

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rate.h"
+
 enum replica_option_id {
 #define REPLICA_OPTION(member, key, kind, words, preset, text)                 \
 	REPLICA_OPTION_##member,
@@ -26,6 +28,8 @@ enum replica_option_id {
 #define REPLICA_OPTION_TYPE_SPAN  int64_t
 #define REPLICA_OPTION_TYPE_WORD  unsigned
 #define REPLICA_OPTION_TYPE_PERCENT unsigned
+#define REPLICA_OPTION_TYPE_RATE struct rate
+#define REPLICA_OPTION_TYPE_FILTER char *
 #define REPLICA_OPTION_TYPE_TEXT  char *
 
 /* As the program uses them; texts are owned. */

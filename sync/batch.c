@@ -46,6 +46,20 @@ static bool view_has(void *arg, const struct record *r)
 	       (r->seq > e->cursor && asides_tells(e->asides, r));
 }
 
+static bool view_excluded(void *arg, const char *path, bool is_dir)
+{
+	const struct engine *e = arg;
+
+	return filter_excludes(e->filter, path, is_dir);
+}
+
+static bool view_moves_change(void *arg, const char *path, const char *path2)
+{
+	const struct engine *e = arg;
+
+	return filter_tells_apart(e->filter, path, path2);
+}
+
 static const struct {
 	enum step_kind step;
 } steps_of[] = {
@@ -384,8 +398,11 @@ static void note_stale(struct engine *e, const struct record *records,
 		       unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (!fresh_tells(e->fresh, &records[i]))
-			stale_record(e->stale, &records[i]);
+		const struct record *r = &records[i];
+		if (r->path && filter_excludes(e->filter, r->path, false))
+			continue;
+		if (!fresh_tells(e->fresh, r))
+			stale_record(e->stale, r);
 	}
 }
 
@@ -412,6 +429,9 @@ void batch_plan(struct engine *e, const struct record *records, unsigned n,
 	const struct plan_view view = {.by_state = view_by_state,
 				       .held = view_held,
 				       .has = view_has,
+				       .excluded =
+					       e->filter ? view_excluded : NULL,
+				       .moves_change = view_moves_change,
 				       .arg = e};
 
 	plan_build(records, n, &view, e->memory, ret);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <uthash.h>
 
 #include "cleanup.h"
@@ -61,6 +62,8 @@ static void engine_changed(struct engine *e, const char *path)
 
 void engine_touch(struct engine *e, const char *path)
 {
+	if (filter_excludes(e->filter, path, true))
+		return;
 	set_add(&e->touched, path);
 	engine_changed(e, path);
 }
@@ -190,6 +193,24 @@ static void step_sending(void *arg, const struct step *s)
 	free(names);
 }
 
+/* rate - looked up once a second. */
+static uint64_t rate(void *arg)
+{
+	struct engine *e = arg;
+	int64_t now = clock_mono_ns();
+	time_t wall;
+	struct tm tm;
+
+	if (now < e->rate_next_ns)
+		return e->rate;
+	wall = (time_t)(clock_wall_ns() / NS_PER_S);
+	localtime_r(&wall, &tm);
+	e->rate = rate_at(&e->row.options.bwlimit,
+			  (unsigned)(tm.tm_hour * 60 + tm.tm_min));
+	e->rate_next_ns = now + NS_PER_S;
+	return e->rate;
+}
+
 static void uncarried(void *arg, const char *kind, const char *path)
 {
 	engine_count(arg, kind, path);
@@ -280,6 +301,7 @@ int engine_start(struct engine *e)
 					.owners = e->owners,
 					.durable = e->durable,
 					.delta_above = e->cfg->delta_above,
+					.rate = rate,
 					.sending = step_sending,
 					.finished = step_finished,
 					.may_leave = aside_may_leave,

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "abilities.h"
+#include "filter.h"
 #include "journal.h"
 #include "memo.h"
 #include "remote.h"
@@ -78,6 +79,10 @@ struct engine {
 		int64_t since_ns; /* monotonic; 0: it has not */
 	} behind;
 	uint64_t changed_ns; /* ctime; UINT64_MAX: none counts */
+	struct filter *filter;	  /* filters.c; what it does not get */
+	char *rules;		  /* the same as text */
+	uint64_t rate;		  /* of bwlimit, at present */
+	int64_t rate_next_ns;
 	struct seeding *seeding;  /* a first copy that is under way */
 	char refusal[512];	  /* why it waits for the administrator */
 	bool reconciling;	  /* failed steps are parked, not redone */
@@ -197,6 +202,16 @@ int batch_mend(struct engine *e, uint64_t seq);
 int batch_commit(struct engine *e, uint64_t seq, bool seeded);
 /* batch_resume - after a connection: what was in flight. */
 int batch_resume(struct engine *e);
+
+/* ---- filters.c ---- */
+/* filters_load - what the replica is to get, from its options. Returns 0, or a
+ * negative errno with a line for the administrator in *ret_why, owned by the
+ * caller. */
+int filters_load(struct engine *e, char **ret_why);
+void filters_done(struct engine *e);
+/* filters_apply - before engine_start: if it was compared by another filter,
+ * it is not seeded any more. */
+int filters_apply(struct engine *e);
 
 /* ---- seed.c ---- */
 /* seed_run - the first copy, or the comparison of everything; goes on where

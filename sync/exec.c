@@ -464,15 +464,22 @@ static int run(struct exec *x, int ms, int wake_fd)
 {
 	struct pollfd stop = {.fd = x->cfg.stop_fd, .events = POLLIN};
 
+	if (x->cfg.rate)
+		remote_set_rate(x->cfg.remote, x->cfg.rate(x->cfg.arg));
 	do
 		exec_uploads(x);
 	while (run_head(x));
 	if (poll(&stop, 1, 0) > 0)
 		return -ECANCELED;
-	if (!remote_pending(x->cfg.remote))
+	int pace = remote_pace_ms(x->cfg.remote);
+	if (pace > 0 && pace < ms)
+		ms = pace;
+	else
+		pace = 0;
+	if (!remote_pending(x->cfg.remote) && !pace)
 		return 0; /* steps may end without a request */
 	int r = remote_pump(x->cfg.remote, ms, wake_fd);
-	return r < 0 ? -ENOTCONN : r;
+	return r < 0 ? -ENOTCONN : r == 0 && pace ? 1 : r;
 }
 
 int exec_serve(struct exec *x, int ms, int wake_fd)

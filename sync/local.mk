@@ -12,6 +12,7 @@ sync_libsync_a_SOURCES = \
 	sync/exec-spare.c \
 	sync/exec-uploads.c \
 	sync/exec.c \
+	sync/filters.c \
 	sync/fresh.c \
 	sync/idmap.c \
 	sync/links.c \

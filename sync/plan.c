@@ -193,11 +193,55 @@ static bool makes_object(const struct record *r)
 	       r->op == OP_MKNOD;
 }
 
+static bool excluded(struct builder *b, const struct record *r,
+		     const char *path)
+{
+	return b->view->excluded(b->view->arg, path, S_ISDIR(r->mode));
+}
+
+/*
+ * A name that the replica does not get takes part. What happens to it alone is
+ * nothing; where there is another one, it appears or disappears there. The
+ * object may have more names, which changed with it.
+ */
+static void apply_excluded(struct builder *b, const struct record *r)
+{
+	bool deep = is_alone(r) || r->op == OP_UNSURE;
+	bool second = has_second(r);
+
+	if (r->obj.len > 0)
+		remember(b, r);
+	if (r->op == OP_CREATE && r->flags & RF_OPEN)
+		return;
+	if (!excluded(b, r, r->path))
+		state_of(b, r, r->path, STRICT_FULL, deep);
+	if (second && !excluded(b, r, r->path2))
+		state_of(b, r, r->path2, STRICT_FULL, deep);
+	if (!second && r->obj.len > 0 &&
+	    (r->op == OP_SETATTR || r->op == OP_SETTLE || r->op == OP_TRUNC))
+		builder_state_object(
+			b, r, r->op == OP_SETATTR ? STRICT_ATTR : STRICT_FULL);
+}
+
+/* is_filtered - is it applied by apply_excluded? */
+static bool is_filtered(struct builder *b, const struct record *r)
+{
+	const struct plan_view *v = b->view;
+
+	if (!v->excluded || !r->path)
+		return false;
+	if (excluded(b, r, r->path) ||
+	    (has_second(r) && excluded(b, r, r->path2)))
+		return true;
+	return is_alone(r) && v->moves_change(v->arg, r->path, r->path2);
+}
+
 /* May `r` be in a batch with the renames of directories before it? */
 static bool joins_moves(struct builder *b, const struct record *r)
 {
 	return is_move(r) && b->plan->n < PLAN_MOVES_MAX && !by_state(b, r) &&
-	       !builder_touches(b, r->path) && !builder_touches(b, r->path2);
+	       !is_filtered(b, r) && !builder_touches(b, r->path) &&
+	       !builder_touches(b, r->path2);
 }
 
 /* Its path is not known here: no record of another kind can be beside it. */
@@ -226,6 +270,11 @@ static bool plan_record(struct builder *b, const struct record *r, bool first)
 	/* its number may have been another one's */
 	if (fhandle_is_number(&r->obj, NULL) && makes_object(r))
 		builder_renew(b, &r->obj);
+	if (is_filtered(b, r)) {
+		if (is_change(r))
+			apply_excluded(b, r);
+		return true;
+	}
 	if (!is_change(r)) {
 		count(b, r);
 		return true;

@@ -54,6 +54,10 @@ struct plan_view {
 	/* has it already what `r` made of the content and attributes of its
 	 * object? NULL: no. Not asked where it is applied by state. */
 	bool (*has)(void *arg, const struct record *r);
+	/* does the replica not get this path? NULL: it gets all. */
+	bool (*excluded)(void *arg, const char *path, bool is_dir);
+	/* may that change for what is in a folder that is renamed? */
+	bool (*moves_change)(void *arg, const char *path, const char *path2);
 	void *arg;
 };
 

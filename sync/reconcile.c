@@ -50,12 +50,35 @@ static bool kept_name(const char *dir, const char *name)
 
 /* ---- removing ---- */
 
-static int remove_tree(struct engine *e, const char *path, mode_t mode)
+static int remove_all(struct engine *e, const char *path, mode_t mode);
+
+/* remove_below - all that is in a folder; 1 when some of it is to stay. */
+static int remove_below(struct engine *e, const char *path)
 {
 	struct remote_entry *list = NULL;
-	unsigned n = 0;
-	int r = 0;
+	unsigned n = 0, kept = 0;
+	int r = remote_list(e->remote, path, &list, &n);
 
+	for (unsigned i = 0; r == 0 && i < n; i++) {
+		mode_t mode = list[i].attr.mode;
+		CLEANUP_FREE char *child = path_join(path, list[i].name);
+		if (filter_excludes(e->filter, child, S_ISDIR(mode)))
+			r = 1;
+		else
+			r = remove_all(e, child, mode);
+		kept += r > 0;
+		r = r > 0 ? 0 : r;
+	}
+	remote_entries_free(list, n);
+	if (r == -ENOTCONN || r == -ECANCELED)
+		return r;
+	return kept > 0;
+}
+
+/* remove_all - 1 when it is a folder with something that the replica does not
+ * get, and which is nobody's affair here: so it stays. */
+static int remove_all(struct engine *e, const char *path, mode_t mode)
+{
 	engine_touch_parent(e, path);
 	if (!S_ISDIR(mode)) {
 		links_del(e->links, path);
@@ -63,15 +86,15 @@ static int remove_tree(struct engine *e, const char *path, mode_t mode)
 	}
 	/* names that never came to be are not in the listing */
 	links_del_tree(e->links, path);
-	r = remote_list(e->remote, path, &list, &n);
-	for (unsigned i = 0; r == 0 && i < n; i++) {
-		CLEANUP_FREE char *child = path_join(path, list[i].name);
-		r = remove_tree(e, child, list[i].attr.mode);
-	}
-	remote_entries_free(list, n);
-	if (r == -ENOTCONN || r == -ECANCELED)
-		return r;
-	return engine_push(e, STEP_RMDIR, path, NULL, NULL, NULL);
+	int r = remove_below(e, path);
+	return r != 0 ? r : engine_push(e, STEP_RMDIR, path, NULL, NULL, NULL);
+}
+
+static int remove_tree(struct engine *e, const char *path, mode_t mode)
+{
+	int r = remove_all(e, path, mode);
+
+	return r < 0 ? r : 0;
 }
 
 /* remove_foreign - what the master does not have. Not at once, while it is
@@ -271,6 +294,8 @@ static int put_entry(struct engine *e, int fd, const char *path,
 		engine_count(e, "subvolume", path);
 		return 0;
 	}
+	if (filter_excludes(e->filter, path, S_ISDIR(st.st_mode)))
+		return 0; /* neither sent nor removed */
 	seed_saw(e, &st);
 	if (is_special(st.st_mode) ||
 	    (S_ISLNK(st.st_mode) && !e->can.can[CAN_SYMLINK])) {
@@ -423,7 +448,8 @@ static int walk_entries(struct engine *e, struct folder *f, DIR *d,
 		if (a->attr.flags & 1u << 31 || kept_name(f->path, a->name))
 			continue;
 		CLEANUP_FREE char *child = path_join(f->path, a->name);
-		r = remove_foreign(e, child, &a->attr);
+		if (!filter_excludes(e->filter, child, S_ISDIR(a->attr.mode)))
+			r = remove_foreign(e, child, &a->attr);
 	}
 	return r;
 }
@@ -536,6 +562,8 @@ static int reconcile_at(struct engine *e, const char *path,
 		free(below.name);
 		return r;
 	}
+	if (there && filter_excludes(e->filter, path, S_ISDIR(a.mode)))
+		return 0;
 	links_del_tree(e->links, path);
 	return there ? remove_tree(e, path, a.mode) : 0;
 }

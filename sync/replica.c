@@ -166,8 +166,10 @@ static int give_up(struct replica *r, uint64_t least)
 static int begin(struct replica *r, const struct stage_state *state)
 {
 	struct engine *e = &r->e;
-	int s = engine_start(e);
+	int s = filters_apply(e);
 
+	if (s == 0)
+		s = engine_start(e);
 	if (s < 0)
 		return s;
 	if (!owners_carried(e->owners))
@@ -270,6 +272,17 @@ static int serve(struct replica *r)
 	return s;
 }
 
+static bool what_it_gets(struct replica *r, struct remote_error *err)
+{
+	CLEANUP_FREE char *why = NULL;
+
+	if (filters_load(&r->e, &why) == 0)
+		return true;
+	err->kind = REMOTE_REFUSED;
+	snprintf(err->text, sizeof(err->text), "%s", why);
+	return false;
+}
+
 /* run_once - one connection; returns true when it had become useful. *err
  * says why it ended. */
 static bool run_once(struct replica *r, struct remote_error *err)
@@ -285,7 +298,8 @@ static bool run_once(struct replica *r, struct remote_error *err)
 		s = load_cursor(r);
 	if (s == 0)
 		s = give_up(r, 0);
-	if (s >= 0 && connect_remote(r, &state, err) == 0) {
+	if (s >= 0 && what_it_gets(r, err) &&
+	    connect_remote(r, &state, err) == 0) {
 		s = begin(r, &state);
 		if (s == 0) {
 			useful = true;
@@ -399,6 +413,7 @@ static char *copy(const char *s)
 static void replica_free(struct replica *r)
 {
 	replica_row_done(&r->e.row);
+	filters_done(&r->e);
 	shared_unmap(r->e.shared);
 	close(r->e.stop_fd);
 	close(r->e.wake_fd);

@@ -176,7 +176,8 @@ int seed_mark(struct engine *e, const char *path)
 }
 
 /* count_local - what the walk is going to meet, for those who wait for it. */
-static int count_local(struct engine *e, int fd, struct seed *s)
+static int count_local(struct engine *e, int fd, const char *path,
+		       struct seed *s)
 {
 	struct pollfd stop = {.fd = e->stop_fd, .events = POLLIN};
 	struct dirent *de;
@@ -194,6 +195,9 @@ static int count_local(struct engine *e, int fd, struct seed *s)
 		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, "..") ||
 		    fstatat(fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
+		CLEANUP_FREE char *child = path_join(path, de->d_name);
+		if (filter_excludes(e->filter, child, S_ISDIR(st.st_mode)))
+			continue;
 		s->all_entries++;
 		if (S_ISREG(st.st_mode))
 			s->all_bytes += (uint64_t)st.st_size;
@@ -203,7 +207,7 @@ static int count_local(struct engine *e, int fd, struct seed *s)
 						   O_CLOEXEC)
 				  : -1;
 		if (sub >= 0)
-			r = count_local(e, sub, s);
+			r = count_local(e, sub, child, s);
 	}
 	return r;
 }
@@ -234,7 +238,7 @@ static int begin(struct engine *e, struct seeding *w)
 	int fd = r < 0 ? -1
 		       : openat(e->cfg->lower_fd, ".",
 				O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? r : count_local(e, fd, &w->s);
+	return fd < 0 ? r : count_local(e, fd, "", &w->s);
 }
 
 static int walk(struct engine *e, struct seeding *w)

@@ -3,7 +3,7 @@
 # our libraries and run by tests/run.
 helpers = tests/scribble tests/treecmp tests/churn tests/proxy tests/sftpfault tests/blob \
 	tests/fscheck tests/benchtool tests/fsbench tests/opdrive \
-	tests/secprobe tests/swapper tests/passprobe tests/fsx tests/journalbench tests/callstorm \
+	tests/secprobe tests/swapper tests/filterlist tests/passprobe tests/fsx tests/journalbench tests/callstorm \
 	tests/dud tests/acked
 check_PROGRAMS += $(helpers)
 tests_treecmp_SOURCES = tests/treecmp.c
@@ -30,6 +30,8 @@ tests_callstorm_SOURCES = tests/callstorm.c tests/callstorm-ops.c \
 	tests/callstorm.h
 tests_passprobe_SOURCES = tests/passprobe.c
 tests_scribble_SOURCES = tests/scribble.c
+tests_filterlist_SOURCES = tests/filterlist.c
+tests_filterlist_LDADD = lib/base/libbase.a
 tests_swapper_SOURCES = tests/swapper.c
 tests_secprobe_SOURCES = tests/secprobe.c tests/secprobe-setid.c \
 	tests/secprobe-access.c tests/secprobe-tricks.c tests/secprobe.h

@@ -7,7 +7,7 @@
  * REPLICA_OPTION(member, key, kind, words, preset, what it means)
  * kind: BOOL; COUNT and SIZE (bytes; "never": UINT64_MAX); SPAN (a duration,
  * ns; "never": 0); WORD (the place of the value in `words`, which are
- * separated by spaces); PERCENT; TEXT (NULL when empty). `words` is "" but for WORD.
+ * separated by spaces); PERCENT; RATE (see rate.h); FILTER and TEXT (NULL when empty). `words` is "" but for WORD.
  */
 REPLICA_OPTION(max_backlog, "max-backlog", COUNT, "", "1000000",
 	       "records that are kept for a replica that is away; beyond them "
@@ -26,3 +26,11 @@ REPLICA_OPTION(durable, "durable", BOOL, "", "yes",
 REPLICA_OPTION(max_delete, "max-delete", PERCENT, "", "20%",
 	       "a first copy or comparison that would delete more of what the "
 	       "replica has, and more than 100 entries, asks before it does")
+REPLICA_OPTION(filter, "filter", FILTER, "", "",
+	       "what the replica does not get: rules as of rsync; exclude and "
+	       "include add one")
+REPLICA_OPTION(filter_file, "filter-file", TEXT, "", "",
+	       "a file on the master with more of them")
+REPLICA_OPTION(bwlimit, "bwlimit", RATE, "", "never",
+	       "bytes of content that are sent in a second: 2M, or 08:00-18:00 "
+	       "2M, 20M")

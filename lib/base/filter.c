@@ -13,6 +13,7 @@
 
 #include "cleanup.h"
 #include "filter.h"
+#include "paths.h"
 
 struct rule {
 	char *pattern; /* without the slashes at its ends */
@@ -275,11 +276,29 @@ bool filter_excludes(const struct filter *f, const char *path, bool is_dir)
 	return excludes_name(f, path, is_dir);
 }
 
-bool filter_has_paths(const struct filter *f)
+/* literal - the folders in front of the first one with a wildcard. */
+static char *literal(const struct rule *r)
+{
+	char *text = strdup(r->pattern);
+	if (!text)
+		abort();
+	if (r->wild) {
+		text[strcspn(text, "*?[\\")] = 0;
+		char *slash = strrchr(text, '/');
+		*(slash ? slash : text) = 0;
+	}
+	return text;
+}
+
+bool filter_tells_apart(const struct filter *f, const char *a, const char *b)
 {
 	for (unsigned i = 0; f && i < f->n; i++) {
 		const struct rule *r = &f->rules[i];
-		if (r->anchored || r->deep || r->slashes > 0)
+		if (!r->deep && r->slashes == 0)
+			continue;
+		CLEANUP_FREE char *top = literal(r);
+		if (!r->anchored || path_related(top, a) ||
+		    path_related(top, b))
 			return true;
 	}
 	return false;

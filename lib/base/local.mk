@@ -4,3 +4,4 @@ lib_base_libbase_a_SOURCES = lib/base/buf.c lib/base/clock.c lib/base/log.c lib/
 	lib/base/runtime.c lib/base/settings.c lib/base/text.c lib/base/values.c
 lib_base_libbase_a_SOURCES += lib/base/causes.c
 lib_base_libbase_a_SOURCES += lib/base/abilities.c
+lib_base_libbase_a_SOURCES += lib/base/filter.c lib/base/rate.c

@@ -14,7 +14,9 @@
 
 #include "cleanup.h"
 #include "clock.h"
+#include "filter.h"
 #include "paths.h"
+#include "rate.h"
 #include "replica-options.h"
 #include "values.h"
 
@@ -25,7 +27,9 @@ enum option_kind {
 	KIND_SPAN,
 	KIND_WORD,
 	KIND_TEXT,
-	KIND_PERCENT
+	KIND_PERCENT,
+	KIND_FILTER,
+	KIND_RATE
 };
 
 static const struct replica_option {
@@ -74,12 +78,25 @@ void replica_given_done(struct replica_given *g)
 	*g = (struct replica_given){0};
 }
 
+/* rules_append - one or more lines. */
+static void rules_append(char **rules, const char *more)
+{
+	char *both;
+	if (asprintf(&both, "%s%s%s", *rules ? *rules : "", *rules ? "\n" : "",
+		     more) < 0)
+		abort();
+	free(*rules);
+	*rules = both;
+}
+
 void replica_given_add(struct replica_given *to,
 		       const struct replica_given *from)
 {
 	for (unsigned i = 0; i < REPLICA_OPTIONS; i++) {
 		if (!to->text[i])
 			to->text[i] = copy(from->text[i]);
+		else if (table[i].kind == KIND_FILTER && from->text[i])
+			rules_append(&to->text[i], from->text[i]);
 	}
 }
 
@@ -106,6 +123,12 @@ static int option_read(const struct replica_option *o, const char *text,
 		return value_size(text, member);
 	case KIND_WORD:
 		return value_word(text, o->words, member);
+	case KIND_FILTER: /* option_check parses it */
+		free(*(char **)member);
+		*(char **)member = *text ? copy(text) : NULL;
+		return 0;
+	case KIND_RATE:
+		return rate_parse(text, member);
 	case KIND_PERCENT:
 		return value_percent(text, member);
 	case KIND_SPAN:
@@ -131,6 +154,8 @@ static int option_check(const struct replica_option *o, const char *text,
 		[KIND_SPAN] = "a duration (try 90s, 5m, 2h, 30d or never)",
 		[KIND_WORD] = "one of",
 		[KIND_TEXT] = "a text",
+		[KIND_RATE] = "a rate (try 2M, or 08:00-18:00 2M, 20M)",
+		[KIND_FILTER] = "a list of rules",
 		[KIND_PERCENT] = "a percentage (0% to 100%)",
 	};
 	struct replica_options scratch = {0};
@@ -159,13 +184,41 @@ static const struct replica_option *option_find(const char *key, char **ret_why)
 	return NULL;
 }
 
+static int rules_check(const char *key, const char *rules, char **ret_why)
+{
+	struct filter *f = NULL;
+	CLEANUP_FREE char *why = NULL;
+	int r = filter_add(&f, rules, &why);
+	filter_free(f);
+	if (r < 0 && asprintf(ret_why, "%s: %s", key, why) < 0)
+		abort();
+	return r;
+}
+
+/* given_rule - exclude and include add a rule to "filter". */
+static int given_rule(struct replica_given *g, const char *key,
+		      const char *value, char **ret_why)
+{
+	CLEANUP_FREE char *rule = NULL;
+	if (asprintf(&rule, "%c %s", *key == 'e' ? '-' : '+', value) < 0)
+		abort();
+	int r = rules_check(key, rule, ret_why);
+	if (r == 0)
+		rules_append(&g->text[REPLICA_OPTION_filter], rule);
+	return r;
+}
+
 int replica_given_set(struct replica_given *g, const char *key,
 		      const char *value, char **ret_why)
 {
+	if (strcmp(key, "exclude") == 0 || strcmp(key, "include") == 0)
+		return given_rule(g, key, value, ret_why);
 	const struct replica_option *o = option_find(key, ret_why);
 	if (!o)
 		return -ENOENT;
 	int r = *value ? option_check(o, value, ret_why) : 0;
+	if (r == 0 && o->kind == KIND_FILTER && *value)
+		r = rules_check(o->key, value, ret_why);
 	if (r < 0)
 		return r;
 	free(g->text[o - table]);
@@ -225,7 +278,7 @@ void replica_options_make(struct replica_options *ret,
 void replica_options_done(struct replica_options *o)
 {
 	for (unsigned i = 0; i < REPLICA_OPTIONS; i++) {
-		if (table[i].kind == KIND_TEXT)
+		if (table[i].kind == KIND_TEXT || table[i].kind == KIND_FILTER)
 			free(*(char **)(void *)((char *)o + table[i].offset));
 	}
 	*o = (struct replica_options){0};

@@ -93,6 +93,7 @@ void remote_send_write(struct remote *r, const struct remote_handle *h,
 	assert(len <= r->caps.write_bytes);
 	struct request *what = REQUEST(REPLY_STATUS);
 	what->weight = len;
+	bucket_take(&r->pace, len);
 	size_t at = remote_begin(r, FXP_WRITE, what);
 	put_handle(r, h);
 	buf_put_u64(&r->out, off);

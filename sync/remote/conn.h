@@ -7,6 +7,7 @@
  * tests. Everything in it belongs to the thread that owns it.
  */
 
+#include "rate.h"
 #include "sync/remote/requests.h"
 #include "sync/remote/transport.h"
 #include "sync/remote/window.h"
@@ -20,6 +21,7 @@ struct remote {
 	int64_t timeout_ns;      /* constant */
 	struct requests requests;
 	struct window window;    /* for large files */
+	struct bucket pace;      /* for content */
 	struct buf in, out;
 	struct decoded decoded;
 	uint32_t init_id;        /* what VERSION is a reply to */

@@ -314,15 +314,35 @@ const char *remote_why(const struct remote *r)
 	return r->why.text;
 }
 
-bool remote_window_open(const struct remote *r)
+/* pace_open - small files may be ahead of their time by a second, so that a
+ * large one does not hold them up. */
+static bool pace_open(struct remote *r, bool bulk)
+{
+	double debt = bulk ? 0 : (double)r->pace.rate;
+	return !r->pace.rate ||
+	       bucket_wait(&r->pace, debt, clock_mono_ns()) == 0;
+}
+
+void remote_set_rate(struct remote *r, uint64_t bytes)
+{
+	bucket_set(&r->pace, bytes, clock_mono_ns());
+}
+
+int remote_pace_ms(struct remote *r)
+{
+	int64_t ns = bucket_wait(&r->pace, 0, clock_mono_ns());
+	return ns < NS_PER_S ? (int)((ns + NS_PER_MS - 1) / NS_PER_MS) : 1000;
+}
+
+bool remote_window_open(struct remote *r)
 {
 	return r->requests.count < WINDOW_COUNT &&
-	       r->requests.weight < WINDOW_BYTES;
+	       r->requests.weight < WINDOW_BYTES && pace_open(r, false);
 }
 
 bool remote_bulk_open(struct remote *r)
 {
-	if (!remote_window_open(r))
+	if (!remote_window_open(r) || !pace_open(r, true))
 		return false;
 	if (r->requests.weight < r->window.limit)
 		return true;

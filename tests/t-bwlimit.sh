@@ -1,0 +1,19 @@
+#!/bin/bash
+# A bandwidth limit: a large file takes its time, small ones do not wait for
+# it, and it can be lifted at once.
+. "$(dirname "$0")/functions.sh"
+
+check "mount" mount_tree --replica "r1=$T/replica1" -o bwlimit=64K
+check "synced" synced
+"$HELPERS/blob" write "$T/tree/large" "$SEED" 6000000 || fail "write"
+echo small >"$T/tree/small"
+check "a small one" wait_for 60 test -e "$T/replica1/small"
+refuse "the large one needs 90 s" test -e "$T/replica1/large"
+refuse "a rate that is none" "$MIRRORFS" replica set "$T/tree" r1 \
+	bwlimit=fast 2>"$T/err"
+check "it is named" grep -q 'bwlimit: "fast" is not a rate' "$T/err"
+check "lift it" "$MIRRORFS" replica set "$T/tree" r1 bwlimit=never
+check "wait" synced
+"$HELPERS/blob" check "$T/replica1/large" || fail "content"
+check "same" same "$T/replica1"
+exit 0
