@@ -8,7 +8,7 @@ COMMAND("mount", cmd_mount,
 COMMAND("umount", cmd_umount, "ROOT", "unmount and stop replicating")
 COMMAND("upgrade", cmd_upgrade, "[ROOT]",
 	"let this version take over a mount, while it is in use")
-COMMAND("status", cmd_status, "[ROOT] [--parked] [--json]",
+COMMAND("status", cmd_status, "[ROOT] [--parked] [--json] [--watch]",
 	"the replicas: state, lag, newest error; what is held back")
 COMMAND("retry", cmd_retry, "[ROOT] [--replica NAME] [PATH...]",
 	"try what is held back, and what is offline, at once")
