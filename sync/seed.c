@@ -125,11 +125,14 @@ int seed_spares(struct engine *e, const char *path, const struct remote_attr *a)
 
 static int save(struct engine *e, struct seeding *w)
 {
-	int r = journal_transaction_begin(e->journal);
+	int safe = durable_commit(e);
+	int r = safe < 0 ? safe : journal_transaction_begin(e->journal);
 
 	if (r < 0)
 		return r;
 	r = engine_flush(e);
+	if (r == 0 && e->durable && !safe)
+		r = durable_mark(e);
 	for (unsigned i = 0; r == 0 && i < w->n_extra; i++)
 		r = journal_seed_extra(e->journal, e->row.id, w->extra[i]);
 	if (r == 0)
@@ -220,10 +223,12 @@ static int begin(struct engine *e, struct seeding *w)
 	char **list = NULL;
 
 	if (r == 0) {
-		if (w->s.path)
+		if (w->s.path && !e->unsafe_ns)
 			log_notice("%s: going on behind /%s", e->row.name,
 				   w->s.path);
-		w->passed = w->s.path ? strdup(w->s.path) : NULL;
+		/* what may be lost with the replica's power is compared */
+		w->passed = w->s.path && !e->unsafe_ns ? strdup(w->s.path)
+						       : NULL;
 		r = journal_seed_extras(e->journal, e->row.id, &list,
 					&w->n_listed);
 		for (unsigned i = 0; i < w->n_listed; i++)
