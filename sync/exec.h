@@ -100,8 +100,7 @@ struct exec_config {
 	bool durable; /* content is on the disk before it is published */
 	uint64_t delta_above;  /* smaller files travel whole, bytes */
 	uint64_t aside_above;  /* smaller files stay in the line, bytes */
-	/* bytes of content in a second by now; 0: no limit */
-	uint64_t (*rate)(void *arg);
+	uint64_t (*rate)(void *arg); /* bytes in a second; 0: no limit */
 	/* each step, in order, just before its visible part is sent */
 	void (*sending)(void *arg, const struct step *s);
 	/* each finished step, in the order of their ends; then it is freed */
