@@ -79,7 +79,7 @@ has_paused() {
 check "paused" wait_for 30 has_paused
 umount "$T/replica1/sub" || fail "umount"
 sqlite3 "$T/state/journal.db" "UPDATE parked SET next_ns = next_ns +
-	3600000000000" || fail "sqlite3"
+	200000000000" || fail "sqlite3"
 check "resume" "$MIRRORFS" replica resume "$T/tree" r1
 check "go on" wait_for 30 state_is r1 synced
 check "still parked" parked_as other-filesystem sub/file
