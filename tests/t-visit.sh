@@ -46,7 +46,7 @@ empty_stage() {
 finish() {
 	check "wait" synced
 	check "same" same "$T/replica1"
-	check "left on the stage" empty_stage
+	check "left on the stage" wait_for 30 empty_stage
 	check "umount" umount_tree
 	end_process "$proxy"
 	sshd_stop
@@ -75,7 +75,7 @@ echo second >"$T/tree/gone" && echo second >"$T/tree/moved" &&
 check "wait" synced
 released
 check "after late removals and renames" same "$T/replica1"
-check "left on the stage" empty_stage
+check "left on the stage" wait_for 30 empty_stage
 finish
 
 # 2. an upload, where the server makes no symbolic links
@@ -90,6 +90,6 @@ kill -USR2 "$proxy"
 check "the next connection" synced
 check "same" same "$T/replica1"
 released
-check "left by a late upload" empty_stage
+check "left by a late upload" wait_for 30 empty_stage
 finish
 exit 0
