@@ -1,9 +1,11 @@
 #!/bin/bash
 # Another server: ProFTPD with mod_sftp, on loopback.
 . "$(dirname "$0")/functions.sh"
-need proftpd ssh-keygen
-MODULES=/usr/lib/proftpd
-[ -f "$MODULES/mod_sftp.so" ] || skip "no mod_sftp"
+need ssh-keygen
+# ./check unpacks it there
+UNPACKED=$(cd "$(dirname "$0")/.." && pwd)/build/unpacked
+MODULES=$UNPACKED/usr/lib/proftpd
+[ -f "$MODULES/mod_sftp.so" ] || skip "no ProFTPD with mod_sftp"
 expect_log "refused"
 
 mkdir -m 755 "$T/etc" "$T/replica" || fail "mkdir"
@@ -17,8 +19,8 @@ printf 'mirror:x:0:\n' >"$T/etc/group"
 chmod 600 "$T"/etc/*
 PORT=$(free_port)
 cat >"$T/etc/conf" <<END
-LoadModule mod_sftp.c
 ModulePath $MODULES
+LoadModule mod_sftp.c
 ServerType standalone
 ServerName test
 DefaultAddress 127.0.0.1
@@ -46,7 +48,7 @@ SFTPHostKey $T/etc/host
 SFTPAuthMethods publickey
 SFTPAuthorizedUserKeys file:$T/etc/keys
 END
-background proftpd -n -c "$T/etc/conf" >"$T/etc/out" 2>&1
+background "$UNPACKED/usr/sbin/proftpd" -n -c "$T/etc/conf" >"$T/etc/out" 2>&1
 wait_for 20 port_open "$PORT" || { cat "$T/etc/out" "$T/etc/log"
 	fail "proftpd does not start"; }
 printf '[127.0.0.1]:%s %s\n' "$PORT" "$(cut -d' ' -f1,2 "$T/etc/host.pub")" \

@@ -7,7 +7,9 @@ PACKAGES_RUN="fuse3 openssh-client openssh-sftp-server"
 PACKAGES_DEMO="openssh-server vsftpd lftp"
 PACKAGES_CHECK="libcmocka-dev clang curl rsync git sqlite3 attr acl jq
 mandoc xz-utils procps util-linux quota e2fsprogs xfsprogs
-btrfs-progs debootstrap proftpd-core proftpd-mod-crypto"
+btrfs-progs debootstrap"
+# no two FTP daemons can be installed
+PACKAGES_UNPACKED="proftpd-core proftpd-mod-crypto"
 PACKAGES_BENCH="rsync lsyncd bindfs"
 
 # packages_missing PACKAGE... - prints those that are not installed.
@@ -61,4 +63,30 @@ packages_apt() {
 	tail -n 20 "$log" >&2
 	rm -f "$log"
 	return 1
+}
+
+# packages_unpack DIR PACKAGE... - into DIR, for tests that run them from there:
+# they cannot be installed beside others. What they depend on is installed.
+packages_unpack() {
+	local dir=$1 deb
+	shift
+	[ ! -e "$dir/complete" ] || return 0
+	rm -rf "$dir"
+	mkdir -p "$dir" || return 1
+	(cd "$dir" && { apt-get -qq download "$@" ||
+		{ apt-get -qq update && apt-get -qq download "$@"; }; }) \
+		>/dev/null 2>&1 || return 1
+	for deb in "$dir"/*.deb; do
+		dpkg-deb -f "$deb" Depends | tr , '\n' |
+			grep -vwFf <(printf '%s\n' "$@") || true
+	done | sort -u | paste -sd , >"$dir/depends"
+	DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
+		-o Dpkg::Use-Pty=0 --no-install-recommends \
+		satisfy "$(cat "$dir/depends")" >/dev/null 2>&1 </dev/null ||
+		return 1
+	for deb in "$dir"/*.deb; do
+		dpkg-deb -x "$deb" "$dir" || return 1
+	done
+	rm -f "$dir"/*.deb
+	: >"$dir/complete"
 }

@@ -353,7 +353,8 @@ static void test_plain_server(void **state)
 	char *text;
 	size_t len;
 	sshd_start(&s, "Subsystem sftp " SFTP_SERVER " -P posix-rename,"
-		       "hardlink,fsync,lsetstat,statvfs,limits\n");
+		       "hardlink,fsync,lsetstat,statvfs,limits,"
+		       "users-groups-by-id\n");
 	const struct remote_config cfg = {.url = s.url, .identity = s.key,
 					  .known_hosts = s.known,
 					  .timeout_ms = 20000};
