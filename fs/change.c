@@ -97,8 +97,8 @@ void change_begin(struct change *c)
 	struct fhandle own;
 	pins_touch(&c->r.obj);
 	name_outside(c, &own);
-	/* what is recorded already must not look as if it had just begun */
-	if (past != CHANGE_RECORDED)
+	/* a worker before us has said so, and perhaps more */
+	if (past == CHANGE_NEW)
 		shared_begin(shared, intent_slot, &c->r);
 	c->r.obj = own;
 }

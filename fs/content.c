@@ -540,6 +540,8 @@ void contents_restore(void)
 static void review_inode(struct inode *i)
 {
 	struct order o;
+	if (!*inode_content(i))
+		return;
 	lock_object(&o, i);
 	struct content *c = *inode_content(i);
 	if (c && c->writers == 0)

@@ -149,6 +149,7 @@ void deposits_init(struct deposits *d, unsigned max)
 {
 	d->sock = -1;
 	d->n = 0;
+	d->said = false;
 	d->max = max < DEPOSIT_MAX ? max : DEPOSIT_MAX;
 	d->items = calloc(d->max + 1, sizeof(*d->items));
 	if (!d->items)
@@ -158,8 +159,11 @@ void deposits_init(struct deposits *d, unsigned max)
 static void take(struct deposits *d, uint64_t id, int fd)
 {
 	if (d->n == d->max) {
-		log_warning("too many open files have no link any more: some "
-			    "would be lost if the fs worker died");
+		if (!d->said)
+			log_warning("too many open files have no link any "
+				    "more: some "
+				    "would be lost if the fs worker died");
+		d->said = true;
 		close(fd);
 		return;
 	}

@@ -38,6 +38,7 @@ bool deposit_orphaned(void);
 struct deposits {
 	int sock; /* to the worker that runs, -1 at first */
 	unsigned n, max;
+	bool said; /* that there are too many */
 	struct deposited {
 		uint64_t id;
 		int fd;

@@ -21,10 +21,11 @@
 #include <linux/fuse.h>
 
 #include "fs/change.h"
+#include "fs/device.h"
 #include "fs/inode.h"
 #include "fs/kept.h"
 #include "fs/replay.h"
-#include "fs/device.h"
+#include "fs/touch.h"
 #include "log.h"
 
 #define MAX_TRIES 3
@@ -76,7 +77,9 @@ void replay_all(struct fuse_session *se)
 		if (!flight_number(f))
 			continue;
 		change_thread_start(t);
+		touch_thread_start(t);
 		replay(se, f);
+		touch_end();
 		n++;
 	}
 	if (n)

@@ -68,23 +68,25 @@ int supervisor_mount(struct supervisor *s)
 		  lower_mount_flags(s->lower_fd), data) < 0)
 		return -errno;
 	s->mounted = true;
-	s->mounted_ns = clock_mono_ns();
 	return 0;
 }
 
-/* What programs have open on it is dead and stays so; it must not keep the
- * root. Never the mount below. */
-bool supervisor_abort(struct supervisor *s)
+void supervisor_abort(struct supervisor *s)
 {
-	bool there = mount_is_mirrorfs(s->cfg->root);
-	if (there)
-		umount2(s->cfg->root, MNT_FORCE | UMOUNT_NOFOLLOW);
-	close(s->fuse_fd);
+	close(s->fuse_fd); /* nobody else has it: the kernel fails all */
 	s->fuse_fd = -1;
-	if (mount_is_mirrorfs(s->cfg->root))
-		umount2(s->cfg->root, MNT_DETACH | UMOUNT_NOFOLLOW);
+}
+
+/* What programs have open on the dead mount stays dead; it must not keep the
+ * root. Never the mount below. The bare tree is there for a moment, so the new
+ * mount has to come at once. */
+bool supervisor_take_away(struct supervisor *s)
+{
+	if (!mount_is_mirrorfs(s->cfg->root))
+		return false;
+	umount2(s->cfg->root, MNT_DETACH | UMOUNT_NOFOLLOW);
 	s->mounted = false;
-	return there;
+	return true;
 }
 
 /* ---- umount -l ---- */

@@ -23,7 +23,7 @@ struct supervisor {
 	struct journal *journal;
 	struct shared *shared;
 	int lower_fd, shared_fd, wake_fd, fuse_fd, signal_fd, listen_fd;
-	int kept_fd;    /* what workers leave to each other */
+	int kept_fd;	/* what workers leave to each other */
 	int program_fd; /* what the children run */
 	pid_t worker, sync, prober, reporter; /* 0: does not run */
 	int64_t sync_after_ns; /* start sync again from then on */
@@ -40,7 +40,7 @@ struct supervisor {
 	int64_t worker_start_ns; /* it was started then … */
 	int64_t worker_after_ns; /* … or is to be, not before */
 	int64_t down_ns;	 /* nobody serves since then */
-	int64_t mounted_ns;
+	int64_t anew_ns;	 /* last mounted again then; 0: never */
 	unsigned restarts;
 	unsigned vain; /* workers in a row that never served */
 	int64_t haste; /* how often they died lately */
@@ -52,9 +52,10 @@ struct supervisor {
 
 /* supervisor_mount - over the root. Returns 0, or a negative errno. */
 int supervisor_mount(struct supervisor *s);
-/* supervisor_abort - nobody serves it: fail all callers, take it away. False:
- * it was not there any more. */
-bool supervisor_abort(struct supervisor *s);
+/* supervisor_abort - nobody serves it: fail all callers. */
+void supervisor_abort(struct supervisor *s);
+/* supervisor_take_away - the dead mount. False: it was not there any more. */
+bool supervisor_take_away(struct supervisor *s);
 
 /* supervisor_look - the mount table has changed: is it still over the root?
  * When it was taken away lazily, users go on, and others write past us. */

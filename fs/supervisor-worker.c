@@ -245,23 +245,26 @@ static int forget_kept(struct supervisor *s)
 static void mount_anew(struct supervisor *s, const char *why)
 {
 	int64_t now = clock_mono_ns();
-	bool again = s->vain && now - s->mounted_ns < ANEW_NS;
+	bool again = s->vain && s->anew_ns && now - s->anew_ns < ANEW_NS;
 	log_error("%s", why);
 	s->vain = 0;
 	s->down_ns = 0;
+	s->anew_ns = now;
 	if (again) {
 		out_of_service(s);
 		return;
 	}
-	if (!supervisor_abort(s)) { /* somebody has unmounted it */
+	supervisor_abort(s);
+	supervisor_drain(s);
+	int r = forget_kept(s);
+	if (r == 0 &&
+	    !supervisor_take_away(s)) { /* somebody has unmounted it */
 		s->stopping = true;
 		return;
 	}
-	supervisor_drain(s);
-	supervisor_event(s, OP_GAP);
-	int r = forget_kept(s);
 	if (r == 0)
 		r = supervisor_mount(s);
+	supervisor_event(s, OP_GAP);
 	if (r < 0) {
 		log_error("cannot mount again: %s", strerror(-r));
 		out_of_service(s);

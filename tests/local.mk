@@ -115,6 +115,8 @@ soak: all all-tests
 			--lower $$fs || exit 1; \
 	done
 
+	SOAK=67 TEST_TIMEOUT=7200 $(bash_program) '$(srcdir)/tests/run' \
+		--build . --only shell t-worker-killed
 	SOAK=60 TEST_TIMEOUT=7200 $(bash_program) '$(srcdir)/tests/run' \
 		--build . --only shell t-fsx
 	BUILD=$$PWD $(bash_program) '$(srcdir)/tests/stress.sh'

@@ -58,6 +58,20 @@ wait "$BG" || fail "mount that had to wait"
 check "mounted" mounted_at "$T/tree"
 equal "$(cat "$T/tree/f7")" 7 "content"
 
+# both at once: what was in memory is missing in the journal, but the activity
+# log says where to look
+pids
+mkdir "$T/tree/both"
+for i in $(seq 1 100); do
+	echo "$i" >"$T/tree/both/f$i"
+done
+mv "$T/tree/both" "$T/tree/moved"
+kill -9 "$SUPERVISOR" "$WORKER"
+check "all end" ended "$SUPERVISOR" "$WORKER" "$SYNC"
+check "mount" mount_tree
+check "wait" synced
+check "same" same "$T/replica1"
+
 # sync alone: nobody notices
 pids
 kill -9 "$SYNC"
