@@ -85,7 +85,7 @@ changes() {
 			rm "$T/tree/d$i/f" || return 1
 	done
 }
-before=$("$MIRRORFS" log "$T/tree" --limit 100000 | wc -l)
+before=$("$MIRRORFS" log "$T/tree" --limit 100000000 | wc -l)
 changes &
 CHILDREN+=($!)
 until process_gone $!; do
@@ -95,7 +95,7 @@ until process_gone $!; do
 done
 wait $! || fail "changes"
 check "wait" synced
-equal $(($("$MIRRORFS" log "$T/tree" --limit 100000 | wc -l) - before)) 300 \
+equal $(($("$MIRRORFS" log "$T/tree" --limit 100000000 | wc -l) - before)) 300 \
 	"records"
 check "same" same "$T/replica1"
 exit 0
