@@ -215,6 +215,20 @@ static int count_local(struct engine *e, int fd, const char *path,
 	return r;
 }
 
+/* doubt_lost - what the replica got from a journal that is lost. */
+static int doubt_lost(struct engine *e)
+{
+	CLEANUP_FREE char *since = NULL;
+	int r = e->seeded ? 0
+			  : journal_meta_get(e->journal, JOURNAL_LOST_SINCE,
+					     &since);
+	uint64_t ns = since ? strtoull(since, NULL, 10) : UINT64_MAX;
+
+	if (ns < e->changed_ns)
+		e->changed_ns = ns;
+	return r;
+}
+
 /* ---- the phases ---- */
 
 static int begin(struct engine *e, struct seeding *w)
@@ -227,8 +241,8 @@ static int begin(struct engine *e, struct seeding *w)
 			log_notice("%s: going on behind /%s", e->row.name,
 				   w->s.path);
 		/* what may be lost with the replica's power is compared */
-		w->passed = w->s.path && !e->unsafe_ns ? strdup(w->s.path)
-						       : NULL;
+		w->passed =
+			w->s.path && !e->unsafe_ns ? strdup(w->s.path) : NULL;
 		r = journal_seed_extras(e->journal, e->row.id, &list,
 					&w->n_listed);
 		for (unsigned i = 0; i < w->n_listed; i++)
@@ -334,6 +348,8 @@ int seed_run(struct engine *e)
 	int r = begin(e, &w);
 
 	e->refusal[0] = 0;
+	if (r == 0)
+		r = doubt_lost(e);
 	if (r == 0 && !w.s.walked)
 		r = walk(e, &w);
 	if (r == 0 && too_much(e, &w.s))

@@ -72,19 +72,25 @@ static int put_sector(int fd, off_t off, struct buf *b)
 	return r;
 }
 
-/* 1 and its content in `sector` behind the checksum; 0: empty. */
-static int get_sector(int fd, off_t off, uint8_t sector[ACTIVITY_SECTOR])
+/* 1: it holds something behind the checksum; 0: empty. */
+static int check_sector(const uint8_t sector[ACTIVITY_SECTOR])
 {
 	static const uint8_t empty[ACTIVITY_SECTOR];
 	uint32_t crc = 0;
-	ssize_t n = pread(fd, sector, ACTIVITY_SECTOR, off);
-	if (n != ACTIVITY_SECTOR)
-		return n < 0 ? -errno : -EUCLEAN;
 	if (memcmp(sector, empty, sizeof(empty)) == 0)
 		return 0;
 	for (int i = 0; i < 4; i++)
 		crc = crc << 8 | sector[i];
 	return crc == crc32_of(sector + 4, ACTIVITY_SECTOR - 4) ? 1 : -EUCLEAN;
+}
+
+/* As check_sector. */
+static int get_sector(int fd, off_t off, uint8_t sector[ACTIVITY_SECTOR])
+{
+	ssize_t n = pread(fd, sector, ACTIVITY_SECTOR, off);
+	if (n != ACTIVITY_SECTOR)
+		return n < 0 ? -errno : -EUCLEAN;
+	return check_sector(sector);
 }
 
 /* ---- header ---- */
@@ -195,12 +201,30 @@ static int decode_slot(struct buf *b, unsigned slot, struct mark *m)
 	return ok ? 1 : -EUCLEAN;
 }
 
-int activity_get_slot(int fd, unsigned slot, struct mark *ret)
+/* read_slots - `slot` and those beside it. */
+static int read_slots(struct activity_reader *r, unsigned slot)
 {
-	uint8_t sector[ACTIVITY_SECTOR];
-	struct buf b = {.data = sector, .off = 4, .len = sizeof(sector)};
-	int r = get_sector(fd, slot_at(slot), sector);
-	return r <= 0 ? r : decode_slot(&b, slot, ret);
+	unsigned first = slot - slot % ACTIVITY_READ;
+	ssize_t n = pread(r->fd, r->data, sizeof(r->data), slot_at(first));
+	if (n < 0)
+		return -errno;
+	r->first = first;
+	r->n = (unsigned)(n / ACTIVITY_SECTOR);
+	return slot - first < r->n ? 0 : -EUCLEAN;
+}
+
+int activity_get_slot(struct activity_reader *r, unsigned slot,
+		      struct mark *ret)
+{
+	if (slot < r->first || slot - r->first >= r->n) {
+		int e = read_slots(r, slot);
+		if (e < 0)
+			return e;
+	}
+	uint8_t *sector = r->data + (slot - r->first) * ACTIVITY_SECTOR;
+	struct buf b = {.data = sector, .off = 4, .len = ACTIVITY_SECTOR};
+	int e = check_sector(sector);
+	return e <= 0 ? e : decode_slot(&b, slot, ret);
 }
 
 /* ---- the time before ---- */
@@ -221,11 +245,12 @@ static const char *doubt_head(const struct activity_head *h, const char *uuid,
 static const char *load_slots(int fd, unsigned slots,
 			      struct activity_past *past)
 {
+	struct activity_reader reader = {.fd = fd};
 	past->marks = calloc(slots, sizeof(*past->marks));
 	if (!past->marks)
 		abort();
 	for (unsigned i = 0; i < slots; i++) {
-		int r = activity_get_slot(fd, i, &past->marks[past->n]);
+		int r = activity_get_slot(&reader, i, &past->marks[past->n]);
 		if (r < 0)
 			return r == -EUCLEAN ? "it is damaged"
 					     : "it cannot be read";

@@ -37,8 +37,16 @@ int activity_open(const char *state_dir, struct activity_head *ret);
 int activity_put_head(int fd, const struct activity_head *h);
 int activity_put_slot(int fd, unsigned slot, const struct mark *m);
 int activity_zero_slot(int fd, unsigned slot);
+/* Slots that lie together are read together. Begins as {.fd = fd}. */
+#define ACTIVITY_READ 64
+struct activity_reader {
+	int fd;
+	unsigned first, n; /* those in `data` */
+	uint8_t data[ACTIVITY_READ * ACTIVITY_SECTOR];
+};
 /* activity_get_slot - 1, 0 when it is empty, or a negative errno: -EUCLEAN
  * when it is no mark. */
-int activity_get_slot(int fd, unsigned slot, struct mark *ret);
+int activity_get_slot(struct activity_reader *r, unsigned slot,
+		      struct mark *ret);
 
 #endif

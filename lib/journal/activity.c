@@ -331,12 +331,13 @@ void activity_sync_end(struct activity *a, uint64_t ticket)
 /* What a former worker has marked is as it was. */
 static void adopt_slots(struct activity *a)
 {
+	struct activity_reader reader = {.fd = a->fd};
 	a->free = -1;
 	for (unsigned i = 0; i < a->head.slots; i++)
 		a->buckets[i] = -1;
 	for (int i = (int)a->head.slots - 1; i >= 0; i--) {
 		struct activity_slot *s = &a->slots[i];
-		int r = activity_get_slot(a->fd, (unsigned)i, &s->mark);
+		int r = activity_get_slot(&reader, (unsigned)i, &s->mark);
 		if (r == 0) {
 			s->next = a->free;
 			a->free = i;

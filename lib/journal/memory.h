@@ -18,7 +18,7 @@
 #include "shared.h"
 
 #define MEMORY_MAGIC   0x6d6972726f726673ULL /* "mirrorfs" */
-#define MEMORY_VERSION 3
+#define MEMORY_VERSION 4
 
 #define RING_BYTES     (32u << 20) /* a power of two */
 #define RING_MARGIN    (2u << 20)  /* kept for changes that have begun */
@@ -37,6 +37,7 @@ struct ring {
 	uint64_t next_seq;     /* LOCK_ring: … and last_seq of then */
 	_Atomic uint64_t last_seq; /* stored under LOCK_ring */
 	_Atomic uint32_t gap_owed; /* records were dropped and no GAP put yet */
+	_Atomic int64_t gap_since_ns; /* the first of them; wall clock */
 	_Atomic uint64_t dropped;  /* how many, ever */
 	_Atomic uint32_t stalled;  /* waited in vain: drop at once from now */
 

@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,11 +33,13 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "paths.h"
+#include "lib/journal/activity-file.h"
 #include "lib/journal/db.h"
 #include "lib/journal/identity.h"
 
-#define CHECK_BYTES (64 << 20) /* more takes too long at each mount */
-#define FILE_NEW    DB_FILE ".new"
+#define CHECK_BYTES    (64 << 20)     /* more takes too long at each mount */
+#define SINCE_SLACK_NS (2 * NS_PER_S) /* ctimes lag behind the clock */
+#define FILE_NEW       DB_FILE ".new"
 
 static const char *const parts[] = {"", "-wal", "-shm"};
 #define N_PARTS (sizeof(parts) / sizeof(parts[0]))
@@ -57,6 +60,21 @@ static void remove_new(const char *state_dir)
 	}
 }
 
+/* note_since - how far each replica was is lost, too. Files that changed from
+ * the last mount on are sent to it again, however equal they look: within a
+ * second size and time may well be those of the version before. */
+static int note_since(struct journal *j, const char *state_dir)
+{
+	struct activity_head h = {0};
+	CLEANUP_CLOSE int fd = activity_open(state_dir, &h);
+	char text[24];
+	int64_t since = fd >= 0 && strcmp(h.uuid, j->uuid) == 0
+				? h.since_ns - SINCE_SLACK_NS
+				: 0;
+	snprintf(text, sizeof(text), "%" PRId64, since);
+	return journal_meta_set(j, JOURNAL_LOST_SINCE, text);
+}
+
 /* make_new - complete, and one file only, when it returns. */
 static int make_new(const char *state_dir)
 {
@@ -69,6 +87,8 @@ static int make_new(const char *state_dir)
 	r = db_script(j, "PRAGMA synchronous = FULL");
 	if (r == 0)
 		r = identity_load(j, state_dir);
+	if (r == 0)
+		r = note_since(j, state_dir);
 	if (r == 0)
 		r = db_script(j, "PRAGMA wal_checkpoint(TRUNCATE)");
 	journal_close(j);

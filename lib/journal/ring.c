@@ -33,6 +33,8 @@
 
 #define ENTRY_HEAD 8u
 #define GAP_ROOM   256u /* more than a GAP takes */
+/* what was dropped was done before; ctimes lag behind the clock */
+#define GAP_SLACK_NS (60 * NS_PER_S)
 
 /* ---- sleeping ---- */
 
@@ -72,8 +74,8 @@ int ring_init(struct ring *ring, uint64_t first_seq)
  * next record will get this seq. */
 static void ring_repair(struct ring *ring)
 {
-	struct memory *m = (void *)((char *)ring -
-				    offsetof(struct memory, ring));
+	struct memory *m =
+		(void *)((char *)ring - offsetof(struct memory, ring));
 	if (ring->tail == ring->next_tail)
 		ring->last_seq = ring->next_seq;
 	for (unsigned t = 0; t < SHARED_THREADS; t++) {
@@ -92,8 +94,7 @@ static int ring_lock_patient(struct ring *ring)
 	int r = pthread_mutex_trylock(&ring->lock);
 	while (r == EBUSY || r == ETIMEDOUT) {
 		int64_t until = clock_mono_ns() + LOCK_LOOK_NS;
-		const struct timespec ts = {until / NS_PER_S,
-					    until % NS_PER_S};
+		const struct timespec ts = {until / NS_PER_S, until % NS_PER_S};
 		r = pthread_mutex_clocklock(&ring->lock, CLOCK_MONOTONIC, &ts);
 	}
 	return r;
@@ -124,8 +125,8 @@ void ring_mend(struct shared *s)
 
 static uint64_t ring_free(struct ring *ring)
 {
-	return RING_BYTES - (atomic_load(&ring->tail) -
-			     atomic_load(&ring->head));
+	return RING_BYTES -
+	       (atomic_load(&ring->tail) - atomic_load(&ring->head));
 }
 
 static uint32_t entry_size(size_t len)
@@ -194,7 +195,9 @@ static bool ring_pay_gap_locked(struct memory *m, size_t more)
 		return true;
 	if (ring_free(&m->ring) < GAP_ROOM + entry_size(more))
 		return false;
-	struct record gap = {.op = OP_GAP};
+	struct record gap = {.op = OP_GAP, .flags = RF_CONTENT};
+	int64_t since = m->ring.gap_since_ns - GAP_SLACK_NS;
+	gap.size = since > 0 ? (uint64_t)since : 0;
 	struct buf b = BUF_INIT;
 	record_encode(&b, &gap);
 	bool ok = ring_put_locked(m, &b, &gap, NULL);
@@ -202,6 +205,14 @@ static bool ring_pay_gap_locked(struct memory *m, size_t more)
 	if (ok)
 		atomic_store(&m->ring.gap_owed, 0);
 	return ok;
+}
+
+/* ring_drop_locked - a record cannot be had: a GAP will stand for it. */
+static void ring_drop_locked(struct ring *ring)
+{
+	if (!atomic_exchange(&ring->gap_owed, 1))
+		ring->gap_since_ns = clock_wall_ns();
+	atomic_fetch_add(&ring->dropped, 1);
 }
 
 static void ring_announce(struct ring *ring)
@@ -222,8 +233,7 @@ uint64_t ring_put(struct shared *s, struct buf *b, struct record *r,
 	ring_lock(ring);
 	if (!ring_pay_gap_locked(s->mem, b->len) ||
 	    !ring_put_locked(s->mem, b, r, intent_seq)) {
-		atomic_store(&ring->gap_owed, 1);
-		atomic_fetch_add(&ring->dropped, 1);
+		ring_drop_locked(ring);
 		if (intent_seq)
 			atomic_store(intent_seq, SEQ_DROPPED);
 		r->seq = ring->last_seq + 1; /* what the GAP will get */
@@ -292,8 +302,7 @@ static uint32_t ring_entry(struct shared *s, uint64_t pos, uint64_t tail,
 		return 0;
 	uint64_t from = (pos + ENTRY_HEAD) % RING_BYTES;
 	if (from + len <= RING_BYTES) {
-		*ret_b = (struct buf){.data = s->mem->bytes + from,
-				      .len = len};
+		*ret_b = (struct buf){.data = s->mem->bytes + from, .len = len};
 		return size;
 	}
 	buf_reset(&s->unwrapped);
@@ -306,8 +315,7 @@ static uint32_t ring_entry(struct shared *s, uint64_t pos, uint64_t tail,
 static void ring_lost(struct ring *ring)
 {
 	ring_lock(ring);
-	atomic_store(&ring->gap_owed, 1);
-	atomic_fetch_add(&ring->dropped, 1);
+	ring_drop_locked(ring);
 	ring_unlock(ring);
 }
 
