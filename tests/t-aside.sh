@@ -11,7 +11,7 @@ ssh_replicas 1
 slow_line() {
 	PROXY=$(free_port)
 	background "$HELPERS/proxy" "$PROXY" "$SSHD_PORT" \
-		--rate $((3 * MB)) --count "$T/count"
+		--rate $((3 * MB / 2)) --count "$T/count"
 	proxy=$BG
 	wait_for 5 port_open "$PROXY" || fail "proxy"
 	sed "s/]:$SSHD_PORT /]:$PROXY /" "$SSHD_KNOWN_HOSTS" >"$T/hosts"
