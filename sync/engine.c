@@ -365,6 +365,11 @@ void engine_stop(struct engine *e)
 	e->reconciling = false;
 }
 
+void engine_end(struct engine *e)
+{
+	set_clear(&e->changed);
+}
+
 int engine_dir_times(struct engine *e)
 {
 	struct text_set *t, *tmp;

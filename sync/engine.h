@@ -130,6 +130,8 @@ int batch_parked(struct engine *e);
 /* engine_take_changed - folders whose entries changed since the last call, and
  * files that were given attributes by path; as above. */
 unsigned engine_take_changed(struct engine *e, char ***ret);
+/* engine_end - for ever: that set outlives a connection. */
+void engine_end(struct engine *e);
 
 /* ---- durable.c ---- */
 /* durable_commit - all that was published is on the replica's disk when this
@@ -162,8 +164,9 @@ int reconcile(struct engine *e, const char *path, enum strictness strict,
 /* ---- unsure.c ---- */
 /* unsure_run - a record that names an object (RF_OBJECT). */
 int unsure_run(struct engine *e, const struct record *r, uint64_t seq);
-/* unsure_all - before everything is compared: what the records behind `after`
- * say of contents that are not known. Sets e->changed_ns. */
+/* unsure_all - before everything is compared: the replica has what was recorded
+ * up to `after` (0: nothing); what came then, and what the records behind it say
+ * of contents that are not known, makes e->changed_ns. */
 int unsure_all(struct engine *e, uint64_t after);
 
 /* ---- batch-aside.c ---- */

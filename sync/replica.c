@@ -94,7 +94,8 @@ static int connect_remote(struct replica *r, struct stage_state *state,
 		     remote_caps(e->remote)->ext & EXT_FSYNC;
 	if (stage_check(e->remote, e->row.url, journal_uuid(e->journal),
 			e->row.adopt, e->seeded, state, err) < 0 ||
-	    stage_prepare(e->remote, e->row.url, false, e->stage, &e->can, err) < 0 ||
+	    stage_prepare(e->remote, e->row.url, false, e->stage, &e->can,
+			  err) < 0 ||
 	    owners_open(e->row.options.owner, e->can.can[CAN_OWNER], e->remote,
 			&e->owners, err) < 0)
 		return -1;
@@ -152,7 +153,10 @@ static int give_up(struct replica *r, uint64_t least)
 
 	if (s <= 0 || n <= least)
 		return s < 0 ? s : 0;
-	s = journal_replica_drop(e->journal, e->row.id);
+	if (e->exec) /* while the records are there */
+		s = unsure_all(e, e->cursor);
+	if (s >= 0)
+		s = journal_replica_drop(e->journal, e->row.id);
 	if (s < 0)
 		return s;
 	log_notice("%s: stale: %llu records behind: they are dropped, and "
@@ -187,11 +191,12 @@ static int begin(struct replica *r, const struct stage_state *state)
 	}
 	if (!e->refusal[0]) /* else it is as before, until it is allowed */
 		report(r, REPLICA_COPYING, NULL);
-	if (state->exists) {
-		s = unsure_all(e, e->cursor ? e->cursor : e->inflight);
-		if (s < 0)
-			return s;
-	}
+	uint64_t has = e->cursor ? e->cursor : e->inflight;
+	if (state->exists && state->seq && state->seq < has)
+		has = state->seq; /* restored from then */
+	s = unsure_all(e, has);
+	if (s < 0)
+		return s;
 	/* it is ours from the first entry on; 0: not complete */
 	s = 0;
 	if (!state->exists || state->seq) /* not what an earlier one left */
@@ -414,6 +419,7 @@ static void replica_free(struct replica *r)
 {
 	replica_row_done(&r->e.row);
 	filters_done(&r->e);
+	engine_end(&r->e);
 	shared_unmap(r->e.shared);
 	close(r->e.stop_fd);
 	close(r->e.wake_fd);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "clock.h"
 #include "paths.h"
 #include "sync/engine.h"
 #include "sync/lower.h"
@@ -134,16 +135,35 @@ int unsure_run(struct engine *e, const struct record *r, uint64_t seq)
 	return r->flags & RF_CONTENT ? file(e, r, seq) : folder(e, r, seq);
 }
 
-#define DOUBTS 256
+#define DOUBTS	       256
+#define SINCE_SLACK_NS (2 * NS_PER_S) /* ctimes lag behind the clock */
+
+/* since_next - what the replica has not got was changed since the record behind
+ * `after` was made: a later version may be of the same size and second. */
+static int since_next(struct engine *e, uint64_t after)
+{
+	struct record next;
+	int n = after ? journal_read(e->journal, after, &next, 1) : 0;
+
+	if (n <= 0)
+		return n;
+	int64_t ns = next.time_ns - SINCE_SLACK_NS;
+	record_done(&next);
+	if (ns < 0)
+		ns = 0;
+	if ((uint64_t)ns < e->changed_ns)
+		e->changed_ns = (uint64_t)ns;
+	return 0;
+}
 
 int unsure_all(struct engine *e, uint64_t after)
 {
 	struct record *list = calloc(DOUBTS, sizeof(*list));
-	int n;
+	int n = since_next(e, after);
 
 	if (!list)
 		abort();
-	do {
+	while (n >= 0) {
 		n = journal_read_doubts(e->journal, after, list, DOUBTS);
 		for (int i = 0; i < n; i++) {
 			const struct record *r = &list[i];
@@ -155,7 +175,9 @@ int unsure_all(struct engine *e, uint64_t after)
 			after = r->seq;
 			record_done(&list[i]);
 		}
-	} while (n == DOUBTS);
+		if (n < DOUBTS)
+			break;
+	}
 	free(list);
 	return n < 0 ? n : 0;
 }
