@@ -146,5 +146,5 @@ EXTRA_DIST += tests/sysfault.c tests/run tests/functions.sh tests/property.sh te
 	$(wildcard $(srcdir)/tests/unit/*.[ch])
 clean-local:
 	rm -rf tests/logs
-	rm -f $(unit_programs) $(fuzz_programs)
+	rm -f $(unit_programs) $(fuzz_programs) tests/sysfault.so
 	rm -rf fuzz
