@@ -18,9 +18,17 @@ printf 'mirror:%s:0:0::%s:/bin/sh\n' "$hash" "$T/replica" >"$T/etc/passwd"
 printf 'mirror:x:0:\n' >"$T/etc/group"
 chmod 600 "$T"/etc/*
 PORT=$(free_port)
+# what Debian 12 has built in Debian 13 loads
+load() {
+	local module
+	for module in xfer delay site rlimit cap wrap sftp; do
+		[ ! -f "$MODULES/mod_$module.so" ] ||
+			echo "LoadModule mod_$module.c"
+	done
+}
 cat >"$T/etc/conf" <<END
 ModulePath $MODULES
-LoadModule mod_sftp.c
+$(load)
 ServerType standalone
 ServerName test
 DefaultAddress 127.0.0.1
