@@ -54,12 +54,15 @@ for i in 1 2 3; do
 done
 # too much at once for that: it is not lost either
 for i in 1 2; do
+	# all of it is one batch
+	"$MIRRORFS" replica pause "$T/tree" r1
 	"$HELPERS/churn" --seed $((SEED + i)) --ops "$(scaled 500)" \
 		--procs 2 "$T/tree" || fail "churn"
 	mkdir "$T/tree/many$i"
 	for k in {1..60}; do
 		echo "$i $k" >"$T/tree/many$i/$k"
 	done
+	"$MIRRORFS" replica resume "$T/tree" r1
 	check "wait for much $i" synced
 	cut
 	revive
