@@ -42,9 +42,12 @@ run_git "$T/tree/user/clone" as_user
 insert_rows() {
 	local db=$1 n=$2
 	shift 2
-	seq 1 "$n" | sed 's/.*/INSERT INTO t VALUES (&, hex(randomblob(99)));/
-		1i PRAGMA journal_mode=WAL; .timeout 20000' |
-		sed 's/; \.timeout/;\n.timeout/' |
+	{
+		echo ".timeout 20000"
+		echo "PRAGMA journal_mode=WAL;"
+		seq 1 "$n" |
+			sed 's/.*/INSERT INTO t VALUES (&, hex(randomblob(99)));/'
+	} |
 		"$@" sqlite3 "$db" >/dev/null
 }
 N=$(scaled 300)
