@@ -57,7 +57,7 @@ all_ways() {
 	check "plain status" grep -q '^passthrough: o' \
 		<("$MIRRORFS" status "$T/tree")
 	check "umount" umount_tree
-	rm -f "$T"/go-*
+	rm -f "$T"/go-* "$T"/said-*
 }
 
 pipe_replicas 1
