@@ -26,16 +26,19 @@ static bool word_is(enum control_verb verb, const char *line)
 	return strcmp(line, word) == 0;
 }
 
-enum control_verb control_accept(int listen_fd, int *ret_fd,
-				 char text[CONTROL_TEXT])
+int control_accept(int listen_fd)
 {
 	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd < 0)
-		return CONTROL_NONE;
+		return -1;
 	struct timeval second = {.tv_sec = 1};
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof(second));
+	return fd;
+}
 
+enum control_verb control_read(int fd, char text[CONTROL_TEXT])
+{
 	char line[CONTROL_TEXT + 16] = "";
 	size_t n = 0;
 	while (n < CONTROL_TEXT - 1 && !strchr(line, '\n')) {
@@ -47,7 +50,6 @@ enum control_verb control_accept(int listen_fd, int *ret_fd,
 	}
 	for (int verb = CONTROL_STATUS; verb <= CONTROL_UPGRADE; verb++) {
 		if (word_is((enum control_verb)verb, line)) {
-			*ret_fd = fd;
 			line[strcspn(line, "\n")] = '\0';
 			const char *blank = strchr(line, ' ');
 			strcpy(text, blank ? blank + 1 : "");

@@ -3,11 +3,13 @@
 
 /*
  * The supervisor's end of the control socket (include/runtime.h). Requests
- * are one short line; a client that dawdles is dropped after a second, so it
- * cannot hold up the supervisor.
+ * are one short line. The supervisor waits for it in its poll set: a client
+ * that dawdles holds up nobody but other clients, and these for a second.
  */
 
 #include <stddef.h>
+
+#include "clock.h"
 
 enum control_verb {
 	CONTROL_NONE, /* nothing to do: dropped or unknown, already answered */
@@ -19,11 +21,15 @@ enum control_verb {
 
 #define CONTROL_TEXT 4096
 
-/* control_accept - take one client and its request. *ret_fd is the client,
- * for control_answer, when the verb is not CONTROL_NONE. `text` is what follows
- * the word. */
-enum control_verb control_accept(int listen_fd, int *ret_fd,
-				 char text[CONTROL_TEXT]);
+#define CONTROL_WAIT_NS NS_PER_S
+
+/* control_accept - the next client, or -1. */
+int control_accept(int listen_fd);
+
+/* control_read - what the client wants, once there is something to read. `fd`
+ * is for control_answer, or closed when the verb is CONTROL_NONE. `text` is
+ * what follows the word. */
+enum control_verb control_read(int fd, char text[CONTROL_TEXT]);
 
 /* control_answer - one line (a newline is added), then hang up. */
 void control_answer(int fd, const char *fmt, ...)

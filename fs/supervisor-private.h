@@ -23,14 +23,16 @@ struct supervisor {
 	struct journal *journal;
 	struct shared *shared;
 	int lower_fd, shared_fd, wake_fd, fuse_fd, signal_fd, listen_fd;
-	int kept_fd;	/* what workers leave to each other */
-	int program_fd; /* what the children run */
+	int kept_fd;	       /* what workers leave to each other */
+	int program_fd;	       /* what the children run */
+	int client;	       /* of the control socket, who asks; -1: nobody */
+	int64_t client_end_ns; /* it has so long */
 	pid_t worker, sync, prober, reporter; /* 0: does not run */
 	int64_t sync_after_ns; /* start sync again from then on */
 	int64_t stop_after_ns; /* try to unmount from then on; 0: not */
 	bool renew_sync;       /* it was told to end: start it at once */
 	bool mounted, ready, stopping, failed;
-	int64_t bare_ns;       /* the root shows the tree below since then */
+	int64_t bare_ns; /* the root shows the tree below since then */
 	bool bare_said;
 	bool compare; /* what sync knows of objects is nothing: a GAP */
 

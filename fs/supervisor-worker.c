@@ -4,12 +4,13 @@
  *	started ──says that it serves──► serves ──dies──► started …
  *
  * A dead one is replaced at once: /dev/fuse and all that it left are held here,
- * calls wait in the kernel meanwhile. Who dies again and again is started
- * again after a pause that grows. When VAIN workers in a row never came to
- * serve, or none did for DOWN_NS, callers shall not hang for ever: the
- * connection is cut, the mount is taken away and made anew. If that does not
- * help either, it stays dead (ENOTCONN) until "mirrorfs umount": never the
- * bare tree.
+ * calls wait in the kernel meanwhile. When many die in haste there is a short
+ * pause before each start, so that it does not cost a processor. When VAIN
+ * workers in a row ended before they served, and not because somebody killed
+ * them, or none came to serve for DOWN_NS, callers shall not hang for ever:
+ * the connection is cut, the mount is taken away and made anew. If that does
+ * not help either, it stays dead (ENOTCONN) until "mirrorfs umount": never
+ * the bare tree.
  *
  * Upgrade: the new program is asked first whether it understands what is
  * there. Then the worker is told to retire and the new one goes on; should it
@@ -39,8 +40,9 @@
 #define ANEW_NS	   (60 * NS_PER_S)   /* not twice within that */
 #define HASTE_NS   (100 * NS_PER_MS) /* a death is forgotten after that … */
 #define HASTE_MANY 10		     /* … and with so many it is haste */
-#define PAUSE_NS   (20 * NS_PER_MS)
-#define PAUSE_MAX  (2 * NS_PER_S)
+#define PAUSE_NS   (10 * NS_PER_MS)
+#define VAIN_MAX   (500 * NS_PER_MS) /* with each one in vain it is longer */
+#define PAUSE_MAX  (2 * NS_PER_S)    /* not even a process can be had */
 #define CHECK_MS   20000
 
 void worker_init(struct supervisor *s)
@@ -245,7 +247,7 @@ static int forget_kept(struct supervisor *s)
 static void mount_anew(struct supervisor *s, const char *why)
 {
 	int64_t now = clock_mono_ns();
-	bool again = s->vain && s->anew_ns && now - s->anew_ns < ANEW_NS;
+	bool again = s->down_ns && s->anew_ns && now - s->anew_ns < ANEW_NS;
 	log_error("%s", why);
 	s->vain = 0;
 	s->down_ns = 0;
@@ -281,10 +283,14 @@ static int64_t pause_ns(struct supervisor *s, int64_t now)
 {
 	int64_t lived = (now - s->worker_start_ns) / HASTE_NS;
 	s->haste = (s->haste > lived ? s->haste - lived : 0) + 1;
-	if (s->haste <= HASTE_MANY)
-		return 0;
-	int64_t pause = (s->haste - HASTE_MANY) * PAUSE_NS;
-	return pause < PAUSE_MAX ? pause : PAUSE_MAX;
+	if (s->vain > 1)
+		return VAIN_MAX >> 2 * (VAIN - 1 - s->vain);
+	return s->haste > HASTE_MANY ? PAUSE_NS : 0;
+}
+
+static bool was_killed(int status)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
 static void say_how_it_ended(int status)
@@ -319,7 +325,7 @@ void worker_ended(struct supervisor *s, int status)
 	}
 	say_how_it_ended(status);
 	if (!s->serving) {
-		s->vain++;
+		s->vain += !was_killed(status);
 		upgrade_failed(s);
 	}
 	if (shared_pinned(s->shared)) {

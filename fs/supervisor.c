@@ -360,9 +360,10 @@ static void serve_control(struct supervisor *s)
 {
 	int64_t since;
 	int error = shared_journal(s->shared, &since);
-	int fd;
+	int fd = s->client;
 	char program[CONTROL_TEXT];
-	switch (control_accept(s->listen_fd, &fd, program)) {
+	s->client = -1;
+	switch (control_read(fd, program)) {
 	case CONTROL_NONE:
 		break;
 	case CONTROL_STATUS:
@@ -399,6 +400,35 @@ static void serve_control(struct supervisor *s)
 	}
 }
 
+/* serve_client - somebody asks, or what it asks for is there. */
+static void serve_client(struct supervisor *s)
+{
+	if (s->client >= 0) {
+		serve_control(s);
+		return;
+	}
+	s->client = control_accept(s->listen_fd);
+	s->client_end_ns = clock_mono_ns() + CONTROL_WAIT_NS;
+}
+
+/* client_ms - how long there is for the one that asks; -1: nobody does. */
+static int client_ms(struct supervisor *s)
+{
+	if (s->client < 0)
+		return -1;
+	int64_t left = s->client_end_ns - clock_mono_ns();
+	if (left > 0)
+		return (int)(left / NS_PER_MS) + 1;
+	close(s->client);
+	s->client = -1;
+	return 0;
+}
+
+static int sooner(int a_ms, int b_ms)
+{
+	return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
+}
+
 static void serve_signal(struct supervisor *s)
 {
 	struct signalfd_siginfo si;
@@ -424,12 +454,9 @@ static int serve_timers(struct supervisor *s)
 	}
 	if (!s->sync && !s->failed && now >= s->sync_after_ns)
 		start_sync(s);
-	int worker_ms = worker_timers(s), bare_ms = supervisor_bare(s);
-	if (worker_ms >= 0 || bare_ms >= 0)
-		return worker_ms < 0 || (bare_ms >= 0 && bare_ms < worker_ms)
-			       ? bare_ms
-			       : worker_ms;
-	return s->stop_after_ns || !s->sync ? 200 : -1;
+	int ms = sooner(sooner(worker_timers(s), supervisor_bare(s)),
+			client_ms(s));
+	return sooner(ms, s->stop_after_ns || !s->sync ? 200 : -1);
 }
 
 static void supervisor_serve(struct supervisor *s)
@@ -444,7 +471,8 @@ static void supervisor_serve(struct supervisor *s)
 			break;
 		struct pollfd fds[] = {
 			{.fd = s->signal_fd, .events = POLLIN},
-			{.fd = s->listen_fd, .events = POLLIN},
+			{.fd = s->client >= 0 ? s->client : s->listen_fd,
+			 .events = POLLIN},
 			{.fd = mounts_fd, .events = POLLPRI},
 			{.fd = s->deposits.sock, .events = POLLIN},
 		};
@@ -455,7 +483,7 @@ static void supervisor_serve(struct supervisor *s)
 		if (fds[0].revents)
 			serve_signal(s);
 		if (fds[1].revents)
-			serve_control(s);
+			serve_client(s);
 		if (fds[2].revents) {
 			s->cfg->mounts_changed(s->cfg);
 			supervisor_look(s);
@@ -471,6 +499,7 @@ int supervisor_run(const struct supervisor_config *cfg)
 			       .fuse_fd = -1,
 			       .wake_fd = -1,
 			       .listen_fd = -1,
+			       .client = -1,
 			       .signal_fd = -1,
 			       .kept_fd = -1,
 			       .program_fd = -1};

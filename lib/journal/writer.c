@@ -4,7 +4,11 @@
  * wait, take, one transaction, taken, wake the sync process. There is no
  * delay of its own: while one batch is being committed the next one gathers,
  * so batches grow by themselves when there is much to do. Records stay in the
- * ring until the commit; killed at any point, the writer loses none.
+ * ring until the commit; killed at any point, the writer loses none. The first
+ * batches are small: writers that are killed again and again shall get on, or
+ * the ring would fill up. For the same reason nobody waits for this thread:
+ * it opens the database itself, which may take as long as somebody has it
+ * locked.
  *
  * When the database cannot be written, the batch is tried again each second
  * until it can; meanwhile the ring takes what comes (ring.c), and what does
@@ -32,6 +36,7 @@
 #include "lib/journal/memory.h"
 
 #define WRITER_BATCH	  4096u
+#define WRITER_FIRST	  64u /* so many, then twice as many, … */
 #define PRUNE_INTERVAL_NS (60 * NS_PER_S)
 #define IDLE_MS		  60000 /* for pruning; records wake it */
 #define STOP_TRIES	  3
@@ -47,11 +52,12 @@ struct journal_writer {
 	atomic_bool stop;
 	pthread_mutex_t lock; /* LOCK_writer: for nap and synced alone */
 	pthread_cond_t nap;
-	pthread_cond_t synced; /* sync_done has changed */
+	pthread_cond_t synced;	     /* sync_done has changed */
 	_Atomic uint64_t sync_asked; /* LOCK_writer for writing */
-	uint64_t sync_done;    /* LOCK_writer */
-	int sync_result;       /* LOCK_writer */
+	uint64_t sync_done;	     /* LOCK_writer */
+	int sync_result;	     /* LOCK_writer */
 	/* owned by the thread: */
+	unsigned most;	  /* records in the next batch */
 	int64_t prune_ns; /* not before, monotonic */
 	int wal_next;	  /* pages, when to begin the WAL anew */
 	struct record batch[WRITER_BATCH];
@@ -187,15 +193,25 @@ static void writer_sync(struct journal_writer *w, uint64_t asked)
 	pthread_mutex_unlock(&w->lock);
 }
 
+/* Users are served without it, too: it is tried again. */
+static void writer_open(struct journal_writer *w)
+{
+	int r = journal_open(w->state_dir, JOURNAL_WRITE, &w->j);
+	if (r < 0)
+		log_error("the journal cannot be opened: %s",
+			  journal_error(NULL));
+	shared_set_journal(w->s, r);
+}
+
 static void *writer_loop(void *arg)
 {
 	struct journal_writer *w = arg;
+	writer_open(w);
 	ring_pay_gap(w->s);
 	for (;;) {
 		bool stop = w->stop, overflow;
 		uint64_t asked = w->sync_asked;
-		unsigned n =
-			shared_take(w->s, w->batch, WRITER_BATCH, &overflow);
+		unsigned n = shared_take(w->s, w->batch, w->most, &overflow);
 		if (overflow)
 			log_error("the ring is full: changes were not "
 				  "recorded, everything will be compared");
@@ -208,8 +224,10 @@ static void *writer_loop(void *arg)
 			shared_taken(w->s);
 		if (n > 0)
 			writer_wake(w);
-		if (n < WRITER_BATCH)
+		if (n < w->most)
 			writer_sync(w, asked);
+		else if (w->most < WRITER_BATCH)
+			w->most *= 2;
 		if (n > 0) {
 			writer_prune(w);
 			writer_checkpoint(w);
@@ -257,16 +275,11 @@ int journal_writer_start(const char *state_dir, struct shared *s, int wake_fd,
 		abort();
 	w->state_dir = db_strdup(state_dir);
 	w->s = s;
-	/* Users are served without it, too: the thread goes on trying. */
-	int r = journal_open(state_dir, JOURNAL_WRITE, &w->j);
-	if (r < 0)
-		log_error("the journal cannot be opened: %s",
-			  journal_error(NULL));
-	shared_set_journal(s, r);
+	w->most = WRITER_FIRST;
 	w->wake_fd = wake_fd;
 	w->history_ns = history_ns;
 	w->wal_next = WAL_PAGES;
-	r = writer_start_thread(w);
+	int r = writer_start_thread(w);
 	if (r < 0) {
 		writer_free(w);
 		return r;

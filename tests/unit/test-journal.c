@@ -278,6 +278,26 @@ static void test_killed_writer(void **state)
 		kill_round(round);
 }
 
+/* Writers that are killed all the time shall get on, so what is waiting goes
+ * in small batches first. Each commit adds one to the eventfd. */
+static void test_small_batches_first(void **state)
+{
+	struct fixture f;
+	uint64_t commits = 0;
+	fx_open(&f);
+	fx_stop(&f);
+	if (read(f.wake_fd, &commits, sizeof(commits)) > 0)
+		commits = 0;
+	for (unsigned i = 0; i < 4000; i++)
+		fx_put(&f, OP_UNLINK, 0, 0, "p", NULL);
+	fx_start(&f, 0);
+	fx_stop(&f);
+	assert_int_equal(read(f.wake_fd, &commits, sizeof(commits)), 8);
+	assert_true(commits >= 5);
+	assert_int_equal(count(f.j, "SELECT count(*) FROM record"), 4000);
+	fx_close(&f);
+}
+
 /* ---- many processes ---- */
 
 #define MOVERS 8
@@ -497,6 +517,7 @@ int main(void)
 		cmocka_unit_test(test_bad_end),
 		cmocka_unit_test(test_drain),
 		cmocka_unit_test(test_killed_writer),
+		cmocka_unit_test(test_small_batches_first),
 		cmocka_unit_test(test_together),
 		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_prune),
