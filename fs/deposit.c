@@ -1,12 +1,17 @@
 /*
  * Messages over a pair of SOCK_SEQPACKET sockets. What a worker sent stays in
- * the supervisor's queue when the worker dies. The worker never waits long: if
- * the supervisor does not read, it goes on without.
+ * the supervisor's queue when the worker dies.
+ *
+ * The queue holds some two hundred messages, and a program that ends may close
+ * thousands of files. The worker never waits long: a HOLD that finds no room
+ * for a second is left out, a DROP waits in a list of its own until there is.
+ * It must get there, or the file takes up its blocks as long as we live.
  */
 #include "confdefs.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,23 +116,75 @@ int deposit_fetch(void (*fn)(uint64_t id, int fd))
 	}
 }
 
+static int send_one(enum kind kind, uint64_t id, const int *fd)
+{
+	struct message m = {.kind = kind, .n = 1, .ids = {id}};
+	return message_send(supervisor, &m, fd, fd ? 1 : 0, MSG_DONTWAIT);
+}
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* a leaf */
+static uint64_t *drops; /* LOCK_deposit: not sent yet */
+static size_t n_drops, cap_drops;
+
+static void flush_locked(void)
+{
+	int r = 0;
+	while (n_drops > 0 && r == 0) {
+		r = send_one(DROP, drops[n_drops - 1], NULL);
+		if (r != -EAGAIN) /* or nobody is there any more */
+			n_drops--;
+	}
+}
+
+bool deposit_flush(void)
+{
+	pthread_mutex_lock(&lock);
+	flush_locked();
+	bool all = n_drops == 0;
+	pthread_mutex_unlock(&lock);
+	return all;
+}
+
+/* still_held - it was to be dropped, but the supervisor has not heard of it:
+ * then it stays. */
+static bool still_held(uint64_t id)
+{
+	pthread_mutex_lock(&lock);
+	size_t i = 0;
+	while (i < n_drops && drops[i] != id)
+		i++;
+	bool found = i < n_drops;
+	if (found)
+		drops[i] = drops[--n_drops];
+	pthread_mutex_unlock(&lock);
+	return found;
+}
+
 void deposit_hold(uint64_t id, int fd)
 {
-	struct message m = {.kind = HOLD, .n = 1, .ids = {id}};
-	if (supervisor < 0)
+	if (supervisor < 0 || still_held(id))
 		return;
-	int r = message_send(supervisor, &m, &fd, 1, MSG_DONTWAIT);
+	int r = send_one(HOLD, id, &fd);
 	if (r == -EAGAIN && wait_to(POLLOUT, HOLD_MS))
-		r = message_send(supervisor, &m, &fd, 1, MSG_DONTWAIT);
+		r = send_one(HOLD, id, &fd);
 	if (r < 0)
 		log_debug("cannot leave a descriptor: %s", strerror(-r));
 }
 
 void deposit_drop(uint64_t id)
 {
-	struct message m = {.kind = DROP, .n = 1, .ids = {id}};
-	if (supervisor >= 0)
-		message_send(supervisor, &m, NULL, 0, MSG_DONTWAIT);
+	if (supervisor < 0)
+		return;
+	pthread_mutex_lock(&lock);
+	if (n_drops == cap_drops) {
+		cap_drops = cap_drops ? cap_drops * 2 : 64;
+		drops = reallocarray(drops, cap_drops, sizeof(*drops));
+		if (!drops)
+			abort();
+	}
+	drops[n_drops++] = id;
+	flush_locked();
+	pthread_mutex_unlock(&lock);
 }
 
 void deposit_serving(void)

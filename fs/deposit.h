@@ -27,7 +27,11 @@ void deposit_open(int sock);
 int deposit_fetch(void (*fn)(uint64_t id, int fd));
 /* deposit_hold - `fd` (borrowed) is the object of inode `id`. */
 void deposit_hold(uint64_t id, int fd);
+/* deposit_drop - the supervisor need not have it any more. Does not wait. */
 void deposit_drop(uint64_t id);
+/* deposit_flush - tell the supervisor of drops for which there was no room in
+ * its queue. False: there is none yet, and some remain. */
+bool deposit_flush(void);
 /* deposit_serving - from now on requests are answered. */
 void deposit_serving(void);
 /* deposit_orphaned - the supervisor is gone, or wants the end of it. */

@@ -57,7 +57,8 @@
 
 #define MIN_THREADS    4
 #define FDS_PER_THREAD 6
-#define FDS_RESERVED   32 /* journal, log, … */
+#define FDS_RESERVED   32   /* journal, log, … */
+#define DROPS_MS       1000 /* how often the supervisor is told what it missed */
 
 struct worker {
 	const struct worker_config *cfg;
@@ -236,8 +237,13 @@ static void wait_for_end(struct worker *w, int signal_fd)
 		{.fd = w->exit_fd, .events = POLLIN},
 		{.fd = w->cfg->deposit_fd, .events = 0},
 	};
-	while (poll(fds, 3, -1) < 0 && errno == EINTR)
-		;
+	short ended = 0;
+	while (!ended) {
+		fds[2].events = deposit_flush() ? 0 : POLLOUT;
+		if (poll(fds, 3, DROPS_MS) > 0)
+			ended = fds[0].revents | fds[1].revents |
+				(fds[2].revents & ~POLLOUT);
+	}
 }
 
 static int lower_open_root(const struct worker *w, struct fhandle *root)

@@ -1,0 +1,43 @@
+#!/bin/bash
+# Hundreds of files that are open and have no name any more: while they are
+# open the supervisor has a descriptor of each, for another worker; when they
+# were all closed at once it has none, although it could not listen just then,
+# and what they took up on the disk is free.
+. "$(dirname "$0")/functions.sh"
+
+FILES=600
+check "mount" mount_tree
+SUPERVISOR=$(status_pid supervisor_pid)
+WORKER=$(status_pid worker_pid)
+
+# nameless PID - how many files without a name it has open.
+nameless() {
+	find "/proc/$1/fd" -lname "*$T/tree/*(deleted)" 2>/dev/null | wc -l
+}
+has() {
+	[ "$(nameless "$1")" -eq "$2" ]
+}
+hold_open() {
+	local i fd
+	for ((i = 0; i < FILES; i++)); do
+		exec {fd}>"$T/tree/$i" || exit 1
+	done
+	rm "$T/tree/"*
+	touch "$T/ready"
+	read -r _ <"$T/close"
+}
+mkfifo "$T/close"
+background hold_open
+check "opened" wait_for 60 test -e "$T/ready"
+check "the supervisor has them" wait_for 60 has "$SUPERVISOR" "$FILES"
+
+kill -STOP "$SUPERVISOR"
+echo >"$T/close"
+wait "$BG" || fail "closing"
+wait_for 60 has "$WORKER" 0
+r=$?
+kill -CONT "$SUPERVISOR"
+check "the worker has closed them" test "$r" = 0
+check "and the supervisor" wait_for 60 has "$SUPERVISOR" 0
+check "umount" umount_tree
+exit 0
