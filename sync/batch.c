@@ -293,7 +293,6 @@ int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
 	int r = 0;
 
 	e->plan = plan;
-
 	for (unsigned i = 0; i < plan->n_counts; i++)
 		for (uint64_t k = 0; k < plan->counts[i].n; k++)
 			engine_count(e, plan->counts[i].kind,
@@ -302,6 +301,8 @@ int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
 		if (!is_state(&plan->actions[i]))
 			r = push_action(e, &plan->actions[i]);
 	}
+	if (r == 0)
+		r = engine_push_times(e);
 	if (r == 0)
 		r = exec_drain(e->exec);
 	e->plan = NULL;
@@ -328,7 +329,8 @@ int batch_commit(struct engine *e, uint64_t seq, bool seeded)
 		free(failed[i]);
 	free(failed);
 	if (r == 0)
-		r = stage_write(e, seq);
+		r = e->state.seq == seq ? stage_write_end(e)
+					: stage_write(e, seq);
 	int safe = r == -ENOTCONN || r == -ECANCELED ? r : durable_commit(e);
 	if (safe < 0)
 		r = safe;
@@ -437,10 +439,51 @@ void batch_plan(struct engine *e, const struct record *records, unsigned n,
 	plan_build(records, n, &view, e->memory, ret);
 }
 
+/* run_records - all of a batch, from `inflight` to the cursor. */
+static int run_records(struct engine *e, const struct record *records,
+		       struct plan *plan)
+{
+	uint64_t last = records[plan->used - 1].seq;
+	int r = journal_batch_begin(e->journal, e->row.id, last);
+
+	if (r < 0)
+		return r;
+	e->inflight = last;
+	e->behind.records += plan->used;
+	/* beside the uploads, as it takes several round trips */
+	stage_write_begin(e, last);
+	touch_folders(e, records, plan->used);
+	trust_contents(e, plan);
+	note_stale(e, records, plan->used);
+	for (unsigned i = 0; i < plan->used; i++)
+		asides_record(e->asides, &records[i]);
+	r = batch_run_plan(e, plan, last);
+	return r < 0 ? r : batch_commit(e, last, true);
+}
+
+/*
+ * Where there is nothing to do, as for a file that was made and is being
+ * written, a moment is given for what will follow: it would have to wait for
+ * the end of the batch.
+ */
+static int plan_and_run(struct engine *e, const struct record *records,
+			unsigned n, bool *ret_some)
+{
+	struct plan plan;
+	int r = 0;
+
+	batch_plan(e, records, n, &plan);
+	e->lull = plan.n == 0 && n < BATCH_MAX && !e->lull;
+	*ret_some = !e->lull;
+	if (!e->lull)
+		r = run_records(e, records, &plan);
+	plan_done(&plan);
+	return r;
+}
+
 int batch_run(struct engine *e, bool *ret_some)
 {
 	struct record *records = calloc(BATCH_MAX, sizeof(*records));
-	struct plan plan;
 	int n, r;
 
 	if (!records)
@@ -452,25 +495,8 @@ int batch_run(struct engine *e, bool *ret_some)
 	if (n == 0 && shared_settled_seq(e->shared) == e->cursor &&
 	    asides_empty(e->asides))
 		engine_settled(e);
-	if (n > 0) {
-		batch_plan(e, records, (unsigned)n, &plan);
-		uint64_t last = records[plan.used - 1].seq;
-		/* also when there is nothing to do: the state file on the
-		 * replica goes ahead of our cursor */
-		r = journal_batch_begin(e->journal, e->row.id, last);
-		e->inflight = last;
-		e->behind.records += plan.used;
-		touch_folders(e, records, plan.used);
-		trust_contents(e, &plan);
-		note_stale(e, records, plan.used);
-		for (unsigned i = 0; i < plan.used; i++)
-			asides_record(e->asides, &records[i]);
-		if (r >= 0)
-			r = batch_run_plan(e, &plan, last);
-		if (r >= 0)
-			r = batch_commit(e, last, true);
-		plan_done(&plan);
-	}
+	if (n > 0)
+		r = plan_and_run(e, records, (unsigned)n, ret_some);
 	for (int i = 0; i < n; i++)
 		record_done(&records[i]);
 	free(records);

@@ -362,7 +362,8 @@ void engine_stop(struct engine *e)
 	set_clear(&e->failed);
 	set_clear(&e->taken);
 	set_clear(&e->counts);
-	e->reconciling = false;
+	e->state = (struct state_write){0};
+	e->reconciling = e->lull = false;
 }
 
 void engine_end(struct engine *e)
@@ -370,7 +371,7 @@ void engine_end(struct engine *e)
 	set_clear(&e->changed);
 }
 
-int engine_dir_times(struct engine *e)
+int engine_push_times(struct engine *e)
 {
 	struct text_set *t, *tmp;
 	int r = 0;
@@ -383,6 +384,13 @@ int engine_dir_times(struct engine *e)
 		set_add(&e->recent, t->text);
 		set_del(&e->touched, t);
 	}
+	return r;
+}
+
+int engine_dir_times(struct engine *e)
+{
+	int r = engine_push_times(e);
+
 	return r == 0 ? exec_drain(e->exec) : r;
 }
 

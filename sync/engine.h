@@ -85,7 +85,13 @@ struct engine {
 	int64_t rate_next_ns;
 	struct seeding *seeding;  /* a first copy that is under way */
 	char refusal[512];	  /* why it waits for the administrator */
-	bool reconciling;	  /* failed steps are parked, not redone */
+	struct state_write {	  /* the newest one of the state file */
+		uint64_t seq;
+		bool busy;
+		int status;
+	} state;
+	bool lull;	  /* what there was to read gave nothing to do */
+	bool reconciling; /* failed steps are parked, not redone */
 };
 
 /* ---- engine.c ---- */
@@ -101,6 +107,9 @@ int engine_owner(struct engine *e, uint32_t uid, uint32_t gid,
 /* engine_connected - the replica's side is ours and ready (stage.c). */
 int engine_start(struct engine *e);
 void engine_stop(struct engine *e);
+/* engine_push_times - those of folders, behind what was pushed; _dir_times:
+ * until they are there. */
+int engine_push_times(struct engine *e);
 int engine_dir_times(struct engine *e);
 /* engine_flush - links, counts: into the journal, in its transaction. */
 int engine_flush(struct engine *e);
@@ -248,7 +257,10 @@ int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
 int stage_prepare(struct remote *r, const char *url, bool only_look,
 		  char stage[VISIT_STAGE_MAX], struct abilities *ret,
 		  struct remote_error *err);
-/* stage_write - the state file: `seq` has been reached. */
+/* stage_write - the state file: `seq` has been reached. _begin: or will have
+ * been, when what is in flight up to it is done; _end waits. */
+void stage_write_begin(struct engine *e, uint64_t seq);
+int stage_write_end(struct engine *e);
 int stage_write(struct engine *e, uint64_t seq);
 
 #endif

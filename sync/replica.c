@@ -25,6 +25,7 @@
 #define TIMEOUT_MS     10000
 #define KEEPALIVE_MS   15000
 #define PARKED_MS      1000
+#define LULL_MS	       20
 #define WAKES_MS       100
 #define PAUSE_FIRST_MS 500
 #define PAUSE_MAX_MS   30000
@@ -211,7 +212,7 @@ static int begin(struct replica *r, const struct stage_state *state)
 static int idle(struct replica *r)
 {
 	struct engine *e = &r->e;
-	int ms = e->n_parked ? PARKED_MS : KEEPALIVE_MS;
+	int ms = e->lull ? LULL_MS : e->n_parked ? PARKED_MS : KEEPALIVE_MS;
 	bool sending = exec_has_asides(e->exec);
 	int s = sending ? exec_serve(e->exec, ms, e->wake_fd)
 			: remote_pump(e->remote, ms, e->wake_fd);
@@ -221,7 +222,7 @@ static int idle(struct replica *r)
 		return s == -ECANCELED ? s : -ENOTCONN;
 	if (durable_review(e) < 0)
 		log_debug("%s: %s", e->row.name, journal_error(e->journal));
-	if (s == 0 && !sending && !e->n_parked)
+	if (s == 0 && !sending && !e->n_parked && !e->lull)
 		remote_keepalive(e->remote);
 	return 0;
 }
@@ -267,6 +268,10 @@ static int serve(struct replica *r)
 			s = batch_parked(e);
 		if (s < 0)
 			break;
+		if (e->lull) {
+			s = idle(r);
+			continue;
+		}
 		report(r,
 		       some || !asides_empty(e->asides) ? REPLICA_REPLAYING
 							: REPLICA_SYNCED,

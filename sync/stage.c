@@ -187,16 +187,83 @@ int stage_prepare(struct remote *r, const char *url, bool only_look,
 	return probe(r, url, stage, ret, err);
 }
 
-int stage_write(struct engine *e, uint64_t seq)
+/* ---- the state file, written beside other things ---- */
+
+static void state_end(struct engine *e, int status)
+{
+	if (e->state.status == 0)
+		e->state.status = status;
+	e->state.busy = false;
+}
+
+static void state_renamed(void *arg, const struct remote_reply *reply)
+{
+	state_end(arg, reply->status);
+}
+
+static void state_closed(void *arg, const struct remote_reply *reply)
+{
+	struct engine *e = arg;
+	CLEANUP_FREE char *file = path_join(e->stage, "state");
+
+	if (reply->status < 0 || e->state.status < 0)
+		state_end(e, reply->status);
+	else
+		remote_send_rename(e->remote, file, STATE_FILE, state_renamed,
+				   e);
+}
+
+static void state_written(void *arg, const struct remote_reply *reply)
+{
+	struct engine *e = arg;
+
+	if (reply->status < 0)
+		e->state.status = reply->status;
+}
+
+static void state_opened(void *arg, const struct remote_reply *reply)
+{
+	struct engine *e = arg;
+	struct remote_handle h;
+	char text[128];
+
+	if (reply->status < 0) {
+		state_end(e, reply->status);
+		return;
+	}
+	remote_keep_handle(reply, &h);
+	int n = snprintf(text, sizeof(text), "uuid=%s\nseq=%llu\n",
+			 journal_uuid(e->journal),
+			 (unsigned long long)e->state.seq);
+	remote_send_write(e->remote, &h, 0, text, (uint32_t)n, state_written,
+			  e);
+	if (e->durable && remote_caps(e->remote)->ext & EXT_FSYNC)
+		remote_send_fsync(e->remote, &h, state_written, e);
+	remote_send_close(e->remote, &h, state_closed, e);
+}
+
+void stage_write_begin(struct engine *e, uint64_t seq)
 {
 	CLEANUP_FREE char *file = path_join(e->stage, "state");
-	char text[128];
-	int n = snprintf(text, sizeof(text), "uuid=%s\nseq=%llu\n",
-			 journal_uuid(e->journal), (unsigned long long)seq);
-	int s = remote_write_durably(e->remote, file, 0600, text,
-				     (size_t)n, e->durable);
 
-	return s < 0 ? s : remote_rename(e->remote, file, STATE_FILE);
+	e->state = (struct state_write){.seq = seq, .busy = true};
+	remote_send_open(e->remote, file, RO_WRITE | RO_CREATE | RO_TRUNC, 0600,
+			 state_opened, e);
+}
+
+int stage_write_end(struct engine *e)
+{
+	while (e->state.busy) {
+		if (remote_pump(e->remote, 1000, -1) < 0)
+			return -ENOTCONN;
+	}
+	return e->state.status;
+}
+
+int stage_write(struct engine *e, uint64_t seq)
+{
+	stage_write_begin(e, seq);
+	return stage_write_end(e);
 }
 
 int sync_probe(const struct remote_config *cfg, const char *uuid, bool adopt,

@@ -23,25 +23,25 @@ start() {
 }
 fast() { kill -ALRM "$proxy"; }
 moved() { read -r n <"$T/count" && [ "$n" -ge "$1" ]; }
-# large NAME - made, and under way
+# large NAME MEGABYTES - made, and under way
 large() {
 	local before
 	read -r before <"$T/count"
-	head -c $((40 * MB)) /dev/urandom >"$T/tree/$1" || fail "write $1"
-	wait_for 30 moved $((before + MB / 2)) || fail "$1 is not under way"
+	head -c $(($2 * MB)) /dev/urandom >"$T/tree/$1" || fail "write $1"
+	wait_for 60 moved $((before + MB / 2)) || fail "$1 is not under way"
 }
-# arrives FILE - while the large ones do not
+# arrives FILE - while the largest one, of 120 MB, does not
 arrives() {
-	check "wait for $1" "$MIRRORFS" wait "$T/tree/$1" --timeout 60
+	check "wait for $1" "$MIRRORFS" wait "$T/tree/$1" --timeout 120
 	cmp "$T/tree/$1" "$T/replica1/$1" || fail "$1"
-	refuse "the line was too fast" moved $((35 * MB))
+	refuse "the line was too fast" moved $((110 * MB))
 }
 
 slow_line
 mkdir "$T/tree/dir"
 start
 check "wait" synced
-large big.part
+large big.part 120
 for i in 1 2 3; do
 	echo $i >"$T/tree/small$i"
 	arrives small$i
@@ -55,11 +55,11 @@ chmod 640 "$T/tree/dir/big"
 mv "$T/tree/dir" "$T/tree/moved"
 echo 4 >"$T/tree/small4"
 arrives small4
-large gone
+large gone 4
 rm "$T/tree/gone"
-large changed
+large changed 4
 printf hello | dd of="$T/tree/changed" bs=1 seek=$MB conv=notrunc status=none
-large linked
+large linked 4
 ln "$T/tree/linked" "$T/tree/linked.name"
 rm "$T/tree/linked"
 echo 5 >"$T/tree/moved/small5"
@@ -78,7 +78,7 @@ check "umount" umount_tree
 slow_line
 start
 check "wait" synced
-large cut
+large cut 120
 echo 6 >"$T/tree/small6"
 arrives small6
 kill -USR1 "$proxy"
@@ -100,7 +100,7 @@ check "same" same "$T/replica1"
 check "umount" umount_tree
 slow_line
 start -o aside-above=never
-large first
+large first 4
 echo 9 >"$T/tree/small9"
 fast
 check "wait" "$MIRRORFS" wait "$T/tree/small9" --timeout 60
