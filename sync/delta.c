@@ -24,8 +24,7 @@
 #define COPY_MAX    (64u * 1024 * 1024) /* the server does nothing else then */
 #define RECORDS_MAX 100000		/* looked through for one file */
 
-/* find_ranges - into s->ranges. False: not known, or too much. */
-static bool find_ranges(struct step *s)
+bool delta_find_ranges(struct step *s)
 {
 	struct exec *x = s->exec;
 	struct range ranges[RECORD_RANGES_MAX];
@@ -42,6 +41,7 @@ static bool find_ranges(struct step *s)
 	if (range_total(ranges, n) > size / 2)
 		return false;
 	s->n_ranges = n;
+	free(s->ranges);
 	s->ranges = calloc(n + 1, sizeof(*s->ranges));
 	if (!s->ranges)
 		abort();
@@ -95,7 +95,8 @@ void delta_begin(struct step *s)
 
 	if (!s->since || s->st.st_size == 0 ||
 	    (uint64_t)s->st.st_size < cfg->delta_above ||
-	    (remote_caps(r)->ext & need) != need || !find_ranges(s))
+	    cfg->update == UPDATE_WHOLE ||
+	    (remote_caps(r)->ext & need) != need || !delta_find_ranges(s))
 		return;
 	char *name = exec_stage_name(s->exec);
 	s->source_asked = true;
@@ -123,13 +124,12 @@ uint64_t delta_limit(const struct step *s, uint64_t len, bool *ret_same)
 	/* a copy from behind its end succeeds, and copies nothing */
 	if (!s->ranges || s->off >= s->source_size)
 		return len;
-	while (i < s->n_ranges &&
-	       s->ranges[i].off + s->ranges[i].len <= s->off)
+	while (i < s->n_ranges && s->ranges[i].off + s->ranges[i].len <= s->off)
 		i++;
 	*ret_same = i == s->n_ranges || s->off < s->ranges[i].off;
 	uint64_t end = i == s->n_ranges ? s->source_size
-		       : *ret_same ? s->ranges[i].off
-				   : s->ranges[i].off + s->ranges[i].len;
+		       : *ret_same	? s->ranges[i].off
+					: s->ranges[i].off + s->ranges[i].len;
 	if (end > s->source_size)
 		end = s->source_size;
 	return len < end - s->off ? len : end - s->off;

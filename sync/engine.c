@@ -302,6 +302,9 @@ int engine_start(struct engine *e)
 					.durable = e->durable,
 					.delta_above = e->cfg->delta_above,
 					.rate = rate,
+					.update = e->row.options.update,
+					.inplace_above =
+						e->row.options.inplace_above,
 					.sending = step_sending,
 					.finished = step_finished,
 					.may_leave = aside_may_leave,

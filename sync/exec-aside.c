@@ -26,6 +26,8 @@ bool aside_leave(struct step *s)
 {
 	struct exec *x = s->exec;
 
+	if (s->in_place)
+		return false;
 	bool waits = s->phase == PHASE_WAITING ||
 		     (s->phase == PHASE_PREPARING && s->fd >= 0 &&
 		      (x->cfg.aside_above == 0 ||

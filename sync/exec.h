@@ -81,10 +81,15 @@ struct step {
 	struct remote_handle source;
 	uint64_t source_size;
 	struct remote_handle handle;
+	bool in_place; /* it is written into the file, not into the stage */
+	bool not_in_place;
 	bool space_asked; /* waits to hear whether there is room */
 	unsigned looks;	  /* at folders that lead to it, not answered yet */
 	bool astray;	  /* one of them is no folder */
 };
+
+/* How a file is updated: as in tbl/replica-options.h. */
+enum exec_update { UPDATE_ATOMIC, UPDATE_APPEND, UPDATE_INPLACE, UPDATE_WHOLE };
 
 /* Facts about the replica that decide how things are done. */
 struct exec_config {
@@ -101,6 +106,8 @@ struct exec_config {
 	uint64_t delta_above;  /* smaller files travel whole, bytes */
 	uint64_t aside_above;  /* smaller files stay in the line, bytes */
 	uint64_t (*rate)(void *arg); /* bytes in a second; 0: no limit */
+	uint64_t inplace_above; /* smaller files are never written in place */
+	enum exec_update update;
 	/* each step, in order, just before its visible part is sent */
 	void (*sending)(void *arg, const struct step *s);
 	/* each finished step, in the order of their ends; then it is freed */
@@ -223,6 +230,13 @@ void attr_send(struct step *s, const char *at, bool times);
  * Returns the number of the newest, or 0 when that took too long. */
 uint64_t exec_catch_up(struct step *s);
 
+/* delta_find_ranges - what changed, into s->ranges. False: that is not known,
+ * or most of it. */
+bool delta_find_ranges(struct step *s);
+/* inplace.c: write into the file itself? then what it needs is asked for */
+bool inplace_begin(struct step *s);
+/* inplace_waits - for its turn, before it sends anything */
+bool inplace_waits(const struct step *s);
 /* delta.c: asks for the old content, when it is worth it */
 void delta_begin(struct step *s);
 void delta_end(struct step *s);
@@ -245,6 +259,8 @@ void upload_answered(struct step *s);
 /* upload.c: begins, continues (true: something was sent), and publishes */
 void upload_begin(struct step *s);
 bool upload_feed(struct step *s);
+/* upload_again - from the start, in its place among those under way */
+void upload_again(struct step *s);
 /* upload_drop_stage - what was begun and will not be published */
 void upload_drop_stage(struct step *s);
 /* upload_refresh - what is in the stage gets the attributes of now */

@@ -15,6 +15,7 @@ sync_libsync_a_SOURCES = \
 	sync/filters.c \
 	sync/fresh.c \
 	sync/idmap.c \
+	sync/inplace.c \
 	sync/links.c \
 	sync/lower.c \
 	sync/owners.c \

@@ -76,6 +76,29 @@ void upload_drop_stage(struct step *s)
 	s->stage = NULL;
 }
 
+static void stage_begin(struct step *s)
+{
+	struct exec *x = s->exec;
+
+	if (!spare_take(s)) {
+		s->stage = exec_stage_name(x);
+		s->pending++;
+		remote_send_open(x->cfg.remote, s->stage,
+				 RO_WRITE | RO_CREATE | RO_TRUNC, 0600, opened,
+				 s);
+	}
+	delta_begin(s);
+	space_begin(s);
+}
+
+void upload_again(struct step *s)
+{
+	if (s->result == STEP_DONE)
+		stage_begin(s);
+	else if (s->pending == 0)
+		upload_end(s);
+}
+
 void upload_begin(struct step *s)
 {
 	struct exec *x = s->exec;
@@ -115,15 +138,8 @@ void upload_begin(struct step *s)
 	x->active[x->n_active++] = s;
 	s->off = s->hole_end = 0;
 	s->handle.len = 0;
-	if (!spare_take(s)) {
-		s->stage = exec_stage_name(x);
-		s->pending++;
-		remote_send_open(x->cfg.remote, s->stage,
-				 RO_WRITE | RO_CREATE | RO_TRUNC, 0600, opened,
-				 s);
-	}
-	delta_begin(s);
-	space_begin(s);
+	if (!inplace_begin(s))
+		stage_begin(s);
 }
 
 /* All data is sent: attributes and close. */
@@ -197,6 +213,23 @@ bool upload_is_large(const struct step *s)
 	return s->st.st_size > LARGE_BYTES;
 }
 
+/* skip_hole - false: there is nothing but a hole. What is written into must be
+ * zeros where a hole is now. */
+static bool skip_hole(struct step *s)
+{
+	if (s->in_place && s->off < s->source_size)
+		return true;
+	off_t start = lseek(s->fd, (off_t)s->off, SEEK_DATA);
+	if (start < 0 && errno == ENXIO) {
+		s->off = (uint64_t)s->st.st_size;
+		s->hole_end = 1;
+		return false;
+	}
+	if (start > (off_t)s->off)
+		s->off = (uint64_t)start;
+	return true;
+}
+
 bool upload_feed(struct step *s)
 {
 	static __thread uint8_t data[256 * 1024];
@@ -206,25 +239,23 @@ bool upload_feed(struct step *s)
 	bool same;
 
 	if (s->handle.len == 0 || s->fd < 0 || s->source_asked ||
-	    s->space_asked)
+	    s->space_asked || inplace_waits(s))
 		return false;
 	if (s->result != STEP_DONE || s->off >= (uint64_t)s->st.st_size) {
 		upload_attributes(s);
 		return true;
 	}
-	off_t start = lseek(s->fd, (off_t)s->off, SEEK_DATA);
-	if (start < 0 && errno == ENXIO) {
-		s->off = (uint64_t)s->st.st_size;
-		s->hole_end = 1;
+	if (!skip_hole(s))
 		return true;
-	}
-	if (start > (off_t)s->off)
-		s->off = (uint64_t)start;
 	n = n < sizeof(data) ? n : sizeof(data);
 	uint64_t rest = s->off < (uint64_t)s->st.st_size
 				? (uint64_t)s->st.st_size - s->off
 				: 0;
 	uint64_t alike = delta_limit(s, rest, &same);
+	if (same && alike > 0 && s->in_place) {
+		s->off += alike;
+		return true;
+	}
 	if (same && alike > 0) {
 		delta_copy(s, alike, prepared);
 		return true;
@@ -328,8 +359,9 @@ bool upload_settled(struct step *s)
 	 * ranges were asked for: then all of it must travel. */
 	if (unchanged(s) && s->retries > 0 && !s->since)
 		return true;
-	if (s->retries > 0)
+	if (s->retries > 0 || s->in_place)
 		s->since = 0;
+	s->in_place = false;
 	s->retries++;
 	upload_drop_stage(s);
 	s->phase = PHASE_NEW;
@@ -344,7 +376,8 @@ void upload_publish(struct step *s)
 		step_answered(s);
 		return;
 	}
-	step_publish(s);
+	if (!s->in_place)
+		step_publish(s);
 	if (s->st.st_mtim.tv_nsec)
 		s->exec->cfg.uncarried(s->exec->cfg.arg, "nanoseconds",
 				       s->path);

@@ -9,6 +9,13 @@
  * ns; "never": 0); WORD (the place of the value in `words`, which are
  * separated by spaces); PERCENT; RATE (see rate.h); FILTER and TEXT (NULL when empty). `words` is "" but for WORD.
  */
+REPLICA_OPTION(update, "update", WORD, "atomic append inplace whole", "atomic",
+	       "how a file that is there is brought up to date: by a copy that "
+	       "replaces it, into itself if it only grew, into itself, or by "
+	       "sending all of it")
+REPLICA_OPTION(inplace_above, "inplace-above", SIZE, "", "64M",
+	       "smaller files are never written into, with update = append or "
+	       "inplace")
 REPLICA_OPTION(max_backlog, "max-backlog", COUNT, "", "1000000",
 	       "records that are kept for a replica that is away; beyond them "
 	       "it is compared when it returns")
