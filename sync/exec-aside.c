@@ -29,7 +29,7 @@ bool aside_leave(struct step *s)
 	if (s->in_place)
 		return false;
 	bool waits = s->phase == PHASE_WAITING ||
-		     (s->phase == PHASE_PREPARING && s->fd >= 0 &&
+		     (s->phase == PHASE_PREPARING && !s->all_sent &&
 		      (x->cfg.aside_above == 0 ||
 		       clock_mono_ns() > s->begun_ns + ASIDE_NS));
 

@@ -81,6 +81,7 @@ struct step {
 	struct remote_handle source;
 	uint64_t source_size;
 	struct remote_handle handle;
+	bool all_sent; /* what is left is to hear the answers */
 	bool in_place; /* it is written into the file, not into the stage */
 	bool not_in_place;
 	bool space_asked; /* waits to hear whether there is room */
@@ -149,7 +150,7 @@ char *exec_stage_name(struct exec *x);
 
 /* ---- between exec.c and its parts ---- */
 
-#define EXEC_UPLOADS 64
+#define EXEC_UPLOADS 512 /* what a long line needs for small files */
 #define EXEC_SPARES  16
 
 struct exec {

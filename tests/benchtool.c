@@ -6,6 +6,11 @@
  *	benchtool gone PATH                   wait until PATH does not exist
  *	benchtool latency DIR REPLICA N       close to readable, N times:
  *	                                      prints p50 and p99 in ms
+ *	benchtool paced DIR REPLICA N RATE    the same, RATE new files a second,
+ *	                                      whether the last has arrived or not
+ *	benchtool replaced DIR REPLICA N      N times a new version is renamed
+ *	                                      over one file: p50 and p99 of how old
+ *	                                      the replica's version is
  *
  * The waiting ones give up after ten minutes.
  */
@@ -20,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -151,6 +157,12 @@ static int by_size(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static void report(double *ms, long n)
+{
+	qsort(ms, (size_t)n, sizeof(*ms), by_size);
+	printf("%.1f %.1f\n", ms[n / 2], ms[n * 99 / 100]);
+}
+
 static int latency(const char *dir, const char *replica, long n)
 {
 	static double ms[SAMPLES_MAX];
@@ -161,8 +173,118 @@ static int latency(const char *dir, const char *replica, long n)
 		ms[i] = one_latency(dir, replica, i);
 		usleep((useconds_t)(rand() % 20000)); /* not in step with us */
 	}
-	qsort(ms, (size_t)n, sizeof(*ms), by_size);
-	printf("%.1f %.1f\n", ms[n / 2], ms[n * 99 / 100]);
+	report(ms, n);
+	return 0;
+}
+
+/* ---- files that tell when they were written ---- */
+
+static void write_stamp(const char *path)
+{
+	double data[LATENCY_SIZE / sizeof(double)] = {now()};
+	CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+	if (fd < 0 || write(fd, data, sizeof(data)) != sizeof(data))
+		fail(path);
+}
+
+/* 0: not there */
+static double read_stamp(const char *path)
+{
+	double data = 0;
+	CLEANUP_CLOSE int fd = open(path, O_RDONLY);
+
+	if (fd < 0 || read(fd, &data, sizeof(data)) != sizeof(data))
+		return 0;
+	return data;
+}
+
+static void write_paced(const char *dir, long n, double rate)
+{
+	char path[4096];
+	double start = now();
+
+	for (long i = 0; i < n; i++) {
+		double wait = start + (double)i / rate - now();
+
+		if (wait > 0)
+			usleep((useconds_t)(wait * 1e6));
+		snprintf(path, sizeof(path), "%s/paced%ld", dir, i);
+		write_stamp(path);
+	}
+}
+
+static double wait_stamp(const char *path)
+{
+	double stamp, end = now() + PATIENCE_S;
+
+	while ((stamp = read_stamp(path)) <= 0) {
+		if (now() > end)
+			fail(path);
+		usleep(1000);
+	}
+	return stamp;
+}
+
+static int paced(const char *dir, const char *replica, long n, double rate)
+{
+	static double ms[SAMPLES_MAX];
+	char path[4096];
+	pid_t pid = n < 1 || n > SAMPLES_MAX ? -1 : fork();
+
+	if (pid < 0)
+		return 2;
+	if (pid == 0) {
+		write_paced(dir, n, rate);
+		_exit(0);
+	}
+	for (long i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/paced%ld", replica, i);
+		double stamp = wait_stamp(path);
+		ms[i] = (now() - stamp) * 1000;
+	}
+	waitpid(pid, NULL, 0);
+	report(ms, n);
+	return 0;
+}
+
+static void write_replaced(const char *dir, long n)
+{
+	char from[4096], to[4096];
+
+	snprintf(from, sizeof(from), "%s/target.tmp", dir);
+	snprintf(to, sizeof(to), "%s/target", dir);
+	for (long i = 0; i < n; i++) {
+		write_stamp(from);
+		if (rename(from, to))
+			fail(to);
+	}
+}
+
+static int replaced(const char *dir, const char *replica, long n)
+{
+	static double ms[SAMPLES_MAX];
+	char path[4096];
+	pid_t pid = fork();
+	long k = 0;
+
+	if (pid < 0)
+		return 2;
+	if (pid == 0) {
+		write_replaced(dir, n);
+		_exit(0);
+	}
+	snprintf(path, sizeof(path), "%s/target", replica);
+	while (waitpid(pid, NULL, WNOHANG) == 0) {
+		double stamp = read_stamp(path);
+
+		if (stamp > 0 && k < SAMPLES_MAX)
+			ms[k++] = (now() - stamp) * 1000;
+		usleep(5000);
+	}
+	if (k == 0)
+		return 1;
+	report(ms, k);
 	return 0;
 }
 
@@ -177,6 +299,11 @@ int main(int argc, char **argv)
 		return gone(argv[2]);
 	if (argc == 5 && !strcmp(argv[1], "latency"))
 		return latency(argv[2], argv[3], atol(argv[4]));
-	fputs("usage: benchtool files|until|gone|latency ...\n", stderr);
+	if (argc == 6 && !strcmp(argv[1], "paced"))
+		return paced(argv[2], argv[3], atol(argv[4]), atof(argv[5]));
+	if (argc == 5 && !strcmp(argv[1], "replaced"))
+		return replaced(argv[2], argv[3], atol(argv[4]));
+	fputs("usage: benchtool files|until|gone|latency|paced|replaced ...\n",
+	      stderr);
 	return 2;
 }

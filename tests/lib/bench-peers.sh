@@ -22,6 +22,7 @@ bench_end() {
 	trap '' INT TERM HUP
 	mirrorfs_stop
 	lsyncd_stop
+	line_stop
 	sshd_stop
 	umount "$W" || umount -l "$W"
 	rm -rf --one-file-system "$S"

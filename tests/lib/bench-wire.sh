@@ -1,0 +1,180 @@
+# What the wire costs: a round trip of 20 ms by our own proxy, bytes counted by
+# it, many replicas, an outage, small files beside a large one. Needs
+# bench-peers.sh, and row, compare, runs and timed of bench.
+
+PROXY_TOOL=$BUILD/tests/proxy
+
+# line_start [OPTION...] - sshd behind a proxy; line_stop
+line_start() {
+	LINE_PORT=$(free_port)
+	"$PROXY_TOOL" "$LINE_PORT" "$SSHD_PORT" --count "$S/count" "$@" &
+	LINE=$!
+	wait_for 5 port_open "$LINE_PORT" || die "proxy"
+	sed "p;s/]:$SSHD_PORT /]:$LINE_PORT /" "$SSHD_KNOWN_HOSTS" >"$S/hosts"
+	LINE_RSH="ssh -p $LINE_PORT -i $SSHD_KEY -o IdentitiesOnly=yes"
+	LINE_RSH+=" -o UserKnownHostsFile=$S/hosts -o BatchMode=yes -F none"
+}
+
+line_stop() {
+	[ -z "${LINE:-}" ] || end_process "$LINE"
+	LINE=
+}
+
+line_bytes() {
+	local n
+	read -r n <"$S/count" && echo "$n"
+}
+
+# line_mount [OPTION...] - mirrorfs over it
+line_mount() {
+	"$MIRRORFS" mount "$L" --state-dir "$S/state" \
+		--identity "$SSHD_KEY" --known-hosts "$S/hosts" \
+		--replica "r=sftp://root@127.0.0.1:$LINE_PORT$R" "$@"
+}
+
+far_start() {
+	case $1 in
+	mirrorfs) line_mount ;;
+	rsync) rsync -a -e "$LINE_RSH" "$L/" "127.0.0.1:$R/" ;;
+	esac
+}
+
+far_first_copy() {
+	"$TOOL" files "$L" $DIRS $FILES 4096
+	timed far_copy_work "$1"
+}
+far_copy_work() {
+	far_start "$1" && "$TOOL" until "$R" $N 4096
+}
+
+far_big_file() {
+	mkdir "$L/big"
+	if [ "$1" = mirrorfs ]; then
+		line_mount && mirrorfs_quiet
+		head -c $BIG /dev/zero | tr '\0' 'x' >"$M/big/file"
+		timed "$TOOL" until "$R/big" 1 $BIG
+	else
+		head -c $BIG /dev/zero | tr '\0' 'x' >"$L/big/file"
+		timed far_start rsync
+	fi
+}
+
+bench_far() {
+	line_start --delay 10
+	compare "20 ms round trip: first copy of $N files of 4 KiB" \
+		far_first_copy rsync
+	compare "20 ms round trip: upload of $((BIG >> 20)) MiB" far_big_file \
+		rsync
+	fresh
+	line_mount && mirrorfs_quiet
+	beside_large "20 ms round trip: "
+	mirrorfs_stop
+	line_stop
+}
+
+# alone TEXT UNIT VALUE LIMIT - a row with nobody beside it
+alone() {
+	row "$1" "$2" "$3" "target" "$4"
+}
+
+# beside_large TEXT - small files while a large one is under way
+beside_large() {
+	local size=$((BIG * (SCALE > 1 ? 4 : 10))) ms
+	mkdir "$M/small"
+	head -c $size /dev/zero | tr '\0' 'x' >"$M/large"
+	ms=$("$TOOL" paced "$M/small" "$R/small" $((400 / SCALE)) 50) ||
+		die "paced"
+	[ ! -e "$R/large" ] || say "    the large file was there before the end"
+	alone "$1small files while $((size >> 20)) MiB are under way, p50" ms \
+		"${ms% *}" 100
+	alone "$1the same, p99" ms "${ms#* }" 100
+}
+
+bench_beside() {
+	fresh
+	mirrorfs_start && mirrorfs_quiet
+	beside_large ""
+	mirrorfs_stop
+}
+
+# one file kept open, appended to in 127 bursts, each one settled for itself
+bench_bursts() {
+	local i before written=0 burst=$((1024 * 1024 / SCALE))
+	fresh
+	line_start
+	printf '[mount]\nroot = %s\nsettle-idle = 50ms\n' "$L" >"$S/bursts.conf"
+	line_mount --config "$S/bursts.conf" -o update=append,inplace-above=0 &&
+		mirrorfs_quiet
+	before=$(line_bytes)
+	exec 8>>"$M/log"
+	for ((i = 0; i < 127; i++)); do
+		head -c $burst /dev/urandom >&8
+		written=$((written + burst))
+		sleep 0.1
+	done
+	exec 8>&-
+	mirrorfs_quiet
+	alone "127 bursts into a file that stays open: bytes sent / written" "" \
+		"$(awk -v a="$(line_bytes)" -v b="$before" -v w=$written \
+			'BEGIN { printf "%.2f", (a - b) / w }')" 1
+	mirrorfs_stop
+	line_stop
+}
+
+bench_replaced() {
+	local ms
+	fresh
+	mirrorfs_start && mirrorfs_quiet
+	ms=$("$TOOL" replaced "$M" "$R" $((10000 / SCALE))) || die "replaced"
+	alone "a version renamed over a file $((10000 / SCALE)) times: age, p99" \
+		ms "${ms#* }" 1000
+	mirrorfs_stop
+}
+
+# 20 replicas, one of them dead
+bench_farm() {
+	local i ms options=() files=$((460 / SCALE)) seconds=$((60 / SCALE))
+	fresh
+	"$TOOL" files "$L" 200 $files 512
+	line_start
+	for ((i = 1; i < 20; i++)); do
+		mkdir "$W/replica$i"
+		options+=(--replica "r$i=$(sshd_url "$W/replica$i")")
+	done
+	line_mount "${options[@]}" && mirrorfs_quiet
+	kill -HUP "$LINE" # the first one says nothing any more
+	ms=$("$TOOL" paced "$M" "$W/replica19" $((170 * seconds)) 170) ||
+		die "paced"
+	alone "20 replicas, one dead, $((200 * files)) files, 170 changes/s, p99" \
+		ms "${ms#* }" 1000
+	kill -USR2 "$LINE"
+	mirrorfs_stop
+	line_stop
+	rm -rf "$W"/replica[0-9]*
+}
+
+# what happened while the only replica was away
+bench_outage() {
+	local records rate
+	fresh
+	mirrorfs_start && mirrorfs_quiet
+	"$MIRRORFS" replica pause "$L" r
+	"$TOOL" files "$M" $DIRS $((50000 / DIRS / SCALE)) 512
+	records=$("$MIRRORFS" status "$L" --json |
+		jq '[.replicas[].lag_records] | add')
+	"$MIRRORFS" replica resume "$L" r
+	timed mirrorfs_quiet
+	rate=$(awk -v n="$records" -v t="$TIME" 'BEGIN { printf "%.0f", n / t }')
+	alone "backlog of $records changes: changes caught up with" /s "$rate" \
+		5000
+	mirrorfs_stop
+}
+
+bench_wire() {
+	bench_far
+	bench_beside
+	bench_bursts
+	bench_replaced
+	bench_farm
+	bench_outage
+}
