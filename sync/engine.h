@@ -54,7 +54,7 @@ struct engine {
 	struct abilities can;
 	struct owners *owners;
 	int64_t unsafe_ns; /* when it last got what may not be on its disk */
-	bool durable; /* asked for, and the server has fsync */
+	bool durable;	   /* asked for, and the server has fsync */
 
 	struct links *links;
 	struct stale *stale;
@@ -78,17 +78,17 @@ struct engine {
 		uint64_t records, uploads;
 		int64_t since_ns; /* monotonic; 0: it has not */
 	} behind;
-	uint64_t changed_ns; /* ctime; UINT64_MAX: none counts */
-	struct filter *filter;	  /* filters.c; what it does not get */
-	char *rules;		  /* the same as text */
-	uint64_t rate;		  /* of bwlimit, at present */
+	uint64_t changed_ns;   /* ctime; UINT64_MAX: none counts */
+	struct filter *filter; /* filters.c; what it does not get */
+	char *rules;	       /* the same as text */
+	uint64_t rate;	       /* of bwlimit, at present */
 	int64_t rate_next_ns;
-	struct seeding *seeding;  /* a first copy that is under way */
-	char refusal[512];	  /* why it waits for the administrator */
-	struct state_write {	  /* the newest one of the state file */
+	struct seeding *seeding; /* a first copy that is under way */
+	char refusal[512];	 /* why it waits for the administrator */
+	struct state_write {	 /* the newest one of the state file */
 		uint64_t seq;
-		bool busy;
 		int status;
+		bool busy;
 	} state;
 	bool lull;	  /* what there was to read gave nothing to do */
 	bool reconciling; /* failed steps are parked, not redone */
@@ -107,8 +107,7 @@ int engine_owner(struct engine *e, uint32_t uid, uint32_t gid,
 /* engine_connected - the replica's side is ours and ready (stage.c). */
 int engine_start(struct engine *e);
 void engine_stop(struct engine *e);
-/* engine_push_times - those of folders, behind what was pushed; _dir_times:
- * until they are there. */
+/* engine_push_times - of folders, behind what was pushed; _dir_times waits */
 int engine_push_times(struct engine *e);
 int engine_dir_times(struct engine *e);
 /* engine_flush - links, counts: into the journal, in its transaction. */
@@ -198,8 +197,7 @@ int batch_redo(struct engine *e, const char *path, enum strictness strict,
  * replica: the table of hard links follows. An upload reaches the names that
  * its object has at that moment, not those that a later action will give it. */
 void batch_sending(struct engine *e, const struct action *a, uint64_t step);
-/* batch_run_plan - its actions, and what fails is done over. `seq` is that of
- * the newest record. */
+/* batch_run_plan - its actions; what fails is done over. */
 int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq);
 /* batch_plan - what the plan is told about the replica. */
 void batch_plan(struct engine *e, const struct record *records, unsigned n,
@@ -257,8 +255,7 @@ int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
 int stage_prepare(struct remote *r, const char *url, bool only_look,
 		  char stage[VISIT_STAGE_MAX], struct abilities *ret,
 		  struct remote_error *err);
-/* stage_write - the state file: `seq` has been reached. _begin: or will have
- * been, when what is in flight up to it is done; _end waits. */
+/* stage_write - the state file; _begin: `seq` will have been reached soon */
 void stage_write_begin(struct engine *e, uint64_t seq);
 int stage_write_end(struct engine *e);
 int stage_write(struct engine *e, uint64_t seq);

@@ -100,12 +100,12 @@ struct exec_config {
 	struct links *links;
 	const char *stage; /* the folder for uploads; borrowed */
 	int lower_fd;
-	int stop_fd;	       /* eventfd: readable when the thread is to end */
+	int stop_fd; /* eventfd: readable when the thread is to end */
 	const struct abilities *can; /* of the server; borrowed */
-	struct owners *owners; /* borrowed */
+	struct owners *owners;	     /* borrowed */
 	bool durable; /* content is on the disk before it is published */
-	uint64_t delta_above;  /* smaller files travel whole, bytes */
-	uint64_t aside_above;  /* smaller files stay in the line, bytes */
+	uint64_t delta_above;	     /* smaller files travel whole, bytes */
+	uint64_t aside_above;	     /* smaller files stay in the line, bytes */
 	uint64_t (*rate)(void *arg); /* bytes in a second; 0: no limit */
 	uint64_t inplace_above; /* smaller files are never written in place */
 	enum exec_update update;
@@ -150,7 +150,7 @@ char *exec_stage_name(struct exec *x);
 
 /* ---- between exec.c and its parts ---- */
 
-#define EXEC_UPLOADS 512 /* what a long line needs for small files */
+#define EXEC_UPLOADS 256 /* what a long line needs for small files */
 #define EXEC_SPARES  16
 
 struct exec {
@@ -175,7 +175,7 @@ struct exec {
 	uint64_t n_stage;
 	unsigned n_synced; /* contents, since durable_commit */
 	bool hasty;	   /* others were not: too many at once */
-	struct space { /* left on the replica: space.c */
+	struct space {	   /* left on the replica: space.c */
 		bool known, asking;
 		struct remote_space now; /* by the newest answer */
 		uint64_t sent;		 /* bytes, since that was asked for */
@@ -202,8 +202,9 @@ void step_fail(struct step *s, int error);
 void step_answered(struct step *s);
 /* done function for requests whose status is all that matters */
 void step_done(void *arg, const struct remote_reply *reply);
-/* step_gone - its object is no more; one known by number has perhaps only moved:
- * then the step has failed. step_is_other - `obj` is not what the record meant. */
+/* step_gone - its object is no more; one known by number has perhaps only
+ * moved: then the step has failed. step_is_other - `obj` is not what the record
+ * meant. */
 void step_gone(struct step *s);
 bool step_is_other(const struct step *s, const struct fhandle *obj);
 /* step_link_names - the other names that the replica has of the object by then
@@ -214,8 +215,8 @@ void step_link_names(struct step *s);
 /* step_publish - the stage takes the place of the path, and its other names
  * follow. */
 void step_publish(struct step *s);
-/* attr.c: attributes of the object, as far as they are carried: the owner (no flags
- * when it is not), mode and times */
+/* attr.c: attributes of the object, as far as they are carried: the owner (no
+ * flags when it is not), mode and times */
 struct remote_attr attr_owner(const struct step *s);
 struct remote_attr attr_mode_times(const struct step *s);
 /* attr_mode - permissions as the replica can have them */
@@ -226,26 +227,6 @@ uint32_t attr_mode(const struct owners *owners, const struct abilities *can,
 void attr_send_open(struct step *s, const struct remote_attr *a,
 		    remote_done_fn *done);
 void attr_send(struct step *s, const char *at, bool times);
-
-/* exec_catch_up - wait until the journal has all records that there are now.
- * Returns the number of the newest, or 0 when that took too long. */
-uint64_t exec_catch_up(struct step *s);
-
-/* delta_find_ranges - what changed, into s->ranges. False: that is not known,
- * or most of it. */
-bool delta_find_ranges(struct step *s);
-/* inplace.c: write into the file itself? then what it needs is asked for */
-bool inplace_begin(struct step *s);
-/* inplace_waits - for its turn, before it sends anything */
-bool inplace_waits(const struct step *s);
-/* delta.c: asks for the old content, when it is worth it */
-void delta_begin(struct step *s);
-void delta_end(struct step *s);
-/* delta_limit - how many of the next `len` bytes are alike; *ret_same: they are
- * as in the old content. */
-uint64_t delta_limit(const struct step *s, uint64_t len, bool *ret_same);
-/* delta_copy - have at most `len` of the next bytes copied. */
-void delta_copy(struct step *s, uint64_t len, remote_done_fn *done);
 
 /* space.c: how much room a file needs; may this upload begin (it waits, or
  * fails with -ENOSPC); `n` bytes are on their way. */
@@ -272,6 +253,7 @@ bool upload_is_large(const struct step *s);
 bool upload_settled(struct step *s);
 void upload_publish(struct step *s);
 
+#include "sync/delta.h"
 #include "sync/exec-aside.h"
 
 #endif

@@ -40,6 +40,7 @@ noinst_HEADERS += \
 	sync/action.h \
 	sync/asides.h \
 	sync/cause.h \
+	sync/delta.h \
 	sync/engine.h \
 	sync/exec-aside.h \
 	sync/exec.h \

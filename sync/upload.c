@@ -21,7 +21,6 @@
 #include "sync/lower.h"
 
 #define RETRIES_MAX 20
-#define OPEN_MAX    48		 /* uploads that keep their file open */
 #define LARGE_BYTES (256 * 1024) /* more than one WRITE */
 #define LARGE_MAX   16		 /* at once: small ones must find a place */
 #define CATCH_UP_NS (2 * NS_PER_S)
@@ -139,10 +138,6 @@ void upload_begin(struct step *s)
 	x->active[x->n_active++] = s;
 	s->off = s->hole_end = 0;
 	s->all_sent = false;
-	if (x->n_active > OPEN_MAX && !upload_is_large(s)) {
-		close(s->fd); /* until there is somewhere to write to */
-		s->fd = -1;
-	}
 	s->handle.len = 0;
 	if (!inplace_begin(s))
 		stage_begin(s);
@@ -221,15 +216,6 @@ bool upload_is_large(const struct step *s)
 	return s->st.st_size > LARGE_BYTES;
 }
 
-static void open_again(struct step *s)
-{
-	s->fd = lower_open_object(s->exec->cfg.lower_fd, &s->obj, O_RDONLY);
-	if (s->fd == -ESTALE || s->fd == -ENOENT)
-		s->result = STEP_GONE;
-	else if (s->fd < 0)
-		step_fail(s, s->fd);
-}
-
 /* skip_hole - false: there is nothing but a hole. What is written into must be
  * zeros where a hole is now. */
 static bool skip_hole(struct step *s)
@@ -258,8 +244,6 @@ bool upload_feed(struct step *s)
 	if (s->handle.len == 0 || s->all_sent || s->source_asked ||
 	    s->space_asked || inplace_waits(s))
 		return false;
-	if (s->fd < 0)
-		open_again(s);
 	if (s->result != STEP_DONE || s->off >= (uint64_t)s->st.st_size) {
 		upload_attributes(s);
 		return true;

@@ -1,0 +1,30 @@
+/* layer: sync */
+#ifndef SYNC_DELTA_H
+#define SYNC_DELTA_H
+
+/*
+ * The part of the executor (exec.h, which includes this) that sends only what
+ * changed of a file: delta.c into a copy of it, inplace.c into itself.
+ */
+
+/* exec_catch_up - wait until the journal has all records that there are now.
+ * Returns the number of the newest, or 0 when that took too long. */
+uint64_t exec_catch_up(struct step *s);
+
+/* delta_find_ranges - what changed, into s->ranges. False: that is not known,
+ * or most of it. */
+bool delta_find_ranges(struct step *s);
+/* inplace.c: write into the file itself? then what it needs is asked for */
+bool inplace_begin(struct step *s);
+/* inplace_waits - for its turn, before it sends anything */
+bool inplace_waits(const struct step *s);
+/* delta.c: asks for the old content, when it is worth it */
+void delta_begin(struct step *s);
+void delta_end(struct step *s);
+/* delta_limit - how many of the next `len` bytes are alike; *ret_same: they are
+ * as in the old content. */
+uint64_t delta_limit(const struct step *s, uint64_t len, bool *ret_same);
+/* delta_copy - have at most `len` of the next bytes copied. */
+void delta_copy(struct step *s, uint64_t len, remote_done_fn *done);
+
+#endif
