@@ -36,6 +36,8 @@ enum strictness {
 	STRICT_DATA, /* … when size and time (1 s) are */
 	STRICT_NEWS, /* … and if nobody knows of newer content (stale.h) */
 	STRICT_FULL, /* never: upload it */
+	STRICT_TREE, /* … and so all files below it, if it is a folder: the
+		      * replica may have another one there */
 };
 
 struct action {

@@ -239,7 +239,8 @@ static int redo_failed(struct engine *e, const struct plan *plan, uint64_t seq)
 					 : NULL};
 		for (int k = 0; r == 0 && k < 2 && paths[k]; k++) {
 			if (pathset_at(&bad, paths[k]) == 1)
-				r = batch_redo(e, paths[k], STRICT_FULL,
+				r = batch_redo(e, paths[k],
+					       deep ? STRICT_TREE : STRICT_FULL,
 					       deep ? DEPTH_ALL : DEPTH_ONE,
 					       seq);
 			if (pathset_at(&bad, paths[k]))

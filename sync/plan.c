@@ -46,6 +46,13 @@ static bool is_move(const struct record *r)
 	return is_alone(r) && !(r->flags & RF_EXCHANGE) && r->mode & S_IFMT;
 }
 
+/* Then what is below its paths has the same names, and was not changed, but is
+ * not what was there before. */
+static bool may_move_dir(const struct record *r)
+{
+	return is_alone(r) || (r->op == OP_UNSURE && r->path2);
+}
+
 static bool fenced(struct builder *b, const struct record *r, const char *path)
 {
 	uint64_t seq = r->seq;
@@ -140,8 +147,6 @@ static void remember(struct builder *b, const struct record *r)
 static void apply_state(struct builder *b, const struct record *r)
 {
 	bool deep = (r->op == OP_RENAME && is_alone(r)) || r->op == OP_UNSURE;
-	bool twice = r->op == OP_UNSURE ||
-		     (r->op == OP_RENAME && r->flags & RF_EXCHANGE);
 	enum strictness strict = STRICT_DATA;
 
 	if (r->obj.len > 0)
@@ -152,14 +157,17 @@ static void apply_state(struct builder *b, const struct record *r)
 		strict = STRICT_ATTR;
 	if (r->op == OP_SETTLE || r->op == OP_TRUNC)
 		strict = STRICT_NEWS;
-	if (twice || r->op == OP_CREATE || r->op == OP_SYMLINK)
+	if (r->op == OP_UNSURE || r->op == OP_CREATE || r->op == OP_SYMLINK)
 		strict = STRICT_FULL;
+	if (may_move_dir(r))
+		strict = STRICT_TREE;
 	state_of(b, r, r->path, strict, deep);
 	if (r->obj.len > 0 &&
 	    (r->op == OP_SETATTR || r->op == OP_SETTLE || r->op == OP_TRUNC))
 		builder_state_object(b, r, strict);
 	if (has_second(r))
-		state_of(b, r, r->path2, STRICT_FULL, deep);
+		state_of(b, r, r->path2,
+			 strict == STRICT_TREE ? strict : STRICT_FULL, deep);
 }
 
 /* What a record changes that SFTP cannot carry. */
@@ -208,15 +216,16 @@ static void apply_excluded(struct builder *b, const struct record *r)
 {
 	bool deep = is_alone(r) || r->op == OP_UNSURE;
 	bool second = has_second(r);
+	enum strictness strict = may_move_dir(r) ? STRICT_TREE : STRICT_FULL;
 
 	if (r->obj.len > 0)
 		remember(b, r);
 	if (r->op == OP_CREATE && r->flags & RF_OPEN)
 		return;
 	if (!excluded(b, r, r->path))
-		state_of(b, r, r->path, STRICT_FULL, deep);
+		state_of(b, r, r->path, strict, deep);
 	if (second && !excluded(b, r, r->path2))
-		state_of(b, r, r->path2, STRICT_FULL, deep);
+		state_of(b, r, r->path2, strict, deep);
 	if (!second && r->obj.len > 0 &&
 	    (r->op == OP_SETATTR || r->op == OP_SETTLE || r->op == OP_TRUNC))
 		builder_state_object(

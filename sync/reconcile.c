@@ -23,8 +23,8 @@
 /* A folder that is to be walked after what is beside it: lists of names are
  * large, so one is held at a time. */
 struct descent {
-	char *name; /* NULL: no folder, or not to be walked */
-	bool fresh; /* the replica has nothing in it */
+	char *name;	  /* NULL: no folder, or not to be walked */
+	bool fresh;	  /* the replica has nothing in it */
 	enum depth depth; /* of its entries */
 };
 
@@ -203,15 +203,14 @@ static int put_file(struct engine *e, const char *path, const struct stat *st,
 		    enum strictness strict)
 {
 	/* never change another object's inode, by whatever name */
-	if (stale_has(e->stale, obj) || ctime_ns(st) >= e->changed_ns ||
-	    links_is_other(e->links, path, obj))
-		strict = STRICT_FULL;
-	bool same = a && a->size == (uint64_t)st->st_size &&
+	bool doubt = strict >= STRICT_FULL || stale_has(e->stale, obj) ||
+		     ctime_ns(st) >= e->changed_ns ||
+		     links_is_other(e->links, path, obj);
+	bool same = !doubt && a && a->size == (uint64_t)st->st_size &&
 		    (strict == STRICT_ATTR ||
-		     (strict != STRICT_FULL &&
-		      a->mtime == (uint32_t)st->st_mtim.tv_sec));
+		     a->mtime == (uint32_t)st->st_mtim.tv_sec);
 	bool other;
-	int r = link_name(e, path, st, obj, strict != STRICT_FULL, &other);
+	int r = link_name(e, path, st, obj, !doubt, &other);
 
 	if (r != 0)
 		return r < 0 ? r : 0;

@@ -10,6 +10,9 @@
  *	         on that has this text in it, requests wait, also when the
  *	         client has gone; `held` then tells the process and how many
  *	release  they are carried out after all
+ *	cut      "N TEXT": the connection ends in place of the Nth request,
+ *	         counted from the first one that has this text in it; the
+ *	         file goes with it
  *	faults   "SEED SPAN KIND...": each connection draws one of the kinds
  *	         and a request up to number SPAN for it ("=N": that one), and
  *	         perhaps one of the manners; none when there is `calm`
@@ -61,7 +64,7 @@ enum kind {
 static const char *folder;
 static struct buf from_client, to_server, from_server, to_client;
 static struct buf waiting; /* requests that are held */
-static unsigned n_waiting, n_requests, n_chops, connection;
+static unsigned n_waiting, n_requests, n_counted, n_chops, connection;
 static bool holding, client_gone, released;
 static int fault = -1; /* enum kind */
 static unsigned fault_at, span;
@@ -165,6 +168,37 @@ static bool must_hold(const struct packet *p, const uint8_t *packet,
 	       memmem(packet, size, text, strlen(text));
 }
 
+/* must_cut - what came before this request is still carried out. */
+static bool must_cut(const uint8_t *packet, size_t size)
+{
+	char text[256] = "", path[4096];
+	int n = 0;
+	FILE *f = control("cut", "r");
+
+	if (!f)
+		return false;
+	if (fscanf(f, "%d %255s", &n, text) != 2)
+		n = 0;
+	fclose(f);
+	if (n == 0 || (!n_counted && !memmem(packet, size, text, strlen(text))))
+		return false;
+	if (++n_counted < (unsigned)n)
+		return false;
+	note("cut");
+	snprintf(path, sizeof(path), "%s/cut", folder);
+	unlink(path);
+	return true;
+}
+
+/* end_connection - the server ends when it has done what it was told. */
+static void end_connection(void)
+{
+	client_gone = true;
+	buf_done(&from_client);
+	close(0);
+	close(1);
+}
+
 static void answer_failure(uint32_t id)
 {
 	size_t at = codec_begin(&to_client, FXP_STATUS, id);
@@ -217,6 +251,10 @@ static void take_requests(void)
 		holding = must_hold(&p, packet, size);
 		if (p.type != FXP_INIT)
 			n_requests++;
+		if (must_cut(packet, size)) {
+			end_connection();
+			return;
+		}
 		if (holding) {
 			buf_put(&waiting, packet, size);
 			n_waiting++;

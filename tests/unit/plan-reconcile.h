@@ -12,23 +12,21 @@ static void remove_all(const char *path)
 }
 
 static bool same_content(const struct object *m, const struct object *r,
-			 enum strictness strict, bool below)
+			 enum strictness strict)
 {
-	if (strict == STRICT_FULL)
+	if (strict >= STRICT_FULL)
 		return false;
-	if (below || m->type == 'l')
-		return m->content == r->content;
 	/* size and time do not tell everything apart */
 	return m->content % 2 == r->content % 2;
 }
 
-static void rc_file(const char *path, enum strictness strict, bool below)
+static void rc_file(const char *path, enum strictness strict)
 {
 	int obj = master.names[find(&master, path)].obj, i;
 	struct object *m = &master.objs[obj], *r = at(&replica, path);
 	bool linked = m->names > 1, ours;
 
-	if (stale[obj])
+	if (stale[obj] && strict < STRICT_FULL)
 		strict = STRICT_FULL;
 	i = find(&known, path);
 	ours = i >= 0 && known.names[i].obj == obj;
@@ -57,7 +55,7 @@ static void rc_file(const char *path, enum strictness strict, bool below)
 			set(&replica, path, replica.names[i].obj);
 		return;
 	}
-	if (r && (!linked || ours) && same_content(m, r, strict, below))
+	if (r && (!linked || ours) && same_content(m, r, strict))
 		r->attr = m->attr;
 	else
 		publish(path, obj);
@@ -88,11 +86,11 @@ static void rc_entry(const char *path, enum strictness strict, bool deep,
 	if (m && m->type != 'f')
 		del(&known, path);
 	if (m && m->type == 'f') {
-		rc_file(path, strict, below);
+		rc_file(path, strict);
 		return;
 	}
 	if (m && m->type == 'l') {
-		if (!r || strict == STRICT_FULL || m->content != r->content)
+		if (!r || strict >= STRICT_FULL || m->content != r->content)
 			publish(path, master.names[find(&master, path)].obj);
 		else
 			r->attr = m->attr;
@@ -113,7 +111,10 @@ static void rc_entry(const char *path, enum strictness strict, bool deep,
 
 			if (!strcmp(up, path) && *p &&
 			    (!side || !at(&master, p)))
-				rc_entry(p, STRICT_DATA, true, true);
+				rc_entry(p,
+					 strict == STRICT_TREE ? strict
+							       : STRICT_DATA,
+					 true, true);
 			free(up);
 			free(p);
 			if (i > t->n)

@@ -156,14 +156,17 @@ static bool repair(const struct plan *plan, struct pathset *bad, unsigned *left)
 {
 	for (unsigned i = 0; i < plan->n; i++) {
 		const struct action *a = &plan->actions[i];
+		enum strictness strict = a->tree || a->kind == ACT_EXCHANGE
+						 ? STRICT_TREE
+						 : STRICT_FULL;
 
 		if (a->kind >= ACT_RECONCILE)
 			continue;
 		if (pathset_at(bad, a->path) &&
-		    !reconcile(a->path, STRICT_FULL, true, left))
+		    !reconcile(a->path, strict, true, left))
 			return false;
 		if (two_paths(a) && pathset_at(bad, a->path2) &&
-		    !reconcile(a->path2, STRICT_FULL, true, left))
+		    !reconcile(a->path2, strict, true, left))
 			return false;
 	}
 	return repair_doubted(left);

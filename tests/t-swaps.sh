@@ -1,0 +1,58 @@
+#!/bin/bash
+# Folders change places, and what is in them looks the same: same names, sizes
+# and times. Whatever is not known of how far that came, the contents are right.
+. "$(dirname "$0")/functions.sh"
+expect_log "lost|connection|cannot reach|ended|refused|reset|closed"
+
+SERVER=/usr/lib/openssh/sftp-server
+[ -x "$SERVER" ] || skip "$SERVER is not installed"
+CTL=$T/control
+mkdir "$CTL"
+SSHD_SFTP="$HELPERS/sftpfault $CTL $SERVER"
+
+# twins NAME... - folders that SFTP cannot tell apart
+twins() {
+	local d
+	for d in "$@"; do
+		mkdir -p "$T/tree/$d/below" && echo "${d: -1}" |
+			tee "$T/tree/$d/file" >"$T/tree/$d/below/file" &&
+			ln "$T/tree/$d/file" "$T/tree/$d/name" || return 1
+	done
+	find "$T/tree" -exec touch -hd "2020-01-01" {} +
+}
+is_cut() {
+	[ ! -e "$CTL/cut" ]
+}
+# held - a request waits in a server, whose process is in LATE.
+held() {
+	read -r LATE _ <"$CTL/held"
+} 2>/dev/null
+
+check "twins" twins one two three/a three/b
+ssh_replicas 1
+check "mount" mount_tree "${REPLICAS[@]}"
+check "wait" synced
+check "same at first" same "$T/replica1"
+
+# 1. an exchange, cut at each of its requests
+for n in 1 2 3 4 5; do
+	echo "$n root/one" >"$CTL/cut"
+	check "swap" "$HELPERS/swapper" "$T/tree/one" "$T/tree/two"
+	check "cut at $n" wait_for 30 is_cut
+	check "wait, $n" synced
+	check "same, cut at $n" same "$T/replica1"
+done
+
+# 2. three renames, of which the replica knows nothing yet when a file in one
+# of the folders has to be compared
+echo "0 root/three/a/news" >"$CTL/hold"
+echo news >"$T/tree/three/a/news"
+check "a request waits" wait_for 30 held
+rm "$CTL/hold"
+mv "$T/tree/three/a" "$T/tree/three/c" && mv "$T/tree/three/b" \
+	"$T/tree/three/a" && mv "$T/tree/three/c" "$T/tree/three/b" ||
+	fail "renames"
+kill -9 "$LATE"
+check "wait" synced
+check "same, after three renames" same "$T/replica1"
+exit 0
