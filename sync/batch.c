@@ -21,45 +21,6 @@
 #define BATCH_MAX  4096
 #define REDO_TRIES 2
 
-static bool view_by_state(void *arg, const char *path, uint64_t seq)
-{
-	struct engine *e = arg;
-
-	return seq <= pathset_related(&e->fences, path);
-}
-
-static enum plan_held view_held(void *arg, const char *path, uint64_t seq)
-{
-	struct engine *e = arg;
-
-	if (pathset_cover(&e->parked_paths, path))
-		return HELD_HERE;
-	return pathset_below(&e->parked_paths, path) ? HELD_BELOW : HELD_NO;
-}
-
-static bool view_has(void *arg, const struct record *r)
-{
-	struct engine *e = arg;
-
-	/* what comes back from aside is told by a record of our own */
-	return fresh_tells(e->fresh, r) ||
-	       (r->seq > e->cursor && asides_tells(e->asides, r));
-}
-
-static bool view_excluded(void *arg, const char *path, bool is_dir)
-{
-	const struct engine *e = arg;
-
-	return filter_excludes(e->filter, path, is_dir);
-}
-
-static bool view_moves_change(void *arg, const char *path, const char *path2)
-{
-	const struct engine *e = arg;
-
-	return filter_tells_apart(e->filter, path, path2);
-}
-
 static const struct {
 	enum step_kind step;
 } steps_of[] = {
@@ -289,6 +250,22 @@ static int run_state(struct engine *e, const struct action *a, uint64_t seq)
 	return r;
 }
 
+/* publish_state - right behind the last step: who restores the replica from a
+ * copy that was made meanwhile must not find a number that it has not got. */
+static int publish_state(struct engine *e, const struct plan *plan,
+			 uint64_t seq)
+{
+	bool more = plan->n && is_state(&plan->actions[plan->n - 1]);
+
+	if (!e->state.busy || e->state.seq != seq || more ||
+	    !e->can.can[CAN_POSIX_RENAME])
+		return 0;
+	int r = exec_send(e->exec);
+	if (r == 0)
+		stage_write_publish(e);
+	return r;
+}
+
 int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
 {
 	int r = 0;
@@ -304,6 +281,8 @@ int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
 	}
 	if (r == 0)
 		r = engine_push_times(e);
+	if (r == 0)
+		r = publish_state(e, plan, seq);
 	if (r == 0)
 		r = exec_drain(e->exec);
 	e->plan = NULL;
@@ -424,20 +403,6 @@ static void count_behind(struct engine *e, int n)
 		   (unsigned long long)c->uploads,
 		   (double)(clock_mono_ns() - c->since_ns) / 1e9);
 	*c = (struct catch_up){0};
-}
-
-void batch_plan(struct engine *e, const struct record *records, unsigned n,
-		struct plan *ret)
-{
-	const struct plan_view view = {.by_state = view_by_state,
-				       .held = view_held,
-				       .has = view_has,
-				       .excluded =
-					       e->filter ? view_excluded : NULL,
-				       .moves_change = view_moves_change,
-				       .arg = e};
-
-	plan_build(records, n, &view, e->memory, ret);
 }
 
 /* run_records - all of a batch, from `inflight` to the cursor. */

@@ -88,7 +88,8 @@ struct engine {
 	struct state_write {	 /* the newest one of the state file */
 		uint64_t seq;
 		int status;
-		bool busy;
+		bool busy, written; /* … to the stage */
+		bool go;	    /* it may get its name */
 	} state;
 	bool lull;	  /* what there was to read gave nothing to do */
 	bool reconciling; /* failed steps are parked, not redone */
@@ -255,8 +256,10 @@ int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
 int stage_prepare(struct remote *r, const char *url, bool only_look,
 		  char stage[VISIT_STAGE_MAX], struct abilities *ret,
 		  struct remote_error *err);
-/* stage_write - the state file; _begin: `seq` will have been reached soon */
+/* stage_write - the state file: `seq` has been reached. _begin: it will be,
+ * _publish: all that is needed for that was sent; nothing waits but _end. */
 void stage_write_begin(struct engine *e, uint64_t seq);
+void stage_write_publish(struct engine *e);
 int stage_write_end(struct engine *e);
 int stage_write(struct engine *e, uint64_t seq);
 

@@ -570,6 +570,15 @@ uint64_t exec_next(const struct exec *x)
 	return x->n_pushed + 1;
 }
 
+int exec_send(struct exec *x)
+{
+	int r = 0;
+
+	while (r >= 0 && x->head)
+		r = run(x, PUMP_MS, -1);
+	return r < 0 ? r : 0;
+}
+
 int exec_drain(struct exec *x)
 {
 	int r = 0;

@@ -141,8 +141,9 @@ int exec_push_update(struct exec *x, const char *path,
 
 /* exec_next - the number that the next step will have. */
 uint64_t exec_next(const struct exec *x);
-/* exec_drain - until all steps are finished. -ENOTCONN, -ECANCELED when
- * stop_fd became readable. */
+/* exec_send - until all steps are sent; exec_drain - until they are finished.
+ * -ENOTCONN, -ECANCELED when stop_fd became readable. */
+int exec_send(struct exec *x);
 int exec_drain(struct exec *x);
 /* exec_stage_name - a path in the stage that is not in use; owned by the
  * caller. */

@@ -201,16 +201,22 @@ static void state_renamed(void *arg, const struct remote_reply *reply)
 	state_end(arg, reply->status);
 }
 
+static void state_rename(struct engine *e)
+{
+	CLEANUP_FREE char *file = path_join(e->stage, "state");
+
+	remote_send_rename(e->remote, file, STATE_FILE, state_renamed, e);
+}
+
 static void state_closed(void *arg, const struct remote_reply *reply)
 {
 	struct engine *e = arg;
-	CLEANUP_FREE char *file = path_join(e->stage, "state");
 
+	e->state.written = true;
 	if (reply->status < 0 || e->state.status < 0)
 		state_end(e, reply->status);
-	else
-		remote_send_rename(e->remote, file, STATE_FILE, state_renamed,
-				   e);
+	else if (e->state.go)
+		state_rename(e);
 }
 
 static void state_written(void *arg, const struct remote_reply *reply)
@@ -251,8 +257,18 @@ void stage_write_begin(struct engine *e, uint64_t seq)
 			 state_opened, e);
 }
 
+void stage_write_publish(struct engine *e)
+{
+	if (!e->state.busy || e->state.go)
+		return;
+	e->state.go = true;
+	if (e->state.written)
+		state_rename(e);
+}
+
 int stage_write_end(struct engine *e)
 {
+	stage_write_publish(e);
 	while (e->state.busy) {
 		if (remote_pump(e->remote, 1000, -1) < 0)
 			return -ENOTCONN;
