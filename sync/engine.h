@@ -25,6 +25,7 @@
 #include "sync/links.h"
 #include "sync/pathset.h"
 #include "sync/plan.h"
+#include "sync/stage.h"
 #include "sync/stale.h"
 #include "sync/visit.h"
 
@@ -85,12 +86,7 @@ struct engine {
 	int64_t rate_next_ns;
 	struct seeding *seeding; /* a first copy that is under way */
 	char refusal[512];	 /* why it waits for the administrator */
-	struct state_write {	 /* the newest one of the state file */
-		uint64_t seq;
-		int status;
-		bool busy, written; /* … to the stage */
-		bool go;	    /* it may get its name */
-	} state;
+	struct state_write state; /* the newest one of the state file */
 	bool lull;	  /* what there was to read gave nothing to do */
 	bool reconciling; /* failed steps are parked, not redone */
 };
@@ -239,28 +235,5 @@ void seed_found(struct engine *e, unsigned n);
 int seed_mark(struct engine *e, const char *path);
 int seed_spares(struct engine *e, const char *path,
 		const struct remote_attr *a);
-
-/* ---- stage.c ---- */
-struct stage_state {
-	bool exists; /* the state file */
-	char uuid[40];
-	uint64_t seq;
-};
-/* stage_state_parse - 0, or -EBADMSG when that is no state file. */
-int stage_state_parse(const char *text, struct stage_state *ret);
-/* stage_check - is the folder there, ours, empty? Changes nothing. */
-int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
-		bool seeded, struct stage_state *ret, struct remote_error *err);
-/* stage_prepare - begin the visit (visit.h: only_look, stage); probe what
- * works. */
-int stage_prepare(struct remote *r, const char *url, bool only_look,
-		  char stage[VISIT_STAGE_MAX], struct abilities *ret,
-		  struct remote_error *err);
-/* stage_write - the state file: `seq` has been reached. _begin: it will be,
- * _publish: all that is needed for that was sent; nothing waits but _end. */
-void stage_write_begin(struct engine *e, uint64_t seq);
-void stage_write_publish(struct engine *e);
-int stage_write_end(struct engine *e);
-int stage_write(struct engine *e, uint64_t seq);
 
 #endif

@@ -55,5 +55,6 @@ noinst_HEADERS += \
 	sync/plan.h \
 	sync/probe.h \
 	sync/replica.h \
+	sync/stage.h \
 	sync/stale.h \
 	sync/visit.h

@@ -1,0 +1,49 @@
+/* layer: sync */
+#ifndef SYNC_STAGE_H
+#define SYNC_STAGE_H
+
+/*
+ * What mirrorfs keeps on a replica: the stage, and the state file, which names
+ * the journal and the newest record of the newest batch.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abilities.h"
+#include "remote.h"
+#include "sync/visit.h"
+
+struct engine;
+
+/* The newest writing of the state file. */
+struct state_write {
+	uint64_t seq;
+	int status;
+	bool busy, written; /* … to the stage */
+	bool go;	    /* it may get its name */
+};
+
+struct stage_state {
+	bool exists; /* the state file */
+	char uuid[40];
+	uint64_t seq;
+};
+/* stage_state_parse - 0, or -EBADMSG when that is no state file. */
+int stage_state_parse(const char *text, struct stage_state *ret);
+/* stage_check - is the folder there, ours, empty? Changes nothing. */
+int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
+		bool seeded, struct stage_state *ret, struct remote_error *err);
+/* stage_prepare - begin the visit (visit.h: only_look, stage); probe what
+ * works. */
+int stage_prepare(struct remote *r, const char *url, bool only_look,
+		  char stage[VISIT_STAGE_MAX], struct abilities *ret,
+		  struct remote_error *err);
+/* stage_write - the state file: `seq` has been reached. _begin: it will be,
+ * _publish: all that is needed for that was sent; nothing waits but _end. */
+void stage_write_begin(struct engine *e, uint64_t seq);
+void stage_write_publish(struct engine *e);
+int stage_write_end(struct engine *e);
+int stage_write(struct engine *e, uint64_t seq);
+
+#endif
