@@ -135,8 +135,25 @@ int unsure_run(struct engine *e, const struct record *r, uint64_t seq)
 	return r->flags & RF_CONTENT ? file(e, r, seq) : folder(e, r, seq);
 }
 
-#define DOUBTS	       256
-#define SINCE_SLACK_NS (2 * NS_PER_S) /* ctimes lag behind the clock */
+#define DOUBTS 256
+
+/* since_at - files that were changed from then on are sent. */
+static void since_at(struct engine *e, uint64_t ns)
+{
+	if (ns < e->changed_ns)
+		e->changed_ns = ns;
+}
+
+/* since_forgotten - the same, of what no record tells any more. */
+static int since_forgotten(struct engine *e)
+{
+	uint64_t ns;
+	int r = journal_forgotten_since(e->journal, e->row.id, &ns);
+
+	if (r == 0)
+		since_at(e, ns);
+	return r;
+}
 
 /* since_next - what the replica has not got was changed since the record behind
  * `after` was made: a later version may be of the same size and second. */
@@ -147,12 +164,9 @@ static int since_next(struct engine *e, uint64_t after)
 
 	if (n <= 0)
 		return n;
-	int64_t ns = next.time_ns - SINCE_SLACK_NS;
+	int64_t ns = next.time_ns - CTIME_SLACK_NS;
 	record_done(&next);
-	if (ns < 0)
-		ns = 0;
-	if ((uint64_t)ns < e->changed_ns)
-		e->changed_ns = (uint64_t)ns;
+	since_at(e, ns < 0 ? 0 : (uint64_t)ns);
 	return 0;
 }
 
@@ -163,15 +177,16 @@ int unsure_all(struct engine *e, uint64_t after)
 
 	if (!list)
 		abort();
+	if (n == 0)
+		n = since_forgotten(e);
 	while (n >= 0) {
 		n = journal_read_doubts(e->journal, after, list, DOUBTS);
 		for (int i = 0; i < n; i++) {
 			const struct record *r = &list[i];
 			bool file = r->op == OP_UNSURE && r->flags & RF_CONTENT;
 			stale_record(e->stale, r);
-			if (!file && r->flags & (RF_OBJECT | RF_CONTENT) &&
-			    r->size < e->changed_ns)
-				e->changed_ns = r->size;
+			if (!file && r->flags & (RF_OBJECT | RF_CONTENT))
+				since_at(e, r->size);
 			after = r->seq;
 			record_done(&list[i]);
 		}

@@ -19,6 +19,9 @@ REPLICA_OPTION(inplace_above, "inplace-above", SIZE, "", "64M",
 REPLICA_OPTION(max_backlog, "max-backlog", COUNT, "", "1000000",
 	       "records that are kept for a replica that is away; beyond them "
 	       "it is compared when it returns")
+REPLICA_OPTION(max_backlog_bytes, "max-backlog-bytes", SIZE, "", "never",
+	       "bytes written in records that are kept for a replica that is "
+	       "away")
 REPLICA_OPTION(max_away, "max-away", SPAN, "", "30d",
 	       "how long records are kept for a replica that is away")
 REPLICA_OPTION(aside_above, "aside-above", SIZE, "", "1M",

@@ -121,6 +121,19 @@ int schema_check(struct journal *j);
 	"CASE WHEN seeded THEN cursor ELSE "                                   \
 	"(SELECT seq FROM seed WHERE replica = replica.id) END"
 
+/* START and STOP bring nothing to a replica: the STOP of a tree that is not
+ * mounted must not look like a backlog. */
+#define DB_NO_EVENTS "AND op <> 17 AND op <> 18 "
+_Static_assert(OP_START == 17 && OP_STOP == 18, "as in DB_NO_EVENTS");
+
+/* replicas.c: what lies after `after`: how many records, bytes written in them,
+ * when the first of them was made (0: there is none). */
+int db_lag_records(struct journal *j, uint64_t after, uint64_t *ret);
+int db_lag_bytes(struct journal *j, uint64_t after, uint64_t *ret);
+int db_lag_since(struct journal *j, uint64_t after, int64_t *ret_ns);
+/* patience.c: everything was compared. */
+int db_forgotten_clear(struct journal *j, int64_t id);
+
 /* options.c: fill given and options of a row / exactly these are given for
  * replica `id` (0: for all; NULL: none). */
 int db_replica_options(struct journal *j, struct replica_row *row);

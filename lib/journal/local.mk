@@ -16,6 +16,7 @@ lib_journal_libjournal_a_SOURCES = \
 	lib/journal/memory.c \
 	lib/journal/meta.c \
 	lib/journal/options.c \
+	lib/journal/patience.c \
 	lib/journal/prune.c \
 	lib/journal/ranges.c \
 	lib/journal/read.c \

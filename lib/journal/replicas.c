@@ -94,11 +94,7 @@ int journal_replica_get(struct journal *j, const char *name,
 
 /* ---- lag: some look-ups by seq, whatever the backlog is ---- */
 
-/* START and STOP bring nothing to a replica. They do not matter among many,
- * but the STOP of a tree that is not mounted must not look like a backlog. */
-#define LAG_EXACT 16
-#define NO_EVENTS "AND op <> 17 AND op <> 18 "
-_Static_assert(OP_START == 17 && OP_STOP == 18, "as in NO_EVENTS");
+#define LAG_EXACT 16 /* events do not matter among many */
 
 /* lag_count - seq has no holes in an epoch, so the ends of each epoch are
  * enough. Some rows may be pruned or lost; none is counted below `after`. */
@@ -128,17 +124,45 @@ static int lag_count(struct journal *j, uint64_t after, uint64_t *ret)
 	return 0;
 }
 
-static int lag_records(struct journal *j, uint64_t after, uint64_t *ret)
+int db_lag_records(struct journal *j, uint64_t after, uint64_t *ret)
 {
 	int64_t n;
 	int r = lag_count(j, after, ret);
 	if (r < 0 || *ret == 0 || *ret > LAG_EXACT)
 		return r;
 	r = db_number(j, &n, 0,
-		      "SELECT count(*) FROM record WHERE seq > ? " NO_EVENTS,
+		      "SELECT count(*) FROM record WHERE seq > ? " DB_NO_EVENTS,
 		      "l", after);
 	if (r == 0)
 		*ret = (uint64_t)n;
+	return r;
+}
+
+int db_lag_since(struct journal *j, uint64_t after, int64_t *ret_ns)
+{
+	return db_number(j, ret_ns, 0,
+			 "SELECT time_ns FROM record WHERE seq > ? " DB_NO_EVENTS
+			 "ORDER BY seq LIMIT 1",
+			 "l", after);
+}
+
+int db_lag_bytes(struct journal *j, uint64_t after, uint64_t *ret)
+{
+	int64_t before, newest;
+	int r = db_number(j, &before, 0,
+			  "SELECT coalesce("
+			  "(SELECT total FROM record WHERE seq <= ?1 "
+			  " ORDER BY seq DESC LIMIT 1), "
+			  "(SELECT max(total - size, 0) FROM record "
+			  " WHERE seq > ?1 ORDER BY seq LIMIT 1))",
+			  "l", after);
+	if (r == 0)
+		r = db_number(j, &newest, 0,
+			      "SELECT total FROM record "
+			      "ORDER BY seq DESC LIMIT 1",
+			      "");
+	if (r == 0)
+		*ret = newest > before ? (uint64_t)(newest - before) : 0;
 	return r;
 }
 
@@ -168,8 +192,8 @@ static int lag_aside(struct journal *j, struct replica_row *row)
 
 static int replica_lag(struct journal *j, struct replica_row *row)
 {
-	int64_t first_ns, before, after, parked;
-	int r = lag_records(j, row->cursor, &row->lag_records);
+	int64_t first_ns, parked;
+	int r = db_lag_records(j, row->cursor, &row->lag_records);
 	if (r == 0)
 		r = db_number(j, &parked, 0,
 			      "SELECT count(*) FROM parked WHERE replica = ?",
@@ -179,24 +203,11 @@ static int replica_lag(struct journal *j, struct replica_row *row)
 	row->parked = (uint64_t)parked;
 	if (row->lag_records == 0)
 		return lag_aside(j, row);
-	r = db_number(j, &first_ns, 0,
-		      "SELECT time_ns FROM record WHERE seq > ? " NO_EVENTS
-		      "ORDER BY seq LIMIT 1", "l", row->cursor);
+	r = db_lag_since(j, row->cursor, &first_ns);
 	if (r == 0)
-		r = db_number(j, &before, 0,
-			      "SELECT coalesce("
-			      "(SELECT total FROM record WHERE seq <= ?1 "
-			      " ORDER BY seq DESC LIMIT 1), "
-			      "(SELECT max(total - size, 0) FROM record "
-			      " WHERE seq > ?1 ORDER BY seq LIMIT 1))", "l",
-			      row->cursor);
-	if (r == 0)
-		r = db_number(j, &after, 0,
-			      "SELECT total FROM record "
-			      "ORDER BY seq DESC LIMIT 1", "");
+		r = db_lag_bytes(j, row->cursor, &row->lag_bytes);
 	if (r < 0)
 		return r;
-	row->lag_bytes = (uint64_t)(after - before);
 	row->lag_ns = clock_wall_ns() - first_ns;
 	if (row->lag_ns < 0) /* the clock was set back */
 		row->lag_ns = 0;
@@ -283,6 +294,8 @@ static int replica_forget(struct journal *j, int64_t id)
 		r = journal_unsafe_clear(j, id);
 	if (r == 0)
 		r = journal_seed_end(j, id);
+	if (r == 0)
+		r = db_forgotten_clear(j, id);
 	if (r == 0)
 		r = db_run(j, NULL, "DELETE FROM uncarried WHERE replica = ?",
 			   "l", id);
@@ -397,45 +410,6 @@ int journal_replica_report(struct journal *j, int64_t id,
 	return r < 0 ? r : n ? 0 : -ENOENT;
 }
 
-/* ---- the end of patience ---- */
-
-int journal_replica_overdue(struct journal *j, const struct replica_row *row,
-			    uint64_t *ret_records)
-{
-	const struct replica_options *o = &row->options;
-	int64_t after, first_ns;
-	int r = db_number(j, &after, -1,
-			  "SELECT " DB_REPLICA_HOLDS " FROM replica "
-			  "WHERE id = ?",
-			  "l", row->id);
-	if (r < 0 || after < 0) /* it holds nothing */
-		return r;
-	r = lag_records(j, (uint64_t)after, ret_records);
-	if (r < 0 || *ret_records == 0)
-		return r;
-	r = db_number(j, &first_ns, 0,
-		      "SELECT time_ns FROM record WHERE seq > ? " NO_EVENTS
-		      "ORDER BY seq LIMIT 1",
-		      "l", after);
-	if (r < 0)
-		return r;
-	return *ret_records > o->max_backlog ||
-	       (o->max_away && clock_wall_ns() - first_ns > o->max_away);
-}
-
-static int replica_drop(struct journal *j, int64_t id)
-{
-	int r = db_run(j, NULL, "UPDATE replica SET seeded = 0 WHERE id = ?",
-		       "l", id);
-	return r < 0 ? r : journal_seed_end(j, id);
-}
-
-int journal_replica_drop(struct journal *j, int64_t id)
-{
-	int r = journal_transaction_begin(j);
-	return r < 0 ? r : replica_end(j, replica_drop(j, id));
-}
-
 /* ---- the cursor ---- */
 
 int journal_batch_begin(struct journal *j, int64_t id, uint64_t inflight)
@@ -450,14 +424,22 @@ int journal_batch_begin(struct journal *j, int64_t id, uint64_t inflight)
 static int batch_end(struct journal *j, int64_t id, uint64_t cursor,
 		     bool seeded)
 {
-	int64_t old;
+	int64_t old, had;
 	int r = db_number(j, &old, -1,
 			  "SELECT cursor FROM replica "
 			  "WHERE id = ? AND removed_ns = 0", "l", id);
+	if (r == 0)
+		r = db_number(j, &had, 1,
+			      "SELECT seeded FROM replica WHERE id = ?", "l",
+			      id);
 	if (r < 0)
 		return r;
 	if (old < 0)
 		return -ENOENT;
+	if (seeded && !had)
+		r = db_forgotten_clear(j, id);
+	if (r < 0)
+		return r;
 	r = db_run(j, NULL,
 		   "UPDATE replica SET cursor = ?1, inflight = ?1, seeded = ?2 "
 		   "WHERE id = ?3", "ldl", cursor, (int)seeded, id);
