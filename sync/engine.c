@@ -115,6 +115,16 @@ static void failed_add(struct engine *e, const char *path, const struct step *s)
 				  .want = s->st.st_mode & S_IFMT};
 }
 
+void engine_fail(struct engine *e, const char *path, mode_t want, int error)
+{
+	struct text_set *t = set_add(&e->failed, path);
+
+	t->why = (struct failure){
+		.kind = STEP_SETATTR, .error = error, .want = want};
+	log_debug("%s: path=%s cannot be looked at: %s", e->row.name, path,
+		  strerror(-error));
+}
+
 /* doubt_links - it may have failed because a name of the object is not what
  * we think: look at all of them, and forget them. */
 static void doubt_links(struct engine *e, const struct step *s)
@@ -218,10 +228,7 @@ static void uncarried(void *arg, const char *kind, const char *path)
 
 static void copy(void *arg, const char *path)
 {
-	struct engine *e = arg;
-	struct text_set *t = set_add(&e->failed, path);
-
-	t->why = (struct failure){.kind = STEP_LINK, .error = -EOPNOTSUPP};
+	engine_fail(arg, path, 0, -EOPNOTSUPP);
 }
 
 static int text_order(const void *a, const void *b)

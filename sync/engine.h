@@ -116,6 +116,9 @@ int engine_moved(struct engine *e, const char *from, const char *to);
 int engine_swapped(struct engine *e, const char *a, const char *b);
 /* engine_settled - the replica has all that has happened on the master. */
 void engine_settled(struct engine *e);
+/* engine_fail - `path` could not be looked at, here or there: that counts as a
+ * step that failed. `want`: its type on the master; 0: not known. */
+void engine_fail(struct engine *e, const char *path, mode_t want, int error);
 /* engine_take_failed - the failed paths, sorted, each owned by the caller; the
  * set is empty afterwards. `top`: without those below another one. */
 unsigned engine_take_failed(struct engine *e, bool top, char ***ret);
@@ -165,6 +168,19 @@ enum depth {
  */
 int reconcile(struct engine *e, const char *path, enum strictness strict,
 	      enum depth depth);
+
+/* ---- remove.c ---- */
+/* remove_tree - what is at `path`, of the type of `mode`, with all below it;
+ * but for what the filter excludes. remove_foreign - what the master does not
+ * have: not at once, while it is not known how much that is. remove_aside -
+ * something of another kind is to be at `path`: if it is a folder, out of sight
+ * first. They push steps. */
+int remove_tree(struct engine *e, const char *path, mode_t mode);
+int remove_foreign(struct engine *e, const char *path,
+		   const struct remote_attr *a);
+int remove_aside(struct engine *e, const char *path, mode_t mode);
+/* remove_keeps - ours, or the file system's, at the top of a replica. */
+bool remove_keeps(const char *dir, const char *name);
 
 /* ---- unsure.c ---- */
 /* unsure_run - a record that names an object (RF_OBJECT). */

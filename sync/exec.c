@@ -123,10 +123,12 @@ static void try_done(void *arg, const struct remote_reply *reply)
 
 /* ---- what is sent for each kind ---- */
 
-void step_gone(struct step *s)
+void step_unseen(struct step *s, int error)
 {
-	if (s->tag && fhandle_is_number(&s->obj, NULL))
-		step_fail(s, -ESTALE);
+	bool gone = error == -ESTALE || error == -ENOENT;
+
+	if (!gone || (s->tag && fhandle_is_number(&s->obj, NULL)))
+		step_fail(s, gone ? -ESTALE : error);
 	else if (s->result == STEP_DONE)
 		s->result = STEP_GONE;
 }
@@ -147,13 +149,19 @@ static bool step_look(struct step *s)
 
 	if (r == 0 && step_is_other(s, &obj))
 		r = -ESTALE;
-	if (r == 0)
-		return true;
-	if (r == -ESTALE || r == -ENOENT)
-		step_gone(s);
-	else
-		step_fail(s, r);
-	return false;
+	if (r < 0)
+		step_unseen(s, r);
+	return r == 0;
+}
+
+/* step_target - of a symbolic link, as step_look. */
+static bool step_target(struct step *s)
+{
+	int r = lower_readlink(s->exec->cfg.lower_fd, &s->obj, s->path,
+			       &s->target);
+	if (r < 0)
+		step_unseen(s, r);
+	return r == 0;
 }
 
 static void send_mkdir(struct step *s)
@@ -230,9 +238,7 @@ static void send_symlink(struct step *s)
 	struct remote *r = s->exec->cfg.remote;
 
 	s->pending++;
-	if (!step_look(s) || lower_readlink(s->exec->cfg.lower_fd, &s->obj,
-					    s->path, &s->target) < 0) {
-		step_gone(s);
+	if (!step_look(s) || !step_target(s)) {
 		step_answered(s);
 		return;
 	}

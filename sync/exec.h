@@ -203,10 +203,10 @@ void step_fail(struct step *s, int error);
 void step_answered(struct step *s);
 /* done function for requests whose status is all that matters */
 void step_done(void *arg, const struct remote_reply *reply);
-/* step_gone - its object is no more; one known by number has perhaps only
- * moved: then the step has failed. step_is_other - `obj` is not what the record
- * meant. */
-void step_gone(struct step *s);
+/* step_unseen - its object could not be looked at. That it is no more is no
+ * failure, but one known by number has perhaps only moved. step_is_other -
+ * `obj` is not what the record meant. */
+void step_unseen(struct step *s, int error);
 bool step_is_other(const struct step *s, const struct fhandle *obj);
 /* step_link_names - the other names that the replica has of the object by then
  * follow the step's path, or the link would be broken. Not those that later

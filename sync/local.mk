@@ -28,6 +28,7 @@ sync_libsync_a_SOURCES = \
 	sync/plan.c \
 	sync/probe.c \
 	sync/reconcile.c \
+	sync/remove.c \
 	sync/replica.c \
 	sync/seed.c \
 	sync/space.c \

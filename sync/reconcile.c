@@ -41,86 +41,15 @@ static const char *special_kind(mode_t mode)
 				: "device";
 }
 
-/* kept_name - ours, or the file system's, at the top of a replica. */
-static bool kept_name(const char *dir, const char *name)
+/* unseen - the master could not be asked what is at `path`. That it is gone is
+ * an answer: a later record knows. Anything else, such as a lack of
+ * descriptors, is a failure, or what the replica has would be taken for
+ * foreign, and removed. */
+static void unseen(struct engine *e, const char *path, int error)
 {
-	return !*dir && (strcmp(name, RESERVED_NAME) == 0 ||
-			 strcmp(name, "lost+found") == 0);
-}
-
-/* ---- removing ---- */
-
-static int remove_all(struct engine *e, const char *path, mode_t mode);
-
-/* remove_below - all that is in a folder; 1 when some of it is to stay. */
-static int remove_below(struct engine *e, const char *path)
-{
-	struct remote_entry *list = NULL;
-	unsigned n = 0, kept = 0;
-	int r = remote_list(e->remote, path, &list, &n);
-
-	for (unsigned i = 0; r == 0 && i < n; i++) {
-		mode_t mode = list[i].attr.mode;
-		CLEANUP_FREE char *child = path_join(path, list[i].name);
-		if (filter_excludes(e->filter, child, S_ISDIR(mode)))
-			r = 1;
-		else
-			r = remove_all(e, child, mode);
-		kept += r > 0;
-		r = r > 0 ? 0 : r;
-	}
-	remote_entries_free(list, n);
-	if (r == -ENOTCONN || r == -ECANCELED)
-		return r;
-	return kept > 0;
-}
-
-/* remove_all - 1 when it is a folder with something that the replica does not
- * get, and which is nobody's affair here: so it stays. */
-static int remove_all(struct engine *e, const char *path, mode_t mode)
-{
-	engine_touch_parent(e, path);
-	if (!S_ISDIR(mode)) {
-		links_del(e->links, path);
-		return engine_push(e, STEP_REMOVE, path, NULL, NULL, NULL);
-	}
-	/* names that never came to be are not in the listing */
-	links_del_tree(e->links, path);
-	int r = remove_below(e, path);
-	return r != 0 ? r : engine_push(e, STEP_RMDIR, path, NULL, NULL, NULL);
-}
-
-static int remove_tree(struct engine *e, const char *path, mode_t mode)
-{
-	int r = remove_all(e, path, mode);
-
-	return r < 0 ? r : 0;
-}
-
-/* remove_foreign - what the master does not have. Not at once, while it is
- * not known how much that is. */
-static int remove_foreign(struct engine *e, const char *path,
-			  const struct remote_attr *a)
-{
-	int r = seed_spares(e, path, a);
-
-	return r != 0 ? (r < 0 ? r : 0) : remove_tree(e, path, a->mode);
-}
-
-/* make_way - something of another kind is at `path`: out of sight first. */
-static int make_way(struct engine *e, const char *path, mode_t mode)
-{
-	CLEANUP_FREE char *aside = NULL;
-	int r;
-
-	if (!S_ISDIR(mode))
-		return 0; /* files and links are replaced by rename */
-	aside = exec_stage_name(e->exec);
-	links_del_tree(e->links, path);
-	r = engine_push(e, STEP_RENAME, path, aside, NULL, NULL);
-	if (r == 0)
-		r = exec_drain(e->exec);
-	return r == 0 ? remove_tree(e, aside, mode) : r;
+	if (error != -ENOENT && error != -ESTALE && error != -ENOTDIR &&
+	    error != -ELOOP)
+		engine_fail(e, path, 0, error);
 }
 
 /* ---- comparing one entry ---- */
@@ -286,9 +215,13 @@ static int put_entry(struct engine *e, int fd, const char *path,
 	struct fhandle obj;
 	int r = lower_look_fd(fd, &st, &obj);
 
-	if (r < 0)
-		return 0; /* vanished: a later record knows */
-	if (lower_is_apart(e->cfg->lower_fd, fd, &st)) {
+	bool bare = r == -EOPNOTSUPP; /* another file system, without handles */
+
+	if (r < 0 && !bare) {
+		unseen(e, path, r);
+		return 0;
+	}
+	if (bare || lower_is_apart(e->cfg->lower_fd, fd, &st)) {
 		/* the overlay does not enter it; what the replica has stays */
 		engine_count(e, "subvolume", path);
 		return 0;
@@ -310,7 +243,7 @@ static int put_entry(struct engine *e, int fd, const char *path,
 	if (a && ((a->mode ^ st.st_mode) & S_IFMT) != 0) {
 		if (S_ISDIR(a->mode) && (r = seed_spares(e, path, a)) != 0)
 			return r < 0 ? r : 0;
-		r = make_way(e, path, a->mode);
+		r = remove_aside(e, path, a->mode);
 		if (r == 0 && S_ISDIR(st.st_mode) && !S_ISDIR(a->mode))
 			r = remove_tree(e, path, a->mode);
 		if (r < 0)
@@ -359,15 +292,15 @@ static int name_order(const void *a, const void *b)
 /*
  * read_names - of a lower folder, sorted, so that a walk that was cut off can
  * go on where it was. While names are renamed to and fro, readdir may tell one
- * twice: once is enough.
+ * twice: once is enough. Returns how many, or a negative errno.
  */
-static unsigned read_names(DIR *d, const char *path, char ***ret)
+static int read_names(DIR *d, const char *path, char ***ret)
 {
 	struct dirent *de;
 	char **list = NULL;
 	unsigned n = 0, kept = 0;
 
-	while ((de = readdir(d))) {
+	while (errno = 0, (de = readdir(d))) {
 		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, "..") ||
 		    (!*path && !strcmp(de->d_name, RESERVED_NAME)))
 			continue;
@@ -377,16 +310,17 @@ static unsigned read_names(DIR *d, const char *path, char ***ret)
 		if (!list || !(list[n++] = strdup(de->d_name)))
 			abort();
 	}
+	int error = errno;
 	if (n)
 		qsort(list, n, sizeof(*list), name_order);
 	for (unsigned i = 0; i < n; i++) {
-		if (kept && strcmp(list[i], list[kept - 1]) == 0)
+		if (error || (kept && !strcmp(list[i], list[kept - 1])))
 			free(list[i]);
 		else
 			list[kept++] = list[i];
 	}
 	*ret = list;
-	return kept;
+	return error ? -error : (int)kept;
 }
 
 /* A folder and what is directly in it. */
@@ -410,12 +344,14 @@ static int walk_name(struct engine *e, struct folder *f, const char *name,
 	struct remote_entry *a = entry_find(f->there, f->n_there, name);
 	CLEANUP_CLOSE int fd =
 		openat(f->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	if (a)
+	int r = fd < 0 ? -errno : 0;
+	if (a && r != -ENOENT)
 		a->attr.flags |= 1u << 31; /* it is there below, too */
-	int r = put_entry(e, fd, child, a ? &a->attr : NULL, strict, depth,
-			  &below);
+	if (r < 0) {
+		unseen(e, child, r);
+		return 0;
+	}
+	r = put_entry(e, fd, child, a ? &a->attr : NULL, strict, depth, &below);
 	if (!below.name)
 		return r;
 	unsigned n = f->n_below++;
@@ -433,18 +369,22 @@ static int walk_entries(struct engine *e, struct folder *f, DIR *d,
 			enum strictness strict, enum depth depth)
 {
 	char **names;
-	unsigned n = read_names(d, f->path, &names);
+	int n = read_names(d, f->path, &names);
 	int r = 0;
 
-	for (unsigned i = 0; i < n; i++) {
+	for (int i = 0; i < n; i++) {
 		if (r == 0)
 			r = walk_name(e, f, names[i], strict, depth);
 		free(names[i]);
 	}
 	free(names);
+	if (n < 0) {
+		unseen(e, f->path, n);
+		return 0;
+	}
 	for (unsigned i = 0; r == 0 && i < f->n_there; i++) {
 		struct remote_entry *a = &f->there[i];
-		if (a->attr.flags & 1u << 31 || kept_name(f->path, a->name))
+		if (a->attr.flags & 1u << 31 || remove_keeps(f->path, a->name))
 			continue;
 		CLEANUP_FREE char *child = path_join(f->path, a->name);
 		if (!filter_excludes(e->filter, child, S_ISDIR(a->attr.mode)))
@@ -453,41 +393,68 @@ static int walk_entries(struct engine *e, struct folder *f, DIR *d,
 	return r;
 }
 
+static int walk_dir(struct engine *e, int path_fd, const char *path, bool fresh,
+		    enum strictness strict, enum depth depth);
+
+/* walk_below - the folder `b`, which is in `f`. */
+static int walk_below(struct engine *e, const struct folder *f,
+		      const struct descent *b, enum strictness strict)
+{
+	CLEANUP_FREE char *child = path_join(f->path, b->name);
+	CLEANUP_CLOSE int sub = openat(
+		f->fd, b->name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
+
+	if (sub >= 0)
+		return walk_dir(e, sub, child, b->fresh, strict, b->depth);
+	unseen(e, child, -errno);
+	return 0;
+}
+
+/* open_folder - on both sides. Returns 1, 0 when that was not possible, or
+ * -ENOTCONN. */
+static int open_folder(struct engine *e, int path_fd, struct folder *f,
+		       bool fresh, DIR **ret)
+{
+	int r = fresh ? 0
+		      : remote_list(e->remote, f->path, &f->there, &f->n_there);
+
+	if (r == -ENOTCONN)
+		return r;
+	if (r < 0) {
+		engine_fail(e, f->path, S_IFDIR, r);
+		return 0;
+	}
+	f->fd = openat(path_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*ret = f->fd < 0 ? NULL : fdopendir(f->fd);
+	if (*ret)
+		return 1;
+	unseen(e, f->path, -errno);
+	if (f->fd >= 0)
+		close(f->fd);
+	return 0;
+}
+
 /* walk_dir - `depth` is that of the entries. */
 static int walk_dir(struct engine *e, int path_fd, const char *path, bool fresh,
 		    enum strictness strict, enum depth depth)
 {
 	struct folder f = {.path = path};
-	int r = fresh ? 0 : remote_list(e->remote, path, &f.there, &f.n_there);
-	int fd = openat(path_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CLEANUP_CLOSEDIR DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	CLEANUP_CLOSEDIR DIR *d = NULL;
+	int r = open_folder(e, path_fd, &f, fresh, &d);
 
-	if (r == -ENOTCONN)
-		return r;
-	if (!d || r < 0) {
-		if (!d && fd >= 0)
-			close(fd);
-		return 0; /* steps below will fail and tell */
+	if (r > 0) {
+		if (f.n_there)
+			qsort(f.there, f.n_there, sizeof(*f.there), by_name);
+		seed_found(e, f.n_there);
+		r = walk_entries(e, &f, d, strict, depth);
 	}
-	if (f.n_there)
-		qsort(f.there, f.n_there, sizeof(*f.there), by_name);
-	seed_found(e, f.n_there);
-	f.fd = fd;
-	r = walk_entries(e, &f, d, strict, depth);
 	remote_entries_free(f.there, f.n_there);
 	if (r == 0)
 		r = seed_mark(e, path);
 	for (unsigned i = 0; i < f.n_below; i++) {
-		struct descent *b = &f.below[i];
-		CLEANUP_FREE char *child = path_join(path, b->name);
-		CLEANUP_CLOSE int sub =
-			r < 0 ? -1
-			      : openat(fd, b->name,
-				       O_PATH | O_NOFOLLOW | O_DIRECTORY |
-					       O_CLOEXEC);
-		if (sub >= 0)
-			r = walk_dir(e, sub, child, b->fresh, strict, b->depth);
-		free(b->name);
+		if (r == 0)
+			r = walk_below(e, &f, &f.below[i], strict);
+		free(f.below[i].name);
 	}
 	free(f.below);
 	return r;
@@ -495,8 +462,8 @@ static int walk_dir(struct engine *e, int path_fd, const char *path, bool fresh,
 
 /* ---- the entry point ---- */
 
-/* is_folder - 1 when `path` is one on both sides, 0, or a negative errno:
- * -ENOTCONN. */
+/* is_folder - 1 when `path` is one on both sides, 0, or a negative errno when
+ * that cannot be told. */
 static int is_folder(struct engine *e, const char *path)
 {
 	struct remote_attr a;
@@ -506,9 +473,12 @@ static int is_folder(struct engine *e, const char *path)
 
 	if (r == -ENOTCONN)
 		return r;
-	return r == 0 && S_ISDIR(a.mode) &&
-	       lower_look(e->cfg->lower_fd, path, &st, &obj) == 0 &&
-	       S_ISDIR(st.st_mode);
+	if (r < 0 || !S_ISDIR(a.mode))
+		return 0;
+	r = lower_look(e->cfg->lower_fd, path, &st, &obj);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return S_ISDIR(st.st_mode);
 }
 
 /* reconcile_top - the highest path that must be looked at: the parents of
@@ -561,6 +531,10 @@ static int reconcile_at(struct engine *e, const char *path,
 		free(below.name);
 		return r;
 	}
+	if (fd != -ENOENT || !*path) {
+		engine_fail(e, path, 0, fd);
+		return 0;
+	}
 	if (there && filter_excludes(e->filter, path, S_ISDIR(a.mode)))
 		return 0;
 	links_del_tree(e->links, path);
@@ -576,6 +550,10 @@ int reconcile(struct engine *e, const char *path, enum strictness strict,
 	if (path_is_reserved(path))
 		return 0;
 	int r = reconcile_top(e, path, &top, &raised);
+	if (r < 0 && r != -ENOTCONN) {
+		engine_fail(e, path, 0, r);
+		return 0;
+	}
 	if (r == 0)
 		r = reconcile_at(e, top, strict, raised ? DEPTH_ALL : depth);
 	if (r == 0)

@@ -119,10 +119,7 @@ void upload_begin(struct step *s)
 		r = fstat(s->fd, &s->st) < 0 ? -errno : 0;
 	}
 	if (r < 0) {
-		if (r == -ESTALE || r == -ENOENT)
-			step_gone(s);
-		else
-			step_fail(s, r);
+		step_unseen(s, r);
 		upload_end(s);
 		return;
 	}

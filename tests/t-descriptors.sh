@@ -1,0 +1,57 @@
+#!/bin/bash
+# The sync process cannot look at the master (it has no descriptor left): what
+# the replica has stays there, what could not be compared is parked and told,
+# and arrives when there are some again.
+. "$(dirname "$0")/functions.sh"
+need prlimit
+expect_log "parked"
+
+check "mount" mount_tree --replica "r1=$T/replica1"
+mkdir -p "$T/tree/a/b/c" || fail "mkdir"
+for i in 1 2 3 4 5; do
+	echo "$i" >"$T/tree/a/b/c/f$i"
+	ln -s "$i" "$T/tree/a/b/l$i"
+done
+check "wait" synced
+have=$(find "$T/replica1" | wc -l)
+sync_pid=$(status_pid sync_pid)
+limit() {
+	prlimit --pid "$sync_pid" --nofile="$1:"
+}
+# kept - all that the replica had, its own folder included (another name is
+# what a file that is on its way has there)
+kept() {
+	equal "$(find "$T/replica1" ! -path '*/stage/*/[0-9]*' | wc -l)" \
+		"$have" "$1"
+}
+parked() { [ "$(status_get r1 parked)" "$@" ]; }
+tries() {
+	"$MIRRORFS" status "$T/tree" --parked --json | jq '[.[].tries] | max'
+}
+tried() { [ "$(tries)" != "$1" ]; }
+
+check "limit" limit 3
+echo more >>"$T/tree/a/b/c/f1" || fail "write"
+chmod 700 "$T/tree/a/b" || fail "chmod"
+check "it is parked" wait_for 60 parked -ge 1
+kept "without a descriptor"
+"$MIRRORFS" status "$T/tree" --parked >"$T/out" || fail "status --parked"
+check "the cause is told" grep -q "Too many open files" "$T/out"
+
+# one more each time, so that each of them is missing once
+for ((n = 4; n < 100; n++)); do
+	parked -ge 1 || break
+	[ ! -e "/proc/$sync_pid/fd/$((n - 1))" ] || continue
+	check "limit" limit "$n"
+	before=$(tries)
+	"$MIRRORFS" retry "$T/tree" >"$T/out" || fail "retry"
+	check "tried" wait_for 60 tried "$before"
+	kept "up to descriptor $n"
+done
+check "limit" limit 1024
+"$MIRRORFS" retry "$T/tree" >"$T/out" || fail "retry"
+check "nothing is parked" wait_for 60 parked -eq 0
+check "wait" synced
+check "same" same "$T/replica1"
+equal "$(status_pid sync_pid)" "$sync_pid" "the sync process never ended"
+exit 0
