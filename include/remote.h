@@ -36,6 +36,7 @@ struct remote_config {
 	bool accept_new;         /* store an unknown host key (never a changed one) */
 	int timeout_ms;          /* connect, authenticate, and silence later;
 				  * 0: 30 s */
+	int stop_fd; /* > 0: borrowed; readable: the connection is lost */
 };
 
 /* Why a connection could not be had. From REMOTE_REFUSED on, trying again

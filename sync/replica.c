@@ -85,7 +85,8 @@ static int connect_remote(struct replica *r, struct stage_state *state,
 					  .identity = e->row.identity,
 					  .known_hosts = e->row.known_hosts,
 					  .accept_new = e->row.accept_new,
-					  .timeout_ms = TIMEOUT_MS};
+					  .timeout_ms = TIMEOUT_MS,
+					  .stop_fd = e->stop_fd};
 
 	if (remote_open(&cfg, &e->remote, err) < 0) {
 		e->remote = NULL;
@@ -464,11 +465,16 @@ void replica_wake(struct replica *r)
 	poke(r->e.wake_fd);
 }
 
-void replica_stop(struct replica *r)
+void replica_quit(struct replica *r)
 {
 	r->stop = true;
 	poke(r->e.stop_fd);
 	poke(r->e.wake_fd);
+}
+
+void replica_stop(struct replica *r)
+{
+	replica_quit(r);
 	pthread_join(r->thread, NULL);
 	replica_free(r);
 }

@@ -18,7 +18,10 @@ struct replica *replica_start(const struct sync_config *cfg,
 			      const struct replica_row *row);
 /* replica_wake - there are new records, or the administrator did something. */
 void replica_wake(struct replica *r);
-/* replica_stop - ends the thread in the middle of anything; frees `r`. */
+/* replica_quit - the thread is to end, in the middle of anything. */
+void replica_quit(struct replica *r);
+/* replica_stop - waits until it has; frees `r`. Not long, whatever the replica
+ * does, as all others wait for that. */
 void replica_stop(struct replica *r);
 /* replica_is - started for the same name, url, keys and options? */
 bool replica_is(const struct replica *r, const struct replica_row *row);

@@ -174,6 +174,8 @@ static int fleet_serve(struct fleet *f, int signal_fd)
 		log_warning("cannot drop privileges: %s", strerror(-r));
 	fleet_update(f);
 	fleet_run(f, signal_fd);
+	for (unsigned i = 0; i < f->n; i++)
+		replica_quit(f->replicas[i]);
 	while (f->n)
 		replica_stop(f->replicas[--f->n]);
 	free(f->replicas);

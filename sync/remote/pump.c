@@ -266,17 +266,22 @@ static int ms_until(int64_t then, int64_t now)
 	return ms > 3600 * 1000 ? 3600 * 1000 : (int)ms;
 }
 
-/* doze - until something can move; returns whether wake_fd woke us. */
+/* doze - until something can move; returns whether wake_fd woke us. Whoever is
+ * told to stop does not come back to hear it from those who wait: so here the
+ * connection ends. */
 static bool doze(struct remote *r, int ms, int wake_fd)
 {
 	bool unsent = buf_left(&r->out) > 0;
-	struct pollfd p[2] = {
+	struct pollfd p[] = {
 		{.fd = r->wire->fd,
 		 .events = r->wire->ops->events(r->wire, unsent)},
 		{.fd = wake_fd, .events = POLLIN},
+		stop_poll(r->wire->stop_fd),
 	};
-	int n = poll(p, wake_fd >= 0 ? 2 : 1, ms);
-	return n > 0 && wake_fd >= 0 && p[1].revents;
+	int n = poll(p, 3, ms);
+	if (n > 0 && p[2].revents)
+		remote_die(r, REMOTE_LOST, "stopped");
+	return n > 0 && p[1].revents;
 }
 
 static int pump(struct remote *r, int64_t end, int wake_fd)

@@ -153,6 +153,8 @@ int remote_open(const struct remote_config *cfg, struct remote **ret,
 	int r = url.host ? session_open(&url, cfg, &wire, err)
 			 : pipe_open(&wire, err);
 	if (r == 0)
+		wire->stop_fd = cfg->stop_fd;
+	if (r == 0)
 		r = remote_start(wire, url.path, cfg->timeout_ms, ret, err);
 	remote_url_done(&url);
 	return r;

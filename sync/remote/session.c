@@ -170,10 +170,12 @@ bool session_wait(struct session_setup *s)
 	int64_t left = (s->end - clock_mono_ns()) / NS_PER_MS;
 	if (left <= 0 || !ssh_is_connected(s->ssh))
 		return false;
-	struct pollfd p = {.fd = ssh_get_fd(s->ssh),
-			   .events = poll_events(s->ssh)};
-	poll(&p, 1, left < RECHECK_MS ? (int)left : RECHECK_MS);
-	return true;
+	struct pollfd p[] = {
+		{.fd = ssh_get_fd(s->ssh), .events = poll_events(s->ssh)},
+		stop_poll(s->cfg->stop_fd),
+	};
+	poll(p, 2, left < RECHECK_MS ? (int)left : RECHECK_MS);
+	return !p[1].revents;
 }
 
 /* set_options - what the files of ssh(1) say is not read: a daemon does what
@@ -268,7 +270,7 @@ static int open_channel(struct session_setup *s, struct session_wire *w)
 
 static int set_up(struct session_setup *s, struct session_wire *w)
 {
-	int fd = tcp_connect(s->url, s->timeout_ms, s->err);
+	int fd = tcp_connect(s->url, s->timeout_ms, s->cfg->stop_fd, s->err);
 	if (fd < 0)
 		return -1;
 	if (set_options(s, fd) < 0) {

@@ -28,7 +28,8 @@ struct session_setup {
 void session_step(struct session_setup *s);
 
 /* session_wait - sleep until the session may go on. Returns whether there is
- * time left, and a peer: libssh says "again" of an ended session, too. */
+ * time left, and a peer: libssh says "again" of an ended session, too; and
+ * nobody has told us to stop. */
 bool session_wait(struct session_setup *s);
 
 /* session_why - libssh's words for the newest failure, borrowed; *ret_by_peer:

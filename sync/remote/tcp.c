@@ -23,9 +23,11 @@
 #include "clock.h"
 #include "sync/remote/status.h"
 #include "sync/remote/tcp.h"
+#include "sync/remote/transport.h"
 
 #define ADDRESS_MIN_NS NS_PER_S /* what the last addresses get at least */
 #define KEEPALIVE_TRIES 3
+#define LOOK_NS	       (100 * NS_PER_MS) /* while a name is looked up */
 
 struct lookup {
 	pthread_mutex_t lock;
@@ -96,24 +98,38 @@ static int lookup_start(struct lookup *l)
 	return error;
 }
 
+static bool is_stopped(int stop_fd)
+{
+	struct pollfd p = stop_poll(stop_fd);
+	return poll(&p, 1, 0) > 0;
+}
+
+/* lookup_await - with the lock held; returns whether it is done. */
+static bool lookup_await(struct lookup *l, int64_t end, int stop_fd)
+{
+	for (int64_t now; !l->done && (now = clock_mono_ns()) < end &&
+			  !is_stopped(stop_fd);) {
+		int64_t look = now + LOOK_NS < end ? now + LOOK_NS : end;
+		struct timespec until = {.tv_sec = look / NS_PER_S,
+					 .tv_nsec = look % NS_PER_S};
+		pthread_cond_timedwait(&l->changed, &l->lock, &until);
+	}
+	return l->done;
+}
+
 /* lookup_name - the addresses, or NULL with EAI_… in *ret_result; EAI_SYSTEM
  * is our "too late". */
 static struct addrinfo *lookup_name(const struct remote_url *url,
-				    int64_t end, int *ret_result)
+				    int64_t end, int stop_fd, int *ret_result)
 {
 	struct lookup *l = lookup_new(url);
-	struct timespec until = {.tv_sec = end / NS_PER_S,
-				 .tv_nsec = end % NS_PER_S};
 	if (lookup_start(l) != 0) {
 		lookup_free(l);
 		*ret_result = EAI_AGAIN;
 		return NULL;
 	}
 	pthread_mutex_lock(&l->lock);
-	while (!l->done &&
-	       pthread_cond_timedwait(&l->changed, &l->lock, &until) == 0)
-		;
-	bool done = l->done;
+	bool done = lookup_await(l, end, stop_fd);
 	struct addrinfo *list = l->list;
 	l->list = NULL;
 	l->abandoned = !done;
@@ -125,7 +141,7 @@ static struct addrinfo *lookup_name(const struct remote_url *url,
 }
 
 static struct addrinfo *resolve(const struct remote_url *url, int64_t end,
-				struct remote_error *err)
+				int stop_fd, struct remote_error *err)
 {
 	const struct addrinfo numeric = {.ai_socktype = SOCK_STREAM,
 					 .ai_flags = AI_NUMERICHOST};
@@ -135,7 +151,7 @@ static struct addrinfo *resolve(const struct remote_url *url, int64_t end,
 	snprintf(port, sizeof(port), "%u", url->port);
 	if (getaddrinfo(url->host, port, &numeric, &list) == 0)
 		return list;
-	list = lookup_name(url, end, &result);
+	list = lookup_name(url, end, stop_fd, &result);
 	if (!list)
 		status_fail(err, REMOTE_UNREACHABLE,
 			    "cannot find the host %s: %s", url->host,
@@ -161,26 +177,30 @@ static void tune(int fd, int timeout_ms)
 }
 
 /* await - the outcome of a connect(2) under way: 0 or an error number. */
-static int await(int fd, int64_t end)
+static int await(int fd, int64_t end, int stop_fd)
 {
-	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	struct pollfd p[] = {{.fd = fd, .events = POLLOUT},
+			     stop_poll(stop_fd)};
 	int n, error = 0;
 	socklen_t size = sizeof(error);
 	do {
 		int64_t left = end - clock_mono_ns();
 		int ms = left > 0 ? (int)((left + NS_PER_MS - 1) / NS_PER_MS)
 				  : 0;
-		n = poll(&p, 1, ms);
+		n = poll(p, 2, ms);
 	} while (n < 0 && errno == EINTR);
 	if (n == 0)
 		return ETIMEDOUT;
+	if (n > 0 && p[1].revents)
+		return ECANCELED;
 	if (n < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
 		return errno;
 	return error;
 }
 
 /* connect_one - returns a descriptor, or a negative errno. */
-static int connect_one(const struct addrinfo *a, int64_t end, int timeout_ms)
+static int connect_one(const struct addrinfo *a, int64_t end, int timeout_ms,
+		       int stop_fd)
 {
 	int fd = socket(a->ai_family,
 			SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -189,7 +209,7 @@ static int connect_one(const struct addrinfo *a, int64_t end, int timeout_ms)
 	tune(fd, timeout_ms);
 	int error = 0;
 	if (connect(fd, a->ai_addr, a->ai_addrlen) < 0)
-		error = errno == EINPROGRESS ? await(fd, end) : errno;
+		error = errno == EINPROGRESS ? await(fd, end, stop_fd) : errno;
 	if (error == 0)
 		return fd;
 	close(fd);
@@ -199,7 +219,7 @@ static int connect_one(const struct addrinfo *a, int64_t end, int timeout_ms)
 /* connect_any - one after the other; an address that does not answer leaves
  * time for those behind it. */
 static int connect_any(const struct addrinfo *list, int64_t end,
-		       int timeout_ms)
+		       int timeout_ms, int stop_fd)
 {
 	int fd = -ETIMEDOUT;
 	unsigned left = 0;
@@ -211,21 +231,22 @@ static int connect_any(const struct addrinfo *list, int64_t end,
 		if (share < ADDRESS_MIN_NS && left > 1)
 			share = ADDRESS_MIN_NS;
 		int64_t until = now + share;
-		fd = connect_one(a, until < end ? until : end, timeout_ms);
-		if (fd >= 0 || clock_mono_ns() >= end)
+		fd = connect_one(a, until < end ? until : end, timeout_ms,
+				 stop_fd);
+		if (fd >= 0 || fd == -ECANCELED || clock_mono_ns() >= end)
 			break;
 	}
 	return fd;
 }
 
-int tcp_connect(const struct remote_url *url, int timeout_ms,
+int tcp_connect(const struct remote_url *url, int timeout_ms, int stop_fd,
 		struct remote_error *err)
 {
 	int64_t end = clock_mono_ns() + timeout_ms * NS_PER_MS;
-	struct addrinfo *list = resolve(url, end, err);
+	struct addrinfo *list = resolve(url, end, stop_fd, err);
 	if (!list)
 		return -1;
-	int fd = connect_any(list, end, timeout_ms);
+	int fd = connect_any(list, end, timeout_ms, stop_fd);
 	freeaddrinfo(list);
 	if (fd < 0)
 		return status_fail(err, REMOTE_UNREACHABLE,

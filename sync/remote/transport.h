@@ -7,6 +7,7 @@
  * child or a channel of an SSH session. Owned by one `struct remote`.
  */
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,10 +39,18 @@ struct transport_ops {
 struct transport {
 	const struct transport_ops *ops;
 	int fd;        /* to poll */
+	int stop_fd;   /* constant: of the configuration */
 	bool is_local; /* constant */
 	bool ended;    /* the peer hung up in good order */
 	char why[256]; /* the end of the stream, in words */
 };
+
+/* stop_poll - what poll(2) is to wait for besides, where there is a stop_fd. */
+static inline struct pollfd stop_poll(int stop_fd)
+{
+	return (struct pollfd){.fd = stop_fd > 0 ? stop_fd : -1,
+			       .events = POLLIN};
+}
 
 /* pipe_open - start sftp-server as a child. */
 int pipe_open(struct transport **ret, struct remote_error *err);

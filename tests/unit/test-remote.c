@@ -455,6 +455,36 @@ static void test_close_pending(void **state)
 	p->r = NULL;
 }
 
+/* Told to stop, nobody waits any longer: neither who is connected to a server
+ * that does not answer nor who connects to one. An hour otherwise. */
+static void test_stopped(void **state)
+{
+	struct remote_config cfg = {.identity = the_sshd.key,
+				    .known_hosts = the_sshd.known,
+				    .timeout_ms = 3600 * 1000,
+				    .stop_fd = eventfd(0, EFD_CLOEXEC)};
+	struct remote_attr a;
+	struct remote_error err;
+	struct remote *r;
+	char url[128];
+	unsigned port;
+	int listener = listen_somewhere(&port);
+	cfg.url = the_sshd.url;
+	assert_int_equal(remote_open(&cfg, &r, &err), 0);
+	assert_int_equal(remote_lstat(r, "", &a), 0);
+	assert_true(signal_below(the_sshd.pid, SIGSTOP) > 0);
+	assert_int_equal(eventfd_write(cfg.stop_fd, 1), 0);
+	assert_int_equal(remote_lstat(r, "", &a), -ENOTCONN);
+	assert_string_equal(remote_why(r), "stopped");
+	remote_close(r);
+	signal_below(the_sshd.pid, SIGKILL);
+	snprintf(url, sizeof(url), "sftp://127.0.0.1:%u/", port);
+	cfg.url = url;
+	assert_int_equal(remote_open(&cfg, &r, &err), -1);
+	close(cfg.stop_fd);
+	close(listener);
+}
+
 #define BOTH(f) \
 	cmocka_unit_test_setup_teardown(f, set_up_pipe, tear_down), \
 	cmocka_unit_test_setup_teardown(f, set_up_sshd, tear_down)
@@ -472,6 +502,7 @@ int main(void)
 		BOTH(test_simple), BOTH(test_list), BOTH(test_pipeline),
 		BOTH(test_upload), BOTH(test_small_files), BOTH(test_wake),
 		BOTH(test_close_pending),
+		cmocka_unit_test(test_stopped),
 	};
 	if (!sshd_is_there()) {
 		puts("no sshd");
