@@ -97,6 +97,12 @@ background() {
 	CHILDREN+=("$BG")
 }
 
+# kill_children PID - at once; false when there are none. Never those of 0, as
+# the first processes of a container are.
+kill_children() {
+	[ "${1:-0}" -gt 0 ] 2>/dev/null && pkill -9 -P "$1"
+}
+
 # scaled N - N, or less where everything is slow.
 scaled() {
 	[ -n "$SANITIZED" ] && echo $(($1 / 5 > 0 ? $1 / 5 : 1)) || echo "$1"
@@ -150,14 +156,27 @@ status_pid() {
 		jq -r "[.. | objects | select(has(\"$1\"))][0].$1"
 }
 
+# state_is REPLICA STATE - for wait_for: it is told after all has arrived.
 state_is() {
 	[ "$(status_get "$1" state)" = "$2" ]
+}
+
+# journal_works - status says so.
+journal_works() {
+	"$MIRRORFS" status "$T/tree" >"$T/status" 2>/dev/null
+	grep -qx "journal: ok" "$T/status"
 }
 
 # synced [SECONDS] - everything has reached every replica.
 synced() {
 	"$MIRRORFS" wait "$T/tree" --timeout "${1:-120}" >"$T/wait.out" 2>&1 ||
 		{ cat "$T/wait.out"; return 1; }
+}
+
+# empty_stage REPLICA-FOLDER... - for wait_for: who has come back may compare,
+# and upload, once more.
+empty_stage() {
+	[ -z "$(find "${@/%//.mirrorfs/stage}" -type f)" ]
 }
 
 # same REPLICA-FOLDER [OPTION...] - it equals the tree.
@@ -208,17 +227,31 @@ lay_below() {
 	LOWERS+=("$2")
 }
 
-# take_below FOLDER - away with it, before the end of the test.
+# take_below FOLDER - away with it, before the end of the test. Who looks
+# through /proc at what others hold keeps it busy for a moment.
 take_below() {
 	local m keep=()
+	wait_for 30 umount "$1" 2>/dev/null || return 1
 	for m in "${LOWERS[@]}"; do
 		[ "$m" = "$1" ] || keep+=("$m")
 	done
 	LOWERS=(${keep[@]+"${keep[@]}"})
-	umount "$1"
 }
 
 # ---- beginning and end ----
+
+# begin_ports - a hundred ports, PORTS and up, that no other test takes while
+# this one, or what it started, lives.
+begin_ports() {
+	local block lock=/run/lock/mirrorfs-test-ports
+	mkdir -p /run/lock
+	for block in $(shuf -i 0-119); do
+		exec {PORTS_FD}>"$lock.$block" || return
+		flock -n "$PORTS_FD" && break
+		exec {PORTS_FD}>&-
+	done
+	PORTS=$((20000 + block * 100))
+}
 
 begin_test() {
 	[ "$(id -u)" = 0 ] || skip "not root"
@@ -228,6 +261,7 @@ begin_test() {
 	T=$(mktemp -d "${TMPDIR:-/tmp}/mirrorfs-test.XXXXXX") || exit 1
 	chmod 755 "$T"
 	mkdir "$T/tree" "$T/replica1"
+	begin_ports
 	trap 'end_test $?' EXIT
 	trap 'exit 130' INT TERM HUP
 	export ASAN_OPTIONS=log_path=$T/sanitizer:detect_leaks=1:${ASAN_OPTIONS:-}
@@ -263,7 +297,7 @@ end_lowers() {
 end_children() {
 	local p
 	for p in ${CHILDREN[@]+"${CHILDREN[@]}"}; do
-		end_process "$p"
+		! process_mine "$p" || end_process "$p"
 	done
 	ftpd_stop
 	sshd_stop

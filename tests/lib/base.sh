@@ -22,15 +22,18 @@ wait_for() {
 port_taken() {
 	local hex
 	printf -v hex ':%04X ' "$1"
-	cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -qi -- "$hex"
+	grep -qi -- "$hex" /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
-# free_port - prints a port of loopback that nobody uses, below the range
-# from which the kernel gives ports to clients.
+# free_port [ROOM] - prints a port of loopback that nobody uses, with ROOM more
+# behind it; below the range from which the kernel gives ports to clients, or
+# out of the hundred from PORTS on.
 free_port() {
-	local port tries=0
+	local port tries=0 first=20000 n=12000
+	[ -z "${PORTS:-}" ] || first=$PORTS n=100
 	while [ $((tries += 1)) -le 200 ]; do
-		port=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
+		port=$((first +
+			(RANDOM * 32768 + RANDOM) % (n - ${1:-0})))
 		port_taken "$port" && continue
 		printf '%s\n' "$port"
 		return 0
@@ -61,6 +64,16 @@ process_gone() {
 	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
 	stat=${stat##*) }
 	[ "${stat%% *}" = Z ]
+}
+
+# process_mine PID - it is a child of this shell. A number is given again, soon
+# where there are few.
+process_mine() {
+	local stat
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+	stat=${stat##*) }
+	stat=${stat#* }
+	[ "${stat%% *}" = "$$" ]
 }
 
 # process_children PID - prints the processes that it started.

@@ -61,7 +61,7 @@ ftpd_start() {
 	ftpd_user_add "$3" "$root" || return 1
 	for try in 1 2 3 4 5; do
 		FTPD_PORT=$(free_port)
-		ftpd_configure "$dir" "$(free_port)" "$root"
+		ftpd_configure "$dir" "$(free_port 40)" "$root"
 		"$program" "$dir/vsftpd.conf" \
 			</dev/null >>"$dir/vsftpd.log" 2>&1 &
 		FTPD_PID=$!
@@ -81,15 +81,15 @@ ftpd_answers() {
 
 ftpd_stop() {
 	local sessions
-	if [ -n "${FTPD_PID:-}" ]; then
+	if [ -n "${FTPD_PID:-}" ] && process_mine "$FTPD_PID"; then
 		sessions=$(process_children "$FTPD_PID")
 		sessions="$sessions $(for p in $sessions; do
 			process_children "$p"; done)"
 		end_process "$FTPD_PID"
 		# shellcheck disable=SC2086
 		kill -9 $sessions 2>/dev/null
-		FTPD_PID=
 	fi
+	FTPD_PID=
 	if [ -n "${FTPD_USER:-}" ]; then
 		wait_for 5 ftpd_user_del
 		FTPD_USER=

@@ -86,6 +86,7 @@ sshd_answers() {
 # sshd_sessions - prints the processes that serve connections now.
 sshd_sessions() {
 	local p
+	process_mine "$SSHD_PID" || return 0
 	for p in $(process_children "$SSHD_PID"); do
 		printf '%s\n' "$p"
 		process_children "$p"
@@ -106,7 +107,7 @@ sshd_stop() {
 	local sessions
 	[ -n "${SSHD_PID:-}" ] || return 0
 	sessions=$(sshd_sessions)
-	end_process "$SSHD_PID"
+	! process_mine "$SSHD_PID" || end_process "$SSHD_PID"
 	# shellcheck disable=SC2086
 	[ -z "$sessions" ] || kill -9 $sessions 2>/dev/null
 	SSHD_PID=
