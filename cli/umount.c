@@ -18,7 +18,8 @@
 #include "clock.h"
 #include "runtime.h"
 
-#define END_WAIT_NS (60 * NS_PER_S)
+#define END_WAIT_NS  (60 * NS_PER_S)
+#define BUSY_WAIT_NS (5 * NS_PER_S)
 
 static bool still_alive(const char *name)
 {
@@ -36,7 +37,8 @@ static bool still_alive(const char *name)
 	return alive;
 }
 
-static int busy(const struct target *t)
+/* users - who has the mount in use, as text; NULL: nobody that is seen. */
+static char *users(const struct target *t)
 {
 	struct target_pids pids;
 	target_pids(t, &pids);
@@ -44,23 +46,49 @@ static int busy(const struct target *t)
 			      (pid_t)pids.worker, (pid_t)pids.sync};
 	struct holder *holders;
 	unsigned n = holders_list(t->root, HOLDERS_MOUNT, ours, 4, &holders);
-	CLEANUP_FREE char *who = holders_text(holders, n);
+	char *who = holders_text(holders, n);
 	free(holders);
-	return fail("%s is in use%s%s: end that first (nothing was changed)",
-		    t->root, who ? " by " : "", who ? who : "");
+	return who;
 }
 
-/* dead_unmount - nobody serves it any more. */
-static int dead_unmount(const struct target *t)
+/* try_stop - asks the supervisor, or unmounts what nobody serves any more.
+ * Returns an exit status, or -EBUSY (nothing is said). */
+static int try_stop(const struct target *t)
 {
+	CLEANUP_FREE char *answer = NULL;
+	if (t->alive && runtime_ask(t->name, "stop", &answer) == 0) {
+		if (strcmp(answer, "ok") == 0)
+			return EXIT_YES;
+		return strstr(answer, strerror(EBUSY))
+			       ? -EBUSY
+			       : fail("cannot unmount %s: %s", t->root, answer);
+	}
 	if (!mount_is_mirrorfs(t->root))
 		return fail("%s is not mounted", t->root);
-	if (umount2(t->root, UMOUNT_NOFOLLOW) < 0 && errno == EBUSY)
-		return busy(t);
-	else if (mount_is_mirrorfs(t->root))
-		return fail("cannot unmount %s: %s", t->root, strerror(errno));
+	int r = umount2(t->root, UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
+	if (r == -EBUSY)
+		return r;
+	if (mount_is_mirrorfs(t->root))
+		return fail("cannot unmount %s: %s", t->root, strerror(-r));
 	runtime_withdraw(t->name);
 	return EXIT_YES;
+}
+
+/* stop - a mount that nobody is seen to use may be busy for a moment: for a
+ * program that has just ended, or one that looks through /proc. */
+static int stop(const struct target *t)
+{
+	int64_t end = clock_mono_ns() + BUSY_WAIT_NS;
+	int r;
+	while ((r = try_stop(t)) == -EBUSY) {
+		CLEANUP_FREE char *who = users(t);
+		if (who || clock_mono_ns() > end)
+			return fail("%s is in use%s%s: end that first (nothing "
+				    "was changed)",
+				    t->root, who ? " by " : "", who ? who : "");
+		usleep(20000);
+	}
+	return r;
 }
 
 int cmd_umount(int argc, char **argv)
@@ -87,15 +115,7 @@ int cmd_umount(int argc, char **argv)
 		target_done(&t);
 		return r;
 	}
-	CLEANUP_FREE char *answer = NULL;
-	if (!t.alive || runtime_ask(t.name, "stop", &answer) < 0)
-		r = dead_unmount(&t);
-	else if (strcmp(answer, "ok") == 0)
-		r = EXIT_YES;
-	else if (strstr(answer, strerror(EBUSY)))
-		r = busy(&t);
-	else
-		r = fail("cannot unmount %s: %s", t.root, answer);
+	r = stop(&t);
 	/* the journal is complete when the supervisor has ended */
 	int64_t end = clock_mono_ns() + END_WAIT_NS;
 	while (r == EXIT_YES && still_alive(t.name)) {

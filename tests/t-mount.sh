@@ -47,6 +47,21 @@ equal "$("$MIRRORFS" status --name "test-$$" --json | jq -r .root)" \
 equal "$(cat tree/new)" through "content"
 check "umount" umount_tree
 
+# busy for a moment, by nobody who could be named: a descriptor on its way
+if command -v python3 >/dev/null; then
+	check "mount" mount_tree
+	background python3 -c "
+import os, socket, time
+a, b = socket.socketpair()
+f = os.open('$T/tree/new', os.O_RDONLY)
+socket.send_fds(a, [b'x'], [f])
+os.close(f)
+open('$T/sent', 'w').close()
+time.sleep(0.5)"
+	check "it is sent" wait_for 30 test -e "$T/sent"
+	check "umount while busy for a moment" umount_tree
+fi
+
 MOUNTS+=("$T/tree")
 (cd "$T" && "$MIRRORFS" mount tree/ --state-dir state) ||
 	fail "mount of a relative path"
