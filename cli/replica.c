@@ -17,6 +17,9 @@
 #include "memo.h"
 #include "paths.h"
 
+#define POLL_US	      5000
+#define PAUSE_WAIT_NS (60 * NS_PER_S)
+
 struct replica_job {
 	struct target target;
 	struct journal *journal;
@@ -99,10 +102,32 @@ static int replica_remove(struct replica_job *job)
 			  journal_replica_remove(job->journal, job->operand));
 }
 
+/* pause_wait - until nothing is under way any more, as the sync process says:
+ * then the replica's disk may be taken away. */
+static int pause_wait(struct replica_job *job)
+{
+	int64_t end = clock_mono_ns() + PAUSE_WAIT_NS;
+	while (clock_mono_ns() < end) {
+		struct replica_row row;
+		int r = journal_replica_get(job->journal, job->operand, &row);
+		if (r < 0)
+			return r == -ENOENT ? EXIT_YES : job_result(job, r);
+		bool over = !row.paused || row.state == REPLICA_PAUSED;
+		replica_row_done(&row);
+		if (over)
+			return EXIT_YES;
+		usleep(POLL_US);
+	}
+	return fail("replica %s is paused, but what is under way has not ended "
+		    "yet",
+		    job->operand);
+}
+
 static int replica_pause(struct replica_job *job)
 {
-	return job_result(
+	int r = job_result(
 		job, journal_replica_pause(job->journal, job->operand, true));
+	return r == EXIT_YES && job->target.alive ? pause_wait(job) : r;
 }
 
 /* allow_delete - what the first copy has asked about may go. */

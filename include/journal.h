@@ -135,7 +135,7 @@ enum replica_state {
 	REPLICA_SYNCED,     /* has all that is in the journal */
 	REPLICA_OFFLINE,    /* not reachable, tried again with back-off */
 	REPLICA_REFUSED,    /* needs the administrator: see error */
-	REPLICA_PAUSED,
+	REPLICA_PAUSED,	    /* and nothing is under way */
 	REPLICA_STOPPED,    /* nothing is mounted */
 	REPLICA_STALE,	    /* away for too long: compared when it returns */
 };

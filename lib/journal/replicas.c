@@ -385,9 +385,10 @@ static int replica_pause(struct journal *j, const char *name, bool paused)
 {
 	int n;
 	int r = db_run(j, &n,
-		       "UPDATE replica SET paused = ? "
-		       "WHERE name = ? AND removed_ns = 0", "dt", (int)paused,
-		       name);
+		       "UPDATE replica SET paused = ?1, state = "
+		       "CASE WHEN ?1 THEN ?2 ELSE state END "
+		       "WHERE name = ?3 AND removed_ns = 0", "ddt", (int)paused,
+		       (int)REPLICA_STOPPED, name);
 	return r < 0 ? r : n ? 0 : -ENOENT;
 }
 
