@@ -9,6 +9,10 @@
 #define NS_PER_S  1000000000LL
 #define NS_PER_MS 1000000LL
 
+/* What was changed after some time of the wall clock has a ctime that is less
+ * than this before it: the kernel stamps with the last tick's. */
+#define CTIME_SLACK_NS (2 * NS_PER_S)
+
 /* clock_wall_ns - nanoseconds since 1970, as shown to people. */
 int64_t clock_wall_ns(void);
 

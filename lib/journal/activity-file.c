@@ -27,10 +27,9 @@
 #include "paths.h"
 #include "lib/journal/activity-file.h"
 
-#define ACTIVITY_FILE	  "activity"
-#define ACTIVITY_MAGIC	  0x6d66616374697631ULL /* "mfactiv1" */
-#define ACTIVITY_MAX	  (1u << 20)		/* slots */
-#define ACTIVITY_SLACK_NS (2 * NS_PER_S) /* ctimes lag behind the clock */
+#define ACTIVITY_FILE  "activity"
+#define ACTIVITY_MAGIC 0x6d66616374697631ULL /* "mfactiv1" */
+#define ACTIVITY_MAX   (1u << 20)	     /* slots */
 
 /*
  * CRC-32 as in zlib, so that other tools can check it. Eight bytes at a time:
@@ -299,7 +298,7 @@ static const char *load(const char *state_dir, const char *uuid, uint64_t epoch,
 	const char *why = doubt_head(&h, uuid, epoch);
 	if (why)
 		return why;
-	past->since_ns = h.since_ns - ACTIVITY_SLACK_NS;
+	past->since_ns = h.since_ns - CTIME_SLACK_NS;
 	past->verdict = h.flags & ACTIVITY_OFF ? PAST_OFF : PAST_MARKS;
 	return past->verdict == PAST_OFF ? NULL : load_slots(fd, h.slots, past);
 }

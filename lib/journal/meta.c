@@ -16,8 +16,6 @@
 #include "clock.h"
 #include "lib/journal/db.h"
 
-#define RESCAN_SLACK_NS (2 * NS_PER_S) /* ctimes lag behind the clock */
-
 int journal_meta_get(struct journal *j, const char *key, char **ret)
 {
 	DB_RESET sqlite3_stmt *st = NULL;
@@ -171,7 +169,7 @@ static int rescan_put(struct journal *j, int64_t since_ns)
 			      "");
 	if (r < 0)
 		return r;
-	since_ns -= RESCAN_SLACK_NS;
+	since_ns -= CTIME_SLACK_NS;
 	snprintf(text, sizeof(text), "%" PRId64,
 		 had < since_ns ? had : since_ns);
 	return journal_meta_set(j, "rescan", text);

@@ -37,9 +37,8 @@
 #include "lib/journal/db.h"
 #include "lib/journal/identity.h"
 
-#define CHECK_BYTES    (64 << 20)     /* more takes too long at each mount */
-#define SINCE_SLACK_NS (2 * NS_PER_S) /* ctimes lag behind the clock */
-#define FILE_NEW       DB_FILE ".new"
+#define CHECK_BYTES (64 << 20) /* more takes too long at each mount */
+#define FILE_NEW    DB_FILE ".new"
 
 static const char *const parts[] = {"", "-wal", "-shm"};
 #define N_PARTS (sizeof(parts) / sizeof(parts[0]))
@@ -69,7 +68,7 @@ static int note_since(struct journal *j, const char *state_dir)
 	CLEANUP_CLOSE int fd = activity_open(state_dir, &h);
 	char text[24];
 	int64_t since = fd >= 0 && strcmp(h.uuid, j->uuid) == 0
-				? h.since_ns - SINCE_SLACK_NS
+				? h.since_ns - CTIME_SLACK_NS
 				: 0;
 	snprintf(text, sizeof(text), "%" PRId64, since);
 	return journal_meta_set(j, JOURNAL_LOST_SINCE, text);
