@@ -2,11 +2,12 @@
  * proxy - a network between mirrorfs and a replica that can be spoilt
  *
  *	proxy LISTEN-PORT TARGET-PORT [--delay MS] [--cut-after BYTES]
- *		[--rate BYTES] [--count FILE]
+ *		[--credit FILE --count FILE]
  *
  * Forwards TCP connections on loopback. --delay holds each direction back.
- * --rate: no more than so many bytes a second go to the target, until SIGALRM.
- * --count: how many have gone there is kept in a file.
+ * --credit: no more bytes go to the target, in all, than the file says now.
+ * --count: how many have gone there is kept in a file. SIGALRM: neither delay
+ * nor credit counts any more.
  * --cut-after ends all connections once, when so many bytes have gone to the
  * target, and prints "cut". SIGUSR1: the network is gone (connections end, new
  * ones are closed at once); SIGUSR2: it is back. SIGHUP: it is silent, bytes
@@ -33,7 +34,7 @@
 #define PAIRS  32
 #define CHUNK  65536
 #define CHUNKS 1024 /* held back in one direction at most */
-#define BURSTS 100  /* in a second, with --rate */
+#define LOOK   10   /* for more credit, ms */
 
 struct chunk {
 	int64_t due_ms;
@@ -58,9 +59,7 @@ static struct pair pairs[PAIRS];
 static volatile sig_atomic_t gone, silent, unlimited;
 static int64_t delay_ms;
 static uint64_t cut_after, sent, counted;
-static int count_fd = -1;
-static uint64_t rate, credit; /* bytes a second; that may go now */
-static int64_t credit_ms;     /* when it was reckoned */
+static int count_fd = -1, credit_fd = -1;
 
 static int64_t now_ms(void)
 {
@@ -150,7 +149,7 @@ static bool take(struct direction *d)
 	}
 	c->off = 0;
 	c->len = (size_t)r;
-	c->due_ms = now_ms() + delay_ms;
+	c->due_ms = now_ms() + (unlimited ? 0 : delay_ms);
 	d->n++;
 	return true;
 }
@@ -158,21 +157,16 @@ static bool take(struct direction *d)
 /* How much may go to the target now. */
 static size_t allowed(size_t want)
 {
-	int64_t now = now_ms();
+	char text[32] = "";
+	uint64_t most;
 
-	if (!rate || unlimited)
+	if (credit_fd < 0 || unlimited)
 		return want;
-	credit += rate * (uint64_t)(now - credit_ms) / 1000;
-	credit_ms = now;
-	if (credit > rate / BURSTS)
-		credit = rate / BURSTS;
-	return want < credit ? want : credit;
-}
-
-static void count_sent(size_t n)
-{
-	sent += n;
-	credit -= n < credit ? n : credit;
+	if (pread(credit_fd, text, sizeof(text) - 1, 0) < 0)
+		perror("proxy: --credit");
+	most = strtoull(text, NULL, 10);
+	most = most > sent ? most - sent : 0;
+	return want < most ? want : most;
 }
 
 static bool give(struct direction *d, bool count)
@@ -191,7 +185,7 @@ static bool give(struct direction *d, bool count)
 			return errno == EAGAIN || errno == EINTR;
 		c->off += (size_t)r;
 		if (count)
-			count_sent((size_t)r);
+			sent += (size_t)r;
 		if (c->off < c->len)
 			return true;
 		d->head = (d->head + 1) % CHUNKS;
@@ -247,7 +241,7 @@ static nfds_t what_to_poll(struct pollfd *fds, int *timeout)
 				continue;
 			wait = d->chunks[d->head].due_ms - now_ms();
 			if (wait <= 0 && k == 0 && !allowed(1))
-				wait = 1000 / BURSTS;
+				wait = LOOK;
 			if (wait <= 0)
 				fds[n++] = (struct pollfd){d->to, POLLOUT, 0};
 			else if (wait < *timeout)
@@ -285,7 +279,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{"delay", required_argument, NULL, 'd'},
 		{"cut-after", required_argument, NULL, 'c'},
-		{"rate", required_argument, NULL, 'r'},
+		{"credit", required_argument, NULL, 'r'},
 		{"count", required_argument, NULL, 'n'},
 		{NULL, 0, NULL, 0},
 	};
@@ -298,7 +292,7 @@ int main(int argc, char **argv)
 		else if (c == 'c')
 			cut_after = strtoull(optarg, NULL, 10);
 		else if (c == 'r')
-			rate = strtoull(optarg, NULL, 10);
+			credit_fd = open(optarg, O_RDONLY | O_CLOEXEC);
 		else if (c == 'n')
 			count_fd = open(optarg, O_WRONLY | O_CREAT | O_CLOEXEC,
 					0644);
@@ -307,7 +301,7 @@ int main(int argc, char **argv)
 	}
 	if (argc - optind != 2) {
 		fputs("usage: proxy LISTEN TARGET [--delay MS] "
-		      "[--cut-after BYTES] [--rate BYTES] [--count FILE]\n",
+		      "[--cut-after BYTES] [--credit FILE] [--count FILE]\n",
 		      stderr);
 		return 2;
 	}
@@ -317,7 +311,6 @@ int main(int argc, char **argv)
 	signal(SIGUSR2, on_signal);
 	signal(SIGHUP, on_signal);
 	signal(SIGALRM, on_signal);
-	credit_ms = now_ms();
 	setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(server, (void *)&a, sizeof(a)) || listen(server, 16)) {
 		perror("proxy: bind");

@@ -6,9 +6,9 @@ expect_log "lost|connection|cannot reach|silen|time|ended|refused|reset|closed"
 
 ssh_replicas 1
 PROXY=$(free_port)
-background "$HELPERS/proxy" "$PROXY" "$SSHD_PORT" --delay 4
+background "$HELPERS/proxy" "$PROXY" "$SSHD_PORT" --delay 20
 proxy=$BG
-wait_for 5 port_open "$PROXY" || fail "proxy"
+wait_for 30 port_open "$PROXY" || fail "proxy"
 sed "s/]:$SSHD_PORT /]:$PROXY /" "$SSHD_KNOWN_HOSTS" >"$T/hosts"
 # each folder that the replica has is looked at: some round trips
 for ((i = 100; i < 210; i++)); do
@@ -34,6 +34,7 @@ check "not complete" test "$before" -lt 221
 mv "$T/tree/d100" "$T/tree/d999"
 mv "$T/tree/d209" "$T/tree/d000"
 echo late >"$T/tree/d101/late"
+kill -ALRM "$proxy"
 kill -USR2 "$proxy"
 check "wait" synced
 check "it went on" grep -q "r1: going on behind /d" "$T/state/mirrorfs.log"
