@@ -140,18 +140,8 @@ power_off() {
 }
 
 power_disks_off() {
-	[ "$POWER_JOURNAL" = same ] || power_take "$T/fs2" || return 1
-	power_take "$T/fs1"
-}
-
-# power_take FOLDER - the supervisor may not be quite gone.
-power_take() {
-	wait_for 60 umount "$1" 2>/dev/null || return 1
-	local m keep=()
-	for m in "${LOWERS[@]}"; do
-		[ "$m" = "$1" ] || keep+=("$m")
-	done
-	LOWERS=("${keep[@]}")
+	[ "$POWER_JOURNAL" = same ] || take_below "$T/fs2" || return 1
+	take_below "$T/fs1"
 }
 
 # power_check N - what comes of the Nth cut. In POWER_MISSED, how many differ;
@@ -186,7 +176,7 @@ power_cuts() {
 	done
 	power_rest
 	power_off || fail "the disks stay"
-	power_take "$T/raw" && rm -f "$T/host/tree.img" "$T/host/journal.img"
+	take_below "$T/raw" && rm -f "$T/host/tree.img" "$T/host/journal.img"
 	for ((i = 1; i <= $1; i++)); do
 		power_check "$i" || fail "recovering from cut $i, seed $SEED"
 	done

@@ -40,8 +40,8 @@ one() {
 	case $((RANDOM % 16)) in
 	0 | 1 | 2 | 3 | 4 | 5) kill_worker ;;
 	6 | 7) kill_pid sync_pid ;;
-	8) pkill -9 -P "$(status_pid sync_pid)" && did local-session ;;
-	9) pkill -9 -P "$SSHD_PID" && did sshd-session ;;
+	8) kill_children "$(status_pid sync_pid)" && did local-session ;;
+	9) kill_children "$SSHD_PID" && did sshd-session ;;
 	10) kill -USR1 "$PROXY"; sleep 0.3; kill -USR2 "$PROXY"; did cut ;;
 	11) kill -HUP "$PROXY"; sleep 0.5; kill -USR2 "$PROXY"; did stall ;;
 	12) cat /dev/zero >"$T/state/filler" 2>/dev/null; sleep 0.5
@@ -78,12 +78,10 @@ done | sort | tr '\n' ' '
 echo
 cat "$T"/acked*
 
-works() {
-	"$MIRRORFS" status "$T/tree" 2>/dev/null | grep -qx "journal: ok"
-}
-check "the journal works" wait_for 60 works
+check "the journal works" wait_for 60 journal_works
 # what was tampered with is found by a comparison, when it was not met
-pkill -9 -P "$(status_pid sync_pid)"
+drop() { kill_children "$(status_pid sync_pid)"; }
+check "its session ends" wait_for 60 drop
 echo last >"$T/tree/last"
 reached() {
 	[ -e "$T/replica1/last" ] && [ -e "$T/replica2/last" ]

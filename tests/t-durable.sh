@@ -7,31 +7,33 @@
 kind=${KIND:-ext4} DURABLE=${CUT_DURABLE:-yes}
 opt=
 [ "$kind" != xfs ] || opt=nouuid
-mkdir "$T/copy"
-mkdir "$T/disk"
-lay_below "$kind" "$T/disk"
+mkdir "$T/copy" "$T/disk" "$T/host"
+# a file system that copies the image as it is at one moment, at once
+lay_below xfs "$T/host"
+image=$T/host/image
+lower_mount "$kind" "$T/disk" "$image" 400M || skip "no $kind can be mounted"
+LOWERS+=("$T/disk")
 mkdir "$T/disk/r1"
-image=$T/image0
 
-# cut - the power of the replica is cut; $T/cut.image is what is left of it
+# cut - the power of the replica is cut; $image.cut is what is left of it
 cut() {
-	cp --sparse=always "$image" "$T/cut.image" || fail "cp"
+	cp --reflink=always "$image" "$image.cut" || fail "cp"
 }
 # look FOLDER TEXT - it is there
 look() {
-	mount -o "loop${opt:+,$opt}" "$T/cut.image" "$T/copy" ||
+	mount -o "loop${opt:+,$opt}" "$image.cut" "$T/copy" ||
 		fail "the disk cannot be mounted after the cut"
 	"$HELPERS/treecmp" --ignore-special "$T/tree/$1" "$T/copy/r1/$1" \
 		>"$T/treecmp.out" 2>&1
 	local r=$?
-	umount "$T/copy"
+	lower_umount "$T/copy"
 	[ $r = 0 ] || { head -n 5 "$T/treecmp.out"; fail "lost: $2"; }
 }
 # the replica goes on with what the cut has left
 revive() {
 	"$MIRRORFS" replica pause "$T/tree" r1
 	check "the disk is let go" wait_for 30 umount "$T/disk"
-	mv "$T/cut.image" "$image"
+	mv "$image.cut" "$image"
 	mount -o "loop${opt:+,$opt}" "$image" "$T/disk" || fail "mount"
 	"$MIRRORFS" replica resume "$T/tree" r1
 }

@@ -35,11 +35,7 @@ settled() {
 		wait_for 60 same "$r" || fail "$r, seed $SEED"
 	done
 	wait_for 60 no_parked || fail "parked"
-	# who has just come back may compare, and upload, once more
-	wait_for 60 empty_stage || fail "left on the stage"
-}
-empty_stage() {
-	! find "$T"/replica?/.mirrorfs/stage -type f | grep .
+	wait_for 60 empty_stage "$T"/replica? || fail "left on the stage"
 }
 no_parked() {
 	[ "$("$MIRRORFS" status "$T/tree" --json |

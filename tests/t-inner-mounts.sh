@@ -21,7 +21,10 @@ for what in tmpfs bind; do
 done
 
 # later: said in the log and by status as long as it is there
-told() { "$MIRRORFS" status "$T/tree" | grep -q "not mirrored: $1\$"; }
+told() {
+	"$MIRRORFS" status "$T/tree" >"$T/status"
+	grep -q "not mirrored: $1\$" "$T/status"
+}
 in_log() { grep -q "$1" "$T/state/mirrorfs.log"; }
 expect_log "mounted inside"
 pipe_replicas 1

@@ -8,32 +8,32 @@ expect_log "journal|No space left|database or disk is full"
 mkdir "$T/state"
 mount -t tmpfs -o size=24m none "$T/state" || skip "no tmpfs"
 LOWERS+=("$T/state")
+n=0
 failing() {
 	"$MIRRORFS" status "$T/tree" >"$T/status"
 	grep -q "^journal: failing since 2.*$1" "$T/status"
-}
-works() {
-	"$MIRRORFS" status "$T/tree" | grep -qx "journal: ok"
 }
 fill() {
 	cat /dev/zero >"$T/state/filler" 2>"$T/err"
 	check "it is full" grep -q "No space" "$T/err"
 }
-# change until the writer notices
-until_failing() {
+# change until the writer notices; more is refused then, if anything is
+more() {
 	local i
-	for ((i = 0; i < 3000; i++)); do
-		echo $i >"$T/tree/notice$i" 2>>"$T/refused" || return 0
-		[ $((i % 50)) != 0 ] || ! failing "$1" || return 0
+	for i in {1..50}; do
+		echo $i >"$T/tree/notice$((n += 1))" 2>>"$T/refused" || break
 	done
-	return 1
+	failing "$1"
+}
+until_failing() {
+	wait_for 60 more "$1"
 }
 
 pipe_replicas 1
 check "mount" mount_tree "${REPLICAS[@]}"
 echo one >"$T/tree/one"
 check "wait" synced
-check "works" works
+check "works" journal_works
 fill
 check "noticed" until_failing "No space left.*make room for .*users go on"
 refuse "a write was refused" test -s "$T/refused"
@@ -43,7 +43,7 @@ refuse "status says no" "$MIRRORFS" status "$T/tree" >"$T/out"
 equal "$("$MIRRORFS" status "$T/tree" --json | jq -r .journal.state)" failing \
 	"json"
 rm "$T/state/filler"
-check "it mends itself" wait_for 60 works
+check "it mends itself" wait_for 60 journal_works
 check "wait after" synced
 check "equal" same "$T/replica1"
 check "umount" umount_tree

@@ -8,7 +8,7 @@ expect_log "lost|connection|ended|parked|cannot"
 R=$T/replica1
 # the session ends, as when the machine of the replica was started anew
 drop() {
-	pkill -9 -P "$(status_pid sync_pid)" || fail "no session to drop"
+	kill_children "$(status_pid sync_pid)"
 }
 change() {
 	"$HELPERS/churn" --seed $((SEED += 3)) --ops "$(scaled 100)" \
@@ -22,7 +22,7 @@ equal_again() {
 # COMMAND... changes the replica, which is idle, and the session ends
 meanwhile() {
 	"$@" || fail "$*"
-	drop
+	wait_for 30 drop || fail "no session to drop"
 }
 empty() {
 	find "$R" -mindepth 1 -delete
@@ -98,7 +98,7 @@ equal_again "tampered with, and compared"
 background "$HELPERS/churn" --seed "$SEED" --ops "$(scaled 1000)" "$T/tree"
 kills=0
 until process_gone "$BG"; do
-	pkill -9 -P "$(status_pid sync_pid)" && kills=$((kills + 1))
+	drop && kills=$((kills + 1))
 	sleep 0.1
 done
 wait "$BG" || fail "churn"

@@ -37,8 +37,7 @@ check "it is told" wait_for 20 noted
 change a NEW
 echo more >&5
 exec 5>&-
-over() { ! kill -0 "$supervisor" 2>/dev/null; }
-check "the supervisor ends" wait_for 30 over
+check "the supervisor ends" wait_for 30 process_gone "$supervisor"
 MOUNTS=()
 check "mount" mount_tree
 check "wait" synced

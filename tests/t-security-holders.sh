@@ -34,6 +34,8 @@ f.close()"; MAP=$BG
 hold h-gone "f = open('$T/tree/gone', 'w'); os.unlink('$T/tree/gone')"; GONE=$BG
 hold h-read "f = open('$T/tree/file')"
 background "$T/tree/exe" 600
+runs() { [ "$(readlink "/proc/$1/exe")" = "$2" ]; }
+check "it runs" wait_for 20 runs "$BG" "$T/tree/exe"
 
 check "mount" mount_tree 2>"$T/err"
 # told PID TEXT - at the mount, and in the log
@@ -77,6 +79,7 @@ check "umount" umount_tree
 for i in {1..13}; do
 	(cd "$T/tree" && exec sleep 600) &
 	CHILDREN+=($!)
+	check "it runs" wait_for 20 runs $! "$(realpath "$(command -v sleep)")"
 done
 check "mount" mount_tree 2>"$T/err"
 equal "$(grep -c 'since before the mount' "$T/err")" 10 "lines"

@@ -13,7 +13,7 @@ ssh_replicas 1
 PROXY=$(free_port)
 background "$HELPERS/proxy" "$PROXY" "$SSHD_PORT" >"$T/proxy.out"
 proxy=$BG
-wait_for 5 port_open "$PROXY" || fail "proxy"
+wait_for 30 port_open "$PROXY" || fail "proxy"
 sed "s/]:$SSHD_PORT /]:$PROXY /" "$SSHD_KNOWN_HOSTS" >"$T/hosts"
 for f in file linked other; do echo first $f >"$T/tree/$f"; done
 ln "$T/tree/linked" "$T/tree/second"

@@ -14,6 +14,9 @@ mknod "$T/tree/null" c 1 3
 setfattr -n user.colour -v blue "$T/tree/file" 2>/dev/null && XATTR=1
 setfattr -n user.taste -v sour "$T/tree/file" 2>/dev/null
 check "wait" synced
+for r in r1 r2; do
+	check "state of $r" wait_for 30 state_is $r synced
+done
 "$MIRRORFS" status "$T/tree" --json >"$T/json" || fail "status --json"
 cat "$T/json"
 equal "$(jq -r '[.name, .root, .state_dir, .mounted, .supervisor_pid,

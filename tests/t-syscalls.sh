@@ -16,12 +16,9 @@ plan() {
 hits() {
 	cat "$PLAN.hits" 2>/dev/null || echo 0
 }
-works() {
-	"$MIRRORFS" status "$T/tree" 2>/dev/null | grep -qx "journal: ok"
-}
 settled() {
 	plan
-	check "the journal works again: $1" wait_for 60 works
+	check "the journal works again: $1" wait_for 60 journal_works
 	check "wait: $1" synced
 	check "equal: $1" same "$T/replica1"
 }

@@ -19,7 +19,7 @@ start() {
 	PROXY=$(free_port)
 	background "$HELPERS/proxy" "$PROXY" "$SSHD_PORT" >"$T/proxy.out"
 	proxy=$BG
-	wait_for 5 port_open "$PROXY" || fail "proxy"
+	wait_for 30 port_open "$PROXY" || fail "proxy"
 	sed "s/]:$SSHD_PORT /]:$PROXY /" "$SSHD_KNOWN_HOSTS" >"$T/hosts"
 	mkdir "$T/tree/folder" "$T/tree/folder/below"
 	for i in gone moved other folder/below/file; do
@@ -40,13 +40,10 @@ released() {
 	touch "$CTL/release"
 	wait_for 30 process_gone "$LATE" || fail "it does not end"
 }
-empty_stage() {
-	! find "$T/replica1/.mirrorfs/stage" -type f | grep .
-}
 finish() {
 	check "wait" synced
 	check "same" same "$T/replica1"
-	check "left on the stage" wait_for 30 empty_stage
+	check "left on the stage" wait_for 30 empty_stage "$T/replica1"
 	check "umount" umount_tree
 	end_process "$proxy"
 	sshd_stop
@@ -75,7 +72,7 @@ echo second >"$T/tree/gone" && echo second >"$T/tree/moved" &&
 check "wait" synced
 released
 check "after late removals and renames" same "$T/replica1"
-check "left on the stage" wait_for 30 empty_stage
+check "left on the stage" wait_for 30 empty_stage "$T/replica1"
 finish
 
 # 2. an upload, where the server makes no symbolic links
@@ -90,6 +87,6 @@ kill -USR2 "$proxy"
 check "the next connection" synced
 check "same" same "$T/replica1"
 released
-check "left by a late upload" wait_for 30 empty_stage
+check "left by a late upload" wait_for 30 empty_stage "$T/replica1"
 finish
 exit 0

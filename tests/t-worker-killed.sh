@@ -22,15 +22,21 @@ new_worker() {
 	[ -n "$now" ] && [ "$now" != "$2" ]
 }
 
-# ended WORKER SIGNAL - end it so and wait for the next one
-ended() {
-	kill "$2" "$1" 2>/dev/null || return 1
-	wait_for 30 new_worker "$SUPERVISOR" "$1"
+# killed - the worker, and there is another one. Each second one has served: when
+# none comes to serve, however often it is tried, the mount is made anew.
+deaths=0
+killed() {
+	local pid
+	[ $((deaths % 2)) = 0 ] || timeout 60 ls "$T/tree" >/dev/null || return 1
+	pid=$(worker_of "$SUPERVISOR")
+	[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null || return 1
+	deaths=$((deaths + 1))
+	wait_for 30 new_worker "$SUPERVISOR" "$pid"
 }
 
 # storm KILLS OPTION... - calls, while the worker is killed so often
 storm() {
-	local kills=0 n=$1 pid r
+	local kills=0 n=$1 r
 	shift
 	rm -f "$T/stop"
 	mkdir -p "$T/tree/storm"
@@ -38,8 +44,7 @@ storm() {
 		--until "$T/stop" "$@" "$T/tree/storm"
 	local storm=$BG
 	while [ $kills -lt "$n" ] && ! process_gone "$storm"; do
-		pid=$(worker_of "$SUPERVISOR")
-		[ -n "$pid" ] && ended "$pid" -9 && kills=$((kills + 1))
+		killed && kills=$((kills + 1))
 		# let it work for a while, at times hardly
 		sleep "0.$(((RANDOM % 4) / 3))$((RANDOM % 10))"
 	done
@@ -85,12 +90,12 @@ changes() {
 			rm "$T/tree/d$i/f" || return 1
 	done
 }
+check "that of the mount is written" synced
 before=$("$MIRRORFS" log "$T/tree" --limit 100000000 | wc -l)
 changes &
 CHILDREN+=($!)
 until process_gone $!; do
-	pid=$(worker_of "$SUPERVISOR")
-	[ -z "$pid" ] || ended "$pid" -9
+	killed
 	sleep 0.05
 done
 wait $! || fail "changes"
