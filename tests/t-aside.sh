@@ -46,18 +46,18 @@ there() {
 	"$MIRRORFS" wait "$T/tree" ${1:+"$T/tree/$1"} --timeout 0 \
 		>"$T/out" 2>&1
 }
-# arrives FILE - while the largest one, of 120 MB, does not
+# arrives FILE - while the largest one, of 30 MB, does not
 arrives() {
 	check "wait for $1" wait_for 60 passing there "$1"
 	cmp "$T/tree/$1" "$T/replica1/$1" || fail "$1"
-	refuse "the line was too fast" moved $((110 * MB))
+	refuse "the line was too fast" moved $((25 * MB))
 }
 
 slow_line
 mkdir "$T/tree/dir"
 start
 check "wait" wait_for 60 passing there
-large big.part 120
+large big.part 30
 for i in 1 2 3; do
 	echo $i >"$T/tree/small$i"
 	arrives small$i
@@ -80,6 +80,7 @@ ln "$T/tree/linked" "$T/tree/linked.name"
 rm "$T/tree/linked"
 echo 5 >"$T/tree/moved/small5"
 arrives moved/small5
+say "$(($(cat "$T/count") / MB)) MB had passed"
 fast
 check "wait for all" synced
 check "same" same "$T/replica1"
@@ -95,7 +96,7 @@ check "umount" umount_tree
 slow_line
 start
 check "wait" wait_for 60 passing there
-large cut 120
+large cut 30
 echo 6 >"$T/tree/small6"
 arrives small6
 kill -USR1 "$proxy"
