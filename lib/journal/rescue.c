@@ -86,6 +86,8 @@ static int make_new(const char *state_dir)
 	r = db_script(j, "PRAGMA synchronous = FULL");
 	if (r == 0)
 		r = identity_load(j, state_dir);
+	if (r == 0) /* they are ours, though their state file were gone, too */
+		r = db_script(j, "UPDATE replica SET adopt = 1");
 	if (r == 0)
 		r = note_since(j, state_dir);
 	if (r == 0)
