@@ -68,6 +68,10 @@ static int try_stop(const struct target *t)
 	int r = umount2(t->root, UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
 	if (r == -EBUSY)
 		return r;
+	/* what it was laid over when it was mounted anew */
+	while (mount_is_mirrorfs(t->root) &&
+	       umount2(t->root, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+		;
 	if (mount_is_mirrorfs(t->root))
 		return fail("cannot unmount %s: %s", t->root, strerror(-r));
 	runtime_withdraw(t->name);

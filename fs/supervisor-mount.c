@@ -68,7 +68,14 @@ int supervisor_mount(struct supervisor *s)
 		  lower_mount_flags(s->lower_fd), data) < 0)
 		return -errno;
 	s->mounted = true;
+	mount_device(s->cfg->root, &s->device);
 	return 0;
+}
+
+bool supervisor_is_there(struct supervisor *s)
+{
+	dev_t device;
+	return mount_device(s->cfg->root, &device) && device == s->device;
 }
 
 void supervisor_abort(struct supervisor *s)
@@ -77,16 +84,20 @@ void supervisor_abort(struct supervisor *s)
 	s->fuse_fd = -1;
 }
 
-/* What programs have open on the dead mount stays dead; it must not keep the
- * root. Never the mount below. The bare tree is there for a moment, so the new
- * mount has to come at once. */
-bool supervisor_take_away(struct supervisor *s)
+/* If it was taken away first, whoever writes in between would reach the bare
+ * tree. Linux can put a mount beneath another one, but not everywhere. */
+int supervisor_cover(struct supervisor *s)
 {
-	if (!mount_is_mirrorfs(s->cfg->root))
-		return false;
-	umount2(s->cfg->root, MNT_DETACH | UMOUNT_NOFOLLOW);
-	s->mounted = false;
-	return true;
+	s->covered++;
+	return supervisor_mount(s);
+}
+
+/* What programs have open on a dead mount stays dead; it must not keep the
+ * root. Never the mount below. */
+void supervisor_uncover(struct supervisor *s)
+{
+	for (; s->covered > 0 && mount_is_mirrorfs(s->cfg->root); s->covered--)
+		umount2(s->cfg->root, MNT_DETACH | UMOUNT_NOFOLLOW);
 }
 
 /* ---- umount -l ---- */

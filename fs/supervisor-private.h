@@ -32,7 +32,9 @@ struct supervisor {
 	int64_t stop_after_ns; /* try to unmount from then on; 0: not */
 	bool renew_sync;       /* it was told to end: start it at once */
 	bool mounted, ready, stopping, failed;
-	int64_t bare_ns; /* the root shows the tree below since then */
+	unsigned covered; /* dead mounts below ours */
+	dev_t device;	  /* of ours */
+	int64_t bare_ns;  /* the root shows the tree below since then */
 	bool bare_said;
 	bool compare; /* what sync knows of objects is nothing: a GAP */
 
@@ -54,10 +56,14 @@ struct supervisor {
 
 /* supervisor_mount - over the root. Returns 0, or a negative errno. */
 int supervisor_mount(struct supervisor *s);
+/* supervisor_is_there - it is in the mount table. */
+bool supervisor_is_there(struct supervisor *s);
 /* supervisor_abort - nobody serves it: fail all callers. */
 void supervisor_abort(struct supervisor *s);
-/* supervisor_take_away - the dead mount. False: it was not there any more. */
-bool supervisor_take_away(struct supervisor *s);
+/* supervisor_cover - a new mount over the dead one, which stays below. */
+int supervisor_cover(struct supervisor *s);
+/* supervisor_uncover - when it is unmounted, the dead ones go, too. */
+void supervisor_uncover(struct supervisor *s);
 
 /* supervisor_look - the mount table has changed: is it still over the root?
  * When it was taken away lazily, users go on, and others write past us. */
@@ -86,10 +92,15 @@ void worker_done(struct supervisor *s);
 
 /* supervisor_event - a record by the supervisor itself. */
 void supervisor_event(struct supervisor *s, enum record_op op);
+/* supervisor_gap - everything is to be compared, and what was written to since
+ * `since_ns` is to be sent, however equal it looks. */
+void supervisor_gap(struct supervisor *s, int64_t since_ns);
 /* supervisor_drain - what is in the ring, when nobody else takes it, goes into
  * the journal; and what intents of a dead worker leave to be looked at.
+ * *ret_since, if it is not NULL: contents that may have been written to without
+ * a record have no older ctime; 0: that is not known.
  * Returns a negative errno when it does not: the log says so. */
-int supervisor_drain(struct supervisor *s);
+int supervisor_drain(struct supervisor *s, int64_t *ret_since);
 /* supervisor_common - the arguments of both children. */
 void supervisor_common(struct supervisor *s, struct spawn *sp,
 		       const char *command);

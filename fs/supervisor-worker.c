@@ -8,8 +8,8 @@
  * pause before each start, so that it does not cost a processor. When VAIN
  * workers in a row ended before they served, and not because somebody killed
  * them, or none came to serve for DOWN_NS, callers shall not hang for ever:
- * the connection is cut, the mount is taken away and made anew. If that does
- * not help either, it stays dead (ENOTCONN) until "mirrorfs umount": never
+ * the connection is cut, and a new mount is laid over the dead one. If that
+ *does not help either, it stays dead (ENOTCONN) until "mirrorfs umount": never
  * the bare tree.
  *
  * Upgrade: the new program is asked first whether it understands what is
@@ -227,7 +227,7 @@ static void out_of_service(struct supervisor *s)
 	s->failed = true;
 	s->stopping = s->cfg->ready_fd < 0;
 	upgrade_failed(s);
-	supervisor_drain(s);
+	supervisor_drain(s, NULL);
 }
 
 /* Nothing of the old connection is of use to the new one. */
@@ -257,16 +257,16 @@ static void mount_anew(struct supervisor *s, const char *why)
 		return;
 	}
 	supervisor_abort(s);
-	supervisor_drain(s);
-	int r = forget_kept(s);
-	if (r == 0 &&
-	    !supervisor_take_away(s)) { /* somebody has unmounted it */
+	int64_t since_ns;
+	supervisor_drain(s, &since_ns);
+	if (!supervisor_is_there(s)) { /* somebody has unmounted it */
 		s->stopping = true;
 		return;
 	}
+	int r = forget_kept(s);
 	if (r == 0)
-		r = supervisor_mount(s);
-	supervisor_event(s, OP_GAP);
+		r = supervisor_cover(s);
+	supervisor_gap(s, since_ns);
 	if (r < 0) {
 		log_error("cannot mount again: %s", strerror(-r));
 		out_of_service(s);
@@ -311,7 +311,9 @@ void worker_ended(struct supervisor *s, int status)
 	s->worker = 0;
 	worker_listen(s);
 	deposits_hang_up(&s->deposits);
-	if (status == 0) {
+	/* not every kernel tells the worker which of the two it was */
+	bool cut = status == 0 && s->ready && supervisor_is_there(s);
+	if (status == 0 && !cut) {
 		s->stopping = true;
 		return;
 	}
@@ -319,7 +321,8 @@ void worker_ended(struct supervisor *s, int status)
 		out_of_service(s);
 		return;
 	}
-	if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_ABORTED) {
+	if (cut ||
+	    (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_ABORTED)) {
 		mount_anew(s, "somebody has cut the connection of the mount");
 		return;
 	}

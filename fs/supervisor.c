@@ -182,6 +182,14 @@ void supervisor_event(struct supervisor *s, enum record_op op)
 	shared_append(s->shared, &r);
 }
 
+void supervisor_gap(struct supervisor *s, int64_t since_ns)
+{
+	struct record r = {.op = OP_GAP,
+			   .flags = RF_CONTENT,
+			   .size = since_ns > 0 ? (uint64_t)since_ns : 0};
+	shared_append(s->shared, &r);
+}
+
 /* supervisor_setup - all that can fail before users see anything.
  * Returns NULL, or what failed (static or in `text`). */
 static const char *supervisor_setup(struct supervisor *s, char *text,
@@ -238,15 +246,20 @@ static bool supervisor_unmount(struct supervisor *s)
 	if (umount2(s->cfg->root, UMOUNT_NOFOLLOW) < 0 && errno != EINVAL)
 		return false;
 	s->mounted = false;
+	supervisor_uncover(s);
 	return true;
 }
 
 /* In between the journal is closed, so that a damaged one can be replaced. */
-int supervisor_drain(struct supervisor *s)
+int supervisor_drain(struct supervisor *s, int64_t *ret_since)
 {
 	int r = journal_open(s->cfg->state_dir, JOURNAL_WRITE, &s->journal);
 	if (r == 0)
 		r = journal_drain(s->journal, s->shared);
+	if (ret_since)
+		*ret_since = 0;
+	if (r >= 0 && ret_since)
+		r = journal_dirty_since(s->journal, ret_since);
 	if (r < 0)
 		log_error("records of the last moments were lost: %s",
 			  strerror(-r));
@@ -310,7 +323,7 @@ static void wait_child(pid_t *pid, int grace_ms)
  * may it be there, as what is marked is not looked at after it. */
 static void put_stop(struct supervisor *s)
 {
-	if (supervisor_drain(s) < 0)
+	if (supervisor_drain(s, NULL) < 0)
 		return;
 	if (syncfs(s->lower_fd) < 0) {
 		log_error("the tree cannot be synced: %s; what was changed "
@@ -319,7 +332,7 @@ static void put_stop(struct supervisor *s)
 		return;
 	}
 	supervisor_event(s, OP_STOP);
-	supervisor_drain(s);
+	supervisor_drain(s, NULL);
 }
 
 /* supervisor_teardown - in the order in which nothing is lost: no more
@@ -336,6 +349,7 @@ static void supervisor_teardown(struct supervisor *s)
 		kill(s->worker, SIGTERM);
 		wait_child(&s->worker, WORKER_GRACE_MS);
 	}
+	supervisor_uncover(s);
 	if (s->sync) {
 		kill(s->sync, SIGTERM);
 		wait_child(&s->sync, SYNC_GRACE_MS);

@@ -134,4 +134,8 @@ int activity_disable(const char *state_dir);
  * record) are sent. Durable. Negative: it does not, after all. */
 int journal_rescan_next(struct journal *j, int64_t since_ns);
 
+/* journal_dirty_since - what was being written when nobody was left to tell
+ * how: its content has no older ctime, though the clock was set back. */
+int journal_dirty_since(struct journal *j, int64_t *ret_ns);
+
 #endif

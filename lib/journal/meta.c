@@ -175,6 +175,18 @@ static int rescan_put(struct journal *j, int64_t since_ns)
 	return journal_meta_set(j, "rescan", text);
 }
 
+int journal_dirty_since(struct journal *j, int64_t *ret_ns)
+{
+	int64_t now = clock_wall_ns(), since;
+	int r = db_number(j, &since, now,
+			  "SELECT min(coalesce(r.time_ns, 0)) FROM dirty AS d"
+			  " LEFT JOIN record AS r ON r.seq = d.seq",
+			  "");
+	if (r == 0)
+		*ret_ns = (since < now ? since : now) - CTIME_SLACK_NS;
+	return r;
+}
+
 int journal_rescan_next(struct journal *j, int64_t since_ns)
 {
 	int r = db_script(j, "PRAGMA synchronous = FULL");
