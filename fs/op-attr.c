@@ -195,6 +195,26 @@ static int set_size(fuse_req_t req, struct setattr *sa, const struct who *who)
 	return r;
 }
 
+static bool same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/* btrfs says that a quota is used up after the inode has changed. */
+static void look_at_failed(struct setattr *sa)
+{
+	const struct stat *b = &sa->before;
+	struct stat st;
+	if (fstat(sa->fd, &st) < 0 ||
+	    (same_time(st.st_ctim, b->st_ctim) &&
+	     same_time(st.st_mtim, b->st_mtim) && st.st_mode == b->st_mode &&
+	     st.st_uid == b->st_uid && st.st_gid == b->st_gid))
+		return;
+	sa->done |= sa->set & SET_OWNER ? RF_OWNER : 0;
+	sa->done |= sa->set & FUSE_SET_ATTR_MODE ? RF_MODE : 0;
+	sa->done |= sa->set & SET_TIMES ? RF_TIMES : 0;
+}
+
 static int set_and_record(struct setattr *sa, const struct who *who)
 {
 	struct order o = ORDER_INIT;
@@ -202,10 +222,13 @@ static int set_and_record(struct setattr *sa, const struct who *who)
 	touch_attr(sa->inode);
 	order_add(&o, inode_hash(sa->inode));
 	order_lock(&o, ORDER_SHARED);
+	int seen = fstat(sa->fd, &sa->before);
 	change_init(&c, OP_SETATTR, who, NULL, NULL);
 	change_object(&c, sa->inode);
 	change_begin(&c);
 	int r = set_others(sa);
+	if (r < 0 && seen == 0)
+		look_at_failed(sa);
 	c.r.flags |= sa->done;
 	if (sa->done && !inode_is_gone(sa->inode))
 		change_end(&c,
