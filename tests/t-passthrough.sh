@@ -4,7 +4,7 @@
 # change is recorded and reaches the replica, also a store into a mapping that
 # has outlived its descriptor.
 . "$(dirname "$0")/functions.sh"
-need jq
+expect_log "fs worker died"
 
 passthrough() {
 	"$MIRRORFS" status "$T/tree" --json | jq -r .passthrough
@@ -44,6 +44,37 @@ held() {
 	check "same" same "$T/replica1"
 }
 
+# rows - each row of the table of who is served by what
+rows() {
+	local on=off
+	[ "$(passthrough)" != on ] || on=on
+	mkdir -p "$T/tree/rows"
+	check "each row, passthrough $on" "$HELPERS/passrows" rows \
+		"$T/tree/rows" "$(status_pid worker_pid)" $on
+}
+
+new_worker() {
+	local now
+	now=$(status_pid worker_pid)
+	[ -n "$now" ] && [ "$now" != null ] && [ "$now" != "$1" ]
+}
+
+# replaced - files are open and mapped, and the worker is another one
+replaced() {
+	local file=$T/tree/again pid
+	mkfifo "$T/go-again"
+	exec 8<>"$T/go-again"
+	"$HELPERS/passrows" again "$file" <"$T/go-again" >"$T/said-again" &
+	CHILDREN+=($!)
+	check "ready" wait_for 30 grep -q ready "$T/said-again"
+	pid=$(status_pid worker_pid)
+	kill -9 "$pid"
+	check "a new worker" wait_for 30 new_worker "$pid"
+	echo >&8
+	wait "${CHILDREN[-1]}" || fail "files that were open before"
+	exec 8>&-
+}
+
 all_ways() {
 	check "mount" mount_tree "${REPLICAS[@]}"
 	say "passthrough $(passthrough)"
@@ -54,6 +85,10 @@ all_ways() {
 	check "same" same "$T/replica1"
 	held exit
 	held kill
+	rows
+	replaced
+	check "wait" synced
+	check "same" same "$T/replica1"
 	check "plain status" grep -q '^passthrough: o' \
 		<("$MIRRORFS" status "$T/tree")
 	check "umount" umount_tree
