@@ -62,7 +62,8 @@ int journal_writer_sync_end(struct journal_writer *w, uint64_t ticket);
  * activity_start - take the log into use, with the marks that a former worker
  * has left. lower_fd (no O_PATH) and `w` are borrowed; lift_ns: how often
  * marks are lifted (0: when most slots are taken). Returns 0 and a log, which
- * is NULL when it is switched off, or a negative errno.
+ * is NULL when it is switched off or cannot be opened (logged), or a negative
+ * errno: there can be no thread.
  */
 int activity_start(const char *state_dir, int lower_fd,
 		   struct journal_writer *w, int64_t lift_ns,

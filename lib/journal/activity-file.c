@@ -369,6 +369,14 @@ int activity_reset(const char *state_dir, const char *uuid, uint64_t epoch,
 	return r == 0 ? sync_folder(state_dir) : r;
 }
 
+int activity_discard(const char *state_dir)
+{
+	CLEANUP_FREE char *path = path_join(state_dir, ACTIVITY_FILE);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return -errno;
+	return sync_folder(state_dir);
+}
+
 int activity_disable(const char *state_dir)
 {
 	struct activity_head h;

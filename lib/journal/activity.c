@@ -387,6 +387,18 @@ static void free_activity(struct activity *a)
 	free(a);
 }
 
+/* go_without - nobody is stopped by that. What changes from now on is not
+ * marked, so what the file says must not be believed after a power cut. */
+static void go_without(const char *state_dir, int error)
+{
+	log_error("the activity log cannot be opened: %s; after a power cut "
+		  "everything would have to be compared",
+		  strerror(-error));
+	int r = activity_discard(state_dir);
+	if (r < 0)
+		log_error("it cannot be removed either: %s", strerror(-r));
+}
+
 int activity_start(const char *state_dir, int lower_fd,
 		   struct journal_writer *w, int64_t lift_ns,
 		   struct activity **ret)
@@ -394,10 +406,13 @@ int activity_start(const char *state_dir, int lower_fd,
 	struct activity_head head;
 	int fd = activity_open(state_dir, &head);
 	*ret = NULL;
-	if (fd < 0 || head.flags & ACTIVITY_OFF) {
-		if (fd >= 0)
-			close(fd);
-		return fd < 0 ? fd : 0;
+	if (fd < 0) {
+		go_without(state_dir, fd);
+		return 0;
+	}
+	if (head.flags & ACTIVITY_OFF) {
+		close(fd);
+		return 0;
 	}
 	struct activity *a = new_activity(fd, &head);
 	a->lower_fd = lower_fd;

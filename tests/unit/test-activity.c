@@ -547,6 +547,31 @@ static void test_other_time(void **state)
 	af_close(&t);
 }
 
+/* A log that is gone or damaged when another worker starts: it goes on
+ * without, and nobody believes later that all was marked. */
+static void test_lost_between_workers(void **state)
+{
+	struct af t;
+	struct activity_past p;
+	char path[256];
+	for (unsigned damaged = 0; damaged < 2; damaged++) {
+		af_open(&t, 4);
+		touch_once(&t, dir_mark(1));
+		activity_stop(t.a);
+		snprintf(path, sizeof(path), "%s/activity", t.f.dir);
+		if (damaged)
+			assert_int_equal(truncate(path, 100), 0);
+		else
+			assert_int_equal(unlink(path), 0);
+		af_start(&t);
+		assert_null(t.a);
+		touch_once(&t, dir_mark(2)); /* does nothing */
+		assert_int_equal(past(&t, &p), PAST_DOUBT);
+		assert_int_equal(access(path, F_OK), -1);
+		af_close(&t);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -557,6 +582,7 @@ int main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_lost_between_workers),
 		cmocka_unit_test(test_recovery),
 		cmocka_unit_test(test_other_time),
 	};
