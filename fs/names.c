@@ -54,12 +54,14 @@ void names_stop(void)
 
 /* ---- an earlier process's ---- */
 
+static struct slots *restoring; /* one thread, at the start */
+
 static void name_restore(void *item)
 {
 	struct name *n = item;
 	struct inode *i = inode_get(n->owner), *dir = inode_get(n->dir);
-	if (!i || !dir) {
-		slots_drop(table_for(n->text), slots_number(n));
+	if (!i || !dir) { /* its text may be half of what it was to be */
+		slots_drop(restoring, slots_number(n));
 		return;
 	}
 	struct name **at = &i->names;
@@ -74,8 +76,10 @@ static void name_restore(void *item)
 
 void names_restore(void)
 {
-	for (unsigned t = 0; t < NAME_TABLES; t++)
-		slots_each(tables[t], name_restore);
+	for (unsigned t = 0; t < NAME_TABLES; t++) {
+		restoring = tables[t];
+		slots_each(restoring, name_restore);
+	}
 }
 
 /* ---- one more, one less ---- */

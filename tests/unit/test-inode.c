@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "fs/inode.h"
+#include "fs/kept.h"
 
 static struct fhandle handle_of(unsigned n, unsigned len)
 {
@@ -211,6 +213,39 @@ static void set_id_bits_are_noted(void **state)
 	inode_forget(inode_id(a), 1);
 }
 
+/* A worker that is killed while it makes a name leaves one of any length that
+ * belongs to nobody; names that others gave stay. */
+static void half_a_name(void **state)
+{
+	static const char long_name[] = "a name of more than thirty-five bytes";
+	struct fhandle root = handle_of(0, 8);
+	struct slots *s;
+	uint64_t id;
+	int kept;
+	inodes_stop();
+	assert_int_equal(kept_create(&kept), 0);
+	assert_int_equal(kept_open(kept), 0);
+	inodes_start(&root);
+	uint64_t a = inode_id(learn(1, inode_get(INODE_ROOT), "a", S_IFREG));
+	uint64_t b = inode_id(
+		learn(3, inode_get(INODE_ROOT), long_name, S_IFREG));
+	for (unsigned which = KEPT_NAMES; which <= KEPT_NAMES_LAST; which++) {
+		assert_int_equal(kept_slots((enum kept_items)which, &s), 0);
+		for (unsigned n = 0; n < 3; n++)
+			assert_non_null(slots_take(s, &id));
+		slots_close(s);
+	}
+	inodes_stop();
+	inodes_start(&root);
+	path_is(inode_get(a), "a", false);
+	path_is(inode_get(b), long_name, false);
+	inode_forget(a, 1);
+	inode_forget(b, 1);
+	assert_int_equal(inodes_count(), 1);
+	kept_close();
+	close(kept);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -223,6 +258,7 @@ int main(void)
 		TEST(a_former_name),
 		TEST(many),
 		TEST(set_id_bits_are_noted),
+		TEST(half_a_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
