@@ -165,11 +165,11 @@ static void leave(struct inode *i)
 	i->pass = NULL;
 }
 
-static void free_if_unused_locked(struct inode *i)
+static struct inode *unused; /* LOCK_inodes: to be freed; by `next` */
+static bool freeing;	     /* LOCK_inodes */
+
+static void free_locked(struct inode *i)
 {
-	if (i->nlookup || i->refs)
-		return;
-	remove_locked(i);
 	n_inodes--;
 	if (pins_used()) {
 		struct fhandle fh;
@@ -182,6 +182,25 @@ static void free_if_unused_locked(struct inode *i)
 		deposit_drop(i->id);
 	drop(i);
 	fit_locked();
+}
+
+/* To free one may leave its directory unused, and so on upward: one after the
+ * other, as users make trees that are deeper than our stack. */
+static void free_if_unused_locked(struct inode *i)
+{
+	if (i->nlookup || i->refs)
+		return;
+	remove_locked(i);
+	i->next = unused;
+	unused = i;
+	if (freeing)
+		return;
+	freeing = true;
+	while ((i = unused)) {
+		unused = i->next;
+		free_locked(i);
+	}
+	freeing = false;
 }
 
 /* ---- beginning and end ---- */

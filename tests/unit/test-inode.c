@@ -203,6 +203,28 @@ static void many(void **state)
 	free(ids);
 }
 
+#define DEEP 200000
+
+/* A file at the bottom of directories that are all removed is closed: what
+ * goes then is a long chain. */
+static void deep(void **state)
+{
+	struct inode *dir = *state, *first = NULL;
+	for (unsigned n = 0; n < DEEP; n++) {
+		struct inode *i = learn(n + 1, dir, "d", S_IFDIR);
+		if (n == 0)
+			first = i;
+		else
+			inode_forget(inode_id(dir), 1);
+		dir = i;
+	}
+	uint64_t id = inode_id(first);
+	path_is(first, "d", false);
+	inode_forget(inode_id(dir), 1);
+	assert_null(inode_get(id));
+	assert_int_equal(inodes_count(), 1);
+}
+
 static void set_id_bits_are_noted(void **state)
 {
 	struct stat st = {.st_mode = S_IFREG | 0644};
@@ -257,6 +279,7 @@ int main(void)
 		TEST(several_names),
 		TEST(a_former_name),
 		TEST(many),
+		TEST(deep),
 		TEST(set_id_bits_are_noted),
 		TEST(half_a_name),
 	};
