@@ -13,7 +13,6 @@
 
 #include "clock.h"
 #include "lib/journal/memory.h"
-#include "paths.h"
 
 /* A change that takes longer has died, or waits for a disk that does not
  * answer. */
@@ -36,12 +35,13 @@ static char *copy_text(const char *text)
 /* intent_shorten - a folder above `path` whose path is short enough. */
 static char *intent_shorten(const char *path)
 {
-	char *p = copy_text(path);
-	while (strlen(p) > INTENT_BYTES / 4) {
-		char *up = path_parent(p);
-		free(p);
-		p = up;
-	}
+	size_t len = strlen(path);
+	if (len > INTENT_BYTES / 4)
+		for (len = INTENT_BYTES / 4; len > 0 && path[len] != '/'; len--)
+			;
+	char *p = strndup(path, len);
+	if (!p)
+		abort();
 	return p;
 }
 
