@@ -12,8 +12,8 @@
  * was idle, it is dirty again after a rest, in which sync can read it.
  *
  * If the worker dies, the next one knows from the inodes what was dirty, but
- * not which parts: all of it counts as written. If there is none, the journal
- * knows from DIRTY without SETTLE what must be looked at.
+ * not which parts: the SETTLE says none, which means any. If there is none, the
+ * journal knows from DIRTY without SETTLE what must be looked at.
  */
 #include "confdefs.h"
 
@@ -47,6 +47,7 @@ struct content {
 	_Atomic int64_t alone_ns; /* since when */
 	int64_t looked_ns;	  /* LOCK_dirty */
 	struct who who;		  /* the last one to write, or to open */
+	bool all; /* a worker before us wrote to it, nobody knows where */
 	uint32_t n_ranges;
 	struct range ranges[RECORD_RANGES_MAX];
 	_Atomic int64_t first_ns, last_ns; /* changes since it is dirty */
@@ -110,13 +111,14 @@ static void content_settle(struct content *c, int fd)
 	struct fhandle fh = change.r.obj;
 	if (c->writers || c->unseen)
 		change.r.flags |= RF_IDLE;
-	change.r.n_ranges = c->n_ranges;
+	change.r.n_ranges = c->all ? 0 : c->n_ranges; /* none: not known */
 	change.r.ranges = c->ranges;
 	change_append(&change, look(c->inode, fd, &st));
 	change_idle(&fh);
 	c->dirty = false;
 	inode_set_dirty(c->inode, false);
 	c->overdue = false;
+	c->all = false;
 	c->n_ranges = 0;
 	c->last_ns = clock_mono_ns();
 	c->rests = c->unseen;
@@ -504,7 +506,8 @@ static void restore_inode(struct inode *i)
 	struct content *c = content_make(i, &nobody);
 	if (inode_is_dirty(i)) {
 		content_set_dirty(c);
-		content_dirty_all(c);
+		/* its size now does not tell: it may have been cut */
+		c->all = true;
 	}
 	c->unseen = inode_is_unseen(i);
 	c->rests = c->unseen && !c->dirty;

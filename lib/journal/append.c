@@ -15,8 +15,8 @@
 struct append {
 	struct journal *j;
 	uint64_t last_seq; /* newest in the table */
-	int64_t total;     /* running total of that record, see schema.c */
-	bool any_dirty;    /* `dirty` may have rows */
+	int64_t total;	   /* running total of that record, see schema.c */
+	bool any_dirty;	   /* `dirty` may have rows */
 };
 
 struct blob {
@@ -46,6 +46,8 @@ static int64_t append_written(const struct record *r)
 	if (r->op != OP_SETTLE && r->op != OP_TRUNC)
 		return 0;
 	uint64_t n = range_total(r->ranges, r->n_ranges);
+	if (r->op == OP_SETTLE && r->n_ranges == 0) /* perhaps all of it */
+		n = r->size;
 	return (int64_t)(n < r->size ? n : r->size);
 }
 
@@ -107,9 +109,9 @@ static int dirty_end(struct append *a, const struct record *r,
 {
 	uint8_t obj[DB_HANDLE_MAX];
 	size_t len = db_handle_bytes(&r->obj, obj);
-	int rc = db_number(a->j, ret_since, 0,
-			   "SELECT seq FROM dirty WHERE obj = ?", "b", obj,
-			   len);
+	int rc =
+		db_number(a->j, ret_since, 0,
+			  "SELECT seq FROM dirty WHERE obj = ?", "b", obj, len);
 	if (rc == 0 && *ret_since)
 		rc = db_run(a->j, NULL, "DELETE FROM dirty WHERE obj = ?", "b",
 			    obj, len);
@@ -215,7 +217,8 @@ static int append_load(struct append *a)
 	DB_RESET sqlite3_stmt *st = NULL;
 	int rc = db_query(a->j, &st,
 			  "SELECT seq, total FROM record "
-			  "ORDER BY seq DESC LIMIT 1", "");
+			  "ORDER BY seq DESC LIMIT 1",
+			  "");
 	if (rc == 0)
 		rc = db_next(a->j, st);
 	if (rc < 0)
@@ -225,8 +228,7 @@ static int append_load(struct append *a)
 		a->total = sqlite3_column_int64(st, 1);
 	}
 	int64_t any;
-	rc = db_number(a->j, &any, 0, "SELECT EXISTS(SELECT 1 FROM dirty)",
-		       "");
+	rc = db_number(a->j, &any, 0, "SELECT EXISTS(SELECT 1 FROM dirty)", "");
 	a->any_dirty = rc == 0 && any;
 	return rc;
 }

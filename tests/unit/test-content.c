@@ -217,6 +217,37 @@ static void settled_by_handles_stop(void **state)
 	none_left();
 }
 
+/* A worker that is killed when it has cut the file has not noted what it cut
+ * off. Where the next one leaves a hole, replicas have the bytes of before. */
+static void cut_by_a_killed_worker(void **state)
+{
+	struct record r;
+	content_open(file, &ann, false);
+	write_at(&ann, 0, "0123456789");
+	content_begin(file, &ann, fd);
+	assert_int_equal(ftruncate(fd, 2), 0);
+	contents_leave();
+	contents_restore();
+	assert_true(is_busy());
+	assert_int_equal(contents_start(0, 0), 0);
+	content_open(file, &bob, false);
+	write_at(&bob, 8, "x");
+	content_close(file, fd);
+	next_is(OP_DIRTY, 0, "ann", 0, NULL);
+	next_is(OP_SETTLE, 0, "bob", 9, &r);
+	assert_int_equal(r.n_ranges, 0);
+	record_done(&r);
+	/* what is written from now on is known again */
+	content_open(file, &bob, false);
+	write_at(&bob, 8, "y");
+	content_close(file, fd);
+	next_is(OP_DIRTY, 0, "bob", 9, NULL);
+	next_is(OP_SETTLE, 0, "bob", 9, &r);
+	assert_int_equal(r.n_ranges, 1);
+	record_done(&r);
+	none_left();
+}
+
 static void wait_until_settled(void)
 {
 	int64_t end = clock_mono_ns() + 20 * NS_PER_S;
@@ -274,6 +305,7 @@ int main(void)
 		TEST(changed_without_a_writer, setup),
 		TEST(unlinked_while_dirty, setup),
 		TEST(settled_by_handles_stop, setup),
+		TEST(cut_by_a_killed_worker, setup),
 		TEST(settled_when_idle, setup_idle),
 		TEST(settled_when_old, setup_age),
 	};
