@@ -110,8 +110,12 @@ static int writer_ready(struct journal_writer *w)
 		shared_journal_damaged(w->s);
 	if (shared_journal(w->s, &since) == -EUCLEAN)
 		r = writer_mend(w);
-	if (r == 0 && !w->j)
+	if (r == 0 && !w->j) {
 		r = journal_open(w->state_dir, JOURNAL_WRITE, &w->j);
+		/* no record may come before this is said: journal = required */
+		if (r == 0)
+			shared_set_journal(w->s, 0);
+	}
 	return r;
 }
 

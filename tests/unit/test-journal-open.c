@@ -106,12 +106,41 @@ static void test_damaged(void **state)
 	nftw(dir, fx_unlink, 10, FTW_DEPTH | FTW_PHYS);
 }
 
+static void wait_until_told(const struct shared *s, int error)
+{
+	int64_t since, end = clock_mono_ns() + 60 * NS_PER_S;
+	while (shared_journal(s, &since) != error) {
+		assert_true(clock_mono_ns() < end);
+		usleep(2000);
+	}
+}
+
+/* A writer that cannot open it at first says so when it can: with journal =
+ * required nobody puts a record before. */
+static void test_opened_later(void **state)
+{
+	struct fixture f = {.dir = "/tmp/test-journal-XXXXXX"};
+	char lock[128];
+	assert_non_null(mkdtemp(f.dir));
+	fx_mount(&f);
+	snprintf(lock, sizeof(lock), "%s/journal.lock", f.dir);
+	assert_int_equal(unlink(lock), 0);
+	assert_int_equal(mkdir(lock, 0700), 0);
+	fx_start(&f, 0);
+	wait_until_told(f.s, -EISDIR);
+	assert_int_equal(rmdir(lock), 0);
+	wait_until_told(f.s, 0);
+	fx_die(&f);
+	nftw(f.dir, fx_unlink, 10, FTW_DEPTH | FTW_PHYS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_create_together),
 		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_opened_later),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
