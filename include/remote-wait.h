@@ -16,7 +16,8 @@ int remote_rmdir(struct remote *r, const char *path);
 int remote_remove(struct remote *r, const char *path);
 int remote_rename(struct remote *r, const char *from, const char *to);
 int remote_readlink(struct remote *r, const char *path, char **ret);
-/* all entries but "." and ".."; each name owned by the caller */
+/* all entries but "." and ".."; each name owned by the caller. -EINVAL for a
+ * path, -EFBIG for a folder that cannot be */
 int remote_list(struct remote *r, const char *path,
 		struct remote_entry **ret, unsigned *ret_n);
 void remote_entries_free(struct remote_entry *entries, unsigned n);

@@ -13,7 +13,11 @@
 
 #define FILE_MAX    (64u * 1024)
 #define AHEAD_MAX   16u        /* READDIRs under way at once */
-#define ENTRIES_MAX 4000000u   /* no folder is that large; memory is finite */
+/* No folder is that large, nor that deep: memory and stack are finite, and who
+ * walks a tree does so for as long as the server says "a folder". */
+#define ENTRIES_MAX 4000000u
+#define NAMES_MAX   (256u << 20) /* bytes */
+#define PATH_BYTES  4096u
 
 void remote_keep_handle(const struct remote_reply *reply,
 			struct remote_handle *ret)
@@ -120,6 +124,7 @@ struct listing {
 	bool end;
 	struct remote_entry *entries;
 	unsigned n, cap;
+	size_t bytes; /* of the names */
 };
 
 static void listing_add(struct listing *l, const struct remote_entry *e)
@@ -134,6 +139,7 @@ static void listing_add(struct listing *l, const struct remote_entry *e)
 	l->entries[l->n].name = strdup(e->name);
 	if (!l->entries[l->n].name)
 		abort();
+	l->bytes += strlen(e->name);
 	l->n++;
 }
 
@@ -159,7 +165,7 @@ static void listing_got(void *arg, const struct remote_reply *reply)
 	}
 	for (uint32_t i = 0; i < reply->n_entries; i++)
 		listing_add(l, &reply->entries[i]);
-	if (l->n > ENTRIES_MAX) {
+	if (l->n > ENTRIES_MAX || l->bytes > NAMES_MAX) {
 		l->end = true;
 		l->w.status = -EFBIG;
 	}
@@ -179,6 +185,8 @@ int remote_list(struct remote *r, const char *path, struct remote_entry **ret,
 		unsigned *ret_n)
 {
 	struct listing l = {.w = {.r = r}, .ahead = 2};
+	if (strlen(path) > PATH_BYTES)
+		return -EINVAL; /* what an honest one says, too */
 	remote_send_opendir(r, path, wait_got, &l.w);
 	int status = wait_one(&l.w);
 	if (status < 0)

@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "clock.h"
+#include "remote-wait.h"
 #include "sync/remote/conn.h"
 
 #define TIMEOUT_MS 200
@@ -492,6 +493,20 @@ static void test_random(void **state)
 	}
 }
 
+/* A server that has a folder in each folder must not have us walk for ever. */
+static void test_deep(void **state)
+{
+	struct fake *f = *state;
+	struct remote_entry *list;
+	unsigned n;
+	char path[8192];
+	memset(path, 'd', sizeof(path));
+	path[sizeof(path) - 1] = 0;
+	assert_int_equal(remote_list(f->r, path, &list, &n), -EINVAL);
+	assert_int_equal(remote_pump(f->r, 0, -1), 0); /* nothing was asked */
+	assert_int_equal(remote_pending(f->r), 0);
+}
+
 #define FAKE(t) cmocka_unit_test_setup_teardown(t, fake_start, fake_stop)
 
 int main(void)
@@ -510,6 +525,7 @@ int main(void)
 		FAKE(test_local_answers),
 		FAKE(test_silence),
 		FAKE(test_no_spin),
+		FAKE(test_deep),
 		cmocka_unit_test(test_random),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
