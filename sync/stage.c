@@ -5,7 +5,6 @@
 #include "confdefs.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,33 +16,20 @@
 #include "sync/cause.h"
 #include "sync/engine.h"
 #include "sync/probe.h"
+#include "sync/remote/status.h"
 
 #define STATE_FILE RESERVED_NAME "/state"
 #define STAGE_DIR  RESERVED_NAME "/stage"
 
-__attribute__((format(printf, 3, 4))) static int refuse(
-	struct remote_error *err, enum remote_failure kind, const char *fmt,
-	...)
-{
-	va_list ap;
-
-	err->kind = kind;
-	va_start(ap, fmt);
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
-	va_end(ap);
-	return -1;
-}
-
 static int lost(struct remote *r, struct remote_error *err)
 {
-	return refuse(err, REMOTE_LOST, "%s", remote_why(r));
+	return status_fail(err, REMOTE_LOST, "%s", remote_why(r));
 }
 
 static bool only_ours(const struct remote_entry *list, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (strcmp(list[i].name, RESERVED_NAME) != 0 &&
-		    strcmp(list[i].name, "lost+found") != 0)
+		if (!remove_keeps("", list[i].name))
 			return false;
 	}
 	return true;
@@ -91,17 +77,18 @@ static int check_base(struct remote *r, const char *url,
 	if (s == -ENOTCONN)
 		return lost(r, err);
 	if (s == -EACCES)
-		return refuse(err, REMOTE_NOT_WRITABLE,
-			      "%s: the login may not look into this folder",
-			      url);
+		return status_fail(
+			err, REMOTE_NOT_WRITABLE,
+			"%s: the login may not look into this folder", url);
 	if (s < 0)
-		return refuse(err, REMOTE_PATH_MISSING,
-			      "%s: the folder does not exist on the replica: "
-			      "make it first",
-			      url);
+		return status_fail(
+			err, REMOTE_PATH_MISSING,
+			"%s: the folder does not exist on the replica: "
+			"make it first",
+			url);
 	if (!S_ISDIR(a.mode) && !S_ISLNK(a.mode))
-		return refuse(err, REMOTE_PATH_MISSING,
-			      "%s: is not a folder on the replica", url);
+		return status_fail(err, REMOTE_PATH_MISSING,
+				   "%s: is not a folder on the replica", url);
 	return 0;
 }
 
@@ -124,10 +111,11 @@ int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
 	if (s == 0 && stage_state_parse(text, ret) == 0) {
 		if (uuid && strcmp(uuid, ret->uuid) == 0)
 			return 0;
-		return refuse(err, REMOTE_FOREIGN,
-			      "%s belongs to another journal (%s): if that "
-			      "master is gone, remove %s there and use --adopt",
-			      url, ret->uuid, RESERVED_NAME);
+		return status_fail(
+			err, REMOTE_FOREIGN,
+			"%s belongs to another journal (%s): if that "
+			"master is gone, remove %s there and use --adopt",
+			url, ret->uuid, RESERVED_NAME);
 	}
 	if (seeded || adopt)
 		return 0;
@@ -137,14 +125,16 @@ int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
 	if (s == -ENOTCONN)
 		return lost(r, err);
 	if (s < 0)
-		return refuse(err, REMOTE_NOT_WRITABLE,
-			      "%s: the login may not list this folder", url);
+		return status_fail(err, REMOTE_NOT_WRITABLE,
+				   "%s: the login may not list this folder",
+				   url);
 	if (!empty)
-		return refuse(err, REMOTE_NOT_EMPTY,
-			      "%s is not empty and was not made by mirrorfs: "
-			      "use --adopt to take it over (what the master "
-			      "does not have is then deleted there)",
-			      url);
+		return status_fail(
+			err, REMOTE_NOT_EMPTY,
+			"%s is not empty and was not made by mirrorfs: "
+			"use --adopt to take it over (what the master "
+			"does not have is then deleted there)",
+			url);
 	return 0;
 }
 
@@ -174,7 +164,7 @@ int stage_prepare(struct remote *r, const char *url, bool only_look,
 	int s = visit_begin(r, only_look, stage, VISIT_STAGE_MAX);
 
 	if (s == -ENOTDIR)
-		return refuse(
+		return status_fail(
 			err, REMOTE_NOT_WRITABLE,
 			"%s: %s there is no folder: who has put it there? "
 			"Remove it",
@@ -182,8 +172,9 @@ int stage_prepare(struct remote *r, const char *url, bool only_look,
 	if (s == -ENOTCONN)
 		return lost(r, err);
 	if (s < 0)
-		return refuse(err, REMOTE_NOT_WRITABLE,
-			      "%s: cannot write there: %s", url, why_not(r, s));
+		return status_fail(err, REMOTE_NOT_WRITABLE,
+				   "%s: cannot write there: %s", url,
+				   why_not(r, s));
 	return probe(r, url, stage, ret, err);
 }
 

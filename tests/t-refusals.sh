@@ -142,5 +142,10 @@ refuse "a replica of another journal" "$MIRRORFS" mount "$T/tree2" \
 	--state-dir "$T/state2" "${K[@]}" --replica "r=$url" 2>"$T/err"
 cat "$T/err"
 check "another journal" grep -Eqi "another|other|belongs" "$T/err"
+printf 'uuid=x\033[2Jx\nseq=1\n' >"$T/replica1/.mirrorfs/state"
+refuse "a replica that is hostile" "$MIRRORFS" mount "$T/tree2" \
+	--state-dir "$T/state2" "${K[@]}" --replica "r=$url" 2>"$T/err"
+refuse "it drives the terminal" grep -q "$(printf '\033')" "$T/err"
+check "and is told" grep -q 'another journal (x.x1b' "$T/err"
 refuse "state folder" test -e "$T/state2"
 exit 0
