@@ -216,6 +216,38 @@ ssh_replicas() {
 	done
 }
 
+# proxy_start [OPTION...] - a network before sshd that can be spoilt: proxy.c. Its
+# process is PROXY; the first replica, through it, is in REPLICAS.
+proxy_start() {
+	local port
+	port=$(free_port)
+	background "$HELPERS/proxy" "$port" "$SSHD_PORT" "$@" >"$T/proxy.out"
+	PROXY=$BG
+	wait_for 30 port_open "$port" || fail "proxy"
+	sed "s/]:$SSHD_PORT /]:$port /" "$SSHD_KNOWN_HOSTS" >"$T/hosts"
+	PROXY_LOGIN=(--identity "$SSHD_KEY" --known-hosts "$T/hosts")
+	PROXY_URL=sftp://root@127.0.0.1:$port$T/replica1
+	REPLICAS=("${PROXY_LOGIN[@]}" --replica "r1=$PROXY_URL")
+}
+
+# faulty_replica [SERVER-OPTION...] - the same, of a server with these options
+# whose requests can be held: sftpfault.c, told by files in CTL.
+faulty_replica() {
+	local server=/usr/lib/openssh/sftp-server
+	[ -x "$server" ] || skip "$server is not installed"
+	CTL=$T/control
+	mkdir "$CTL"
+	SSHD_SFTP="$HELPERS/sftpfault $CTL $server $*"
+	ssh_replicas 1
+	proxy_start
+}
+
+# held COUNT - so many requests, of the process LATE, wait in a server.
+held() {
+	local n
+	read -r LATE n <"$CTL/held" && [ "$n" -ge "$1" ]
+} 2>/dev/null
+
 # lay_below TYPE FOLDER [OPTIONS] - a fresh file system at FOLDER, for this
 # test; skips where there cannot be one.
 lay_below() {

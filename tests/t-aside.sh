@@ -9,23 +9,15 @@ expect_log "lost|connection|cannot reach|ended|refused|reset|closed"
 
 MB=$((1 << 20))
 ssh_replicas 1
-# slow_line - a proxy in front of sshd, in $PROXY, its process in $proxy
 slow_line() {
-	PROXY=$(free_port)
 	CREDIT=0
 	grant
-	background "$HELPERS/proxy" "$PROXY" "$SSHD_PORT" \
-		--credit "$T/credit" --count "$T/count"
-	proxy=$BG
-	wait_for 30 port_open "$PROXY" || fail "proxy"
-	sed "s/]:$SSHD_PORT /]:$PROXY /" "$SSHD_KNOWN_HOSTS" >"$T/hosts"
+	proxy_start --credit "$T/credit" --count "$T/count"
 }
 start() {
-	check "mount" mount_tree --identity "$SSHD_KEY" \
-		--known-hosts "$T/hosts" \
-		--replica "r1=sftp://root@127.0.0.1:$PROXY$T/replica1" "$@"
+	check "mount" mount_tree "${REPLICAS[@]}" "$@"
 }
-fast() { kill -ALRM "$proxy"; }
+fast() { kill -ALRM "$PROXY"; }
 grant() { printf '%-20d\n' $((CREDIT += MB / 4)) >"$T/credit"; }
 moved() { read -r n <"$T/count" && [ "$n" -ge "$1" ]; }
 # passing COMMAND... - it succeeds; until then more may pass, as it is used up
@@ -99,10 +91,10 @@ check "wait" wait_for 60 passing there
 large cut 30
 echo 6 >"$T/tree/small6"
 arrives small6
-kill -USR1 "$proxy"
+kill -USR1 "$PROXY"
 check "it is told" wait_for 60 state_is r1 offline
 mv "$T/tree/cut" "$T/tree/cut2"
-kill -USR2 "$proxy"
+kill -USR2 "$PROXY"
 echo 7 >"$T/tree/small7"
 arrives small7
 check "umount" umount_tree

@@ -7,15 +7,8 @@ expect_log "lost|connection|cannot reach|silen|time|ended|refused|reset|closed"
 
 SIZE=$(scaled 100000000)
 ssh_replicas 1
-PROXY=$(free_port)
-background "$HELPERS/proxy" "$PROXY" "$SSHD_PORT" --cut-after $((SIZE / 2)) \
-	>"$T/proxy.out"
-proxy=$BG
-wait_for 30 port_open "$PROXY" || fail "proxy"
-sed "s/]:$SSHD_PORT /]:$PROXY /" "$SSHD_KNOWN_HOSTS" >"$T/hosts"
-check "mount" mount_tree --identity "$SSHD_KEY" \
-	--known-hosts "$T/hosts" \
-	--replica "r1=sftp://root@127.0.0.1:$PROXY$T/replica1"
+proxy_start --cut-after $((SIZE / 2))
+check "mount" mount_tree "${REPLICAS[@]}"
 echo small >"$T/tree/small"
 check "wait" synced
 
@@ -43,10 +36,10 @@ cmp "$T/tree/large" "$T/replica1/large" || fail "after the kills"
 refuse "still the old one" cmp -s "$T/old" "$T/replica1/large"
 
 # 3. the network is gone for a while, then back
-kill -USR1 "$proxy"
+kill -USR1 "$PROXY"
 "$HELPERS/churn" --seed "$SEED" --ops 500 "$T/tree" || fail "churn"
 check "it is told" wait_for 60 state_is r1 offline
-kill -USR2 "$proxy"
+kill -USR2 "$PROXY"
 check "wait when it is back" synced
 check "same" same "$T/replica1"
 check "state" wait_for 30 state_is r1 synced

@@ -3,25 +3,13 @@
 # connection that is cut between the two costs nothing but time.
 . "$(dirname "$0")/functions.sh"
 expect_log "lost|connection|cannot reach|ended|refused|reset|closed"
-SERVER=/usr/lib/openssh/sftp-server
-[ -x "$SERVER" ] || skip "$SERVER is not installed"
-CTL=$T/control
-mkdir "$CTL"
 
-SSHD_SFTP="$HELPERS/sftpfault $CTL $SERVER -P posix-rename"
-ssh_replicas 1
-PROXY=$(free_port)
-background "$HELPERS/proxy" "$PROXY" "$SSHD_PORT" >"$T/proxy.out"
-proxy=$BG
-wait_for 30 port_open "$PROXY" || fail "proxy"
-sed "s/]:$SSHD_PORT /]:$PROXY /" "$SSHD_KNOWN_HOSTS" >"$T/hosts"
+faulty_replica -P posix-rename
 for f in file linked other; do echo first $f >"$T/tree/$f"; done
 ln "$T/tree/linked" "$T/tree/second"
-check "mount" mount_tree --identity "$SSHD_KEY" --known-hosts "$T/hosts" \
-	--replica "r1=sftp://root@127.0.0.1:$PROXY$T/replica1"
+check "mount" mount_tree "${REPLICAS[@]}"
 check "wait" synced
 
-held() { read -r LATE n <"$CTL/held" && [ "$n" -ge 1 ]; } 2>/dev/null
 # cut_after_removal PATH CHANGE... - the change replaces the path there; the
 # server has removed it when the connection is gone.
 cut_after_removal() {
@@ -29,14 +17,14 @@ cut_after_removal() {
 	shift
 	echo "13 /$path" >"$CTL/hold"
 	"$@" || fail "$*"
-	check "it is being replaced" wait_for 60 held
-	kill -USR1 "$proxy"
+	check "it is being replaced" wait_for 60 held 1
+	kill -USR1 "$PROXY"
 	check "it is told" wait_for 60 state_is r1 offline
 	touch "$CTL/release"
 	check "the server ends" wait_for 30 process_gone "$LATE"
 	refuse "$path is still there" test -e "$T/replica1/$path"
 	rm -f "$CTL/hold" "$CTL/held" "$CTL/release"
-	kill -USR2 "$proxy"
+	kill -USR2 "$PROXY"
 	check "the next connection" synced
 	check "after $path" same "$T/replica1"
 }

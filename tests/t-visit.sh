@@ -4,37 +4,19 @@
 . "$(dirname "$0")/functions.sh"
 expect_log "lost|connection|cannot reach|ended|refused|reset|closed"
 
-SERVER=/usr/lib/openssh/sftp-server
-[ -x "$SERVER" ] || skip "$SERVER is not installed"
-CTL=$T/control
-mkdir "$CTL"
-
 # start [OPTION...] - a mount with one replica, through the proxy, to a server
 # with these options.
 start() {
-	rm -rf "$CTL" "$T/state" "$T/replica1" "$T/tree"
-	mkdir "$CTL" "$T/replica1" "$T/tree"
-	SSHD_SFTP="$HELPERS/sftpfault $CTL $SERVER $*"
-	ssh_replicas 1
-	PROXY=$(free_port)
-	background "$HELPERS/proxy" "$PROXY" "$SSHD_PORT" >"$T/proxy.out"
-	proxy=$BG
-	wait_for 30 port_open "$PROXY" || fail "proxy"
-	sed "s/]:$SSHD_PORT /]:$PROXY /" "$SSHD_KNOWN_HOSTS" >"$T/hosts"
+	rm -rf "$T/control" "$T/state" "$T/replica1" "$T/tree"
+	mkdir "$T/replica1" "$T/tree"
+	faulty_replica "$@"
 	mkdir "$T/tree/folder" "$T/tree/folder/below"
 	for i in gone moved other folder/below/file; do
 		echo "first $i" >"$T/tree/$i"
 	done
-	check "mount" mount_tree --identity "$SSHD_KEY" \
-		--known-hosts "$T/hosts" \
-		--replica "r1=sftp://root@127.0.0.1:$PROXY$T/replica1"
+	check "mount" mount_tree "${REPLICAS[@]}"
 	check "wait" synced
 }
-# held COUNT - so many requests wait in a server.
-held() {
-	local n
-	read -r LATE n <"$CTL/held" && [ "$n" -ge "$1" ]
-} 2>/dev/null
 # released - the server has carried them out, and has ended.
 released() {
 	touch "$CTL/release"
@@ -45,7 +27,7 @@ finish() {
 	check "same" same "$T/replica1"
 	check "left on the stage" wait_for 30 empty_stage "$T/replica1"
 	check "umount" umount_tree
-	end_process "$proxy"
+	end_process "$PROXY"
 	sshd_stop
 }
 
@@ -53,17 +35,17 @@ finish() {
 # are carried out
 start
 echo "13 gone" >"$CTL/hold"
-kill -USR1 "$proxy"
+kill -USR1 "$PROXY"
 check "it is told" wait_for 60 state_is r1 offline
 rm "$T/tree/gone" && mv "$T/tree/moved" "$T/tree/target" &&
 	rmdir "$T/tree/empty" 2>/dev/null
 mkdir "$T/tree/made" && chmod 700 "$T/tree/other" || fail "changes"
-kill -USR2 "$proxy"
+kill -USR2 "$PROXY"
 check "requests wait" wait_for 60 held 3
-kill -USR1 "$proxy"
+kill -USR1 "$PROXY"
 check "it is told" wait_for 60 state_is r1 offline
 rm "$CTL/hold"
-kill -USR2 "$proxy"
+kill -USR2 "$PROXY"
 check "the next connection" synced
 check "same" same "$T/replica1"
 echo second >"$T/tree/gone" && echo second >"$T/tree/moved" &&
@@ -81,9 +63,9 @@ echo "3 /stage/" >"$CTL/hold"
 echo late >"$T/tree/late"
 check "requests wait" wait_for 60 held 1
 rm "$CTL/hold"
-kill -USR1 "$proxy"
+kill -USR1 "$PROXY"
 check "it is told" wait_for 60 state_is r1 offline
-kill -USR2 "$proxy"
+kill -USR2 "$PROXY"
 check "the next connection" synced
 check "same" same "$T/replica1"
 released
