@@ -74,26 +74,23 @@ check "umount" umount_tree
 
 # the connection is lost in the middle
 ssh_replicas 1
-PROXY=$(free_port)
-background "$HELPERS/proxy" "$PROXY" "$SSHD_PORT" --rate $((16 * MB)) \
-	--count "$T/count"
-proxy=$BG
-wait_for 5 port_open "$PROXY" || fail "proxy"
-sed "s/]:$SSHD_PORT /]:$PROXY /" "$SSHD_KNOWN_HOSTS" >"$T/hosts"
+echo $((1 << 40)) >"$T/credit"
+proxy_start --credit "$T/credit" --count "$T/count"
 mkdir "$T/replica2"
-check "mount" mount_above 1M --identity "$SSHD_KEY" --known-hosts "$T/hosts" \
-	-o update=inplace,inplace-above=2M \
-	--replica "r2=sftp://root@127.0.0.1:$PROXY$T/replica2"
+check "mount" mount_above 1M "${PROXY_LOGIN[@]}" \
+	-o update=inplace,inplace-above=2M --replica "r2=${PROXY_URL%1}2"
 head -c $((24 * MB)) /dev/zero | tr '\0' a >"$T/tree/torn"
 check "wait" synced
 read -r before <"$T/count"
 moved() { read -r n <"$T/count" && [ "$n" -ge "$1" ]; }
+echo $((before + 4 * MB)) >"$T/credit" # of the 10
 head -c $((10 * MB)) /dev/zero | tr '\0' b |
 	dd of="$T/tree/torn" conv=notrunc bs=1M status=none
-check "it is under way" wait_for 60 moved $((before + 2 * MB))
-kill -USR1 "$proxy"
+check "it is under way" wait_for 60 moved $((before + 4 * MB))
+kill -USR1 "$PROXY"
 check "it is told" wait_for 60 state_is r2 offline
-kill -USR2 "$proxy"
+kill -ALRM "$PROXY"
+kill -USR2 "$PROXY"
 check "wait" synced
 check "same, after a cut" same "$T/replica2"
 exit 0
