@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "paths.h"
 #include "runtime.h"
+#include "stamps.h"
 
 bool target_pids(const struct target *t, struct target_pids *ret)
 {
@@ -27,14 +28,14 @@ bool target_pids(const struct target *t, struct target_pids *ret)
 	json_t *o = json_loads(answer, 0, NULL);
 	json_int_t seq = 0, since = 0, pinned = 0;
 	const char *passthrough = "";
-	int r = json_unpack(o, "{s:I, s:I, s:I, s:I, s:I, s:i, s:I, s:b, s:I, s:s}",
-			    "worker_restarts", &ret->restarts, "supervisor_pid",
-			    &ret->supervisor, "worker_pid", &ret->worker,
-			    "sync_pid", &ret->sync, "last_seq", &seq,
-			    "journal_error", &ret->journal_error,
-			    "journal_since_ns", &since, "journal_required",
-			    &ret->journal_required, "pinned", &pinned,
-			    "passthrough", &passthrough);
+	int r = json_unpack(
+		o, "{s:I, s:I, s:I, s:I, s:I, s:i, s:I, s:b, s:I, s:s}",
+		"worker_restarts", &ret->restarts, "supervisor_pid",
+		&ret->supervisor, "worker_pid", &ret->worker, "sync_pid",
+		&ret->sync, "last_seq", &seq, "journal_error",
+		&ret->journal_error, "journal_since_ns", &since,
+		"journal_required", &ret->journal_required, "pinned", &pinned,
+		"passthrough", &passthrough);
 	ret->pinned = pinned;
 	ret->journal_since_ns = since;
 	snprintf(ret->passthrough, sizeof(ret->passthrough), "%s", passthrough);
@@ -117,8 +118,8 @@ static json_t *replica_json(struct journal *j, const struct replica_row *r,
 			    bool alive)
 {
 	json_t *o = json_pack(
-		"{s:o, s:o, s:s, s:I, s:I, s:f, s:I, s:o, s:o, s:o, s:o, s:o}", "name",
-		json_text(r->name), "url", json_text(r->url), "state",
+		"{s:o, s:o, s:s, s:I, s:I, s:f, s:I, s:o, s:o, s:o, s:o, s:o}",
+		"name", json_text(r->name), "url", json_text(r->url), "state",
 		shown_state(r, alive), "lag_records",
 		(json_int_t)r->lag_records, "lag_bytes",
 		(json_int_t)r->lag_bytes, "lag_seconds",
@@ -237,6 +238,24 @@ static void print_progress(struct journal *j, const struct replica_row *r)
 		printf("%s: first copy: %s\n", r->name, text);
 }
 
+/* What was changed while nothing was mounted, as far as it was noticed. */
+static unsigned noticed(struct journal *j)
+{
+	unsigned n = 0;
+	if (j)
+		journal_stamps_noticed(j, &n);
+	return n;
+}
+
+static void print_noticed(struct journal *j)
+{
+	unsigned n = noticed(j);
+	if (n)
+		printf("changed before the mount, past mirrorfs: %u file%s or "
+		       "folder%s; compared with the replicas\n",
+		       n, n == 1 ? "" : "s", n == 1 ? "" : "s");
+}
+
 static int print_status(const struct target *t, struct journal *j, bool json)
 {
 	struct target_pids pids;
@@ -251,7 +270,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 		json_print(
 			json_pack(
 				"{s:o, s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, "
-				"s:o, s:b, s:I, s:s, s:o, s:o, s:o}",
+				"s:o, s:b, s:I, s:s, s:o, s:o, s:I, s:o}",
 				"name", json_text(t->name), "root",
 				json_text(t->root), "state_dir",
 				json_text(t->state_dir), "mounted", alive,
@@ -260,13 +279,13 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 				"worker_restarts", (json_int_t)pids.restarts,
 				"sync_pid", (json_int_t)pids.sync, "last_seq",
 				(json_int_t)pids.last_seq, "journal",
-				health_json(t, &pids), "handles",
-				!pids.pinned, "pinned",
-				(json_int_t)pins_of(&pids), "passthrough",
-				pids.passthrough, "around",
+				health_json(t, &pids), "handles", !pids.pinned,
+				"pinned", (json_int_t)pins_of(&pids),
+				"passthrough", pids.passthrough, "around",
 				around_json(t, &pids), "mounted_inside",
 				inner ? json_text(inner) : json_null(),
-				"replicas", replicas_json(j, rows, n, alive)),
+				"noticed", (json_int_t)noticed(j), "replicas",
+				replicas_json(j, rows, n, alive)),
 			true);
 	} else {
 		printf("%s: %s\n", t->root,
@@ -285,6 +304,8 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 		if (alive)
 			printf("journal: %s\n", health);
 		health_print_aside(t);
+		if (alive)
+			print_noticed(j);
 		if (pids.pinned)
 			printf("no file handles below: slower, %lld "
 			       "descriptors in use; after a mount everything "

@@ -4,18 +4,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "activity.h"
 #include "clock.h"
+#include "fs/lookback.h"
 #include "fs/supervisor-private.h"
 #include "journal.h"
 #include "log.h"
 #include "mounts.h"
+#include "shared.h"
 
 /* <linux/statfs.h> of the kernel has it, glibc does not */
 #ifndef ST_NOSYMFOLLOW
@@ -147,4 +151,53 @@ void supervisor_ends(struct supervisor *s)
 {
 	if (s->bare_ns && clock_mono_ns() - s->bare_ns < BARE_NS)
 		rescan(s, -1);
+}
+
+/* ---- while nothing is mounted ---- */
+
+void supervisor_stamp(struct supervisor *s)
+{
+	struct journal *j;
+	if (shared_pinned(s->shared))
+		return;
+	int r = journal_open(s->cfg->state_dir, JOURNAL_WRITE, &j);
+	if (r == 0) {
+		r = stamps_take(j, s->lower_fd);
+		journal_close(j);
+	}
+	if (r < 0)
+		log_info("what is changed before the next mount will not be "
+			 "noticed: %s",
+			 strerror(-r));
+}
+
+static int look_back(struct supervisor *s)
+{
+	struct journal *j;
+	int r = journal_open(s->cfg->state_dir, JOURNAL_WRITE, &j);
+	if (r == 0) {
+		r = stamps_look(j, s->shared, s->lower_fd);
+		journal_close(j);
+	}
+	if (r < 0)
+		log_info("what was changed before the mount is looked for at "
+			 "the next one: %s",
+			 strerror(-r));
+	return r;
+}
+
+void supervisor_look_back(struct supervisor *s)
+{
+	if (shared_pinned(s->shared))
+		return;
+	pid_t parent = getpid();
+	s->looker = fork();
+	if (s->looker < 0)
+		s->looker = 0;
+	if (s->looker != 0 || getpid() == parent)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(s->fuse_fd);
+	deposits_hang_up(&s->deposits);
+	_exit(look_back(s) < 0);
 }

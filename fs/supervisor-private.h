@@ -28,6 +28,7 @@ struct supervisor {
 	int client;	       /* of the control socket, who asks; -1: nobody */
 	int64_t client_end_ns; /* it has so long */
 	pid_t worker, sync, prober, reporter; /* 0: does not run */
+	pid_t looker;	       /* for what was changed before the mount */
 	int64_t sync_after_ns; /* start sync again from then on */
 	int64_t stop_after_ns; /* try to unmount from then on; 0: not */
 	bool renew_sync;       /* it was told to end: start it at once */
@@ -72,6 +73,12 @@ void supervisor_look(struct supervisor *s);
 int supervisor_bare(struct supervisor *s);
 /* supervisor_ends - it was not lazy, if the worker has ended at once. */
 void supervisor_ends(struct supervisor *s);
+
+/* supervisor_stamp - what is to be found changed at the next mount. */
+void supervisor_stamp(struct supervisor *s);
+/* supervisor_look_back - what was changed while nothing was mounted? A child
+ * finds it out. */
+void supervisor_look_back(struct supervisor *s);
 
 /* ---- supervisor-worker.c ---- */
 

@@ -127,8 +127,10 @@ static void supervisor_ready(struct supervisor *s, const char *error)
 	}
 	if (s->cfg->ready_fd >= 0)
 		dprintf(s->cfg->ready_fd, "%s\n", error ? error : "ok");
-	if (!error)
+	if (!error) {
 		start_report(s);
+		supervisor_look_back(s);
+	}
 	if (s->cfg->ready_fd >= 0)
 		close(s->cfg->ready_fd);
 }
@@ -300,6 +302,8 @@ static void reap(struct supervisor *s)
 				s->stopping = s->failed = true;
 		} else if (pid == s->reporter) {
 			s->reporter = 0;
+		} else if (pid == s->looker) {
+			s->looker = 0;
 		}
 	}
 }
@@ -331,6 +335,7 @@ static void put_stop(struct supervisor *s)
 			  strerror(errno));
 		return;
 	}
+	supervisor_stamp(s);
 	supervisor_event(s, OP_STOP);
 	supervisor_drain(s, NULL);
 }
@@ -353,6 +358,10 @@ static void supervisor_teardown(struct supervisor *s)
 	if (s->sync) {
 		kill(s->sync, SIGTERM);
 		wait_child(&s->sync, SYNC_GRACE_MS);
+	}
+	if (s->looker) {
+		kill(s->looker, SIGKILL);
+		wait_child(&s->looker, 0);
 	}
 	if (s->shared)
 		put_stop(s);

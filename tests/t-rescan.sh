@@ -12,9 +12,10 @@ change() {
 	printf '%s' "$2" | dd of="$T/tree/$1" conv=notrunc status=none
 	touch -d "$was" "$T/tree/$1"
 }
-check "mount" mount_tree "${REPLICAS[@]}"
+# the journal knows nothing of what was there before
 mkdir "$T/tree/d"
 for f in a d/b kept; do echo "old $f" >"$T/tree/$f"; done
+check "mount" mount_tree "${REPLICAS[@]}"
 check "wait" synced
 check "umount" umount_tree
 change d/b new

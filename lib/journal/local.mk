@@ -28,6 +28,7 @@ lib_journal_libjournal_a_SOURCES = \
 	lib/journal/ring.c \
 	lib/journal/schema.c \
 	lib/journal/seed.c \
+	lib/journal/stamps.c \
 	lib/journal/unsafe.c \
 	lib/journal/wait.c \
 	lib/journal/who.c \

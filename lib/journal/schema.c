@@ -267,6 +267,14 @@ static const struct schema_table {
 " since_ns INTEGER NOT NULL"
 ") STRICT"},
 
+/* At a clean unmount: objects that the journal knows, with their ctimes, until
+ * the next mount has compared them: see stamps.h. dir: where a file was. */
+{10, "stamp("
+" obj BLOB PRIMARY KEY,"
+" dir BLOB,"
+" ctime_ns INTEGER NOT NULL"
+") STRICT, WITHOUT ROWID"},
+
 };
 /* clang-format on */
 #define N_LATER	       (sizeof(schema_later) / sizeof(schema_later[0]))

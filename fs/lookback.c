@@ -1,0 +1,210 @@
+/*
+ * What was changed while nothing was mounted.
+ *
+ * Nobody may look at a whole tree for it: mounting takes no longer for a large
+ * one. So at a clean unmount the ctimes of what the journal knows are kept
+ * (stamps.h), and a child of the supervisor compares them when users are
+ * served already. A ctime cannot be set, not even back. For what differs there
+ * are records that say "look", as after a power cut (lib/journal/recover.c). A
+ * user may have changed the same thing meanwhile: then it is compared in vain.
+ *
+ * A file that was overwritten changes its own ctime and not that of its
+ * directory: only what the journal knows is noticed. What was made, removed
+ * or renamed changes that of the directory. When even the root is another
+ * one, the tree was put there anew, and everything is compared.
+ *
+ * Killed, the child leaves all stamps to the next mount.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "clock.h"
+#include "fs/lower.h"
+#include "fs/lookback.h"
+#include "log.h"
+#include "paths.h"
+#include "stamps.h"
+
+#define TAKE_NS (2 * NS_PER_S) /* of an unmount, at most */
+
+static int64_t ctime_of(const struct stat *st)
+{
+	return st->st_ctim.tv_sec * NS_PER_S + st->st_ctim.tv_nsec;
+}
+
+/* ---- at the end ---- */
+
+struct take {
+	struct journal *j;
+	int lower_fd;
+	int64_t end_ns;
+	unsigned n;
+};
+
+/* 1: go on with what is above; 0: that has stamps, too; -ENOENT. */
+static int take_one(struct take *t, const char *path)
+{
+	CLEANUP_FREE char *up = path_parent(path);
+	struct stamp s = {0};
+	struct stat st, st_up;
+	int r = lower_identify(t->lower_fd, path, &s.obj, &st);
+	if (r == 0 && !S_ISDIR(st.st_mode))
+		r = lower_identify(t->lower_fd, up, &s.dir, &st_up);
+	if (r < 0)
+		return -ENOENT; /* or it is on another file system */
+	s.ctime_ns = ctime_of(&st);
+	r = journal_stamp_put(t->j, &s);
+	t->n += r > 0;
+	/* a file may have other names elsewhere */
+	return r == 0 && !S_ISDIR(st.st_mode) ? 1 : r;
+}
+
+/* take_path - it, and what is above. */
+static int take_path(void *arg, const char *path)
+{
+	struct take *t = arg;
+	char *p = strdup(path);
+	int r = p ? 0 : -ENOMEM;
+	while (r == 0) {
+		r = take_one(t, p);
+		if (r == 0 || (r < 0 && r != -ENOENT) || !*p)
+			break;
+		char *up = path_parent(p);
+		free(p);
+		p = up;
+		r = 0;
+	}
+	free(p);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return clock_mono_ns() > t->end_ns ? -ETIME : 0;
+}
+
+static int take_all(struct take *t)
+{
+	int r = journal_stamps_since(t->j, clock_wall_ns() - CTIME_SLACK_NS);
+	if (r == 0)
+		r = take_path(t, "");
+	if (r == 0)
+		r = journal_recent_paths(t->j, take_path, t);
+	return r == -ETIME ? 0 : r;
+}
+
+int stamps_take(struct journal *j, int lower_fd)
+{
+	struct take t = {
+		.j = j,
+		.lower_fd = lower_fd,
+		.end_ns = clock_mono_ns() + TAKE_NS,
+	};
+	struct fhandle root;
+	struct stat st;
+	int r = lower_start(lower_fd, &root, &st);
+	if (r == 0)
+		r = journal_transaction_begin(j);
+	if (r < 0)
+		return r;
+	r = take_all(&t);
+	int r2 = journal_transaction_end(j, r == 0);
+	log_debug("stamps=%u", t.n);
+	return r < 0 ? r : r2;
+}
+
+/* ---- at the next beginning ---- */
+
+struct look {
+	struct shared *s;
+	int64_t since_ns;
+	unsigned files, folders;
+};
+
+static void unsure(struct look *l, const struct fhandle *obj, uint32_t flags)
+{
+	char nothing[] = "";
+	struct record r = {
+		.op = OP_UNSURE,
+		.flags = RF_OBJECT | flags,
+		.who = {.pid = getpid(), .program = "mirrorfs"},
+		.obj = *obj,
+		.path = nothing,
+		.size = flags || l->since_ns < 0 ? 0 : (uint64_t)l->since_ns,
+	};
+	shared_append(l->s, &r);
+}
+
+/* differs - *ret_st is what it is now. What is gone has left its directory. */
+static bool differs(const struct stamp *s, struct stat *ret_st)
+{
+	CLEANUP_CLOSE int fd = lower_open(&s->obj, O_PATH | O_NOFOLLOW);
+	return fd >= 0 && fstat(fd, ret_st) == 0 &&
+	       ctime_of(ret_st) != s->ctime_ns;
+}
+
+/* A file is met when its directory is looked at, so that comes second. */
+static void look_at(struct look *l, const struct stamp *s)
+{
+	struct stat st;
+	if (!differs(s, &st))
+		return;
+	if (S_ISDIR(st.st_mode)) {
+		unsure(l, &s->obj, 0);
+		l->folders++;
+		return;
+	}
+	unsure(l, &s->obj, RF_CONTENT);
+	if (s->dir.len)
+		unsure(l, &s->dir, 0);
+	l->files++;
+}
+
+static bool has_root(const struct stamp *list, unsigned n,
+		     const struct fhandle *root)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (fhandle_equal(&list[i].obj, root))
+			return true;
+	}
+	return false;
+}
+
+static unsigned look_at_all(struct look *l, const struct stamp *list,
+			    unsigned n, const struct fhandle *root)
+{
+	if (!has_root(list, n, root)) {
+		struct record gap = {.op = OP_GAP};
+		shared_append(l->s, &gap);
+		log_notice("the tree was put there anew while it was not "
+			   "mounted: everything is compared with the replicas");
+		return n;
+	}
+	for (unsigned i = 0; i < n; i++)
+		look_at(l, &list[i]);
+	if (l->files || l->folders)
+		log_notice("changed while it was not mounted: files=%u "
+			   "folders=%u, they are compared with the replicas",
+			   l->files, l->folders);
+	return l->files + l->folders;
+}
+
+int stamps_look(struct journal *j, struct shared *s, int lower_fd)
+{
+	struct look l = {.s = s};
+	CLEANUP_FREE struct stamp *list = NULL;
+	struct fhandle root;
+	struct stat st;
+	unsigned n, differed = 0;
+	int r = lower_start(lower_fd, &root, &st);
+	if (r == 0)
+		r = journal_stamps_load(j, &list, &n, &l.since_ns);
+	if (r < 0)
+		return r;
+	if (n > 0)
+		differed = look_at_all(&l, list, n, &root);
+	return journal_stamps_done(j, differed);
+}

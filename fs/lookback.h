@@ -1,0 +1,20 @@
+#ifndef MIRRORFS_FS_LOOKBACK_H
+#define MIRRORFS_FS_LOOKBACK_H
+
+/*
+ * What is noticed of changes that were made while nothing was mounted; see
+ * lookback.c. For the supervisor and a child of it, where nothing else uses
+ * lower.h, and only on a file system that has handles.
+ */
+
+#include "journal.h"
+
+/* stamps_take - the tree is as replicas will have it. Takes 2 s at most.
+ * Returns 0, or a negative errno: nothing will be noticed. */
+int stamps_take(struct journal *j, int lower_fd);
+
+/* stamps_look - compare with what stamps_take has left, put records for what
+ * differs, forget it. Returns 0, or a negative errno: the next one does. */
+int stamps_look(struct journal *j, struct shared *s, int lower_fd);
+
+#endif

@@ -1,0 +1,67 @@
+#!/bin/bash
+# What is changed while nothing is mounted is noticed where the journal knows
+# the place, contents included, and told; and a tree that was put there anew.
+# Nothing is noticed when there is nothing.
+. "$(dirname "$0")/functions.sh"
+
+noticed() {
+	"$MIRRORFS" status "$T/tree" --json | jq .noticed
+}
+looked() { # COUNT
+	[ "$(noticed)" = "$1" ]
+}
+arrived() {
+	synced 5 >/dev/null 2>&1 && same "$T/replica1" >/dev/null
+}
+# other content, and all that is seen by SFTP the same
+change() {
+	local was
+	was=$(stat -c %y "$T/tree/$1")
+	printf '%s' "$2" | dd of="$T/tree/$1" conv=notrunc status=none
+	touch -d "$was" "$T/tree/$1"
+}
+
+pipe_replicas 1
+mkdir "$T/tree/before"
+check "mount" mount_tree "${REPLICAS[@]}"
+mkdir -p "$T/tree/a/b/c" "$T/tree/gone"
+for f in a/b/c/f a/b/c/g gone/f; do echo "old $f" >"$T/tree/$f"; done
+mv "$T/tree/gone/f" "$T/tree/moved"
+check "wait" synced
+check "umount" umount_tree
+
+check "mount" mount_tree
+check "wait" synced
+check "umount" umount_tree
+refuse "noticed" grep -q "changed while it was not mounted" \
+	"$T/state/mirrorfs.log"
+
+change a/b/c/f new
+chmod 600 "$T/tree/moved"
+rmdir "$T/tree/gone"
+mkdir -p "$T/tree/a/new/deep"
+echo deep >"$T/tree/a/new/deep/f"
+check "mount" mount_tree
+# two files; the root, for what is gone, and a, for what is new
+check "all is noticed" wait_for 30 looked 4
+check "it is told" grep -q "not mounted: files=2 folders=2" \
+	"$T/state/mirrorfs.log"
+check "all arrives" wait_for 60 arrived
+
+# the first who looks is killed: the next does, or the one after that
+check "umount" umount_tree
+change a/b/c/g NEW
+rm -r "$T/tree/a/new"
+check "mount" mount_tree
+check "umount at once" umount_tree
+check "mount" mount_tree
+check "all arrives" wait_for 60 arrived
+check "umount" umount_tree
+
+cp -a "$T/tree" "$T/copy" && rm -r "$T/copy/a/b/c/g" &&
+	rm -r "$T/tree" && mv "$T/copy" "$T/tree" || fail "another tree"
+check "mount" mount_tree
+check "all arrives" wait_for 60 arrived
+check "it is told" wait_for 30 grep -q "put there anew" "$T/state/mirrorfs.log"
+check "umount" umount_tree
+exit 0
