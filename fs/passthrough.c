@@ -112,7 +112,7 @@ static int32_t backing_open(int fd)
 {
 	struct fuse_backing_map map = {.fd = fd};
 	/* what we are now, the backing file is for all who use it */
-	int r = caller_become(NOBODY, NOBODY, CALLER_KEEPS_SETID);
+	int r = caller_become(NOBODY, NOBODY, CALLER_CLEARS_SETID);
 	if (r == 0)
 		r = privileges_raise(CAP_SYS_ADMIN);
 	if (r < 0)
@@ -214,12 +214,14 @@ static void leave(struct inode *i)
 	fuse_lowlevel_notify_inval_inode(device, inode_id(i), 0, 0);
 }
 
+/* Who writes unseen may keep set-id bits, or may not: the kernel cannot tell.
+ * Of a file that gets them later they go with each such write. */
 static bool pays(const struct inode *i, int fd, int flags)
 {
 	struct stat st;
 	return on && (flags & O_ACCMODE) == O_RDONLY && !(flags & O_DIRECT) &&
 	       !inode_prefers_pages(i) && fstat(fd, &st) == 0 &&
-	       st.st_size >= MIN_BYTES;
+	       st.st_size >= MIN_BYTES && !(st.st_mode & (S_ISUID | S_ISGID));
 }
 
 /* The choice of passthrough.h; p->backing_id is made if need be. */

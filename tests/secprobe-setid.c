@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -205,6 +206,8 @@ static const struct {
 	{"utimes", by_utimes},
 };
 
+#define WAYS_TO_WRITE 12 /* the first of them open the file and write */
+
 /* Of this one FUSE's side of the kernel tells nobody. Below, the bit of a
  * file whose owner was not changed may go. */
 static int kernel_is_silent(int (*run)(void *), mode_t mode)
@@ -212,26 +215,53 @@ static int kernel_is_silent(int (*run)(void *), mode_t mode)
 	return run == by_chown_nothing && mode == 02767;
 }
 
+/* A file that somebody reads, long enough to be served past the worker where
+ * there is passthrough: it was never open before. */
+static int make_read_file(mode_t mode)
+{
+	SETUP(!mknod(NAME, S_IFREG | 0600, 0) && !truncate(NAME, 2 << 20) &&
+	      !chown(NAME, OWNER, TEAM) && !chmod(NAME, mode));
+	int fd = open(NAME, O_RDONLY | O_CLOEXEC);
+	SETUP(fd >= 0);
+	return fd;
+}
+
+static void probe_way(const struct caller *c, size_t way, mode_t mode,
+		      bool read)
+{
+	char after[80];
+	int reader = -1;
+
+	if (kernel_is_silent(ways[way].run, mode))
+		return;
+	if (read)
+		reader = make_read_file(mode);
+	else
+		make_file(NAME, OWNER, TEAM, mode);
+	int e = as_caller(c, ways[way].run, NULL);
+	printf("setid %s %s %05o%s: %s %s\n", c->name, ways[way].name, mode,
+	       read ? " beside a reader" : "", error_word(e),
+	       look(NAME, after));
+	SETUP(!unlink(NAME));
+	if (read)
+		close(reader);
+}
+
 void probe_setid(void)
 {
 	/* with and without execution for the group: the latter was a lock */
 	static const mode_t modes[] = {06777, 02767, 06767};
-	char after[80];
 
 	SETUP(!chmod(".", 0777));
 	make_file("source", 0, 0, 0644);
 	for (const struct caller *c = callers; c->name; c++) {
 		for (size_t w = 0; w < sizeof(ways) / sizeof(*ways); w++) {
-			for (size_t m = 0; m < 3; m++) {
-				if (kernel_is_silent(ways[w].run, modes[m]))
-					continue;
-				make_file(NAME, OWNER, TEAM, modes[m]);
-				int e = as_caller(c, ways[w].run, NULL);
-				printf("setid %s %s %05o: %s %s\n", c->name,
-				       ways[w].name, modes[m], error_word(e),
-				       look(NAME, after));
-				SETUP(!unlink(NAME));
-			}
+			for (size_t m = 0; m < 3; m++)
+				probe_way(c, w, modes[m], false);
+			if (w >= WAYS_TO_WRITE)
+				continue;
+			probe_way(c, w, 06777, true);
+			probe_way(c, w, 02767, true);
 		}
 	}
 }

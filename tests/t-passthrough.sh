@@ -75,6 +75,21 @@ replaced() {
 	exec 8>&-
 }
 
+# set_id - bits that a file gets while it is passed go when another writes
+set_id() {
+	local file=$T/tree/set-id mode
+	for mode in 6777 2767; do
+		mknod "$file" p && rm "$file"
+		truncate -s 2M "$T/large" && mv "$T/large" "$file"
+		exec 9<"$file"
+		chmod 0777 "$file" && chown 1:1 "$file" && chmod $mode "$file"
+		as_user bash -c 'printf x 1<>"$1"' set_id "$file" || fail "write"
+		exec 9<&-
+		equal "$(stat -c %a "$file")" "${mode/#?/}" "mode $mode"
+		rm "$file"
+	done
+}
+
 all_ways() {
 	check "mount" mount_tree "${REPLICAS[@]}"
 	say "passthrough $(passthrough)"
@@ -86,6 +101,7 @@ all_ways() {
 	held exit
 	held kill
 	rows
+	set_id
 	replaced
 	check "wait" synced
 	check "same" same "$T/replica1"
