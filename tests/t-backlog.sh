@@ -29,6 +29,12 @@ for ((n = 0; n < 350; n++)); do
 	rm "$T/tree/gone"
 done
 chmod 600 "$T"/tree/file*
+# what the journal gets later makes what was sent before old
+written() {
+	"$MIRRORFS" wait "$T/tree" --timeout 0 >"$T/out" 2>&1
+	grep -q "r1 lacks" "$T/out"
+}
+check "all is in the journal" wait_for 60 written
 sshd_start "$T/sshd" "$port" || fail "sshd does not start again"
 check "wait when it is back" synced 90
 check "replica" same "$T/replica1"

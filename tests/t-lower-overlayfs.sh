@@ -76,6 +76,7 @@ check "wait" synced
 check "same after the comparison" same "$T/replica1"
 
 # no other worker can take over: a mount anew, and a comparison
+expect_log "parked /[a-z]*/deeper-than-path-max"
 expect_log "fs worker died"
 expect_log "without file handles no other fs worker"
 echo "before the end" >"$T/tree/last"

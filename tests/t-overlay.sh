@@ -3,6 +3,8 @@
 # on a plain folder and on the mount, for root and for another user; and what
 # it made arrives on a replica.
 . "$(dirname "$0")/functions.sh"
+# no replica can have it, when it is met before it is removed
+expect_log "parked /[a-z]*/deeper-than-path-max"
 
 mkdir -m 777 "$T/plain" "$T/plain-user"
 check "the cases pass on a plain folder" "$HELPERS/fscheck" "$T/plain" \
