@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <signal.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "activity.h"
 #include "clock.h"
 #include "fs/lookback.h"
+#include "fs/lower.h"
 #include "fs/supervisor-private.h"
 #include "journal.h"
 #include "log.h"
@@ -54,6 +56,24 @@ static unsigned long lower_mount_flags(int lower_fd)
 	return flags;
 }
 
+/* Who may write in a folder above the root can put a symbolic link into its
+ * path at any time. So what was opened must be what was asked for, and that
+ * is what is mounted over, whatever the path means by then. */
+int supervisor_open_root(struct supervisor *s)
+{
+	char link[LOWER_LINK_BYTES], path[PATH_MAX];
+	s->lower_fd = open(s->cfg->root,
+			   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (s->lower_fd < 0)
+		return -errno;
+	ssize_t n = readlink(lower_link_path(s->lower_fd, link), path,
+			     sizeof(path) - 1);
+	if (n < 0)
+		return -errno;
+	path[n] = '\0';
+	return strcmp(path, s->cfg->root) == 0 ? 0 : -ELOOP;
+}
+
 int supervisor_mount(struct supervisor *s)
 {
 	struct stat st;
@@ -62,13 +82,13 @@ int supervisor_mount(struct supervisor *s)
 	s->fuse_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (s->fuse_fd < 0)
 		return -errno;
-	char source[512], data[256];
+	char source[512], data[256], link[LOWER_LINK_BYTES];
 	snprintf(source, sizeof(source), "mirrorfs#%s", s->cfg->name);
 	snprintf(data, sizeof(data),
 		 "fd=%d,rootmode=%o,user_id=0,group_id=0,allow_other,"
 		 "default_permissions",
 		 s->fuse_fd, st.st_mode & S_IFMT);
-	if (mount(source, s->cfg->root, "fuse.mirrorfs",
+	if (mount(source, lower_link_path(s->lower_fd, link), "fuse.mirrorfs",
 		  lower_mount_flags(s->lower_fd), data) < 0)
 		return -errno;
 	s->mounted = true;

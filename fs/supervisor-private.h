@@ -55,7 +55,10 @@ struct supervisor {
 
 /* ---- supervisor-mount.c ---- */
 
-/* supervisor_mount - over the root. Returns 0, or a negative errno. */
+/* supervisor_open_root - before anything is mounted there. Returns 0, or a
+ * negative errno: -ELOOP when its path leads elsewhere by now. */
+int supervisor_open_root(struct supervisor *s);
+/* supervisor_mount - over what was opened. Returns 0, or a negative errno. */
 int supervisor_mount(struct supervisor *s);
 /* supervisor_is_there - it is in the mount table. */
 bool supervisor_is_there(struct supervisor *s);

@@ -205,9 +205,7 @@ static const char *supervisor_setup(struct supervisor *s, char *text,
 	r = (call);                                                            \
 	if (r < 0)                                                             \
 		goto failed;
-	STEP("opening the root",
-	     s->lower_fd =
-		     open(s->cfg->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	STEP("opening the root", supervisor_open_root(s));
 	STEP("opening the journal",
 	     journal_open(s->cfg->state_dir, JOURNAL_CREATE, &s->journal));
 	STEP("starting an epoch of the journal",
