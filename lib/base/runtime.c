@@ -35,25 +35,45 @@ static int runtime_dir(const char *name, bool make)
 	return fd < 0 ? -errno : fd;
 }
 
-int runtime_claim(const char *name)
+/* lock_is_current - who withdraws removes the lock while others may wait for
+ * it: the lock of a file that is not there any more keeps nobody out. */
+static bool lock_is_current(int dir, int fd)
+{
+	struct stat mine, now;
+	return fstat(fd, &mine) == 0 && fstatat(dir, "lock", &now, 0) == 0 &&
+	       mine.st_dev == now.st_dev && mine.st_ino == now.st_ino;
+}
+
+/* Returns the lock, or a negative errno: -EWOULDBLOCK when it cannot be had at
+ * this moment. */
+static int claim_now(const char *name)
 {
 	CLEANUP_CLOSE int dir = runtime_dir(name, true);
 	if (dir < 0)
 		return dir;
-	int fd = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
+	CLEANUP_CLOSE int fd =
+		openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0) /* ENOENT: the folder was just withdrawn */
+		return errno == ENOENT ? -EWOULDBLOCK : -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return -errno;
+	if (!lock_is_current(dir, fd))
+		return -EWOULDBLOCK;
+	int r = fd;
+	fd = -1;
+	return r;
+}
+
+int runtime_claim(const char *name)
+{
+	int r = -EWOULDBLOCK;
 	/* runtime_list holds it for a moment to see whether it is free */
-	for (int tries = 0; tries < 20; tries++) {
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-			return fd;
-		if (errno != EWOULDBLOCK)
-			break;
-		usleep(10000);
+	for (int tries = 0; r == -EWOULDBLOCK && tries < 20; tries++) {
+		if (tries)
+			usleep(10000);
+		r = claim_now(name);
 	}
-	int e = errno;
-	close(fd);
-	return e == EWOULDBLOCK ? -EBUSY : -e;
+	return r == -EWOULDBLOCK ? -EBUSY : r;
 }
 
 int runtime_publish(const char *name, const char *root, const char *state_dir)
