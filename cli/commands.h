@@ -15,6 +15,9 @@ COMMAND("retry", cmd_retry, "[ROOT] [--replica NAME] [PATH...]",
 COMMAND("wait", cmd_wait,
 	"[ROOT] [PATH...] [--replica NAME] [--timeout SECONDS]",
 	"wait until what was recorded before the call is on the replicas")
+COMMAND("reconcile", cmd_reconcile,
+	"[ROOT] [PATH] [--replica NAME] [--checksum] [--wait]",
+	"compare the tree, or a part of it, with the replicas, make it equal")
 COMMAND("log", cmd_log, "[ROOT] [PATH] [FILTERS] [--follow] [--json]",
 	"who changed what, when, and when it reached which replica")
 COMMAND("replica", cmd_replica,

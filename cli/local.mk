@@ -9,3 +9,4 @@ mirrorfs_LDADD = fs/libfs.a sync/libsync.a sync/remote/libremote.a \
 noinst_HEADERS += cli/cli.h cli/commands.h cli/holders.h cli/status.h
 mirrorfs_SOURCES += cli/parked.c cli/retry.c
 mirrorfs_SOURCES += cli/abilities.c
+mirrorfs_SOURCES += cli/reconcile.c

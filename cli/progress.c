@@ -8,9 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "cli/cli.h"
 #include "cli/status.h"
 #include "clock.h"
+#include "comparison.h"
 #include "memo.h"
 #include "paths.h"
 
@@ -35,10 +37,10 @@ json_t *progress_json(struct journal *j, int64_t id)
 		return json_null();
 	double left = seconds_left(&s);
 	json_t *o = json_pack(
-		"{s:I, s:I, s:I, s:I, s:o, s:f, s:o, s:I}", "entries",
-		(json_int_t)s.entries, "bytes", (json_int_t)s.bytes,
-		"all_entries", (json_int_t)s.all_entries, "all_bytes",
-		(json_int_t)s.all_bytes, "path",
+		"{s:I, s:I, s:I, s:I, s:I, s:o, s:f, s:o, s:I}", "entries",
+		(json_int_t)s.entries, "bytes", (json_int_t)s.bytes, "sent",
+		(json_int_t)s.sent, "all_entries", (json_int_t)s.all_entries,
+		"all_bytes", (json_int_t)s.all_bytes, "path",
 		s.path ? json_text(s.path) : json_null(), "seconds",
 		(double)(s.updated_ns - s.started_ns) / 1e9, "seconds_left",
 		left < 0 ? json_null() : json_real(left), "extra",
@@ -50,23 +52,51 @@ json_t *progress_json(struct journal *j, int64_t id)
 bool progress_text(struct journal *j, int64_t id, char *out, size_t size)
 {
 	struct seed s;
-	char bytes[24], all[24], rate[24], left[32] = "";
+	char bytes[24], all[24], sent[24], rate[24], left[32] = "";
 	if (journal_seed_get(j, id, &s) < 0)
 		return false;
 	double took = (double)(s.updated_ns - s.started_ns) / 1e9;
 	long seconds = (long)seconds_left(&s);
 	size_text(s.bytes, bytes, sizeof(bytes));
 	size_text(s.all_bytes, all, sizeof(all));
-	size_text(took > 0 ? (uint64_t)((double)s.bytes / took) : 0, rate,
+	size_text(s.sent, sent, sizeof(sent));
+	size_text(took > 0 ? (uint64_t)((double)s.sent / took) : 0, rate,
 		  sizeof(rate));
 	if (seconds >= 0)
 		snprintf(left, sizeof(left), ", %ld:%02ld:%02ld left",
 			 seconds / 3600, seconds / 60 % 60, seconds % 60);
-	snprintf(out, size, "%llu of %llu entries, %s of %s, %s/s%s",
+	snprintf(out, size, "%llu of %llu entries, %s of %s, %s sent, %s/s%s",
 		 (unsigned long long)s.entries,
-		 (unsigned long long)s.all_entries, bytes, all, rate, left);
+		 (unsigned long long)s.all_entries, bytes, all, sent, rate,
+		 left);
 	seed_done(&s);
 	return true;
+}
+
+void comparison_text(const struct comparison *c, char *out, size_t size)
+{
+	char bytes[24];
+	size_text(c->read, bytes, sizeof(bytes));
+	if (!c->begun_ns)
+		snprintf(out, size, "waits for its turn");
+	else
+		snprintf(out, size,
+			 "%llu entries compared, %llu differ, %s read back",
+			 (unsigned long long)c->entries,
+			 (unsigned long long)c->differed, bytes);
+}
+
+void comparison_print(struct journal *j, const struct replica_row *r)
+{
+	struct comparison c;
+	char text[160];
+	/* the oldest is the one that is worked on */
+	if (journal_comparison_next(j, r->id, UINT64_MAX >> 1, &c) <= 0)
+		return;
+	CLEANUP_FREE char *path = text_printable(c.path);
+	comparison_text(&c, text, sizeof(text));
+	printf("%s: reconcile /%s: %s\n", r->name, path, text);
+	comparison_done(&c);
 }
 
 /* progress_once - 1 when it is complete, 0 when not yet, -1 when it asks. */

@@ -235,7 +235,7 @@ static void print_progress(struct journal *j, const struct replica_row *r)
 {
 	char text[160];
 	if (progress_text(j, r->id, text, sizeof(text)))
-		printf("%s: first copy: %s\n", r->name, text);
+		printf("%s: copying: %s\n", r->name, text);
 }
 
 /* What was changed while nothing was mounted, as far as it was noticed. */
@@ -320,6 +320,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 			printf("no replicas: see mirrorfs replica add\n");
 		for (unsigned i = 0; i < n; i++) {
 			print_progress(j, &rows[i]);
+			comparison_print(j, &rows[i]);
 			parked_short(j, &rows[i]);
 			print_uncarried(j, &rows[i]);
 		}

@@ -31,6 +31,11 @@ int parked_list(struct journal *j, const struct replica_row *rows, unsigned n,
 json_t *progress_json(struct journal *j, int64_t id);
 bool progress_text(struct journal *j, int64_t id, char *out, size_t size);
 int progress_wait(struct journal *j, const char *name);
+/* comparison_text - how far it is. comparison_print - those of a part of the
+ * tree that a replica works on. */
+struct comparison;
+void comparison_text(const struct comparison *c, char *out, size_t size);
+void comparison_print(struct journal *j, const struct replica_row *r);
 /* retry_ask - who waits for a better time is to try at once. */
 int retry_ask(struct journal *j);
 void replica_rows_free(struct replica_row *rows, unsigned n);

@@ -93,7 +93,7 @@ struct seed {
 	uint64_t seq;	/* what happened after it is replayed behind it */
 	char *path;	/* the walk is done with all up to it; NULL: nothing */
 	int64_t started_ns, updated_ns; /* wall clock */
-	uint64_t entries, bytes; /* looked at */
+	uint64_t entries, bytes; /* that are equal, or were sent */
 	uint64_t sent;		 /* bytes of files that were sent */
 	uint64_t all_entries, all_bytes; /* how many there are; 0: not known */
 	uint64_t there, extra; /* on the replica; not on the master */
@@ -107,6 +107,9 @@ int journal_seed_begin(struct journal *j, int64_t id, struct seed *ret);
 int journal_seed_get(struct journal *j, int64_t id, struct seed *ret);
 int journal_seed_put(struct journal *j, int64_t id, const struct seed *s);
 int journal_seed_end(struct journal *j, int64_t id);
+/* _tick - how much was done, but nothing that an interruption would go on
+ * with. */
+int journal_seed_tick(struct journal *j, int64_t id, const struct seed *s);
 void seed_done(struct seed *s);
 /* _extra - one more path that is to go; _extras - all of them, an array of
  * texts, owned by the caller like each of them. */

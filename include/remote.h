@@ -236,7 +236,8 @@ bool remote_bulk_open(struct remote *r);
 uint32_t remote_bulk_chunk(const struct remote *r);
 /* remote_round_trip_ns - the shortest that was seen lately; 0: not known. */
 int64_t remote_round_trip_ns(const struct remote *r);
-/* remote_pending - requests without a reply. */
+/* remote_pending - requests without a reply; _written - bytes of content. */
+uint64_t remote_written(const struct remote *r);
 unsigned remote_pending(const struct remote *r);
 
 /*
@@ -256,5 +257,4 @@ const char *remote_why(const struct remote *r);
 
 /* remote_keepalive - for an idle connection: a dead peer is then found. */
 void remote_keepalive(struct remote *r);
-
 #endif

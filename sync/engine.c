@@ -211,6 +211,7 @@ static uint64_t rate(void *arg)
 	time_t wall;
 	struct tm tm;
 
+	seed_tick(e);
 	if (now < e->rate_next_ns)
 		return e->rate;
 	wall = (time_t)(clock_wall_ns() / NS_PER_S);

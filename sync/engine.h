@@ -31,6 +31,7 @@
 
 struct text_set; /* engine.c */
 struct seeding;	 /* seed.c */
+struct verify;	 /* verify.c */
 
 /* How a step failed that had to do with a path. */
 struct failure {
@@ -84,8 +85,10 @@ struct engine {
 	char *rules;	       /* the same as text */
 	uint64_t rate;	       /* of bwlimit, at present */
 	int64_t rate_next_ns;
-	struct seeding *seeding; /* a first copy that is under way */
-	char refusal[512];	 /* why it waits for the administrator */
+	struct seeding *seeding; /* a first copy or comparison */
+	struct seeding *progress; /* the same, while it waits, too */
+	struct verify *verify;	  /* NULL: contents are not compared */
+	char refusal[512];	  /* why it waits for the administrator */
 	struct state_write state; /* the newest one of the state file */
 	bool lull;	  /* what there was to read gave nothing to do */
 	bool reconciling; /* failed steps are parked, not redone */
@@ -168,6 +171,10 @@ enum depth {
  */
 int reconcile(struct engine *e, const char *path, enum strictness strict,
 	      enum depth depth);
+/* reconcile_attributes - of something whose content is the same. */
+int reconcile_attributes(struct engine *e, const char *path,
+			 const struct stat *st, const struct fhandle *obj,
+			 const struct remote_attr *a);
 
 /* ---- remove.c ---- */
 /* remove_tree - what is at `path`, of the type of `mode`, with all below it;
@@ -236,20 +243,6 @@ void filters_done(struct engine *e);
  * it is not seeded any more. */
 int filters_apply(struct engine *e);
 
-/* ---- seed.c ---- */
-/* seed_run - the first copy, or the comparison of everything; goes on where
- * one was cut off. -ECANCELED with e->refusal: it would delete too much. */
-int seed_run(struct engine *e);
-/* Reconcile tells it what it does; without a first copy under way they do
- * nothing. _passed: was all in this folder done in an earlier connection?
- * _saw: an entry of the master; _found: so many of the replica. _mark: all
- * that is directly in this folder was pushed. _spares: 1 when what is at `path`
- * on the replica, and not on the master, is to stay for now. */
-bool seed_passed(const struct engine *e, const char *path);
-void seed_saw(struct engine *e, const struct stat *st);
-void seed_found(struct engine *e, unsigned n);
-int seed_mark(struct engine *e, const char *path);
-int seed_spares(struct engine *e, const char *path,
-		const struct remote_attr *a);
+#include "sync/seed.h"
 
 #endif

@@ -37,6 +37,7 @@ sync_libsync_a_SOURCES = \
 	sync/sync.c \
 	sync/unsure.c \
 	sync/upload.c \
+	sync/verify.c \
 	sync/visit.c
 noinst_HEADERS += \
 	sync/action.h \
@@ -56,6 +57,7 @@ noinst_HEADERS += \
 	sync/plan.h \
 	sync/probe.h \
 	sync/replica.h \
+	sync/seed.h \
 	sync/stage.h \
 	sync/stale.h \
 	sync/visit.h

@@ -73,9 +73,9 @@ static bool same_attributes(const struct engine *e, const struct stat *st,
 	       (uint32_t)st->st_mtim.tv_sec == a->mtime;
 }
 
-static int put_attributes(struct engine *e, const char *path,
-			  const struct stat *st, const struct fhandle *obj,
-			  const struct remote_attr *a)
+int reconcile_attributes(struct engine *e, const char *path,
+			 const struct stat *st, const struct fhandle *obj,
+			 const struct remote_attr *a)
 {
 	if (same_attributes(e, st, a))
 		return 0;
@@ -141,10 +141,15 @@ static int put_file(struct engine *e, const char *path, const struct stat *st,
 	bool other;
 	int r = link_name(e, path, st, obj, !doubt, &other);
 
+	if (r > 0 && same) /* SFTP does not tell whether it is one already */
+		seed_relinks(e);
 	if (r != 0)
 		return r < 0 ? r : 0;
+	if (same && !other && e->verify)
+		return verify_add(e, path, st, obj, a);
 	if (same && !other)
-		return put_attributes(e, path, st, obj, a);
+		return reconcile_attributes(e, path, st, obj, a);
+	seed_sends(e, st);
 	engine_touch_parent(e, path);
 	return engine_push(e, STEP_PUT, path, NULL, obj, NULL);
 }
@@ -167,7 +172,7 @@ static int put_symlink(struct engine *e, const char *path,
 			return r;
 		if (lower_readlink(e->cfg->lower_fd, obj, path, &want) == 0 &&
 		    have && strcmp(want, have) == 0)
-			return put_attributes(e, path, st, obj, a);
+			return reconcile_attributes(e, path, st, obj, a);
 	}
 	engine_touch_parent(e, path);
 	return engine_push(e, STEP_SYMLINK, path, NULL, obj, NULL);
@@ -180,7 +185,7 @@ static int put_dir(struct engine *e, const char *path, const struct stat *st,
 	int r;
 
 	if (a) {
-		r = put_attributes(e, path, st, obj, a);
+		r = reconcile_attributes(e, path, st, obj, a);
 	} else {
 		engine_touch_parent(e, path);
 		r = engine_push(e, STEP_MKDIR, path, NULL, obj, NULL);
@@ -190,13 +195,13 @@ static int put_dir(struct engine *e, const char *path, const struct stat *st,
 		depth = DEPTH_ALL;
 	if (r < 0 || depth == DEPTH_ONE || (a && seed_passed(e, path)))
 		return r;
-	if (!e->seeding)
+	if (!seed_is_new(e))
 		links_doubt(e->links, path);
 	/* the walk learns them anew, and links them again; a first copy began
 	 * with none, and goes on with those of an earlier connection */
 	if (depth == DEPTH_ENTRIES)
 		links_del_entries(e->links, path);
-	else if (!e->seeding)
+	else if (!seed_is_new(e))
 		links_del_tree(e->links, path);
 	*ret = (struct descent){.name = strdup(path_name(path)),
 				.fresh = !a,
@@ -351,7 +356,13 @@ static int walk_name(struct engine *e, struct folder *f, const char *name,
 		unseen(e, child, r);
 		return 0;
 	}
-	r = put_entry(e, fd, child, a ? &a->attr : NULL, strict, depth, &below);
+	r = verify_room(e);
+	uint64_t next = exec_next(e->exec);
+	if (r == 0)
+		r = put_entry(e, fd, child, a ? &a->attr : NULL, strict, depth,
+			      &below);
+	if (exec_next(e->exec) != next)
+		seed_differs(e, child);
 	if (!below.name)
 		return r;
 	unsigned n = f->n_below++;
@@ -382,6 +393,8 @@ static int walk_entries(struct engine *e, struct folder *f, DIR *d,
 		unseen(e, f->path, n);
 		return 0;
 	}
+	if (r == 0)
+		r = verify_run(e);
 	for (unsigned i = 0; r == 0 && i < f->n_there; i++) {
 		struct remote_entry *a = &f->there[i];
 		if (a->attr.flags & 1u << 31 || remove_keeps(f->path, a->name))
@@ -519,8 +532,13 @@ static int reconcile_at(struct engine *e, const char *path,
 	struct descent below = {0};
 	CLEANUP_CLOSE int fd = lower_open_path(e->cfg->lower_fd, path, O_PATH);
 	if (fd >= 0) {
+		uint64_t next = exec_next(e->exec);
 		r = put_entry(e, fd, path, there ? &a : NULL, strict, depth,
 			      &below);
+		if (exec_next(e->exec) != next)
+			seed_differs(e, path);
+		if (r == 0)
+			r = verify_run(e);
 		/* below the path itself, equal size and time is equal
 		 * content */
 		if (r == 0 && below.name)
@@ -538,7 +556,7 @@ static int reconcile_at(struct engine *e, const char *path,
 	if (there && filter_excludes(e->filter, path, S_ISDIR(a.mode)))
 		return 0;
 	links_del_tree(e->links, path);
-	return there ? remove_tree(e, path, a.mode) : 0;
+	return there ? remove_foreign(e, path, &a) : 0;
 }
 
 int reconcile(struct engine *e, const char *path, enum strictness strict,

@@ -247,6 +247,23 @@ static int compare(struct replica *r)
 	return s;
 }
 
+/* compare_asked - what the administrator wants compared; *ret_some: there was
+ * something. */
+static int compare_asked(struct replica *r, bool *ret_some)
+{
+	struct engine *e = &r->e;
+	struct comparison c;
+	int s = journal_comparison_next(e->journal, e->row.id, e->cursor, &c);
+
+	if (s <= 0)
+		return s;
+	*ret_some = true;
+	report(r, REPLICA_COPYING, NULL);
+	s = *c.path ? seed_part(e, &c) : compare(r);
+	comparison_done(&c);
+	return s;
+}
+
 static int serve(struct replica *r)
 {
 	struct engine *e = &r->e;
@@ -267,6 +284,8 @@ static int serve(struct replica *r)
 			s = batch_aside(e);
 		if (s == 0)
 			s = batch_parked(e);
+		if (s == 0)
+			s = compare_asked(r, &some);
 		if (s < 0)
 			break;
 		if (e->lull) {

@@ -36,13 +36,24 @@
 #include "sync/engine.h"
 
 #define MARK_NS	      NS_PER_S
+#define TICK_NS	      NS_PER_S
 #define EXTRA_LISTED  200
 #define EXTRA_IGNORED 100 /* so few may always go */
+#define DIFFERS_TOLD  20  /* the others are counted */
 
 struct seeding {
 	struct seed s;
-	char *passed; /* all up to it was done in an earlier connection */
-	int64_t next_ns;
+	bool part;	     /* of the tree: it is not in the table */
+	bool asked;	     /* by the administrator */
+	bool relinks;	     /* what is pushed now makes no difference */
+	struct comparison c; /* … what was asked, and what came of it */
+	/* bytes, at the start of the connection: sent and read back before,
+	 * and what remote_written said */
+	uint64_t sent, read, written;
+	uint64_t queued;  /* bytes of files that are to be sent … */
+	uint64_t settled; /* … beyond what was written by then */
+	char *passed;	  /* all up to it was done in an earlier connection */
+	int64_t next_ns, tick_ns;
 	unsigned n_listed;
 	char *extra[EXTRA_LISTED]; /* those that the journal has not yet */
 	unsigned n_extra;
@@ -71,6 +82,11 @@ bool seed_passed(const struct engine *e, const char *path)
 	       path_order(path, passed) < 0;
 }
 
+bool seed_is_new(const struct engine *e)
+{
+	return e->seeding && !e->seeding->part;
+}
+
 void seed_saw(struct engine *e, const struct stat *st)
 {
 	if (!e->seeding)
@@ -78,6 +94,35 @@ void seed_saw(struct engine *e, const struct stat *st)
 	e->seeding->s.entries++;
 	if (S_ISREG(st->st_mode))
 		e->seeding->s.bytes += (uint64_t)st->st_size;
+}
+
+void seed_relinks(struct engine *e)
+{
+	if (e->seeding)
+		e->seeding->relinks = true;
+}
+
+void seed_sends(struct engine *e, const struct stat *st)
+{
+	if (e->seeding)
+		e->seeding->queued += (uint64_t)st->st_size;
+}
+
+void seed_differs(struct engine *e, const char *path)
+{
+	struct seeding *w = e->seeding;
+
+	if (!w)
+		return;
+	if (w->relinks) {
+		w->relinks = false;
+		return;
+	}
+	if (w->asked && w->c.differed < DIFFERS_TOLD) {
+		CLEANUP_FREE char *name = text_printable(path);
+		log_notice("%s: differs: /%s", e->row.name, name);
+	}
+	w->c.differed++;
 }
 
 void seed_found(struct engine *e, unsigned n)
@@ -123,6 +168,53 @@ int seed_spares(struct engine *e, const char *path, const struct remote_attr *a)
 
 /* ---- how far it is ---- */
 
+/* so_far - as it is told: bytes count when they were sent, if they had to be.
+ */
+static struct seed so_far(const struct engine *e, const struct seeding *w)
+{
+	struct seed s = w->s;
+	uint64_t written = remote_written(e->remote);
+	uint64_t done = written - w->settled;
+	uint64_t left = w->queued > done ? w->queued - done : 0;
+
+	s.bytes -= left < s.bytes ? left : s.bytes;
+	s.sent = w->sent + written - w->written;
+	return s;
+}
+
+static int save_counts(struct engine *e, struct seeding *w)
+{
+	w->c.entries = w->s.entries;
+	if (e->verify)
+		w->c.read = w->read + verify_read(e->verify);
+	return !w->asked ? 0
+	       : w->part ? journal_comparison_put(e->journal, &w->c)
+			 : journal_comparison_put_all(e->journal, e->row.id,
+						      &w->c);
+}
+
+void seed_tick(struct engine *e)
+{
+	struct seeding *w = e->progress;
+	int64_t now = clock_mono_ns();
+
+	if (!w || now < w->tick_ns)
+		return;
+	w->tick_ns = now + TICK_NS;
+	struct seed s = so_far(e, w);
+	int r = w->part ? save_counts(e, w)
+			: journal_seed_tick(e->journal, e->row.id, &s);
+	if (r < 0)
+		log_debug("%s: %s", e->row.name, journal_error(e->journal));
+}
+
+/* all_sent - nothing is queued any more. */
+static void all_sent(struct engine *e, struct seeding *w)
+{
+	w->queued = 0;
+	w->settled = remote_written(e->remote);
+}
+
 static int save(struct engine *e, struct seeding *w)
 {
 	int safe = durable_commit(e);
@@ -135,8 +227,11 @@ static int save(struct engine *e, struct seeding *w)
 		r = durable_mark(e);
 	for (unsigned i = 0; r == 0 && i < w->n_extra; i++)
 		r = journal_seed_extra(e->journal, e->row.id, w->extra[i]);
+	struct seed s = so_far(e, w);
 	if (r == 0)
-		r = journal_seed_put(e->journal, e->row.id, &w->s);
+		r = journal_seed_put(e->journal, e->row.id, &s);
+	if (r == 0)
+		r = save_counts(e, w);
 	int r2 = journal_transaction_end(e->journal, r == 0);
 	while (w->n_extra > 0)
 		free(w->extra[--w->n_extra]);
@@ -165,13 +260,14 @@ int seed_mark(struct engine *e, const char *path)
 {
 	struct seeding *w = e->seeding;
 
-	if (!w || clock_mono_ns() < w->next_ns)
+	if (!w || w->part || clock_mono_ns() < w->next_ns)
 		return 0;
 	e->seeding = NULL; /* what is done over does not count */
 	int r = settle(e, w);
 	e->seeding = w;
 	if (r < 0)
 		return r;
+	all_sent(e, w);
 	free(w->s.path);
 	w->s.path = strdup(path);
 	w->next_ns = clock_mono_ns() + MARK_NS;
@@ -231,6 +327,25 @@ static int doubt_lost(struct engine *e)
 
 /* ---- the phases ---- */
 
+/* count_on - from what earlier connections did. */
+static void count_on(struct engine *e, struct seeding *w)
+{
+	w->sent = w->s.sent;
+	w->read = w->c.read;
+	w->written = w->settled = remote_written(e->remote);
+}
+
+/* begin_asked - what the administrator has asked for is answered as well. */
+static int begin_asked(struct engine *e, struct seeding *w, bool anew)
+{
+	int r = journal_comparison_begin_all(e->journal, e->row.id, anew,
+					     &w->c);
+
+	w->asked = r > 0;
+	w->s.allowed |= w->c.allowed;
+	return r < 0 ? r : 0;
+}
+
 static int begin(struct engine *e, struct seeding *w)
 {
 	int r = journal_seed_get(e->journal, e->row.id, &w->s);
@@ -240,6 +355,8 @@ static int begin(struct engine *e, struct seeding *w)
 		if (w->s.path && !e->unsafe_ns)
 			log_notice("%s: going on behind /%s", e->row.name,
 				   w->s.path);
+		/* the time between does not count */
+		w->s.started_ns += clock_wall_ns() - w->s.updated_ns;
 		/* what may be lost with the replica's power is compared */
 		w->passed =
 			w->s.path && !e->unsafe_ns ? strdup(w->s.path) : NULL;
@@ -248,29 +365,47 @@ static int begin(struct engine *e, struct seeding *w)
 		for (unsigned i = 0; i < w->n_listed; i++)
 			free(list[i]);
 		free(list);
-		return r;
+		return r < 0 ? r : begin_asked(e, w, false);
 	}
 	if (r != -ENOENT)
 		return r;
 	links_clear(e->links);
 	r = journal_seed_begin(e->journal, e->row.id, &w->s);
+	if (r == 0)
+		r = begin_asked(e, w, true);
 	int fd = r < 0 ? -1
 		       : openat(e->cfg->lower_fd, ".",
 				O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? r : count_local(e, fd, "", &w->s);
 }
 
-static int walk(struct engine *e, struct seeding *w)
+/* walk_at - compare what is at `path`, and count. */
+static int walk_at(struct engine *e, struct seeding *w, const char *path)
 {
-	w->next_ns = clock_mono_ns() + MARK_NS;
-	int r = save(e, w);
+	int r = w->part ? 0 : save(e, w);
 
-	e->seeding = w;
+	w->next_ns = clock_mono_ns() + MARK_NS;
+	e->verify = w->c.checksum ? verify_new() : NULL;
+	e->seeding = e->progress = w;
 	if (r == 0)
-		r = reconcile(e, "", STRICT_DATA, DEPTH_ALL);
+		r = reconcile(e, path, STRICT_DATA, DEPTH_ALL);
 	e->seeding = NULL;
 	if (r == 0)
 		r = settle(e, w);
+	if (r == 0)
+		r = save_counts(e, w);
+	e->progress = NULL;
+	verify_free(e->verify);
+	e->verify = NULL;
+	if (r == 0)
+		all_sent(e, w);
+	return r;
+}
+
+static int walk(struct engine *e, struct seeding *w)
+{
+	int r = walk_at(e, w, "");
+
 	if (r < 0)
 		return r;
 	w->s.walked = true;
@@ -278,14 +413,15 @@ static int walk(struct engine *e, struct seeding *w)
 }
 
 /* too_much - would a careful administrator want to be asked? */
-static bool too_much(const struct engine *e, const struct seed *s)
+static bool too_much(const struct engine *e, const struct seeding *w)
 {
+	const struct seed *s = &w->s;
 	unsigned share = e->row.options.max_delete;
 
 	if (s->allowed || s->extra == 0 || share >= 100)
 		return false;
 	/* the tree itself is one entry */
-	if (s->entries <= 1 && e->cursor > 0)
+	if (s->entries <= 1 && !w->part && e->cursor > 0)
 		return true;
 	return s->extra > EXTRA_IGNORED && s->extra * 100 > s->there * share;
 }
@@ -310,27 +446,32 @@ static int refuse(struct engine *e, const struct seed *s)
 	return r < 0 ? r : -ECANCELED;
 }
 
-/* clear - what the master does not have goes now. */
-static int clear(struct engine *e, const struct seed *s)
+/* clear - what the master does not have, at `path` or below, goes now. */
+static int clear(struct engine *e, struct seeding *w, const char *path)
 {
-	char **list = NULL;
-	unsigned n = 0;
+	char **list = w->extra;
+	unsigned n = w->n_extra;
+	int r = 0;
 
-	if (s->extra == 0)
+	if (w->s.extra == 0)
 		return 0;
-	if (!s->listed) {
-		int r = reconcile(e, "", STRICT_DATA, DEPTH_ALL);
-		return r == 0 ? batch_mend(e, s->seq) : r;
+	w->c.differed += w->s.extra;
+	if (!w->s.listed) {
+		r = reconcile(e, path, STRICT_DATA, DEPTH_ALL);
+		return r == 0 ? batch_mend(e, w->s.seq) : r;
 	}
-	int r = journal_seed_extras(e->journal, e->row.id, &list, &n);
+	if (!w->part)
+		r = journal_seed_extras(e->journal, e->row.id, &list, &n);
 	for (unsigned i = 0; i < n; i++) {
 		if (r == 0)
 			r = reconcile(e, list[i], STRICT_DATA, DEPTH_ALL);
 		if (r == 0)
-			r = batch_mend(e, s->seq);
-		free(list[i]);
+			r = batch_mend(e, w->s.seq);
+		if (!w->part)
+			free(list[i]);
 	}
-	free(list);
+	if (!w->part)
+		free(list);
 	return r;
 }
 
@@ -339,7 +480,25 @@ static void done(struct seeding *w)
 	while (w->n_extra > 0)
 		free(w->extra[--w->n_extra]);
 	free(w->passed);
+	free(w->c.error);
+	w->c.error = NULL;
 	seed_done(&w->s);
+}
+
+/* tell - what came of a comparison that was asked for. */
+static int tell(struct engine *e, struct seeding *w, const char *path)
+{
+	CLEANUP_FREE char *name = text_printable(path);
+
+	if (!w->asked)
+		return 0;
+	w->c.ended_ns = clock_wall_ns();
+	log_notice("%s: compared /%s%s: entries=%llu differed=%llu%s%s",
+		   e->row.name, name, w->c.checksum ? " by content" : "",
+		   (unsigned long long)w->c.entries,
+		   (unsigned long long)w->c.differed, w->c.error ? ": " : "",
+		   w->c.error ? w->c.error : "");
+	return save_counts(e, w);
 }
 
 int seed_run(struct engine *e)
@@ -348,19 +507,76 @@ int seed_run(struct engine *e)
 	int r = begin(e, &w);
 
 	e->refusal[0] = 0;
+	count_on(e, &w);
 	if (r == 0)
 		r = doubt_lost(e);
 	if (r == 0 && !w.s.walked)
 		r = walk(e, &w);
-	if (r == 0 && too_much(e, &w.s))
+	if (r == 0 && too_much(e, &w))
 		r = refuse(e, &w.s);
 	if (r == 0)
-		r = clear(e, &w.s);
+		r = clear(e, &w, "");
 	e->seeding = &w; /* its end is a part of the commit */
 	if (r == 0)
 		r = batch_commit(e, w.s.seq, true);
 	e->seeding = NULL;
 	e->changed_ns = UINT64_MAX;
+	if (r == 0)
+		r = tell(e, &w, "");
+	done(&w);
+	return r;
+}
+
+/* ---- a part of the tree ---- */
+
+/* held_back - 1 and a word about it, when some of `path` is parked. */
+static bool held_back(struct engine *e, struct seeding *w, const char *path)
+{
+	if (!pathset_related(&e->parked_paths, path))
+		return false;
+	w->c.error = strdup("some of it is held back: see mirrorfs status "
+			    "--parked");
+	return true;
+}
+
+/* stay - too much would go: nothing does. */
+static void stay(struct seeding *w)
+{
+	const struct seed *s = &w->s;
+	CLEANUP_FREE char *example =
+		text_printable(w->n_extra ? w->extra[0] : "");
+
+	if (asprintf(&w->c.error,
+		     "%llu of the %llu entries there are not in the tree, such "
+		     "as /%s, and would be deleted: if that is right, say "
+		     "mirrorfs reconcile PATH --allow-delete",
+		     (unsigned long long)s->extra,
+		     (unsigned long long)s->there + 1, example) < 0)
+		abort();
+}
+
+int seed_part(struct engine *e, struct comparison *c)
+{
+	struct seeding w = {.part = true, .asked = true, .c = *c};
+
+	w.s = (struct seed){
+		.listed = true, .allowed = c->allowed, .seq = e->cursor};
+	w.c.begun_ns = clock_wall_ns();
+	w.c.entries = w.c.differed = w.c.read = 0;
+	count_on(e, &w);
+	int r = journal_comparison_put(e->journal, &w.c);
+	if (r == 0)
+		r = walk_at(e, &w, c->path);
+	if (r == 0 && too_much(e, &w))
+		stay(&w);
+	else if (r == 0)
+		r = clear(e, &w, c->path);
+	if (r == 0)
+		r = engine_dir_times(e);
+	if (r == 0 && !w.c.error)
+		held_back(e, &w, c->path);
+	if (r == 0)
+		r = tell(e, &w, c->path);
 	done(&w);
 	return r;
 }

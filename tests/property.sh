@@ -37,3 +37,29 @@ property_parked() {
 	equal "$("$MIRRORFS" status "$T/tree" --json |
 		jq '[.replicas[].parked] | add')" 0 "parked paths"
 }
+
+# property_filtered ROUNDS OPERATIONS PATTERN... - the same with replica1, which
+# does not get what these patterns exclude: it equals what rsync makes of them.
+property_filtered() {
+	local rounds=$1 operations=$2 round seed pattern rules=()
+	shift 2
+	for pattern; do
+		rules+=("--exclude=$pattern")
+	done
+	mkdir -p "$T/expected"
+	for ((round = 1; round <= rounds; round++)); do
+		SEED=$((SEED + 100)) seed=$SEED
+		"$HELPERS/churn" --seed $seed --ops "$operations" --procs 4 \
+			"$T/tree" >"$T/churn.out" ||
+			{ cat "$T/churn.out"; fail "churn, seed $seed"; }
+		check "wait, seed $seed" synced 120
+		check "rsync" rsync -aH --delete --delete-excluded \
+			"${rules[@]}" "$T/tree/" "$T/expected/"
+		"$HELPERS/treecmp" --ignore-special "$T/expected" \
+			"$T/replica1" >"$T/difference" 2>&1 && continue
+		cat "$T/difference"
+		pattern=$(sed -n '1s/: .*//p' "$T/difference")
+		"$MIRRORFS" log "$T/tree" "$T/tree/$pattern" --limit 20
+		fail "round $round, seed $seed"
+	done
+}

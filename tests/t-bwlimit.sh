@@ -3,8 +3,20 @@
 # it, and it can be lifted at once.
 . "$(dirname "$0")/functions.sh"
 
+"$HELPERS/blob" write "$T/tree/first" "$SEED" 6000000 || fail "write"
 check "mount" mount_tree --replica "r1=$T/replica1" -o bwlimit=64K
+# moves - the first copy tells of a part of its only file
+moves() {
+	local bytes
+	bytes=$(status_get r1 progress.bytes)
+	[ "${bytes:-null}" != null ] && [ "$bytes" -gt 0 ] &&
+		[ "$bytes" -lt 6000000 ] &&
+		[ "$(status_get r1 progress.sent)" -gt 0 ]
+}
+check "the progress of one large file" wait_for 60 moves
+check "lift it" "$MIRRORFS" replica set "$T/tree" r1 bwlimit=never
 check "synced" synced
+check "limit" "$MIRRORFS" replica set "$T/tree" r1 bwlimit=64K
 "$HELPERS/blob" write "$T/tree/large" "$SEED" 6000000 || fail "write"
 echo small >"$T/tree/small"
 check "a small one" wait_for 60 test -e "$T/replica1/small"

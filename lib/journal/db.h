@@ -18,7 +18,7 @@
 #include "clock.h"
 #include "journal.h"
 
-#define DB_STATEMENTS 128 /* slots of the cache; a power of two */
+#define DB_STATEMENTS 256 /* slots of the cache; a power of two */
 
 struct who_table;
 

@@ -7,6 +7,7 @@ lib_journal_libjournal_a_SOURCES = \
 	lib/journal/arrivals.c \
 	lib/journal/aside.c \
 	lib/journal/busy.c \
+	lib/journal/comparison.c \
 	lib/journal/db.c \
 	lib/journal/health.c \
 	lib/journal/history.c \

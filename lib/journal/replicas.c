@@ -297,6 +297,9 @@ static int replica_forget(struct journal *j, int64_t id)
 	if (r == 0)
 		r = db_forgotten_clear(j, id);
 	if (r == 0)
+		r = db_run(j, NULL, "DELETE FROM comparison WHERE replica = ?",
+			   "l", id);
+	if (r == 0)
 		r = db_run(j, NULL, "DELETE FROM uncarried WHERE replica = ?",
 			   "l", id);
 	if (r == 0)

@@ -275,6 +275,25 @@ static const struct schema_table {
 " ctime_ns INTEGER NOT NULL"
 ") STRICT, WITHOUT ROWID"},
 
+/* What mirrorfs reconcile asked for: that path (all of the tree: empty) be
+ * compared with a replica and made equal, as soon as it has all records up to
+ * seq. */
+{11, "comparison("
+" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+" replica INTEGER NOT NULL,"
+" path TEXT NOT NULL,"
+" checksum INTEGER NOT NULL,"  /* 1: contents, by reading them back */
+" allowed INTEGER NOT NULL,"   /* 1: what the tree has not may be deleted */
+" seq INTEGER NOT NULL,"
+" asked_ns INTEGER NOT NULL,"
+" begun_ns INTEGER NOT NULL DEFAULT 0,"
+" ended_ns INTEGER NOT NULL DEFAULT 0," /* 0: it is still to be done */
+" entries INTEGER NOT NULL DEFAULT 0,"  /* compared */
+" differed INTEGER NOT NULL DEFAULT 0,"
+" bytes_read INTEGER NOT NULL DEFAULT 0,"
+" error TEXT"                  /* why it was not made equal, or NULL */
+") STRICT"},
+
 };
 /* clang-format on */
 #define N_LATER	       (sizeof(schema_later) / sizeof(schema_later[0]))

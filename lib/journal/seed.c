@@ -116,6 +116,15 @@ int journal_seed_put(struct journal *j, int64_t id, const struct seed *s)
 	return r < 0 ? r : r2;
 }
 
+int journal_seed_tick(struct journal *j, int64_t id, const struct seed *s)
+{
+	return db_run(j, NULL,
+		      "UPDATE seed SET updated_ns = ?, entries = ?, bytes = ?, "
+		      "sent = ? WHERE replica = ?",
+		      "lllll", clock_wall_ns(), s->entries, s->bytes, s->sent,
+		      id);
+}
+
 int journal_seed_end(struct journal *j, int64_t id)
 {
 	int r = db_run(j, NULL, "DELETE FROM seed WHERE replica = ?", "l", id);

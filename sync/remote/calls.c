@@ -94,6 +94,7 @@ void remote_send_write(struct remote *r, const struct remote_handle *h,
 	struct request *what = REQUEST(REPLY_STATUS);
 	what->weight = len;
 	bucket_take(&r->pace, len);
+	r->written += len;
 	size_t at = remote_begin(r, FXP_WRITE, what);
 	put_handle(r, h);
 	buf_put_u64(&r->out, off);

@@ -22,6 +22,7 @@ struct remote {
 	struct requests requests;
 	struct window window;    /* for large files */
 	struct bucket pace;      /* for content */
+	uint64_t written;        /* bytes of content */
 	struct buf in, out;
 	struct decoded decoded;
 	uint32_t init_id;        /* what VERSION is a reply to */

@@ -365,6 +365,11 @@ int64_t remote_round_trip_ns(const struct remote *r)
 	return r->window.base_ns == INT64_MAX ? 0 : r->window.base_ns;
 }
 
+uint64_t remote_written(const struct remote *r)
+{
+	return r->written;
+}
+
 unsigned remote_pending(const struct remote *r)
 {
 	return r->requests.count;
