@@ -73,6 +73,8 @@ enum cause cause_judge(const struct evidence *e)
 		return no_inodes(e) ? CAUSE_NO_INODES : CAUSE_DISK_FULL;
 	if (e->error == -EAGAIN)
 		return CAUSE_CHANGING;
+	if (e->error == -ENOTEMPTY) /* no server says that */
+		return CAUSE_PROTECTED;
 	if (is_local(e->error))
 		return CAUSE_MASTER;
 	if (e->error == -EOPNOTSUPP)

@@ -181,7 +181,8 @@ int reconcile_attributes(struct engine *e, const char *path,
  * but for what the filter excludes. remove_foreign - what the master does not
  * have: not at once, while it is not known how much that is. remove_aside -
  * something of another kind is to be at `path`: if it is a folder, out of sight
- * first. They push steps. */
+ * first. They push steps. remove_aside gives 1 when that folder stays, as the
+ * filter excludes something in it: that counts as a step that failed. */
 int remove_tree(struct engine *e, const char *path, mode_t mode);
 int remove_foreign(struct engine *e, const char *path,
 		   const struct remote_attr *a);

@@ -232,7 +232,10 @@ static int put_entry(struct engine *e, int fd, const char *path,
 		return 0;
 	}
 	if (filter_excludes(e->filter, path, S_ISDIR(st.st_mode)))
-		return 0; /* neither sent nor removed */
+		/* neither sent nor removed, unless it is of another kind */
+		return a && !filter_excludes(e->filter, path, S_ISDIR(a->mode))
+			       ? remove_foreign(e, path, a)
+			       : 0;
 	seed_saw(e, &st);
 	if (is_special(st.st_mode) ||
 	    (S_ISLNK(st.st_mode) && !e->can.can[CAN_SYMLINK])) {
@@ -249,6 +252,8 @@ static int put_entry(struct engine *e, int fd, const char *path,
 		if (S_ISDIR(a->mode) && (r = seed_spares(e, path, a)) != 0)
 			return r < 0 ? r : 0;
 		r = remove_aside(e, path, a->mode);
+		if (r > 0)
+			return 0;
 		if (r == 0 && S_ISDIR(st.st_mode) && !S_ISDIR(a->mode))
 			r = remove_tree(e, path, a->mode);
 		if (r < 0)

@@ -77,6 +77,28 @@ int remove_foreign(struct engine *e, const char *path,
 	return r != 0 ? (r < 0 ? r : 0) : remove_tree(e, path, a->mode);
 }
 
+/* protects - 1 when a folder is excluded, or holds something that is; 0, or a
+ * negative errno. */
+static int protects(struct engine *e, const char *path)
+{
+	struct remote_entry *list = NULL;
+	unsigned n = 0;
+
+	if (filter_excludes(e->filter, path, true))
+		return 1;
+	int r = remote_list(e->remote, path, &list, &n);
+	for (unsigned i = 0; r == 0 && i < n; i++) {
+		bool is_dir = S_ISDIR(list[i].attr.mode);
+		CLEANUP_FREE char *child = path_join(path, list[i].name);
+		if (is_dir)
+			r = protects(e, child);
+		else
+			r = filter_excludes(e->filter, child, false);
+	}
+	remote_entries_free(list, n);
+	return r;
+}
+
 int remove_aside(struct engine *e, const char *path, mode_t mode)
 {
 	CLEANUP_FREE char *aside = NULL;
@@ -84,6 +106,13 @@ int remove_aside(struct engine *e, const char *path, mode_t mode)
 
 	if (!S_ISDIR(mode))
 		return 0; /* files and links are replaced by rename */
+	r = e->filter ? protects(e, path) : 0;
+	if (r == -ENOTCONN)
+		return r;
+	if (r != 0) {
+		engine_fail(e, path, 0, r > 0 ? -ENOTEMPTY : r);
+		return 1;
+	}
 	aside = exec_stage_name(e->exec);
 	links_del_tree(e->links, path);
 	r = engine_push(e, STEP_RENAME, path, aside, NULL, NULL);

@@ -53,7 +53,7 @@ property_filtered() {
 			"$T/tree" >"$T/churn.out" ||
 			{ cat "$T/churn.out"; fail "churn, seed $seed"; }
 		check "wait, seed $seed" synced 120
-		check "rsync" rsync -aH --delete --delete-excluded \
+		check "rsync" rsync -aHI --delete --delete-excluded \
 			"${rules[@]}" "$T/tree/" "$T/expected/"
 		"$HELPERS/treecmp" --ignore-special "$T/expected" \
 			"$T/replica1" >"$T/difference" 2>&1 && continue

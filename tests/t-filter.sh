@@ -2,6 +2,7 @@
 # Filters: what a replica does not get never shows up there, what crosses the
 # boundary appears or disappears, what lies there already is left alone.
 . "$(dirname "$0")/functions.sh"
+expect_log "parked /dir"
 
 mkdir -p "$T/replica2" "$T/replica1/cache" "$T/tree/dir/cache" "$T/tree/site"
 echo theirs >"$T/replica1/cache/theirs"
@@ -85,6 +86,31 @@ rm -r dir
 check "wait" synced
 are replica1 cache cache/theirs dir dir/cache dir/cache/z site site/a
 equal "$(status_get r1 parked)" 0 "nothing is parked"
+
+# … and holds up what is to take its place, until it is moved away
+echo file >dir
+parked() { [ "$(status_get r1 parked)" = "$1" ]; }
+check "parked" wait_for 30 parked 1
+equal "$("$MIRRORFS" status "$T/tree" --parked --json |
+	jq -r '.[] | .path + " " + .cause')" "dir protected" "why"
+equal "$(cat "$T/replica1/dir/cache/z" "$T/replica2/dir")" "theirs
+file" "it is there yet, and the other replica goes on"
+rm -r "$T/replica1/dir/cache"
+check "again" "$MIRRORFS" retry "$T/tree"
+check "wait" synced
+equal "$(cat "$T/replica1/dir")" file "it has taken its place"
+rm dir
+mkdir dir
+check "wait" synced
+
+# a name that is excluded as a folder alone
+echo x >dir/cache
+check "wait" synced
+check "a file" test -f "$T/replica1/dir/cache"
+rm dir/cache
+mkdir dir/cache
+check "wait" synced
+refuse "a folder" test -e "$T/replica1/dir/cache"
 
 # another filter: compared; what was sent stays
 check "set" "$MIRRORFS" replica set "$T/tree" r1 'filter=- /site/a'

@@ -20,6 +20,8 @@ CAUSE(WRONG_TYPE, "wrong-type", "something of another kind is in the way on the 
       "move it away there, then: mirrorfs retry")
 CAUSE(NOT_EMPTY, "not-empty", "a folder on the replica is not empty",
       "who else writes there? Then: mirrorfs retry")
+CAUSE(PROTECTED, "protected", "a folder on the replica is in the way, with something that is excluded",
+      "move what is excluded out of it there; it then goes on by itself")
 CAUSE(OTHER_FS, "other-filesystem", "another file system is mounted there on the replica",
       "unmount it, or make the replica one file system")
 CAUSE(TOO_MANY_LINKS, "too-many-links", "the file system of the replica takes no more hard links",
