@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -414,11 +415,17 @@ static int walk_entries(struct engine *e, struct folder *f, DIR *d,
 static int walk_dir(struct engine *e, int path_fd, const char *path, bool fresh,
 		    enum strictness strict, enum depth depth);
 
-/* walk_below - the folder `b`, which is in `f`. */
+/* walk_below - the folder `b`, which is in `f`. Users can make trees that are
+ * deeper than any path, and our stack; no server takes those names. */
 static int walk_below(struct engine *e, const struct folder *f,
 		      const struct descent *b, enum strictness strict)
 {
 	CLEANUP_FREE char *child = path_join(f->path, b->name);
+
+	if (strlen(child) >= PATH_MAX) {
+		engine_fail(e, child, S_IFDIR, -EINVAL);
+		return 0;
+	}
 	CLEANUP_CLOSE int sub = openat(
 		f->fd, b->name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
 

@@ -22,6 +22,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -300,7 +301,7 @@ static int count_local(struct engine *e, int fd, const char *path,
 		s->all_entries++;
 		if (S_ISREG(st.st_mode))
 			s->all_bytes += (uint64_t)st.st_size;
-		int sub = S_ISDIR(st.st_mode)
+		int sub = S_ISDIR(st.st_mode) && strlen(child) < PATH_MAX
 				  ? openat(fd, de->d_name,
 					   O_RDONLY | O_NOFOLLOW | O_DIRECTORY |
 						   O_CLOEXEC)
