@@ -102,7 +102,7 @@ static void handle_restore(struct handle *h)
 	inode_ref(i);
 	inode_opened(i);
 	int fd = open_again(h);
-	h->fd = fd < 0 ? -1 : fd;
+	h->fd = fd < 0 ? -EBADF : fd;
 	if (fd < 0)
 		log_warning("an open file cannot be opened again: %s",
 			    strerror(-fd));

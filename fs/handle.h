@@ -21,7 +21,7 @@ struct handle {
 	uint64_t maker; /* the request that made it, by number */
 	uint64_t inode_id;
 	struct inode *inode; /* own */
-	int fd;		     /* own; -1: it could not be opened again */
+	int fd;		     /* own; -EBADF: it could not be opened again */
 	int flags;	     /* by which the lower file was opened */
 	int32_t backing_id;  /* of a pass handle: passthrough.h */
 	uid_t uid;	     /* who opened it */
