@@ -87,9 +87,15 @@ static void start_sync(struct supervisor *s)
  * waiting for ever. */
 static void start_prober(struct supervisor *s)
 {
-	s->prober = fork();
-	if (s->prober != 0)
+	pid_t pid = fork();
+	if (pid < 0) {
+		log_error("cannot look at the mount: %s", strerror(errno));
+		s->stopping = s->failed = true;
+	}
+	if (pid != 0) {
+		s->prober = pid > 0 ? pid : 0;
 		return;
+	}
 	close(s->fuse_fd);
 	close(s->lower_fd);
 	deposits_hang_up(&s->deposits);
