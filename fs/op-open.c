@@ -144,7 +144,7 @@ static int created_locked(fuse_req_t req, struct change *c, struct inode *dir,
 	}
 	change_end(c, &st);
 	if (r < 0)
-		inode_forget(e->ino, 1);
+		op_entry_cancel(e->ino);
 	return r;
 }
 
@@ -202,7 +202,7 @@ static int create_file(fuse_req_t req, struct inode *dir, const char *name,
 		return r;
 	r = open_file(req, inode_get(e->ino), fi);
 	if (r < 0)
-		inode_forget(e->ino, 1);
+		op_entry_cancel(e->ino);
 	return r;
 }
 
@@ -215,7 +215,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		op_reply(req, r);
 	} else if (fuse_reply_create(req, &e, fi) < 0) {
 		handle_free(handle_get(fi->fh));
-		inode_forget(e.ino, 1);
+		op_entry_cancel(e.ino);
 	}
 }
 

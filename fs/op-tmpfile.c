@@ -85,7 +85,7 @@ static int made(fuse_req_t req, struct inode *dir, int fd,
 	struct inode *i = inode_get(e->ino);
 	r = op_handle_new(req, i, fd, true, fi, &h);
 	if (r < 0) {
-		inode_forget(e->ino, 1);
+		op_entry_cancel(e->ino);
 		return r;
 	}
 	op_who(req, &who);

@@ -152,6 +152,15 @@ int op_entry(const struct fhandle *fh, const struct stat *st, struct inode *dir,
 	return 0;
 }
 
+void op_entry_cancel(uint64_t id)
+{
+	struct flight *f = flight_now();
+	/* first: a lookup too many is harmless, one too few is not */
+	if (f)
+		f->counted = 0;
+	inode_forget(id, 1);
+}
+
 int op_lookup_child(int dirfd, struct inode *dir, const char *name,
 		    struct fuse_entry_param *e)
 {
@@ -175,7 +184,7 @@ void op_reply_entry(fuse_req_t req, int r, const struct fuse_entry_param *e)
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else if (fuse_reply_entry(req, e) < 0 && e->ino)
-		inode_forget(e->ino, 1); /* the kernel did not take it */
+		op_entry_cancel(e->ino); /* the kernel did not take it */
 }
 
 bool op_pages_written(struct inode *i)

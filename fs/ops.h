@@ -54,6 +54,8 @@ bool op_has_capability(fuse_req_t req, int cap);
  */
 int op_entry(const struct fhandle *fh, const struct stat *st, struct inode *dir,
 	     const char *name, struct fuse_entry_param *e);
+/* op_entry_cancel - the kernel is not told, after all. No lock is needed. */
+void op_entry_cancel(uint64_t id);
 /* op_lookup_child - the same, for a name that has to be looked up first; it
  * locks. Returns 0, or a negative errno. */
 int op_lookup_child(int dirfd, struct inode *dir, const char *name,
