@@ -69,7 +69,7 @@ void changes_restore_busy(const struct fhandle *objs, unsigned n);
  *	                 nobody else changes it and the kernel lets nobody at
  *	                 these names until we answer
  *	CHANGE_RECORDED  it was changed and recorded: change_begin and
- *change_end do nothing then
+ *	                 change_end do nothing then
  *
  * It counts for the first change of the request, then it is CHANGE_NEW.
  */

@@ -34,8 +34,7 @@ void contents_restored(void);
  * settled. Before handles_stop. */
 void contents_leave(void);
 /* contents_stop - after handles_free, which settled all but what may be mapped
- * still. No other thread uses
- * this module any more. */
+ * still. No other thread uses this module any more. */
 void contents_stop(void);
 
 /* content_open - `who` opened it for writing. Holds a reference on `i`.

@@ -12,8 +12,7 @@
  * kernel does not forget them meanwhile.
  *
  * One table a process; any thread. It outlives the process (kept.h). Names
- * change only under the order lock of
- * their directory (order.h).
+ * change only under the order lock of their directory (order.h).
  */
 
 #include <stdbool.h>

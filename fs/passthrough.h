@@ -22,8 +22,8 @@
  *
  * Files of less than 1 MiB are left to the page cache: for them the way there
  * costs more than it saves. An inode that was opened for reading and writing
- *once is left to the page cache from then on: a data base is not to be unseen
- *for long.
+ * once is left to the page cache from then on: a data base is not to be unseen
+ * for long.
  */
 
 #include <fuse_lowlevel.h>

@@ -182,7 +182,6 @@ static int choose_names(struct supervisor *s)
 	return r;
 }
 
-/* append_event - START and STOP, when no worker runs. */
 void supervisor_event(struct supervisor *s, enum record_op op)
 {
 	struct record r = {.op = op, .who = {.pid = getpid()}};

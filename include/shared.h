@@ -26,9 +26,8 @@ struct shared;
 #define SHARED_THREADS 64 /* worker threads, hence intents, at most */
 
 /*
- * shared_create - make the memory; *ret_fd is a memfd without close-on-exec
- * problems: the caller decides (it has FD_CLOEXEC set). The first record will
- * get `first_seq`.
+ * shared_create - make the memory; *ret_fd is a memfd with FD_CLOEXEC. The
+ * first record will get `first_seq`.
  * Returns 0, or a negative errno: what memfd_create, ftruncate say.
  */
 int shared_create(uint64_t first_seq, int *ret_fd);

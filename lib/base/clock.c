@@ -82,7 +82,7 @@ int clock_parse_span(const char *text, int64_t *ret_ns)
 	return -EINVAL;
 }
 
-/* today_at - midnight of the day `days` from that of `now_ns`, local time. */
+/* clock_midnight - that of the day `days` from that of `now_ns`, local time. */
 static int64_t clock_midnight(int64_t now_ns, int days)
 {
 	time_t s = (time_t)(now_ns / NS_PER_S);

@@ -189,7 +189,7 @@ static int parse_unknown(struct parse *p, enum setting_section section,
 	return parse_fault(p, "unknown key \"%s\": see mirrorfs.conf(5)", key);
 }
 
-/* replica_of - "replica web1" or "replica "web1"" -> its settings. */
+/* parse_replica - "replica web1" or "replica "web1"" -> its settings. */
 static struct settings_replica *parse_replica(struct parse *p,
 					      const char *section)
 {

@@ -159,7 +159,7 @@ bool db_row_related(sqlite3_stmt *st, const char *path);
 /* who.c */
 int db_who_id(struct journal *j, const struct who *who, int64_t *ret_id);
 int db_who(struct journal *j, int64_t id, struct who *ret);
-/* who_forget - after a roll-back: ids of rows that never came to be. */
+/* db_who_forget - after a roll-back: ids of rows that never came to be. */
 void db_who_forget(struct journal *j);
 void db_who_done(struct journal *j);
 
