@@ -1,16 +1,16 @@
 /*
  * benchtool - makes load and watches when it has arrived
  *
- *	benchtool files DIR DIRS FILES SIZE   FILES files in each of DIRS folders
- *	benchtool until DIR N SIZE            wait until DIR has N files of SIZE
- *	benchtool gone PATH                   wait until PATH does not exist
+ *	benchtool files DIR DIRS FILES SIZE   FILES files in each of DIRS
+ *folders benchtool until DIR N SIZE            wait until DIR has N files of
+ *SIZE benchtool gone PATH                   wait until PATH does not exist
  *	benchtool latency DIR REPLICA N       close to readable, N times:
  *	                                      prints p50 and p99 in ms
  *	benchtool paced DIR REPLICA N RATE    the same, RATE new files a second,
- *	                                      whether the last has arrived or not
- *	benchtool replaced DIR REPLICA N      N times a new version is renamed
- *	                                      over one file: p50 and p99 of how old
- *	                                      the replica's version is
+ *	                                      whether the last has arrived or
+ *not benchtool replaced DIR REPLICA N      N times a new version is renamed
+ *	                                      over one file: p50 and p99 of how
+ *old the replica's version is
  *
  * The waiting ones give up after ten minutes.
  */
@@ -31,8 +31,8 @@
 
 #include "cleanup.h"
 
-#define PATIENCE_S 600
-#define SAMPLES_MAX 10000
+#define PATIENCE_S   600
+#define SAMPLES_MAX  10000
 #define LATENCY_SIZE 4096
 
 static double now(void)
@@ -70,20 +70,37 @@ static void write_file(const char *path, size_t size)
 	}
 }
 
-static int make_files(const char *dir, long dirs, long files, size_t size)
+static void make_folder(const char *dir, long d, long files, size_t size)
 {
 	char path[4096];
 
-	for (long d = 0; d < dirs; d++) {
-		snprintf(path, sizeof(path), "%s/d%ld", dir, d);
-		if (mkdir(path, 0755))
-			fail(path);
-		for (long f = 0; f < files; f++) {
-			snprintf(path, sizeof(path), "%s/d%ld/f%ld", dir, d, f);
-			write_file(path, size);
-		}
+	snprintf(path, sizeof(path), "%s/d%ld", dir, d);
+	if (mkdir(path, 0755))
+		fail(path);
+	for (long f = 0; f < files; f++) {
+		snprintf(path, sizeof(path), "%s/d%ld/f%ld", dir, d, f);
+		write_file(path, size);
 	}
-	return 0;
+}
+
+static int make_files(const char *dir, long dirs, long files, size_t size,
+		      long writers)
+{
+	int status, r = 0;
+
+	for (long w = 0; w < writers; w++) {
+		pid_t pid = fork();
+		if (pid < 0)
+			fail("fork");
+		if (pid > 0)
+			continue;
+		for (long d = w; d < dirs; d += writers)
+			make_folder(dir, d, files, size);
+		_exit(0);
+	}
+	while (wait(&status) > 0)
+		r |= status != 0;
+	return r;
 }
 
 /* Files of `size` bytes below `dir`. */
@@ -107,14 +124,30 @@ static long count(int parent, const char *name, off_t size)
 	return n;
 }
 
+/* To look at thousands of files takes a processor from those who copy them: it
+ * is done after a third of the time that the rest will take, if they go on as
+ * before. */
+static useconds_t look_again_us(double s, long have, long n)
+{
+	double rest = have > 0 && have < n
+			      ? s / (double)have * (double)(n - have)
+			      : 0;
+
+	if (n <= 1000)
+		return 1000;
+	rest = rest / 3 * 1e6;
+	return rest < 5000 ? 5000 : rest > 200000 ? 200000 : (useconds_t)rest;
+}
+
 static int until(const char *dir, long n, off_t size)
 {
-	double end = now() + PATIENCE_S;
+	double start = now();
+	long have;
 
-	while (count(AT_FDCWD, dir, size) != n) {
-		if (now() > end)
+	while ((have = count(AT_FDCWD, dir, size)) != n) {
+		if (now() > start + PATIENCE_S)
 			return 1;
-		usleep(n > 1000 ? 20000 : 1000);
+		usleep(look_again_us(now() - start, have, n));
 	}
 	return 0;
 }
@@ -290,9 +323,10 @@ static int replaced(const char *dir, const char *replica, long n)
 
 int main(int argc, char **argv)
 {
-	if (argc == 6 && !strcmp(argv[1], "files"))
+	if ((argc == 6 || argc == 7) && !strcmp(argv[1], "files"))
 		return make_files(argv[2], atol(argv[3]), atol(argv[4]),
-				  strtoul(argv[5], NULL, 10));
+				  strtoul(argv[5], NULL, 10),
+				  argc == 7 ? atol(argv[6]) : 1);
 	if (argc == 5 && !strcmp(argv[1], "until"))
 		return until(argv[2], atol(argv[3]), atoll(argv[4]));
 	if (argc == 3 && !strcmp(argv[1], "gone"))

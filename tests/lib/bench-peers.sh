@@ -38,7 +38,7 @@ fresh() {
 mirrorfs_start() {
 	"$MIRRORFS" mount "$L" --state-dir "$S/state" \
 		--identity "$SSHD_KEY" --known-hosts "$SSHD_KNOWN_HOSTS" \
-		--replica "r=$(sshd_url "$R")"
+		--replica "r=$(sshd_url "$R")" "$@"
 }
 
 mirrorfs_quiet() {
