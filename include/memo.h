@@ -44,6 +44,9 @@ int journal_stale_load(struct journal *j, int64_t id, struct fhandle **ret,
 		       unsigned *ret_n);
 int journal_stale_add(struct journal *j, int64_t id, const struct fhandle *obj);
 int journal_stale_clear(struct journal *j, int64_t id);
+/* journal_read_moves - as journal_read, of renames that move a folder, or may. */
+int journal_read_moves(struct journal *j, uint64_t after, struct record *out,
+		       unsigned max);
 
 /* A large file that is still on its way although the cursor has moved on: one
  * row for each name that it has as of the cursor. */

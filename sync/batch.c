@@ -385,6 +385,10 @@ static void note_stale(struct engine *e, const struct record *records,
 			continue;
 		if (!fresh_tells(e->fresh, r))
 			stale_record(e->stale, r);
+		if (r->op == OP_RENAME &&
+		    (pathset_cover(&e->parked_paths, r->path) ||
+		     pathset_cover(&e->parked_paths, r->path2)))
+			unsure_moved(e, r);
 	}
 }
 

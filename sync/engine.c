@@ -177,6 +177,8 @@ static void step_finished(void *arg, const struct step *s)
 		engine_count(e, "root-attributes", "");
 		return;
 	}
+	if (s->kind == STEP_PUT)
+		stale_add(e->stale, &s->obj);
 	doubt_links(e, s);
 	failed_add(e, s->path, s);
 	if (s->path2 && strncmp(s->path2, RESERVED_NAME "/", 10) != 0)

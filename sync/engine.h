@@ -27,6 +27,7 @@
 #include "sync/plan.h"
 #include "sync/stage.h"
 #include "sync/stale.h"
+#include "sync/unsure.h"
 #include "sync/visit.h"
 
 struct text_set; /* engine.c */
@@ -189,14 +190,6 @@ int remove_foreign(struct engine *e, const char *path,
 int remove_aside(struct engine *e, const char *path, mode_t mode);
 /* remove_keeps - ours, or the file system's, at the top of a replica. */
 bool remove_keeps(const char *dir, const char *name);
-
-/* ---- unsure.c ---- */
-/* unsure_run - a record that names an object (RF_OBJECT). */
-int unsure_run(struct engine *e, const struct record *r, uint64_t seq);
-/* unsure_all - before everything is compared: the replica has what was recorded
- * up to `after` (0: nothing); what came then, and what the records behind it say
- * of contents that are not known, makes e->changed_ns. */
-int unsure_all(struct engine *e, uint64_t after);
 
 /* ---- batch-aside.c ---- */
 /* aside_may_leave - may the upload of this step be done later than all that is

@@ -18,6 +18,7 @@ sync_libsync_a_SOURCES = \
 	sync/idmap.c \
 	sync/inplace.c \
 	sync/links.c \
+	sync/moves.c \
 	sync/lower.c \
 	sync/owners.c \
 	sync/parked.c \
@@ -50,6 +51,7 @@ noinst_HEADERS += \
 	sync/fresh.h \
 	sync/idmap.h \
 	sync/links.h \
+	sync/moves.h \
 	sync/lower.h \
 	sync/owners.h \
 	sync/pathset.h \
@@ -60,4 +62,5 @@ noinst_HEADERS += \
 	sync/seed.h \
 	sync/stage.h \
 	sync/stale.h \
+	sync/unsure.h \
 	sync/visit.h

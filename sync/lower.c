@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "paths.h"
 #include "sync/lower.h"
 
 #define OVERLAYFS_MAGIC 0x794c7630
@@ -140,4 +141,38 @@ int lower_readlink(int root_fd, const struct fhandle *obj, const char *path,
 	target[n] = 0;
 	*ret = strdup(target);
 	return *ret ? 0 : -ENOMEM;
+}
+
+static int name_order(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int lower_read_names(DIR *d, const char *path, char ***ret)
+{
+	struct dirent *de;
+	char **list = NULL;
+	unsigned n = 0, kept = 0;
+
+	while (errno = 0, (de = readdir(d))) {
+		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, "..") ||
+		    (!*path && !strcmp(de->d_name, RESERVED_NAME)))
+			continue;
+		if ((n & (n - 1)) == 0)
+			list = reallocarray(list, n ? (size_t)n * 2 : 1,
+					    sizeof(*list));
+		if (!list || !(list[n++] = strdup(de->d_name)))
+			abort();
+	}
+	int error = errno;
+	if (n)
+		qsort(list, n, sizeof(*list), name_order);
+	for (unsigned i = 0; i < n; i++) {
+		if (error || (kept && !strcmp(list[i], list[kept - 1])))
+			free(list[i]);
+		else
+			list[kept++] = list[i];
+	}
+	*ret = list;
+	return error ? -error : (int)kept;
 }

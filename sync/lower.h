@@ -39,5 +39,10 @@ bool lower_is_apart(int root_fd, int fd, const struct stat *st);
 /* lower_readlink - target of the object, owned by the caller. */
 int lower_readlink(int root_fd, const struct fhandle *obj, const char *path,
 		   char **ret);
+/* lower_read_names - of the folder `path`, sorted, so that a walk that was cut
+ * off can go on where it was. While names are renamed to and fro, readdir may
+ * tell one twice: once is enough. Returns how many; the caller owns the list
+ * and each name. */
+int lower_read_names(DIR *d, const char *path, char ***ret);
 
 #endif

@@ -24,9 +24,11 @@
 /* A folder that is to be walked after what is beside it: lists of names are
  * large, so one is held at a time. */
 struct descent {
-	char *name;	  /* NULL: no folder, or not to be walked */
-	bool fresh;	  /* the replica has nothing in it */
-	enum depth depth; /* of its entries */
+	char *name;	       /* NULL: no folder, or not to be walked */
+	bool fresh;	       /* the replica has nothing in it */
+	enum depth depth;      /* of its entries */
+	struct fhandle *moved; /* itself, when the replica may have another
+				* folder there; else NULL */
 };
 
 static bool is_special(mode_t mode)
@@ -179,6 +181,16 @@ static int put_symlink(struct engine *e, const char *path,
 	return engine_push(e, STEP_SYMLINK, path, NULL, obj, NULL);
 }
 
+static struct fhandle *handle_copy(const struct fhandle *obj)
+{
+	struct fhandle *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		abort();
+	*copy = *obj;
+	return copy;
+}
+
 static int put_dir(struct engine *e, const char *path, const struct stat *st,
 		   const struct fhandle *obj, const struct remote_attr *a,
 		   enum depth depth, struct descent *ret)
@@ -194,8 +206,13 @@ static int put_dir(struct engine *e, const char *path, const struct stat *st,
 	engine_touch(e, path);
 	if (!a)
 		depth = DEPTH_ALL;
+	if (r == 0 && a && seed_passed(e, path))
+		stale_published(e->stale, obj);
 	if (r < 0 || depth == DEPTH_ONE || (a && seed_passed(e, path)))
 		return r;
+	bool moved = stale_has(e->stale, obj);
+	if (moved)
+		depth = DEPTH_ALL;
 	if (!seed_is_new(e))
 		links_doubt(e->links, path);
 	/* the walk learns them anew, and links them again; a first copy began
@@ -207,7 +224,8 @@ static int put_dir(struct engine *e, const char *path, const struct stat *st,
 	*ret = (struct descent){.name = strdup(path_name(path)),
 				.fresh = !a,
 				.depth = depth == DEPTH_ALL ? DEPTH_ALL
-							    : DEPTH_ONE};
+							    : DEPTH_ONE,
+				.moved = moved ? handle_copy(obj) : NULL};
 	return 0;
 }
 
@@ -295,45 +313,6 @@ static int by_name(const void *a, const void *b)
 		      ((const struct remote_entry *)b)->name);
 }
 
-static int name_order(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/*
- * read_names - of a lower folder, sorted, so that a walk that was cut off can
- * go on where it was. While names are renamed to and fro, readdir may tell one
- * twice: once is enough. Returns how many, or a negative errno.
- */
-static int read_names(DIR *d, const char *path, char ***ret)
-{
-	struct dirent *de;
-	char **list = NULL;
-	unsigned n = 0, kept = 0;
-
-	while (errno = 0, (de = readdir(d))) {
-		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, "..") ||
-		    (!*path && !strcmp(de->d_name, RESERVED_NAME)))
-			continue;
-		if ((n & (n - 1)) == 0)
-			list = reallocarray(list, n ? (size_t)n * 2 : 1,
-					    sizeof(*list));
-		if (!list || !(list[n++] = strdup(de->d_name)))
-			abort();
-	}
-	int error = errno;
-	if (n)
-		qsort(list, n, sizeof(*list), name_order);
-	for (unsigned i = 0; i < n; i++) {
-		if (error || (kept && !strcmp(list[i], list[kept - 1])))
-			free(list[i]);
-		else
-			list[kept++] = list[i];
-	}
-	*ret = list;
-	return error ? -error : (int)kept;
-}
-
 /* A folder and what is directly in it. */
 struct folder {
 	const char *path;
@@ -351,7 +330,7 @@ static int walk_name(struct engine *e, struct folder *f, const char *name,
 	struct descent below = {0};
 
 	if (pathset_cover(&e->parked_paths, child) && !e->reconciling)
-		return 0;
+		return strict == STRICT_TREE ? unsure_at(e, child) : 0;
 	struct remote_entry *a = entry_find(f->there, f->n_there, name);
 	CLEANUP_CLOSE int fd =
 		openat(f->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -386,7 +365,7 @@ static int walk_entries(struct engine *e, struct folder *f, DIR *d,
 			enum strictness strict, enum depth depth)
 {
 	char **names;
-	int n = read_names(d, f->path, &names);
+	int n = lower_read_names(d, f->path, &names);
 	int r = 0;
 
 	for (int i = 0; i < n; i++) {
@@ -415,6 +394,18 @@ static int walk_entries(struct engine *e, struct folder *f, DIR *d,
 static int walk_dir(struct engine *e, int path_fd, const char *path, bool fresh,
 		    enum strictness strict, enum depth depth);
 
+/* walk_descent - into the folder `path`. */
+static int walk_descent(struct engine *e, int fd, const char *path,
+			const struct descent *b, enum strictness strict)
+{
+	int r = walk_dir(e, fd, path, b->fresh, b->moved ? STRICT_TREE : strict,
+			 b->depth);
+
+	if (r == 0 && b->moved)
+		stale_published(e->stale, b->moved);
+	return r;
+}
+
 /* walk_below - the folder `b`, which is in `f`. Users can make trees that are
  * deeper than any path, and our stack; no server takes those names. */
 static int walk_below(struct engine *e, const struct folder *f,
@@ -430,7 +421,7 @@ static int walk_below(struct engine *e, const struct folder *f,
 		f->fd, b->name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
 
 	if (sub >= 0)
-		return walk_dir(e, sub, child, b->fresh, strict, b->depth);
+		return walk_descent(e, sub, child, b, strict);
 	unseen(e, child, -errno);
 	return 0;
 }
@@ -472,7 +463,8 @@ static int walk_dir(struct engine *e, int path_fd, const char *path, bool fresh,
 			qsort(f.there, f.n_there, sizeof(*f.there), by_name);
 		seed_found(e, f.n_there);
 		r = walk_entries(e, &f, d, strict, depth);
-	}
+	} else if (r == 0 && strict == STRICT_TREE)
+		r = unsure_at(e, path); /* as it is done over */
 	remote_entries_free(f.there, f.n_there);
 	if (r == 0)
 		r = seed_mark(e, path);
@@ -480,6 +472,7 @@ static int walk_dir(struct engine *e, int path_fd, const char *path, bool fresh,
 		if (r == 0)
 			r = walk_below(e, &f, &f.below[i], strict);
 		free(f.below[i].name);
+		free(f.below[i].moved);
 	}
 	free(f.below);
 	return r;
@@ -554,11 +547,11 @@ static int reconcile_at(struct engine *e, const char *path,
 		/* below the path itself, equal size and time is equal
 		 * content */
 		if (r == 0 && below.name)
-			r = walk_dir(e, fd, path, below.fresh,
-				     strict == STRICT_FULL ? STRICT_DATA
-							   : strict,
-				     below.depth);
+			r = walk_descent(e, fd, path, &below,
+					 strict == STRICT_FULL ? STRICT_DATA
+							       : strict);
 		free(below.name);
+		free(below.moved);
 		return r;
 	}
 	if (fd != -ENOENT || !*path) {

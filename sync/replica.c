@@ -155,8 +155,8 @@ static int give_up(struct replica *r, uint64_t least)
 
 	if (s <= 0 || n <= least)
 		return s < 0 ? s : 0;
-	if (e->exec) /* while the records are there */
-		s = unsure_all(e, e->cursor);
+	/* while the records are there */
+	s = e->exec ? unsure_all(e, e->cursor) : unsure_moves(e);
 	if (s >= 0)
 		s = journal_replica_drop(e->journal, e->row.id);
 	if (s < 0)

@@ -26,7 +26,7 @@ static struct object *find(const struct stale *s, const struct fhandle *obj)
 	return o;
 }
 
-static void add(struct stale *s, const struct fhandle *obj)
+void stale_add(struct stale *s, const struct fhandle *obj)
 {
 	struct object *o = find(s, obj);
 
@@ -53,7 +53,7 @@ int stale_open(struct journal *j, int64_t replica, struct stale **ret)
 	s->replica = replica;
 	s->n_saved = n;
 	for (unsigned i = 0; i < n; i++)
-		add(s, &list[i]);
+		stale_add(s, &list[i]);
 	free(list);
 	*ret = s;
 	return 0;
@@ -80,12 +80,13 @@ void stale_record(struct stale *s, const struct record *r)
 	switch (r->op) {
 	case OP_SETTLE:
 	case OP_TRUNC:
-		add(s, &r->obj);
+		stale_add(s, &r->obj);
 		break;
 	case OP_UNSURE: /* an object that was marked */
 		if (r->flags & RF_CONTENT)
-			add(s, &r->obj);
+			stale_add(s, &r->obj);
 		break;
+	case OP_RMDIR:
 	case OP_UNLINK:
 		if (r->flags & RF_LAST)
 			stale_published(s, &r->obj);

@@ -18,6 +18,7 @@
 #include "shared.h"
 #include "sync.h"
 #include "sync/lower.h"
+#include "sync/moves.h"
 #include "sync/replica.h"
 
 #define REPAIR_MS 100
@@ -52,12 +53,16 @@ static void fleet_prune(struct fleet *f, const struct replica_row *rows,
 /* fleet_paused - it has no thread that would see that it is overdue. */
 static void fleet_paused(struct fleet *f, const struct replica_row *row)
 {
+	const struct moves m = {.journal = f->journal,
+				.replica = row->id,
+				.lower_fd = f->cfg->lower_fd};
 	uint64_t n;
 
 	if (row->state != REPLICA_PAUSED)
 		journal_replica_report(f->journal, row->id, REPLICA_PAUSED,
 				       NULL);
 	if (journal_replica_overdue(f->journal, row, &n) <= 0 ||
+	    moves_note_all(&m, row->cursor ? row->cursor : row->inflight) < 0 ||
 	    journal_replica_drop(f->journal, row->id) < 0)
 		return;
 	log_notice("%s: stale: %llu records behind: they are dropped, and "

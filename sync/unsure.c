@@ -24,6 +24,7 @@
 #include "paths.h"
 #include "sync/engine.h"
 #include "sync/lower.h"
+#include "sync/moves.h"
 
 static int fd_path(int fd, char out[PATH_MAX])
 {
@@ -123,9 +124,11 @@ static int folder(struct engine *e, const struct record *r, uint64_t seq)
 		free(path);
 		path = child;
 	}
+	/* it was moved: the replica may have another one there */
+	bool moved = deep && !r->path2 && *path;
 	e->changed_ns = r->size;
-	s = batch_redo(e, path, STRICT_DATA, deep ? DEPTH_ALL : DEPTH_ENTRIES,
-		       seq);
+	s = batch_redo(e, path, moved ? STRICT_TREE : STRICT_DATA,
+		       deep ? DEPTH_ALL : DEPTH_ENTRIES, seq);
 	e->changed_ns = UINT64_MAX;
 	return s;
 }
@@ -134,6 +137,39 @@ int unsure_run(struct engine *e, const struct record *r, uint64_t seq)
 {
 	return r->flags & RF_CONTENT ? file(e, r, seq) : folder(e, r, seq);
 }
+
+/* ---- what a rename has moved ---- */
+
+static struct moves moves(struct engine *e)
+{
+	return (struct moves){.journal = e->journal,
+			      .replica = e->row.id,
+			      .lower_fd = e->cfg->lower_fd,
+			      .stale = e->stale};
+}
+
+int unsure_moved(struct engine *e, const struct record *r)
+{
+	const struct moves m = moves(e);
+
+	return moves_note(&m, r);
+}
+
+int unsure_moves(struct engine *e)
+{
+	const struct moves m = moves(e);
+
+	return moves_note_all(&m, e->cursor ? e->cursor : e->inflight);
+}
+
+int unsure_at(struct engine *e, const char *path)
+{
+	const struct moves m = moves(e);
+
+	return moves_note_at(&m, path);
+}
+
+/* ---- what is not known, of all ---- */
 
 #define DOUBTS 256
 
@@ -177,6 +213,9 @@ int unsure_all(struct engine *e, uint64_t after)
 
 	if (!list)
 		abort();
+	const struct moves m = moves(e);
+	if (n == 0)
+		n = moves_note_all(&m, after);
 	if (n == 0)
 		n = since_forgotten(e);
 	while (n >= 0) {

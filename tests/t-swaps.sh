@@ -2,7 +2,7 @@
 # Folders change places, and what is in them looks the same: same names, sizes
 # and times. Whatever is not known of how far that came, the contents are right.
 . "$(dirname "$0")/functions.sh"
-expect_log "lost|connection|cannot reach|ended|refused|reset|closed"
+expect_log "lost|connection|cannot reach|ended|refused|reset|closed|parked|applied"
 
 SERVER=/usr/lib/openssh/sftp-server
 [ -x "$SERVER" ] || skip "$SERVER is not installed"
@@ -28,7 +28,7 @@ held() {
 	read -r LATE _ <"$CTL/held"
 } 2>/dev/null
 
-check "twins" twins one two three/a three/b
+check "twins" twins one two three/a three/b four/a four/b five six
 ssh_replicas 1
 check "mount" mount_tree "${REPLICAS[@]}"
 check "wait" synced
@@ -55,4 +55,57 @@ mv "$T/tree/three/a" "$T/tree/three/c" && mv "$T/tree/three/b" \
 kill -9 "$LATE"
 check "wait" synced
 check "same, after three renames" same "$T/replica1"
+
+# 3. in a folder that is put aside
+swap() {
+	mv "$1" "$T/tree/aside" && mv "$2" "$1" && mv "$T/tree/aside" "$2" ||
+		fail "renames"
+}
+parked() {
+	[ "$(status_get r1 parked)" = "$1" ]
+}
+F=$T/replica1/four
+mount --bind "$F" "$F" && LOWERS+=("$F") &&
+	mount -o remount,ro,bind "$F" || fail "mount"
+chmod 700 "$T/tree/four"
+check "it is put aside" wait_for 30 parked 1
+swap "$T/tree/four/a" "$T/tree/four/b"
+check "all else is there" "$MIRRORFS" wait "$T/tree" "$T/tree/three" \
+	--timeout 30
+check "the parked are known" wait_for 30 parked 1
+take_below "$F"
+"$MIRRORFS" retry "$T/tree" >/dev/null
+check "it arrives" wait_for 30 parked 0
+check "wait" synced
+check "same, after it was put aside" same "$T/replica1"
+
+# 4. while everything is compared, with the records and without
+while_away() {
+	check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+	"$@" || fail "$*"
+	check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+	check "wait: $*" synced
+	check "same: $*" same "$T/replica1"
+}
+lose_state() {
+	"$HELPERS/swapper" "$T/tree/five" "$T/tree/six" &&
+		rm "$T/replica1/.mirrorfs/state"
+}
+told() {
+	grep -q "r1: stale" "$T/state/mirrorfs.log"
+}
+stay_away() {
+	"$HELPERS/swapper" "$T/tree/five" "$T/tree/six"
+	swap "$T/tree/one" "$T/tree/two"
+	echo more >>"$T/tree/more"
+	wait_for 30 told
+}
+# files that changed within two seconds of what it has would be sent anyway
+old_enough() {
+	[ $(($(date +%s) - $(stat -c %Z "$T/tree/five/file"))) -gt 4 ]
+}
+check "some seconds" wait_for 30 old_enough
+while_away lose_state
+check "set" "$MIRRORFS" replica set "$T/tree" r1 max-backlog=3
+while_away stay_away
 exit 0

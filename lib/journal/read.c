@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "memo.h"
 #include "paths.h"
 #include "lib/journal/db.h"
 
@@ -131,6 +133,19 @@ int journal_read_doubts(struct journal *j, uint64_t after, struct record *out,
 			 "SELECT " RECORD_COLUMNS " FROM record "
 			 "WHERE seq > ? AND op IN (?, ?) ORDER BY seq LIMIT ?",
 			 "lddl", after, OP_UNSURE, OP_GAP, (int64_t)max);
+	return r < 0 ? r : read_rows(j, st, out, max);
+}
+
+int journal_read_moves(struct journal *j, uint64_t after, struct record *out,
+		       unsigned max)
+{
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = db_query(j, &st,
+			 "SELECT " RECORD_COLUMNS " FROM record "
+			 "WHERE seq > ? AND op = ? AND (flags & ? <> 0 OR "
+			 "mode & ? IN (0, ?)) ORDER BY seq LIMIT ?",
+			 "lddddl", after, OP_RENAME, RF_EXCHANGE, S_IFMT,
+			 S_IFDIR, (int64_t)max);
 	return r < 0 ? r : read_rows(j, st, out, max);
 }
 

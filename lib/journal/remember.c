@@ -110,7 +110,7 @@ int journal_stale_add(struct journal *j, int64_t id, const struct fhandle *obj)
 	size_t len = db_handle_bytes(obj, bytes);
 	int n = 0;
 	int r = db_run(j, &n,
-		       "INSERT INTO stale(replica, obj) "
+		       "INSERT OR IGNORE INTO stale(replica, obj) "
 		       "SELECT ?1, ?2 " IF_REPLICA, "lb", id, bytes, len);
 	return found(r, n);
 }

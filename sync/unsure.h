@@ -1,0 +1,30 @@
+/* layer: sync */
+#ifndef SYNC_UNSURE_H
+#define SYNC_UNSURE_H
+
+/*
+ * Of what it is not known whether the replica has it, however equal it looks:
+ * what a power cut left in doubt, what came after the last record that the
+ * replica has, and what was moved by records that were not replayed. Functions
+ * return 0 or a negative errno, as in engine.h.
+ */
+
+#include <stdint.h>
+
+#include "record.h"
+
+struct engine;
+
+/* unsure_run - a record that names an object (RF_OBJECT). */
+int unsure_run(struct engine *e, const struct record *r, uint64_t seq);
+/* unsure_all - before everything is compared: the replica has what was recorded
+ * up to `after` (0: nothing); what came then, and what the records behind it say
+ * of contents that are not known, makes e->changed_ns. */
+int unsure_all(struct engine *e, uint64_t after);
+/* unsure_moved - by `r`, a rename that the replica did not see (moves.h).
+ * _moves: those that it misses. _at: what is at `path`. */
+int unsure_moved(struct engine *e, const struct record *r);
+int unsure_moves(struct engine *e);
+int unsure_at(struct engine *e, const char *path);
+
+#endif
