@@ -30,8 +30,10 @@ empty() {
 restore() {
 	empty && cp -a "$T/backup/." "$R"
 }
+# state KIND - and a file that only a comparison of everything finds
 state() {
 	rm -rf "$R/.mirrorfs/state"
+	echo "spoilt while it was $1" >"$R/keep/6"
 	case $1 in
 	missing) ;;
 	empty) : >"$R/.mirrorfs/state" ;;
@@ -50,12 +52,19 @@ for i in 1 2 3 4 5 6; do
 	echo $i >"$T/tree/keep/$i"
 	echo $i >"$T/tree/keep/below/$i"
 done
+# of versions of the same size and time
+alike() {
+	printf '%s' "$1" >"$T/tree/keep/alike"
+	touch -d 2020-01-01 "$T/tree/keep/alike"
+}
 check "mount" mount_tree "${REPLICAS[@]}"
+alike old
 change
 check "wait" synced
 check "before" same "$R"
 UUID=$(sed -n 's/^uuid=//p' "$R/.mirrorfs/state")
 cp -a "$R" "$T/backup"
+alike new
 change
 check "wait" synced
 
