@@ -12,7 +12,7 @@ for ((i = 100; i < 210; i++)); do
 	echo "$i" >"$T/tree/d$i/file"
 done
 cp -a "$T/tree/." "$T/replica1/"
-mkdir "$T/replica1/d100/foreign"
+mkdir "$T/replica1/d100/foreign" "$T/replica1/d103/foreign"
 echo changed-too >"$T/replica1/d101/file"
 ln "$T/tree/d102/file" "$T/tree/d190/link"
 check "mount" mount_tree
