@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 
 #include "cli/cli.h"
+#include "clock.h"
 #include "fs.h"
 #include "log.h"
 #include "sync.h"
@@ -18,7 +19,7 @@ struct child_options {
 	char *state_dir, *log_file, *without;
 	uint64_t fuse_fd, lower_fd, shared_fd, wake_fd;
 	uint64_t kept_fd, deposit_fd, lock_fd;
-	uint64_t delta_above;
+	uint64_t delta_above, clock_offset;
 	int64_t history_ns, settle_idle_ns, settle_age_ns, lift_ns;
 	bool debug, check;
 };
@@ -50,6 +51,7 @@ static bool child_parse(const char *command, const char *ident, int argc,
 		{"lift", "SPAN", OPTION_SPAN, &o->lift_ns, ""},
 		{"delta-above", "BYTES", OPTION_COUNT, &o->delta_above, ""},
 		{"without", "LIST", OPTION_TEXT, &o->without, ""},
+		{"clock-offset", "NS", OPTION_COUNT, &o->clock_offset, ""},
 		{"debug", NULL, OPTION_FLAG, &o->debug, ""},
 		{0},
 	};
@@ -65,6 +67,8 @@ static bool child_parse(const char *command, const char *ident, int argc,
 	int r = log_open(ident, o->log_file);
 	if (r < 0)
 		fail("%s: %s", o->log_file, strerror(-r));
+	if (o->clock_offset)
+		clock_trust_inherit((int64_t)o->clock_offset);
 	if (o->debug)
 		log_set_level(LL_DEBUG);
 	return true;

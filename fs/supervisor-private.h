@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "clock.h"
 #include "fs.h"
 #include "fs/deposit.h"
 #include "fs/spawn.h"
@@ -33,9 +34,10 @@ struct supervisor {
 	int64_t stop_after_ns; /* try to unmount from then on; 0: not */
 	bool renew_sync;       /* it was told to end: start it at once */
 	bool mounted, ready, stopping, failed;
-	unsigned covered; /* dead mounts below ours */
-	dev_t device;	  /* of ours */
-	int64_t bare_ns;  /* the root shows the tree below since then */
+	struct clock_trust trust; /* for the children */
+	unsigned covered;	  /* dead mounts below ours */
+	dev_t device;		  /* of ours */
+	int64_t bare_ns;	  /* the root shows the tree below since then */
 	bool bare_said;
 	bool compare; /* what sync knows of objects is nothing: a GAP */
 

@@ -69,6 +69,11 @@ void supervisor_common(struct supervisor *s, struct spawn *sp,
 	spawn_fd(sp, "--lock-fd", s->cfg->lock_fd);
 	if (s->cfg->log_file)
 		spawn_arg(sp, "--log-file=%s", s->cfg->log_file);
+	int64_t mono_ns = clock_mono_ns();
+	int64_t offset_ns =
+		clock_trust_ns(&s->trust, clock_wall_ns(), mono_ns) - mono_ns;
+	if (offset_ns > 0)
+		spawn_arg(sp, "--clock-offset=%lld", (long long)offset_ns);
 	if (s->cfg->debug)
 		spawn_arg(sp, "--debug");
 }

@@ -31,6 +31,12 @@ struct clock_trust {
 };
 int64_t clock_trust_ns(struct clock_trust *t, int64_t wall_ns, int64_t mono_ns);
 
+/* clock_trusted - what to begin with: what the process that started this one
+ * believed, as it said by clock_trust_inherit; else nothing. A process that is
+ * started anew must not believe a clock that jumped a moment before. */
+struct clock_trust clock_trusted(void);
+void clock_trust_inherit(int64_t offset_ns);
+
 /* clock_format - local time "2026-11-22 15:01:02.345" into `out` (≥ 32). */
 void clock_format(int64_t wall_ns, char *out, size_t size);
 

@@ -158,5 +158,8 @@ int journal_unsafe_clear(struct journal *j, int64_t id);
  * replica had everything. */
 #define CTIME_SLACK_NS (2 * NS_PER_S) /* ctimes lag behind the clock */
 int journal_forgotten_since(struct journal *j, int64_t id, uint64_t *ret_ns);
+/* journal_changed_since - what was changed by records with seq > `after` has no
+ * older ctime, though the clock was set back; INT64_MAX: there are none. */
+int journal_changed_since(struct journal *j, uint64_t after, int64_t *ret_ns);
 
 #endif

@@ -191,19 +191,17 @@ static int since_forgotten(struct engine *e)
 	return r;
 }
 
-/* since_next - what the replica has not got was changed since the record behind
- * `after` was made: a later version may be of the same size and second. */
+/* since_next - what the replica has not got was changed since the records
+ * behind `after` were made: a later version may be of the same size and
+ * second. */
 static int since_next(struct engine *e, uint64_t after)
 {
-	struct record next;
-	int n = after ? journal_read(e->journal, after, &next, 1) : 0;
+	int64_t ns = INT64_MAX;
+	int r = after ? journal_changed_since(e->journal, after, &ns) : 0;
 
-	if (n <= 0)
-		return n;
-	int64_t ns = next.time_ns - CTIME_SLACK_NS;
-	record_done(&next);
-	since_at(e, ns < 0 ? 0 : (uint64_t)ns);
-	return 0;
+	if (r == 0 && ns != INT64_MAX)
+		since_at(e, ns < 0 ? 0 : (uint64_t)ns);
+	return r;
 }
 
 int unsure_all(struct engine *e, uint64_t after)

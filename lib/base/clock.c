@@ -43,6 +43,18 @@ int64_t clock_trust_ns(struct clock_trust *t, int64_t wall_ns, int64_t mono_ns)
 	return mono_ns + t->offset_ns;
 }
 
+static struct clock_trust inherited; /* constant after the start */
+
+void clock_trust_inherit(int64_t offset_ns)
+{
+	inherited = (struct clock_trust){.set = true, .offset_ns = offset_ns};
+}
+
+struct clock_trust clock_trusted(void)
+{
+	return inherited;
+}
+
 void clock_format(int64_t wall_ns, char *out, size_t size)
 {
 	time_t s = (time_t)(wall_ns / NS_PER_S);

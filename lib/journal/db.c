@@ -478,6 +478,7 @@ int db_open(const char *file, enum journal_mode mode, struct journal **ret)
 		abort();
 	j->lock_fd = -1;
 	j->reads = mode == JOURNAL_READ;
+	j->trust = clock_trusted();
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
 		    (mode == JOURNAL_CREATE ? SQLITE_OPEN_CREATE : 0);
 	int r = db_error(j, sqlite3_open_v2(file, &j->db, flags, NULL));

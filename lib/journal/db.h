@@ -30,7 +30,7 @@ struct journal {
 	} cache[DB_STATEMENTS];
 	int depth;        /* of journal_transaction_begin */
 	bool undo;        /* an inner transaction failed */
-	struct clock_trust trust; /* for pruning */
+	struct clock_trust trust; /* for what cannot be undone */
 	unsigned pruned;  /* rows since the last sweep of who */
 	char *dir;        /* the state folder; NULL: it has none */
 	int lock_fd;      /* db_lock, for all that may write; or -1 */

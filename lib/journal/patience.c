@@ -21,6 +21,9 @@ int journal_replica_overdue(struct journal *j, const struct replica_row *row,
 {
 	const struct replica_options *o = &row->options;
 	int64_t after, first_ns;
+	/* a clock that jumps forward for a while makes nobody impatient */
+	int64_t now_ns =
+		clock_trust_ns(&j->trust, clock_wall_ns(), clock_mono_ns());
 	uint64_t bytes = 0;
 	int r = db_number(j, &after, -1,
 			  "SELECT " DB_REPLICA_HOLDS " FROM replica "
@@ -37,7 +40,18 @@ int journal_replica_overdue(struct journal *j, const struct replica_row *row,
 	if (r < 0)
 		return r;
 	return *ret_records > o->max_backlog || bytes > o->max_backlog_bytes ||
-	       (o->max_away && clock_wall_ns() - first_ns > o->max_away);
+	       (o->max_away && now_ns - first_ns > o->max_away);
+}
+
+int journal_changed_since(struct journal *j, uint64_t after, int64_t *ret_ns)
+{
+	int64_t ns;
+	int r = db_number(j, &ns, INT64_MAX,
+			  "SELECT min(time_ns) FROM record WHERE seq > ?", "l",
+			  after);
+	if (r == 0)
+		*ret_ns = ns == INT64_MAX ? ns : ns - CTIME_SLACK_NS;
+	return r;
 }
 
 /* forgotten_put - an earlier moment stays. */
@@ -75,21 +89,20 @@ static int files_doubted(struct journal *j, int64_t id, int64_t after)
 
 static int replica_forget_missed(struct journal *j, int64_t id)
 {
-	int64_t after, first_ns, doubts_ns;
+	int64_t after, first_ns = 0, doubts_ns;
 	int r = db_number(j, &after, 0,
 			  "SELECT CASE WHEN cursor > 0 THEN cursor "
 			  "ELSE inflight END FROM replica WHERE id = ?",
 			  "l", id);
 	if (r < 0 || after == 0) /* it has nothing */
 		return r;
-	r = db_lag_since(j, (uint64_t)after, &first_ns);
+	r = journal_changed_since(j, (uint64_t)after, &first_ns);
 	if (r == 0)
 		r = doubts_since(j, after, &doubts_ns);
 	if (r == 0)
 		r = files_doubted(j, id, after);
 	if (r < 0)
 		return r;
-	first_ns = first_ns ? first_ns - CTIME_SLACK_NS : INT64_MAX;
 	if (doubts_ns < first_ns)
 		first_ns = doubts_ns;
 	return first_ns == INT64_MAX ? 0 : forgotten_put(j, id, first_ns);

@@ -101,12 +101,62 @@ static void test_prune_jump(void **state)
 	fx_close(&f);
 }
 
+static bool is_overdue(struct fixture *f, struct replica_row *row)
+{
+	uint64_t n;
+	int r = journal_replica_overdue(f->j, row, &n);
+	assert_true(r >= 0);
+	return r;
+}
+
+/* Nobody becomes impatient because of it. */
+static void test_away_jump(void **state)
+{
+	struct fixture f;
+	struct replica_row row;
+	fx_open(&f);
+	int64_t id = fx_replica(&f, "r");
+	assert_int_equal(journal_batch_end(f.j, id, fx_at(&f, 0), true), 0);
+	for (int i = 0; i < 3; i++)
+		fx_put(&f, OP_UNLINK, 0, 0, "a", NULL);
+	fx_sync(&f);
+	assert_int_equal(journal_replica_get(f.j, "r", &row), 0);
+	assert_true(row.options.max_away > 0);
+	assert_false(is_overdue(&f, &row));
+	step_ns = row.options.max_away * 2;
+	assert_false(is_overdue(&f, &row));
+	step_ns = 0;
+	replica_row_done(&row);
+	fx_close(&f);
+}
+
+/* A first record from the time when it was ahead: those behind it tell. */
+static void test_since_jump(void **state)
+{
+	struct fixture f;
+	int64_t since;
+	fx_open(&f);
+	uint64_t before = fx_put(&f, OP_UNLINK, 0, 0, "a", NULL);
+	step_ns = 3600 * NS_PER_S;
+	fx_put(&f, OP_UNLINK, 0, 0, "b", NULL);
+	step_ns = 0;
+	fx_put(&f, OP_UNLINK, 0, 0, "c", NULL);
+	fx_sync(&f);
+	assert_int_equal(journal_changed_since(f.j, before, &since), 0);
+	assert_true(since < clock_wall_ns());
+	assert_int_equal(journal_changed_since(f.j, fx_at(&f, 9), &since), 0);
+	assert_true(since == INT64_MAX);
+	fx_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_trust),
 		cmocka_unit_test(test_prune_jump),
+		cmocka_unit_test(test_away_jump),
+		cmocka_unit_test(test_since_jump),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
