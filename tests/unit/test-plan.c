@@ -382,12 +382,12 @@ static void test_state(void **state)
 	rec(OP_SETATTR, 4, "x/y", NULL, RF_MODE);
 	rec(OP_CREATE, 5, "z", NULL, 0);
 	rec(OP_SETATTR, 6, "d/q", NULL, RF_MODE);
-	expect("unlink g; put z; setattr d/q; object d/f; reconcile x 1d; "
-	       "reconcile d/x 3d; object x/y");
+	expect("unlink g; put z; setattr d/q; object d/f; reconcile x 4d; "
+	       "reconcile d/x 4d; object x/y");
 	rec(OP_UNSURE, 1, "a", "b", 0);
 	rec(OP_GAP, 0, NULL, NULL, 0);
 	rec(OP_CREATE, 1, "c", NULL, 0);
-	expect("reconcile a 3d; reconcile b 3d; reconcile  1d; "
+	expect("reconcile a 4d; reconcile b 4d; reconcile  1d; "
 	       "reconcile c 3");
 }
 
