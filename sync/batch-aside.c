@@ -101,8 +101,20 @@ static int note(struct engine *e)
 	return r < 0 ? r : r2;
 }
 
+/* puts_it - does the plan send it? */
+static bool puts_it(const struct plan *plan, const struct fhandle *obj)
+{
+	for (unsigned i = 0; i < plan->n; i++) {
+		const struct action *a = &plan->actions[i];
+		if (a->kind == ACT_PUT && fhandle_equal(&a->rec->obj, obj))
+			return true;
+	}
+	return false;
+}
+
 /* publish - `obj`, the name of which is `path`. */
-static int publish(struct engine *e, const struct fhandle *obj, char *path)
+static int publish(struct engine *e, const struct fhandle *obj, char *path,
+		   bool *ret_pushed)
 {
 	const struct record rec = {.seq = e->cursor,
 				   .op = OP_SETTLE,
@@ -112,6 +124,7 @@ static int publish(struct engine *e, const struct fhandle *obj, char *path)
 	struct plan plan;
 
 	batch_plan(e, &rec, 1, &plan);
+	*ret_pushed = puts_it(&plan, obj);
 	int r = batch_run_plan(e, &plan, e->cursor);
 	plan_done(&plan);
 	return r;
@@ -126,13 +139,15 @@ int batch_aside(struct engine *e)
 		struct fhandle obj = *ready;
 		const char *name = asides_find(e->asides, &obj);
 		char *path = name ? strdup(name) : NULL;
+		bool pushed = false;
 
 		if (path)
-			r = publish(e, &obj, path);
+			r = publish(e, &obj, path, &pushed);
 		free(path);
 		/* where the path is parked nothing was pushed: its retry brings
-		 * the file */
-		if (r == 0 && exec_aside_is_ready(e->exec, &obj)) {
+		 * the file. What was pushed, and changed meanwhile, may have
+		 * gone aside again, and be ready again. */
+		if (r == 0 && !pushed && exec_aside_is_ready(e->exec, &obj)) {
 			exec_aside_drop(e->exec, &obj);
 			asides_end(e->asides, &obj, false);
 		}
