@@ -106,8 +106,8 @@ int journal_drain(struct journal *j, struct shared *s);
  * newest one, or the beginning of the epoch; 0 when there is neither. */
 int journal_last_seq(struct journal *j, uint64_t *ret_seq);
 
-/* journal_read - up to `max` records with seq > `after`, in order, into
- * `out`; each to be record_done'd. who is filled. Returns how many. */
+/* journal_read - up to `max` records with seq > `after`, fewer if they are
+ * huge, in order, with who; each to be record_done'd. Returns how many. */
 int journal_read(struct journal *j, uint64_t after, struct record *out,
 		 unsigned max);
 

@@ -97,15 +97,26 @@ int journal_last_seq(struct journal *j, uint64_t *ret_seq)
 	return r;
 }
 
-static int read_rows(struct journal *j, sqlite3_stmt *st, struct record *out,
-		     unsigned max)
+/* Paths that users make by going down name by name have no limit: thousands of
+ * records with such would be more than the memory of the machine. */
+#define READ_BYTES (32u << 20)
+
+static size_t path_bytes(const struct record *r)
 {
+	return (r->path ? strlen(r->path) : 0) +
+	       (r->path2 ? strlen(r->path2) : 0);
+}
+
+static int read_rows(struct journal *j, sqlite3_stmt *st, struct record *out,
+		     unsigned max, size_t bytes)
+{
+	size_t sum = 0;
 	unsigned n = 0;
 	int r = 0;
-	while (r == 0 && n < max && (r = db_next(j, st)) > 0) {
+	while (r == 0 && n < max && sum < bytes && (r = db_next(j, st)) > 0) {
 		r = db_row_record(j, st, &out[n]);
 		if (r == 0)
-			n++;
+			sum += path_bytes(&out[n++]);
 	}
 	if (r == 0)
 		return (int)n;
@@ -122,7 +133,7 @@ int journal_read(struct journal *j, uint64_t after, struct record *out,
 			 "SELECT " RECORD_COLUMNS " FROM record "
 			 "WHERE seq > ? ORDER BY seq LIMIT ?",
 			 "ll", after, (int64_t)max);
-	return r < 0 ? r : read_rows(j, st, out, max);
+	return r < 0 ? r : read_rows(j, st, out, max, READ_BYTES);
 }
 
 int journal_read_doubts(struct journal *j, uint64_t after, struct record *out,
@@ -133,7 +144,7 @@ int journal_read_doubts(struct journal *j, uint64_t after, struct record *out,
 			 "SELECT " RECORD_COLUMNS " FROM record "
 			 "WHERE seq > ? AND op IN (?, ?) ORDER BY seq LIMIT ?",
 			 "lddl", after, OP_UNSURE, OP_GAP, (int64_t)max);
-	return r < 0 ? r : read_rows(j, st, out, max);
+	return r < 0 ? r : read_rows(j, st, out, max, SIZE_MAX);
 }
 
 int journal_read_moves(struct journal *j, uint64_t after, struct record *out,
@@ -146,7 +157,7 @@ int journal_read_moves(struct journal *j, uint64_t after, struct record *out,
 			 "mode & ? IN (0, ?)) ORDER BY seq LIMIT ?",
 			 "lddddl", after, OP_RENAME, RF_EXCHANGE, S_IFMT,
 			 S_IFDIR, (int64_t)max);
-	return r < 0 ? r : read_rows(j, st, out, max);
+	return r < 0 ? r : read_rows(j, st, out, max, SIZE_MAX);
 }
 
 int journal_is_dirty(struct journal *j, const struct fhandle *obj,

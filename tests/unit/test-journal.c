@@ -31,6 +31,34 @@ static int64_t count(struct journal *j, const char *sql)
 	return n;
 }
 
+/* What is read at once is bounded in bytes, too; nothing is left out. */
+static void test_long_paths(void **state)
+{
+	enum { N = 20, LEN = 2 << 20 };
+	struct fixture f;
+	struct record out[N + 1];
+	char *path = malloc(LEN + 1);
+	int n, all = 0;
+	assert_non_null(path);
+	memset(path, 'd', LEN);
+	path[LEN] = 0;
+	fx_open(&f);
+	for (int i = 0; i < N; i++) {
+		fx_put(&f, OP_MKDIR, 0, 0, path, NULL);
+		fx_sync(&f);
+	}
+	for (uint64_t at = 0; (n = journal_read(f.j, at, out, N + 1)) > 0;) {
+		assert_true(n < N);
+		at = out[n - 1].seq;
+		all += n;
+		done_all(out, n);
+	}
+	assert_int_equal(n, 0);
+	assert_int_equal(all, N);
+	fx_close(&f);
+	free(path);
+}
+
 static void test_end_to_end(void **state)
 {
 	struct fixture f;
@@ -512,6 +540,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_end_to_end),
+		cmocka_unit_test(test_long_paths),
 		cmocka_unit_test(test_dirty),
 		cmocka_unit_test(test_epochs),
 		cmocka_unit_test(test_bad_end),
