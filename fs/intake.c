@@ -16,6 +16,8 @@
  * - It gives its processor away between two looks. When that took long,
  *   somebody else had use for the processor: it sleeps.
  * - When looking was in vain too often, it is tried rarely.
+ * - While changes are recorded the processors have other things to do: the
+ *   caller says so (docs/PERFORMANCE.md).
  */
 #include "confdefs.h"
 
@@ -129,13 +131,13 @@ static bool sleep_until_asked(struct intake *in, struct intake_thread *t)
 	return false;
 }
 
-bool intake_wait(struct intake *in, struct intake_thread *t)
+bool intake_wait(struct intake *in, struct intake_thread *t, bool look)
 {
 	if (t->spins) {
 		if (spin_on(t))
 			return false;
 		spin_end(in, t, false);
-	} else if (spin_begin(in, t)) {
+	} else if (look && spin_begin(in, t)) {
 		return false;
 	}
 	t->served = false;

@@ -10,7 +10,7 @@
  *	for (;;) {
  *		read without blocking;
  *		if (there was a request) { intake_got(in, &t); serve it; }
- *		else if (intake_wait(in, &t)) the end;
+ *		else if (intake_wait(in, &t, true)) the end;
  *	}
  */
 
@@ -41,7 +41,7 @@ void intake_close(struct intake *in);
 /* intake_got - there was a request. */
 void intake_got(struct intake *in, struct intake_thread *t);
 /* intake_wait - there was none; returns when to look again, true when all
- * shall end. */
-bool intake_wait(struct intake *in, struct intake_thread *t);
+ * shall end. `look`: without sleep, if that seems to be worth it. */
+bool intake_wait(struct intake *in, struct intake_thread *t, bool look);
 
 #endif

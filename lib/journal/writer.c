@@ -1,9 +1,10 @@
 /*
  * The thread that moves records from the ring into the database.
  *
- * wait, take, one transaction, taken, wake the sync process. There is no
- * delay of its own: while one batch is being committed the next one gathers,
- * so batches grow by themselves when there is much to do. Records stay in the
+ * wait, take, one transaction, taken, wake the sync process. What comes after
+ * a pause is committed at once; what follows gathers for GATHER_NS, as a
+ * transaction and a wake-up for each record would take the processors from
+ * those who make the changes (docs/PERFORMANCE.md). Records stay in the
  * ring until the commit; killed at any point, the writer loses none. The first
  * batches are small: writers that are killed again and again shall get on, or
  * the ring would fill up. For the same reason nobody waits for this thread:
@@ -37,6 +38,7 @@
 
 #define WRITER_BATCH	  4096u
 #define WRITER_FIRST	  64u /* so many, then twice as many, … */
+#define GATHER_NS	  (2 * NS_PER_MS)
 #define PRUNE_INTERVAL_NS (60 * NS_PER_S)
 #define IDLE_MS		  60000 /* for pruning; records wake it */
 #define STOP_TRIES	  3
@@ -76,6 +78,19 @@ static void writer_nap(struct journal_writer *w)
 	pthread_mutex_unlock(&w->lock);
 	if (w->stop) /* then without a nap: a moment between the last tries */
 		nanosleep(&(struct timespec){.tv_nsec = 200 * NS_PER_MS}, NULL);
+}
+
+/* writer_gather - let more come, unless somebody waits. */
+static void writer_gather(struct journal_writer *w)
+{
+	int64_t end = clock_mono_ns() + GATHER_NS;
+	struct timespec until = {.tv_sec = end / NS_PER_S,
+				 .tv_nsec = end % NS_PER_S};
+	pthread_mutex_lock(&w->lock);
+	while (!w->stop && w->sync_asked == w->sync_done &&
+	       pthread_cond_timedwait(&w->nap, &w->lock, &until) == 0)
+		;
+	pthread_mutex_unlock(&w->lock);
 }
 
 static void writer_wake(struct journal_writer *w)
@@ -228,13 +243,16 @@ static void *writer_loop(void *arg)
 			shared_taken(w->s);
 		if (n > 0)
 			writer_wake(w);
-		if (n < w->most)
+		bool more = n == w->most;
+		if (!more)
 			writer_sync(w, asked);
 		else if (w->most < WRITER_BATCH)
 			w->most *= 2;
 		if (n > 0) {
 			writer_prune(w);
 			writer_checkpoint(w);
+			if (!more)
+				writer_gather(w);
 			continue;
 		}
 		if (stop)
@@ -312,6 +330,7 @@ uint64_t journal_writer_sync_begin(struct journal_writer *w)
 {
 	pthread_mutex_lock(&w->lock);
 	uint64_t ticket = ++w->sync_asked;
+	pthread_cond_signal(&w->nap);
 	pthread_mutex_unlock(&w->lock);
 	ring_poke(w->s);
 	return ticket;
