@@ -4,14 +4,17 @@
  * Nobody may look at a whole tree for it: mounting takes no longer for a large
  * one. So at a clean unmount the ctimes of what the journal knows are kept
  * (stamps.h), and a child of the supervisor compares them when users are
- * served already. A ctime cannot be set, not even back. For what differs there
- * are records that say "look", as after a power cut (lib/journal/recover.c). A
- * user may have changed the same thing meanwhile: then it is compared in vain.
+ * served already. A ctime cannot be set, not even back. For files that differ
+ * there are records that say "look", as after a power cut
+ * (lib/journal/recover.c). A user may have changed the same thing meanwhile:
+ * then it is compared in vain.
  *
  * A file that was overwritten changes its own ctime and not that of its
  * directory: only what the journal knows is noticed. What was made, removed
- * or renamed changes that of the directory. When even the root is another
- * one, the tree was put there anew, and everything is compared.
+ * or renamed changes that of the directory. Then everything is compared, as
+ * nobody knows how much it was: perhaps a disk is missing, and who compares
+ * everything asks before much is removed on a replica (sync/seed.c). So it is
+ * when the root is another one, as the tree was put there anew.
  *
  * Killed, the child leaves all stamps to the next mount.
  */
@@ -121,7 +124,7 @@ int stamps_take(struct journal *j, int lower_fd)
 struct look {
 	struct shared *s;
 	int64_t since_ns;
-	unsigned files, folders;
+	unsigned files;
 };
 
 static void unsure(struct look *l, const struct fhandle *obj, uint32_t flags)
@@ -152,15 +155,35 @@ static void look_at(struct look *l, const struct stamp *s)
 	struct stat st;
 	if (!differs(s, &st))
 		return;
-	if (S_ISDIR(st.st_mode)) {
-		unsure(l, &s->obj, 0);
-		l->folders++;
-		return;
-	}
 	unsure(l, &s->obj, RF_CONTENT);
 	if (s->dir.len)
 		unsure(l, &s->dir, 0);
 	l->files++;
+}
+
+/* folders - how many differ. */
+static unsigned folders(const struct stamp *list, unsigned n)
+{
+	unsigned found = 0;
+	struct stat st;
+	for (unsigned i = 0; i < n; i++)
+		found += !list[i].dir.len && differs(&list[i], &st) &&
+			 S_ISDIR(st.st_mode);
+	return found;
+}
+
+/* all - everything is compared. */
+static void all(struct look *l, const char *why)
+{
+	struct record gap = {.op = OP_GAP};
+	if (l->since_ns >= 0) {
+		gap.flags = RF_CONTENT;
+		gap.size = (uint64_t)l->since_ns;
+	}
+	shared_append(l->s, &gap);
+	log_notice("%s while it was not mounted: everything is compared with "
+		   "the replicas",
+		   why);
 }
 
 static bool has_root(const struct stamp *list, unsigned n,
@@ -177,19 +200,22 @@ static unsigned look_at_all(struct look *l, const struct stamp *list,
 			    unsigned n, const struct fhandle *root)
 {
 	if (!has_root(list, n, root)) {
-		struct record gap = {.op = OP_GAP};
-		shared_append(l->s, &gap);
-		log_notice("the tree was put there anew while it was not "
-			   "mounted: everything is compared with the replicas");
+		l->since_ns = -1;
+		all(l, "the tree was put there anew");
 		return n;
+	}
+	unsigned changed = folders(list, n);
+	if (changed) {
+		all(l, "folders were changed");
+		return changed;
 	}
 	for (unsigned i = 0; i < n; i++)
 		look_at(l, &list[i]);
-	if (l->files || l->folders)
-		log_notice("changed while it was not mounted: files=%u "
-			   "folders=%u, they are compared with the replicas",
-			   l->files, l->folders);
-	return l->files + l->folders;
+	if (l->files)
+		log_notice("changed while it was not mounted: files=%u, they "
+			   "are compared with the replicas",
+			   l->files);
+	return l->files;
 }
 
 int stamps_look(struct journal *j, struct shared *s, int lower_fd)

@@ -42,4 +42,27 @@ check "any share" "$MIRRORFS" replica add "$T/tree" "r3=$T/replica3" --adopt \
 	-o max-delete=100%
 check "wait" synced
 check "replica 3" same "$T/replica3"
+
+# a tree that was emptied while nothing was mounted, however little it was
+mkdir "$T/small" "$T/replica4"
+echo x >"$T/small/x"
+echo y >"$T/small/y"
+check "mount" mount_at "$T/small" "$T/state2" --replica "r4=$T/replica4"
+check "wait" "$MIRRORFS" wait "$T/small" --timeout 60
+check "umount" umount_at "$T/small"
+rm "$T/small/x" "$T/small/y"
+check "mount" mount_at "$T/small" "$T/state2"
+empty() { status_get r4 error "$T/small" | grep -q "which is empty"; }
+check "it asks" wait_for 60 empty
+check "it is there yet" test -e "$T/replica4/x"
+check "allow it" "$MIRRORFS" replica resume "$T/small" r4 --allow-delete
+check "wait" "$MIRRORFS" wait "$T/small" --timeout 60
+refuse "it is gone" test -e "$T/replica4/x"
+
+# a folder that was emptied while nothing was mounted
+check "umount" umount_tree
+rm -r "$T/tree/dir"
+check "mount" mount_tree
+check "it asks for r1" wait_for 60 state_is r1 refused
+equal "$(ls "$T/replica1/dir" | wc -l)" 150 "what was in it"
 exit 0
