@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -195,13 +196,16 @@ static bool is_one_of(const char *pid, const pid_t *pids, unsigned n)
 }
 
 /* One of us, a child between its fork and its exec included: nobody who
- * writes around the mount. */
-static bool is_mirrorfs(const char *pid)
+ * writes around the mount. Or who is ending: the program is let go before the
+ * files are (do_exit in Linux 6.18). */
+static bool is_no_matter(const char *pid)
 {
 	char path[64], exe[PATH_MAX], own[PATH_MAX];
 	snprintf(path, sizeof(path), "/proc/%.20s/exe", pid);
 	ssize_t n = readlink(path, exe, sizeof(exe));
-	return n > 0 && readlink("/proc/self/exe", own, sizeof(own)) == n &&
+	if (n < 0)
+		return errno == ENOENT;
+	return readlink("/proc/self/exe", own, sizeof(own)) == n &&
 	       memcmp(exe, own, (size_t)n) == 0;
 }
 
@@ -219,7 +223,7 @@ unsigned holders_list(const char *root, enum holders_where where,
 		struct holder h;
 		if (!isdigit((unsigned char)de->d_name[0]) ||
 		    is_one_of(de->d_name, except, n_except) ||
-		    (where == HOLDERS_BELOW && is_mirrorfs(de->d_name)) ||
+		    (where == HOLDERS_BELOW && is_no_matter(de->d_name)) ||
 		    !process_holds(&s, de->d_name, &h))
 			continue;
 		h.pid = atoi(de->d_name);
