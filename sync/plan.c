@@ -32,6 +32,11 @@ static bool has_second(const struct record *r)
 	       (r->op == OP_LINK || r->op == OP_RENAME || r->op == OP_UNSURE);
 }
 
+static bool is_exchange(const struct record *r)
+{
+	return r->op == OP_RENAME && r->flags & RF_EXCHANGE;
+}
+
 static bool is_alone(const struct record *r)
 {
 	uint32_t type = r->mode & S_IFMT;
@@ -57,7 +62,7 @@ static bool fenced(struct builder *b, const struct record *r, const char *path)
 {
 	uint64_t seq = r->seq;
 
-	if (r->op == OP_RENAME && r->flags & RF_EXCHANGE)
+	if (is_exchange(r))
 		seq = seq > EXCHANGE_SLACK ? seq - EXCHANGE_SLACK : 1;
 	return b->view->by_state(b->view->arg, path, seq) ||
 	       builder_in_state(b, path);
@@ -201,10 +206,30 @@ static bool makes_object(const struct record *r)
 	       r->op == OP_MKNOD;
 }
 
-static bool excluded(struct builder *b, const struct record *r,
-		     const char *path)
+static bool excludes(struct builder *b, const char *path, bool is_dir)
 {
-	return b->view->excluded(b->view->arg, path, S_ISDIR(r->mode));
+	return b->view->excluded(b->view->arg, path, is_dir);
+}
+
+/* is_hidden - the replica does not get what is at `path`, whichever of the two
+ * that an exchange swapped: its record tells the kind of one. */
+static bool is_hidden(struct builder *b, const struct record *r,
+		      const char *path)
+{
+	bool is_dir = S_ISDIR(r->mode);
+
+	return excludes(b, path, is_dir) &&
+	       (!is_exchange(r) || excludes(b, path, !is_dir));
+}
+
+/* may_be_hidden - or one of the two. */
+static bool may_be_hidden(struct builder *b, const struct record *r,
+			  const char *path)
+{
+	bool is_dir = S_ISDIR(r->mode);
+
+	return excludes(b, path, is_dir) ||
+	       (is_exchange(r) && excludes(b, path, !is_dir));
 }
 
 /*
@@ -222,9 +247,9 @@ static void apply_excluded(struct builder *b, const struct record *r)
 		remember(b, r);
 	if (r->op == OP_CREATE && r->flags & RF_OPEN)
 		return;
-	if (!excluded(b, r, r->path))
+	if (!is_hidden(b, r, r->path))
 		state_of(b, r, r->path, strict, deep);
-	if (second && !excluded(b, r, r->path2))
+	if (second && !is_hidden(b, r, r->path2))
 		state_of(b, r, r->path2, strict, deep);
 	if (!second && r->obj.len > 0 &&
 	    (r->op == OP_SETATTR || r->op == OP_SETTLE || r->op == OP_TRUNC))
@@ -239,8 +264,8 @@ static bool is_filtered(struct builder *b, const struct record *r)
 
 	if (!v->excluded || !r->path)
 		return false;
-	if (excluded(b, r, r->path) ||
-	    (has_second(r) && excluded(b, r, r->path2)))
+	if (may_be_hidden(b, r, r->path) ||
+	    (has_second(r) && may_be_hidden(b, r, r->path2)))
 		return true;
 	return is_alone(r) && v->moves_change(v->arg, r->path, r->path2);
 }

@@ -111,6 +111,18 @@ rm dir/cache
 mkdir dir/cache
 check "wait" synced
 refuse "a folder" test -e "$T/replica1/dir/cache"
+# … changes places with a file of that name, either way
+mkdir odd
+echo x >odd/cache
+check "wait" synced
+check "swap" "$HELPERS/swapper" "$T/tree/dir/cache" "$T/tree/odd/cache"
+check "wait" synced
+check "the file came" test -f "$T/replica1/dir/cache"
+refuse "it stayed" test -e "$T/replica1/odd/cache"
+check "swap" "$HELPERS/swapper" "$T/tree/dir/cache" "$T/tree/odd/cache"
+check "wait" synced
+check "the file is back" test -f "$T/replica1/odd/cache"
+refuse "it stayed" test -e "$T/replica1/dir/cache"
 
 # another filter: compared; what was sent stays
 check "set" "$MIRRORFS" replica set "$T/tree" r1 'filter=- /site/a'
