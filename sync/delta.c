@@ -21,8 +21,10 @@
 
 #include "sync/exec.h"
 
-#define COPY_MAX    (64u * 1024 * 1024) /* the server does nothing else then */
-#define RECORDS_MAX 100000		/* looked through for one file */
+#define COPY_MAX (64u * 1024 * 1024) /* the server does nothing else then */
+/* Looked through for one file. The numbers of another epoch are further away:
+ * not everything that happened between two of them has a record. */
+#define RECORDS_MAX 100000
 
 bool delta_find_ranges(struct step *s)
 {
