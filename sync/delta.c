@@ -89,25 +89,33 @@ static void opened(void *arg, const struct remote_reply *reply)
 	upload_answered(s);
 }
 
+void delta_open(struct step *s, uint32_t how, remote_done_fn *linked_fn,
+		remote_done_fn *looked_fn, remote_done_fn *opened_fn)
+{
+	struct remote *r = s->exec->cfg.remote;
+	char *name = exec_stage_name(s->exec);
+
+	s->source_asked = true;
+	s->pending += 3;
+	remote_send_link(r, s->path, name, linked_fn, s);
+	remote_send_lstat(r, name, looked_fn, s);
+	remote_send_open(r, name, how, 0, opened_fn, s);
+	remote_send_remove(r, name, NULL, NULL);
+	free(name);
+}
+
 void delta_begin(struct step *s)
 {
 	const struct exec_config *cfg = &s->exec->cfg;
-	struct remote *r = cfg->remote;
 	const uint32_t need = EXT_COPY_DATA | EXT_HARDLINK;
 
 	if (!s->since || s->st.st_size == 0 ||
 	    (uint64_t)s->st.st_size < cfg->delta_above ||
 	    cfg->update == UPDATE_WHOLE ||
-	    (remote_caps(r)->ext & need) != need || !delta_find_ranges(s))
+	    (remote_caps(cfg->remote)->ext & need) != need ||
+	    !delta_find_ranges(s))
 		return;
-	char *name = exec_stage_name(s->exec);
-	s->source_asked = true;
-	s->pending += 3;
-	remote_send_link(r, s->path, name, linked, s);
-	remote_send_lstat(r, name, looked, s);
-	remote_send_open(r, name, RO_READ, 0, opened, s);
-	remote_send_remove(r, name, NULL, NULL);
-	free(name);
+	delta_open(s, RO_READ, linked, looked, opened);
 }
 
 void delta_end(struct step *s)

@@ -14,6 +14,10 @@ uint64_t exec_catch_up(struct step *s);
 /* delta_find_ranges - what changed, into s->ranges. False: that is not known,
  * or most of it. */
 bool delta_find_ranges(struct step *s);
+/* delta_open - the replica's file, by a name in the stage that is gone again at
+ * once. Each function hears of its request; s->source_asked until the last. */
+void delta_open(struct step *s, uint32_t how, remote_done_fn *linked_fn,
+		remote_done_fn *looked_fn, remote_done_fn *opened_fn);
 /* inplace.c: write into the file itself? then what it needs is asked for */
 bool inplace_begin(struct step *s);
 /* inplace_waits - for its turn, before it sends anything */

@@ -12,12 +12,11 @@
  * one gets a new inode, so what the old connection's server may still write
  * does no harm.
  *
- * The file is opened by a hard link in the stage, as delta.c does and for the
- * same reason.
+ * The file is opened by a hard link in the stage, for the reason that delta.c
+ * tells.
  */
 #include "confdefs.h"
 
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "sync/exec.h"
@@ -93,19 +92,11 @@ static void opened(void *arg, const struct remote_reply *reply)
 
 bool inplace_begin(struct step *s)
 {
-	struct remote *r = s->exec->cfg.remote;
-
 	if (!allowed(s) || !delta_find_ranges(s))
 		return false;
-	char *name = exec_stage_name(s->exec);
-	s->in_place = s->source_asked = true;
+	s->in_place = true;
 	s->source_size = 0;
-	s->pending += 3;
-	remote_send_link(r, s->path, name, linked, s);
-	remote_send_lstat(r, name, looked, s);
-	remote_send_open(r, name, RO_WRITE, 0, opened, s);
-	remote_send_remove(r, name, NULL, NULL);
-	free(name);
+	delta_open(s, RO_WRITE, linked, looked, opened);
 	return true;
 }
 
