@@ -230,14 +230,19 @@ proxy_start() {
 	REPLICAS=("${PROXY_LOGIN[@]}" --replica "r1=$PROXY_URL")
 }
 
-# faulty_replica [SERVER-OPTION...] - the same, of a server with these options
-# whose requests can be held: sftpfault.c, told by files in CTL.
-faulty_replica() {
+# faulty_server [OPTION...] - what sshd starts goes wrong, and its requests can
+# be held: sftpfault.c, told by files in CTL.
+faulty_server() {
 	local server=/usr/lib/openssh/sftp-server
 	[ -x "$server" ] || skip "$server is not installed"
 	CTL=$T/control
 	mkdir "$CTL"
 	SSHD_SFTP="$HELPERS/sftpfault $CTL $server $*"
+}
+
+# faulty_replica [SERVER-OPTION...] - proxy_start of such a server.
+faulty_replica() {
+	faulty_server "$@"
 	ssh_replicas 1
 	proxy_start
 }

@@ -5,11 +5,7 @@
 . "$(dirname "$0")/functions.sh"
 expect_log "lost|connection|protocol|parked|refused|cannot|ended|silen|reset"
 
-SERVER=/usr/lib/openssh/sftp-server
-[ -x "$SERVER" ] || skip "$SERVER is not installed"
-CTL=$T/control
-mkdir "$CTL"
-SSHD_SFTP="$HELPERS/sftpfault $CTL $SERVER"
+faulty_server
 KINDS="cut-before cut-after failure oversize unknown-id duplicate wrong-type
 	truncated long-string"
 MANNERS="chopped shuffled slow"

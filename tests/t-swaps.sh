@@ -4,11 +4,7 @@
 . "$(dirname "$0")/functions.sh"
 expect_log "lost|connection|cannot reach|ended|refused|reset|closed|parked|applied"
 
-SERVER=/usr/lib/openssh/sftp-server
-[ -x "$SERVER" ] || skip "$SERVER is not installed"
-CTL=$T/control
-mkdir "$CTL"
-SSHD_SFTP="$HELPERS/sftpfault $CTL $SERVER"
+faulty_server
 
 # twins NAME... - folders that SFTP cannot tell apart
 twins() {
@@ -23,10 +19,6 @@ twins() {
 is_cut() {
 	[ ! -e "$CTL/cut" ]
 }
-# held - a request waits in a server, whose process is in LATE.
-held() {
-	read -r LATE _ <"$CTL/held"
-} 2>/dev/null
 
 check "twins" twins one two three/a three/b four/a four/b five six
 ssh_replicas 1
@@ -47,7 +39,7 @@ done
 # of the folders has to be compared
 echo "0 root/three/a/news" >"$CTL/hold"
 echo news >"$T/tree/three/a/news"
-check "a request waits" wait_for 30 held
+check "a request waits" wait_for 30 held 1
 rm "$CTL/hold"
 mv "$T/tree/three/a" "$T/tree/three/c" && mv "$T/tree/three/b" \
 	"$T/tree/three/a" && mv "$T/tree/three/c" "$T/tree/three/b" ||
