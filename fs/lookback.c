@@ -14,7 +14,9 @@
  * or renamed changes that of the directory. Then everything is compared, as
  * nobody knows how much it was: perhaps a disk is missing, and who compares
  * everything asks before much is removed on a replica (sync/seed.c). So it is
- * when the root is another one, as the tree was put there anew.
+ * when the root is another one, as the tree was put there anew. Of a directory
+ * that was changed after the mount, by users, it cannot be told whether it was
+ * before, too: it is looked at, by itself. The root was looked at before.
  *
  * Killed, the child leaves all stamps to the next mount.
  */
@@ -36,11 +38,6 @@
 
 #define TAKE_NS (2 * NS_PER_S) /* of an unmount, at most */
 
-static int64_t ctime_of(const struct stat *st)
-{
-	return st->st_ctim.tv_sec * NS_PER_S + st->st_ctim.tv_nsec;
-}
-
 /* ---- at the end ---- */
 
 struct take {
@@ -61,7 +58,7 @@ static int take_one(struct take *t, const char *path)
 		r = lower_identify(t->lower_fd, up, &s.dir, &st_up);
 	if (r < 0)
 		return -ENOENT; /* or it is on another file system */
-	s.ctime_ns = ctime_of(&st);
+	s.ctime_ns = clock_ctime_ns(&st);
 	r = journal_stamp_put(t->j, &s);
 	t->n += r > 0;
 	/* a file may have other names elsewhere */
@@ -123,6 +120,8 @@ int stamps_take(struct journal *j, int lower_fd)
 
 struct look {
 	struct shared *s;
+	const struct stamps_mount *at;
+	struct fhandle root;
 	int64_t since_ns;
 	unsigned files;
 };
@@ -146,29 +145,38 @@ static bool differs(const struct stamp *s, struct stat *ret_st)
 {
 	CLEANUP_CLOSE int fd = lower_open(&s->obj, O_PATH | O_NOFOLLOW);
 	return fd >= 0 && fstat(fd, ret_st) == 0 &&
-	       ctime_of(ret_st) != s->ctime_ns;
+	       clock_ctime_ns(ret_st) != s->ctime_ns;
 }
 
 /* A file is met when its directory is looked at, so that comes second. */
 static void look_at(struct look *l, const struct stamp *s)
 {
 	struct stat st;
-	if (!differs(s, &st))
+	if (fhandle_equal(&s->obj, &l->root) || !differs(s, &st))
 		return;
-	unsure(l, &s->obj, RF_CONTENT);
-	if (s->dir.len)
+	bool file = s->dir.len;
+	unsure(l, &s->obj, file ? RF_CONTENT : 0);
+	if (file)
 		unsure(l, &s->dir, 0);
-	l->files++;
+	l->files += file;
 }
 
-/* folders - how many differ. */
-static unsigned folders(const struct stamp *list, unsigned n)
+/* was_changed - a directory, and surely before the mount? */
+static bool was_changed(const struct look *l, const struct stamp *s)
+{
+	struct stat st;
+	if (fhandle_equal(&s->obj, &l->root))
+		return s->ctime_ns != l->at->root_ctime_ns;
+	return !s->dir.len && differs(s, &st) &&
+	       clock_ctime_ns(&st) < l->at->mounted_ns;
+}
+
+static unsigned folders(const struct look *l, const struct stamp *list,
+			unsigned n)
 {
 	unsigned found = 0;
-	struct stat st;
 	for (unsigned i = 0; i < n; i++)
-		found += !list[i].dir.len && differs(&list[i], &st) &&
-			 S_ISDIR(st.st_mode);
+		found += was_changed(l, &list[i]);
 	return found;
 }
 
@@ -197,14 +205,14 @@ static bool has_root(const struct stamp *list, unsigned n,
 }
 
 static unsigned look_at_all(struct look *l, const struct stamp *list,
-			    unsigned n, const struct fhandle *root)
+			    unsigned n)
 {
-	if (!has_root(list, n, root)) {
+	if (!has_root(list, n, &l->root)) {
 		l->since_ns = -1;
 		all(l, "the tree was put there anew");
 		return n;
 	}
-	unsigned changed = folders(list, n);
+	unsigned changed = folders(l, list, n);
 	if (changed) {
 		all(l, "folders were changed");
 		return changed;
@@ -218,19 +226,19 @@ static unsigned look_at_all(struct look *l, const struct stamp *list,
 	return l->files;
 }
 
-int stamps_look(struct journal *j, struct shared *s, int lower_fd)
+int stamps_look(struct journal *j, struct shared *s, int lower_fd,
+		const struct stamps_mount *at)
 {
-	struct look l = {.s = s};
+	struct look l = {.s = s, .at = at};
 	CLEANUP_FREE struct stamp *list = NULL;
-	struct fhandle root;
 	struct stat st;
 	unsigned n, differed = 0;
-	int r = lower_start(lower_fd, &root, &st);
+	int r = lower_start(lower_fd, &l.root, &st);
 	if (r == 0)
 		r = journal_stamps_load(j, &list, &n, &l.since_ns);
 	if (r < 0)
 		return r;
 	if (n > 0)
-		differed = look_at_all(&l, list, n, &root);
+		differed = look_at_all(&l, list, n);
 	return journal_stamps_done(j, differed);
 }

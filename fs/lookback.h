@@ -13,8 +13,13 @@
  * Returns 0, or a negative errno: nothing will be noticed. */
 int stamps_take(struct journal *j, int lower_fd);
 
+struct stamps_mount { /* what was so at the mount; ns, wall clock */
+	int64_t root_ctime_ns, mounted_ns;
+};
+
 /* stamps_look - compare with what stamps_take has left, put records for what
  * differs, forget it. Returns 0, or a negative errno: the next one does. */
-int stamps_look(struct journal *j, struct shared *s, int lower_fd);
+int stamps_look(struct journal *j, struct shared *s, int lower_fd,
+		const struct stamps_mount *at);
 
 #endif

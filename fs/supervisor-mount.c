@@ -79,6 +79,8 @@ int supervisor_mount(struct supervisor *s)
 	struct stat st;
 	if (fstat(s->lower_fd, &st) < 0)
 		return -errno;
+	s->at.root_ctime_ns = clock_ctime_ns(&st);
+	s->at.mounted_ns = clock_wall_ns();
 	s->fuse_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (s->fuse_fd < 0)
 		return -errno;
@@ -196,7 +198,7 @@ static int look_back(struct supervisor *s)
 	struct journal *j;
 	int r = journal_open(s->cfg->state_dir, JOURNAL_WRITE, &j);
 	if (r == 0) {
-		r = stamps_look(j, s->shared, s->lower_fd);
+		r = stamps_look(j, s->shared, s->lower_fd, &s->at);
 		journal_close(j);
 	}
 	if (r < 0)

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "fs.h"
 #include "fs/deposit.h"
+#include "fs/lookback.h"
 #include "fs/spawn.h"
 #include "record.h"
 
@@ -37,7 +38,8 @@ struct supervisor {
 	struct clock_trust trust; /* for the children */
 	unsigned covered;	  /* dead mounts below ours */
 	dev_t device;		  /* of ours */
-	int64_t bare_ns;	  /* the root shows the tree below since then */
+	struct stamps_mount at;
+	int64_t bare_ns; /* the root shows the tree below since then */
 	bool bare_said;
 	bool compare; /* what sync knows of objects is nothing: a GAP */
 

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #define NS_PER_S  1000000000LL
 #define NS_PER_MS 1000000LL
@@ -15,6 +16,9 @@
 
 /* clock_wall_ns - nanoseconds since 1970, as shown to people. */
 int64_t clock_wall_ns(void);
+
+/* clock_ctime_ns - when it was changed last, on that clock. */
+int64_t clock_ctime_ns(const struct stat *st);
 
 /* clock_mono_ns - nanoseconds on a clock that never steps, for intervals. */
 int64_t clock_mono_ns(void);

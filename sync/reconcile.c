@@ -125,7 +125,7 @@ static int link_name(struct engine *e, const char *path, const struct stat *st,
 
 static uint64_t ctime_ns(const struct stat *st)
 {
-	int64_t ns = st->st_ctim.tv_sec * NS_PER_S + st->st_ctim.tv_nsec;
+	int64_t ns = clock_ctime_ns(st);
 
 	return ns > 0 ? (uint64_t)ns : 0;
 }

@@ -56,6 +56,23 @@ check "it is told" wait_for 30 grep -q "folders were changed" \
 	"$T/state/mirrorfs.log"
 check "all arrives" wait_for 60 arrived
 
+# what users do as soon as there is a mount was not done before it
+told() { grep -c "folders were changed" "$T/state/mirrorfs.log"; }
+early() {
+	until mounted_at "$T/tree"; do :; done
+	: >"$T/tree/a/$1"
+	: >"$T/tree/$1"
+}
+before=$(told)
+for n in 1 2 3; do
+	check "umount" umount_tree
+	early "early$n" &
+	check "mount" mount_tree
+	check "early" wait $!
+	check "wait" synced
+done
+equal "$(told)" "$before" "what users did was taken for that"
+
 # the first who looks is killed: the next does, or the one after that
 check "umount" umount_tree
 change a/b/c/g NEW

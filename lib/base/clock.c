@@ -21,6 +21,11 @@ int64_t clock_wall_ns(void)
 	return clock_read(CLOCK_REALTIME);
 }
 
+int64_t clock_ctime_ns(const struct stat *st)
+{
+	return st->st_ctim.tv_sec * NS_PER_S + st->st_ctim.tv_nsec;
+}
+
 int64_t clock_mono_ns(void)
 {
 	return clock_read(CLOCK_MONOTONIC);
