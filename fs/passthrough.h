@@ -11,8 +11,8 @@
  *
  *	            no handle      page handles    pass handles
  *	read        pass           page            pass
- *	write       page, direct   page, direct    pass, direct: we see each
- *write read+write  page           page            pass, unseen
+ *	write       page, direct   page, direct    pass, direct: all is seen
+ *	read+write  page           page            pass, unseen
  *
  * "Unseen": what is written and stored there goes to the lower file and no
  * request tells. Such an inode counts as being written (content.h) until

@@ -9,7 +9,7 @@
  * workers in a row ended before they served, and not because somebody killed
  * them, or none came to serve for DOWN_NS, callers shall not hang for ever:
  * the connection is cut, and a new mount is laid over the dead one. If that
- *does not help either, it stays dead (ENOTCONN) until "mirrorfs umount": never
+ * does not help either, it stays dead (ENOTCONN) until "mirrorfs umount": never
  * the bare tree.
  *
  * Upgrade: the new program is asked first whether it understands what is

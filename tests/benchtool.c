@@ -1,16 +1,16 @@
 /*
  * benchtool - makes load and watches when it has arrived
  *
- *	benchtool files DIR DIRS FILES SIZE   FILES files in each of DIRS
- *folders benchtool until DIR N SIZE            wait until DIR has N files of
- *SIZE benchtool gone PATH                   wait until PATH does not exist
+ *	benchtool files DIR DIRS FILES SIZE   FILES files in each of DIRS folders
+ *	benchtool until DIR N SIZE            wait until DIR has N files of SIZE
+ *	benchtool gone PATH                   wait until PATH does not exist
  *	benchtool latency DIR REPLICA N       close to readable, N times:
  *	                                      prints p50 and p99 in ms
  *	benchtool paced DIR REPLICA N RATE    the same, RATE new files a second,
- *	                                      whether the last has arrived or
- *not benchtool replaced DIR REPLICA N      N times a new version is renamed
+ *	                                      whether the last has arrived or not
+ *	benchtool replaced DIR REPLICA N      N times a new version is renamed
  *	                                      over one file: p50 and p99 of how
- *old the replica's version is
+ *	                                      old the replica's version is
  *
  * The waiting ones give up after ten minutes.
  */

@@ -20,8 +20,8 @@
  *
  * Kinds: cut-before, cut-after (the connection ends there), failure (instead
  * of carrying it out, again and again), oversize, unknown-id, duplicate,
- *wrong-type, truncated, long-string (what is wrong with the reply), and the
- *manners chopped, shuffled and slow, of all replies.
+ * wrong-type, truncated, long-string (what is wrong with the reply), and the
+ * manners chopped, shuffled and slow, of all replies.
  */
 #include "confdefs.h"
 
