@@ -68,6 +68,13 @@ struct target_choice {
 	char *name;      /* --name or NULL */
 	char *state_dir; /* --state-dir or NULL */
 };
+/* TARGET_OPTIONS - the options of a command that fill `choice`. */
+#define TARGET_OPTIONS(choice) \
+	{ "name", "NAME", OPTION_TEXT, &(choice).name, \
+	  "the mount, by its name" }, \
+	{ "state-dir", "DIR", OPTION_TEXT, &(choice).state_dir, \
+	  "the mount, by its state folder" }
+
 /*
  * target_find - the mount that the options or the first operand name, or the
  * one that there is. When the first operand was taken as ROOT, *ret_used is

@@ -265,10 +265,7 @@ int cmd_log(int argc, char **argv)
 		{"limit", "N", OPTION_COUNT, &o.limit, "the newest N only"},
 		{"json", NULL, OPTION_FLAG, &job.json,
 		 "one JSON object a line"},
-		{"name", "NAME", OPTION_TEXT, &choice.name,
-		 "the mount, by its name"},
-		{"state-dir", "DIR", OPTION_TEXT, &choice.state_dir,
-		 "the mount, by its state folder"},
+		TARGET_OPTIONS(choice),
 		{0},
 	};
 	int n = options_parse("log", options, argc, argv);

@@ -198,10 +198,7 @@ int cmd_reconcile(int argc, char **argv)
 		 "however much is only on the replica may be deleted there"},
 		{"wait", NULL, OPTION_FLAG, &job.wait,
 		 "until it is done; tell what came of it"},
-		{"name", "NAME", OPTION_TEXT, &choice.name,
-		 "the mount, by its name"},
-		{"state-dir", "DIR", OPTION_TEXT, &choice.state_dir,
-		 "the mount, by its state folder"},
+		TARGET_OPTIONS(choice),
 		{0},
 	};
 	int used, n = options_parse("reconcile", options, argc, argv);

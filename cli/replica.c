@@ -295,10 +295,7 @@ int cmd_replica(int argc, char **argv)
 		{"verbose", NULL, OPTION_FLAG, &job.verbose,
 		 "list: with the options that are not as by default, and what "
 		 "the servers can do"},
-		{"name", "NAME", OPTION_TEXT, &choice.name,
-		 "the mount, by its name"},
-		{"state-dir", "DIR", OPTION_TEXT, &choice.state_dir,
-		 "the mount, by its state folder"},
+		TARGET_OPTIONS(choice),
 		{0},
 	};
 	int n = options_parse("replica", options, argc, argv);

@@ -114,10 +114,7 @@ int cmd_retry(int argc, char **argv)
 	const struct option options[] = {
 		{"replica", "NAME", OPTION_TEXT, &job.replica,
 		 "on this one only"},
-		{"name", "NAME", OPTION_TEXT, &choice.name,
-		 "the mount, by its name"},
-		{"state-dir", "DIR", OPTION_TEXT, &choice.state_dir,
-		 "the mount, by its state folder"},
+		TARGET_OPTIONS(choice),
 		{0},
 	};
 	int used, n = options_parse("retry", options, argc, argv);

@@ -366,10 +366,7 @@ int cmd_status(int argc, char **argv)
 		{"watch", NULL, OPTION_FLAG, &again, "again each second"},
 		{"parked", NULL, OPTION_FLAG, &parked,
 		 "what is held back: why, what to do, when it is tried again"},
-		{"name", "NAME", OPTION_TEXT, &choice.name,
-		 "the mount, by its name"},
-		{"state-dir", "DIR", OPTION_TEXT, &choice.state_dir,
-		 "the mount, by its state folder"},
+		TARGET_OPTIONS(choice),
 		{0},
 	};
 	int n = options_parse("status", options, argc, argv);

@@ -99,10 +99,7 @@ int cmd_umount(int argc, char **argv)
 {
 	struct target_choice choice = {0};
 	const struct option options[] = {
-		{"name", "NAME", OPTION_TEXT, &choice.name,
-		 "the mount, by its name"},
-		{"state-dir", "DIR", OPTION_TEXT, &choice.state_dir,
-		 "the mount, by its state folder"},
+		TARGET_OPTIONS(choice),
 		{0},
 	};
 	int n = options_parse("umount", options, argc, argv);

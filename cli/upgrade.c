@@ -41,10 +41,7 @@ int cmd_upgrade(int argc, char **argv)
 	struct target_choice choice = {0};
 	char *program = NULL, self[PATH_MAX];
 	const struct option options[] = {
-		{"name", "NAME", OPTION_TEXT, &choice.name,
-		 "the mount, by its name"},
-		{"state-dir", "DIR", OPTION_TEXT, &choice.state_dir,
-		 "the mount, by its state folder"},
+		TARGET_OPTIONS(choice),
 		{"program", "FILE", OPTION_TEXT, &program,
 		 "what is to take over (default: the program that is asked)"},
 		{0},

@@ -164,10 +164,7 @@ int cmd_wait(int argc, char **argv)
 		 "wait for this one only"},
 		{"timeout", "SECONDS", OPTION_SPAN, &timeout_ns,
 		 "give up after that long (exit status 1)"},
-		{"name", "NAME", OPTION_TEXT, &choice.name,
-		 "the mount, by its name"},
-		{"state-dir", "DIR", OPTION_TEXT, &choice.state_dir,
-		 "the mount, by its state folder"},
+		TARGET_OPTIONS(choice),
 		{0},
 	};
 	int n = options_parse("wait", options, argc, argv);
