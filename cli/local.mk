@@ -4,7 +4,7 @@ mirrorfs_SOURCES = cli/main.c cli/child.c cli/dead.c cli/health.c cli/holders.c 
 	cli/umount.c cli/upgrade.c cli/wait.c
 mirrorfs_LDADD = fs/libfs.a sync/libsync.a sync/remote/libremote.a \
 	lib/journal/libjournal.a lib/base/libbase.a \
-	$(FUSE_LIBS) $(SSH_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) \
+	$(FUSE_LIBS) $(SSH_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(ZLIB_LIBS) \
 	$(SMARTCOLS_LIBS) $(JANSSON_LIBS) $(CAPNG_LIBS) $(SYSTEMD_LIBS)
 noinst_HEADERS += cli/cli.h cli/commands.h cli/holders.h cli/status.h
 mirrorfs_SOURCES += cli/parked.c cli/retry.c

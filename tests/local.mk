@@ -41,7 +41,7 @@ tests_secprobe_SOURCES = tests/secprobe.c tests/secprobe-setid.c \
 
 unit_libs = fs/libfs.a sync/libsync.a sync/remote/libremote.a \
 	lib/journal/libjournal.a lib/base/libbase.a
-unit_system_libs = $(FUSE_LIBS) $(SSH_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) \
+unit_system_libs = $(FUSE_LIBS) $(SSH_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(ZLIB_LIBS) \
 	$(SMARTCOLS_LIBS) $(JANSSON_LIBS) $(CAPNG_LIBS) $(SYSTEMD_LIBS) \
 	$(CMOCKA_LIBS)
 tests_journalbench_SOURCES = tests/journalbench.c

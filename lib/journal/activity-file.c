@@ -14,12 +14,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "buf.h"
 #include "cleanup.h"
@@ -30,45 +30,6 @@
 #define ACTIVITY_FILE  "activity"
 #define ACTIVITY_MAGIC 0x6d66616374697631ULL /* "mfactiv1" */
 #define ACTIVITY_MAX   (1u << 20)	     /* slots */
-
-/*
- * CRC-32 as in zlib, so that other tools can check it. Eight bytes at a time:
- * all slots are read when a worker takes over, and users wait for it.
- */
-static uint32_t crc_table[8][256];
-
-static void crc_fill(void)
-{
-	for (uint32_t i = 0; i < 256; i++) {
-		uint32_t c = i;
-		for (int k = 0; k < 8; k++)
-			c = c >> 1 ^ (c & 1 ? 0xedb88320u : 0);
-		crc_table[0][i] = c;
-	}
-	for (uint32_t i = 0; i < 256; i++) {
-		for (int t = 1; t < 8; t++) {
-			uint32_t c = crc_table[t - 1][i];
-			crc_table[t][i] = c >> 8 ^ crc_table[0][c & 255];
-		}
-	}
-}
-
-static uint32_t crc32_of(const uint8_t *p, size_t n)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	uint32_t crc = ~0u;
-	pthread_once(&once, crc_fill);
-	for (; n >= 8; p += 8, n -= 8) {
-		uint32_t next = 0;
-		for (unsigned i = 0; i < 4; i++)
-			next ^= crc_table[7 - i][(crc >> 8 * i & 255) ^ p[i]] ^
-				crc_table[3 - i][p[4 + i]];
-		crc = next;
-	}
-	for (; n > 0; p++, n--)
-		crc = crc >> 8 ^ crc_table[0][(crc & 255) ^ *p];
-	return ~crc;
-}
 
 static int open_file(const char *state_dir, int flags)
 {
@@ -90,7 +51,8 @@ static int put_sector(int fd, off_t off, struct buf *b)
 	int r = -E2BIG;
 	if (b->len <= sizeof(sector) - 4) {
 		memcpy(sector + 4, b->data, b->len);
-		uint32_t crc = crc32_of(sector + 4, sizeof(sector) - 4);
+		uint32_t crc =
+			(uint32_t)crc32(0, sector + 4, sizeof(sector) - 4);
 		for (int i = 0; i < 4; i++)
 			sector[i] = (uint8_t)(crc >> (24 - 8 * i));
 		r = write_at(fd, sector, sizeof(sector), off);
@@ -108,7 +70,7 @@ static int check_sector(const uint8_t sector[ACTIVITY_SECTOR])
 		return 0;
 	for (int i = 0; i < 4; i++)
 		crc = crc << 8 | sector[i];
-	return crc == crc32_of(sector + 4, ACTIVITY_SECTOR - 4) ? 1 : -EUCLEAN;
+	return crc == crc32(0, sector + 4, ACTIVITY_SECTOR - 4) ? 1 : -EUCLEAN;
 }
 
 /* As check_sector. */

@@ -2,7 +2,7 @@
 
 PACKAGES_BUILD="gcc make autoconf automake pkg-config libc6-dev
 libfuse3-dev libssh-dev libsqlite3-dev libinih-dev libsmartcols-dev
-libjansson-dev libcap-ng-dev libsystemd-dev uthash-dev"
+libjansson-dev libcap-ng-dev libsystemd-dev uthash-dev zlib1g-dev"
 PACKAGES_RUN="fuse3 openssh-client openssh-sftp-server"
 PACKAGES_DEMO="openssh-server vsftpd lftp"
 PACKAGES_CHECK="libcmocka-dev clang curl rsync git sqlite3 attr acl jq
