@@ -212,12 +212,11 @@ void supervisor_look_back(struct supervisor *s)
 {
 	if (shared_pinned(s->shared))
 		return;
-	pid_t parent = getpid();
-	s->looker = fork();
-	if (s->looker < 0)
-		s->looker = 0;
-	if (s->looker != 0 || getpid() == parent)
+	pid_t pid = fork();
+	if (pid != 0) {
+		s->looker = pid > 0 ? pid : 0;
 		return;
+	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	close(s->fuse_fd);
 	deposits_hang_up(&s->deposits);
