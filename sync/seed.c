@@ -530,14 +530,13 @@ int seed_run(struct engine *e)
 
 /* ---- a part of the tree ---- */
 
-/* held_back - 1 and a word about it, when some of `path` is parked. */
-static bool held_back(struct engine *e, struct seeding *w, const char *path)
+/* note_held_back - a word about it, when some of `path` is parked. */
+static void note_held_back(struct engine *e, struct seeding *w,
+			   const char *path)
 {
-	if (!pathset_related(&e->parked_paths, path))
-		return false;
-	w->c.error = strdup("some of it is held back: see mirrorfs status "
-			    "--parked");
-	return true;
+	if (pathset_related(&e->parked_paths, path))
+		w->c.error = strdup("some of it is held back: see mirrorfs "
+				    "status --parked");
 }
 
 /* stay - too much would go: nothing does. */
@@ -575,7 +574,7 @@ int seed_part(struct engine *e, struct comparison *c)
 	if (r == 0)
 		r = engine_dir_times(e);
 	if (r == 0 && !w.c.error)
-		held_back(e, &w, c->path);
+		note_held_back(e, &w, c->path);
 	if (r == 0)
 		r = tell(e, &w, c->path);
 	done(&w);
