@@ -193,6 +193,8 @@ static void step_sending(void *arg, const struct step *s)
 	const char **names;
 	unsigned n;
 
+	if (s->result != STEP_DONE)
+		return; /* nothing happens to any name */
 	if (s->tag)
 		batch_sending(e, s->tag, s->number);
 	if (s->kind != STEP_PUT && s->kind != STEP_SYMLINK &&

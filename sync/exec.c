@@ -238,7 +238,7 @@ static void send_symlink(struct step *s)
 	struct remote *r = s->exec->cfg.remote;
 
 	s->pending++;
-	if (!step_look(s) || !step_target(s)) {
+	if (s->result != STEP_DONE) {
 		step_answered(s);
 		return;
 	}
@@ -364,6 +364,8 @@ static void step_send(struct step *s)
 
 	s->phase = PHASE_SENT;
 	s->exec->n_sent++;
+	if (s->kind == STEP_SYMLINK && step_look(s))
+		step_target(s);
 	s->exec->cfg.sending(s->exec->cfg.arg, s);
 	switch (s->kind) {
 	case STEP_PUT:
@@ -425,7 +427,6 @@ static void leave(struct exec *x)
 	struct step *s = x->head;
 
 	take_head(x);
-	x->cfg.sending(x->cfg.arg, s);
 	s->result = STEP_ASIDE;
 	x->n_live--;
 	x->cfg.finished(x->cfg.arg, s);

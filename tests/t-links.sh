@@ -58,6 +58,23 @@ for round in 1 2; do
 	check "wait" synced
 	compared "comparing, round $round"
 done
+
+# what never got there has taken no name: one is renamed over another after
+# all, that was replaced, by something that is gone by then
+passing_by() { # COMMAND - that makes it, as "new"
+	echo one >first && ln -T first second || fail "$1"
+	check "wait" synced
+	check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+	eval "$1" && mv -T new first && mv -T second first || fail "$1"
+	check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+	check "wait" synced
+	compared "$1, replaced"
+	rm first
+}
+cd "$T/tree" || fail "cd"
+passing_by "echo two >new"
+passing_by "ln -s two new"
+cd "$T" || fail "cd"
 equal "$("$MIRRORFS" status "$T/tree" --json |
 	jq '[.replicas[].parked] | add')" 0 "parked paths"
 exit 0
