@@ -4,6 +4,7 @@
  */
 #include "confdefs.h"
 
+#include "sync/attr.h"
 #include "sync/exec.h"
 
 static bool can(const struct step *s, enum ability a)
@@ -71,9 +72,21 @@ void attr_send_open(struct step *s, const struct remote_attr *a,
 		remote_send_setstat(r, s->stage, a, done, s);
 }
 
+void attr_send_named(struct step *s, const char *at,
+		     const struct remote_attr *a, remote_done_fn *done)
+{
+	bool mode = a->flags & ATTR_MODE;
+	bool bare = *at && can(s, mode ? CAN_LCHMOD : CAN_LSETSTAT);
+
+	if (!a->flags)
+		return;
+	s->pending++;
+	(bare ? remote_send_lsetstat : remote_send_setstat)(s->exec->cfg.remote,
+							    at, a, done, s);
+}
+
 void attr_send(struct step *s, const char *at, bool times)
 {
-	struct remote *r = s->exec->cfg.remote;
 	struct remote_attr owner = attr_owner(s);
 	struct remote_attr rest = attr_mode_times(s);
 	bool link = S_ISLNK(s->st.st_mode);
@@ -87,14 +100,6 @@ void attr_send(struct step *s, const char *at, bool times)
 		return;
 	}
 	/* chown clears set-id bits: the owner goes first, by itself */
-	if (owner.flags) {
-		s->pending++;
-		(link ? remote_send_lsetstat
-		      : remote_send_setstat)(r, at, &owner, step_done, s);
-	}
-	if (rest.flags) {
-		s->pending++;
-		(link ? remote_send_lsetstat
-		      : remote_send_setstat)(r, at, &rest, step_done, s);
-	}
+	attr_send_named(s, at, &owner, step_done);
+	attr_send_named(s, at, &rest, step_done);
 }

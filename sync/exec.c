@@ -14,6 +14,7 @@
 
 #include "cleanup.h"
 #include "paths.h"
+#include "sync/attr.h"
 #include "sync/exec.h"
 #include "sync/lower.h"
 
@@ -310,12 +311,8 @@ static void dirtimes_looked(void *arg, const struct remote_reply *reply)
 
 	s->astray |= reply->status < 0 || !S_ISDIR(reply->attr->mode);
 	a.flags &= ATTR_TIMES;
-	if (--s->looks == 0 && !s->astray && a.flags &&
-	    s->exec->cfg.can->can[CAN_SETSTAT]) {
-		s->pending++;
-		remote_send_setstat(s->exec->cfg.remote, s->path, &a,
-				    remove_done, s);
-	}
+	if (--s->looks == 0 && !s->astray && s->exec->cfg.can->can[CAN_SETSTAT])
+		attr_send_named(s, s->path, &a, remove_done);
 	step_answered(s);
 }
 

@@ -216,19 +216,6 @@ void step_link_names(struct step *s);
 /* step_publish - the stage takes the place of the path, and its other names
  * follow. */
 void step_publish(struct step *s);
-/* attr.c: attributes of the object, as far as they are carried: the owner (no
- * flags when it is not), mode and times */
-struct remote_attr attr_owner(const struct step *s);
-struct remote_attr attr_mode_times(const struct step *s);
-/* attr_mode - permissions as the replica can have them */
-uint32_t attr_mode(const struct owners *owners, const struct abilities *can,
-		   mode_t mode);
-/* attr_send_open - of the upload, which is open; attr_send - owner, mode and
- * times of what is `at` that path */
-void attr_send_open(struct step *s, const struct remote_attr *a,
-		    remote_done_fn *done);
-void attr_send(struct step *s, const char *at, bool times);
-
 /* space.c: how much room a file needs; may this upload begin (it waits, or
  * fails with -ENOSPC); `n` bytes are on their way. */
 uint64_t space_need(const struct stat *st);

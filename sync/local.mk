@@ -43,6 +43,7 @@ sync_libsync_a_SOURCES = \
 noinst_HEADERS += \
 	sync/action.h \
 	sync/asides.h \
+	sync/attr.h \
 	sync/cause.h \
 	sync/delta.h \
 	sync/engine.h \

@@ -42,6 +42,7 @@ enum question {
 	SETSTAT,
 	LSTAT_SETSTAT,
 	LSETSTAT,
+	LCHMOD,
 	LINK,
 	STATVFS,
 	NAMES,
@@ -153,6 +154,7 @@ static int second_bunch(struct try *t, const char *a, const char *l,
 	const struct remote_attr times = {.flags = ATTR_TIMES,
 					  .atime = TIME_BY_NAME,
 					  .mtime = TIME_BY_NAME};
+	const struct remote_attr mode = {.flags = ATTR_MODE, .mode = 0600};
 	const uint32_t root = 0;
 
 	remote_send_write(t->r, &t->a, 0, "x", 1, answered, ask(t, WRITE));
@@ -160,6 +162,7 @@ static int second_bunch(struct try *t, const char *a, const char *l,
 	ask_attributes(t, a);
 	remote_send_fsync(t->r, &t->a, answered, ask(t, FSYNC));
 	remote_send_lsetstat(t->r, l, &times, answered, ask(t, LSETSTAT));
+	remote_send_lsetstat(t->r, a, &mode, answered, ask(t, LCHMOD));
 	remote_send_link(t->r, a, h, answered, ask(t, LINK));
 	remote_send_statvfs(t->r, "", answered, ask(t, STATVFS));
 	remote_send_names(t->r, &root, 1, &root, 1, answered, ask(t, NAMES));
@@ -213,6 +216,8 @@ static void judge_attributes(const struct try *t, struct abilities *can)
 	can->can[CAN_MODE] = (n->mode & 07777) == 0711;
 	can->can[CAN_TIMES] =
 		n->mtime == TIME_BY_NAME || n->mtime == TIME_BY_HANDLE;
+	can->can[CAN_LCHMOD] = can->can[CAN_MODE] && can->can[CAN_LSETSTAT] &&
+			       t->got[LCHMOD] == 0;
 	can->can[CAN_SET_ID] = (t->attr[LSTAT_ID].mode & 07777) == 06711;
 	can->can[CAN_OWNER] = o->uid == NOBODY && (!can->can[CAN_MODE] ||
 						   (o->mode & 07777) == 0700);

@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "paths.h"
 #include "remote-wait.h"
+#include "sync/attr.h"
 #include "sync/engine.h"
 #include "sync/lower.h"
 

@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "log.h"
 #include "paths.h"
+#include "sync/attr.h"
 #include "sync/exec.h"
 #include "sync/lower.h"
 

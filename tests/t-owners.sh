@@ -114,6 +114,24 @@ check "wait" synced
 all_owners 600
 for r in name map forced www ignore; do times $r; done
 
+# a link that somebody has laid there leads the attributes nowhere
+mkdir "$T/victims" "$T/victims/dir" && touch -d 2020-02-04 "$T/victims/"{file,dir} &&
+	chmod 700 "$T/victims/"{file,dir} || fail "victims"
+victims() { stat -c '%n %u %a %Y' "$T/victims/file" "$T/victims/dir"; }
+victims >"$T/before"
+for r in name map www; do
+	mv "$T/$r/www-data" "$T/$r/.mirrorfs/was" &&
+		mv "$T/$r/dir" "$T/$r/.mirrorfs/was.dir" &&
+		ln -s "$T/victims/file" "$T/$r/www-data" &&
+		ln -s "$T/victims/dir" "$T/$r/dir" || fail "links on $r"
+done
+chmod 666 "$T/tree/www-data" && chown daemon "$T/tree/www-data" &&
+	chown www-data "$T/tree/www-data" && chmod 2775 "$T/tree/dir" ||
+	fail "changes"
+check "wait" synced
+victims | diff "$T/before" - || fail "what the links lead to was changed"
+all_owners 666
+
 # nothing differs, so a comparison of everything changes nothing
 touch "$T/stamp"
 check "remove" "$MIRRORFS" replica remove "$T/tree" name

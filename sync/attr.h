@@ -1,0 +1,30 @@
+/* layer: sync */
+#ifndef SYNC_ATTR_H
+#define SYNC_ATTR_H
+
+/* Attributes of a step's object, as far as they are carried (attr.c). */
+
+#include <sys/types.h>
+
+#include "abilities.h"
+#include "remote.h"
+
+struct owners;
+struct step;
+
+/* attr_owner - no flags when it is not carried; attr_mode_times - the others */
+struct remote_attr attr_owner(const struct step *s);
+struct remote_attr attr_mode_times(const struct step *s);
+/* attr_mode - permissions as the replica can have them */
+uint32_t attr_mode(const struct owners *owners, const struct abilities *can,
+		   mode_t mode);
+/* attr_send_open - of the upload, which is open; attr_send - owner, mode and
+ * times of what is `at` that path */
+void attr_send_open(struct step *s, const struct remote_attr *a,
+		    remote_done_fn *done);
+void attr_send(struct step *s, const char *at, bool times);
+/* attr_send_named - `a`; not of what a link leads to, if the server can */
+void attr_send_named(struct step *s, const char *at,
+		     const struct remote_attr *a, remote_done_fn *done);
+
+#endif
