@@ -81,7 +81,8 @@ struct step {
 	struct remote_handle source;
 	uint64_t source_size;
 	struct remote_handle handle;
-	bool all_sent; /* what is left is to hear the answers */
+	bool all_sent;  /* what is left is to hear the answers */
+	bool refreshed; /* st is newer than what was read */
 	bool in_place; /* it is written into the file, not into the stage */
 	bool not_in_place;
 	bool space_asked; /* waits to hear whether there is room */

@@ -135,7 +135,7 @@ void upload_begin(struct step *s)
 	s->begun_ns = clock_mono_ns();
 	x->active[x->n_active++] = s;
 	s->off = s->hole_end = 0;
-	s->all_sent = false;
+	s->all_sent = s->refreshed = false;
 	s->handle.len = 0;
 	if (!inplace_begin(s))
 		stage_begin(s);
@@ -198,6 +198,7 @@ void upload_refresh(struct step *s)
 	     now.st_ctim.tv_nsec == s->st.st_ctim.tv_nsec))
 		return;
 	s->st = now;
+	s->refreshed = true;
 	struct remote_attr owner = attr_owner(s);
 	struct remote_attr rest = attr_mode_times(s);
 	s->phase = PHASE_PREPARING;
@@ -310,6 +311,9 @@ static bool unchanged(struct step *s)
 {
 	struct fhandle obj;
 	struct stat now;
+
+	if (s->refreshed)
+		return false;
 	int fd = lower_open_object(s->exec->cfg.lower_fd, &s->obj, s->path,
 				   O_PATH);
 	int r = fd < 0 ? fd : lower_look_fd(fd, &now, &obj);
