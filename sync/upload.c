@@ -24,6 +24,7 @@
 #define RETRIES_MAX 20
 #define LARGE_BYTES (256 * 1024) /* more than one WRITE */
 #define LARGE_MAX   16		 /* at once: small ones must find a place */
+#define SETTLE_MS   20
 #define CATCH_UP_NS (2 * NS_PER_S)
 
 static void upload_end(struct step *s)
@@ -307,6 +308,7 @@ static bool is_dirty(struct step *s)
 	return journal_is_dirty(s->exec->cfg.journal, &s->obj, &dirty) == 1;
 }
 
+/* What is there now has the attributes of what was read. */
 static bool unchanged(struct step *s)
 {
 	struct fhandle obj;
@@ -344,6 +346,20 @@ static bool is_same(struct step *s)
 		fhandle_equal(&obj, &s->obj));
 }
 
+/* settled_mark - as shared_busy_mark. What has settled is still busy for a
+ * moment, which is waited for where all would have to travel else. */
+static uint64_t settled_mark(struct step *s, bool *ret_busy)
+{
+	uint64_t mark;
+	int ms = s->since && s->retries == 0 ? SETTLE_MS : 0;
+
+	while ((mark = shared_busy_mark(s->exec->cfg.shared, &s->obj,
+					ret_busy)) == s->mark &&
+	       *ret_busy && ms-- > 0)
+		usleep(1000);
+	return mark;
+}
+
 bool upload_settled(struct step *s)
 {
 	bool busy;
@@ -351,7 +367,7 @@ bool upload_settled(struct step *s)
 
 	if (s->result != STEP_DONE)
 		return true; /* nothing to publish, but it is its turn */
-	mark = shared_busy_mark(s->exec->cfg.shared, &s->obj, &busy);
+	mark = settled_mark(s, &busy);
 	if (!busy && mark == s->mark && is_same(s))
 		return true;
 	if (is_dirty(s)) {
