@@ -55,7 +55,7 @@ ln -sf "$T/secret" "$T/replica1/large.moved"
 check "write" patch_at 99 more "$T/tree/large.moved"
 check "wait" synced
 check "same, after a link was laid" same "$T/replica1"
-refuse "the secret" grep -q SSSS "$T/replica1/large.moved"
+refuse "the secret" grep -q SSSSSSSSSSSSSSSS "$T/replica1/large.moved"
 check "umount" umount_tree
 
 check "mount" mount_above never "${REPLICAS[@]}"
