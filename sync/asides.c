@@ -179,15 +179,16 @@ static void add_arrived(struct asides *a, const struct entry *e)
 	}
 }
 
-void asides_end(struct asides *a, const struct fhandle *obj, bool arrived)
+bool asides_end(struct asides *a, const struct fhandle *obj, bool arrived)
 {
 	struct entry *e = find(a, obj);
 
 	if (!e)
-		return;
+		return false;
 	if (arrived)
 		add_arrived(a, e);
 	forget(a, e);
+	return true;
 }
 
 /* ---- names ---- */

@@ -41,8 +41,9 @@ void asides_record(struct asides *a, const struct record *r);
 bool asides_tells(const struct asides *a, const struct record *r);
 /* asides_find - a name of the object (borrowed), or NULL. */
 const char *asides_find(const struct asides *a, const struct fhandle *obj);
-/* asides_end - it is not aside any more; `arrived`: it is on the replica. */
-void asides_end(struct asides *a, const struct fhandle *obj, bool arrived);
+/* asides_end - it is not aside any more; `arrived`: it is on the replica.
+ * Returns whether it was. */
+bool asides_end(struct asides *a, const struct fhandle *obj, bool arrived);
 /* asides_save - within the caller's transaction. */
 int asides_save(struct asides *a);
 

@@ -86,21 +86,6 @@ int aside_begin(struct engine *e)
 	return r;
 }
 
-/* note - what the journal must know of it. */
-static int note(struct engine *e)
-{
-	int r = engine_dir_times(e);
-
-	if (r < 0)
-		return r;
-	r = journal_transaction_begin(e->journal);
-	if (r < 0)
-		return r;
-	r = engine_flush(e);
-	int r2 = journal_transaction_end(e->journal, r >= 0);
-	return r < 0 ? r : r2;
-}
-
 /* puts_it - does the plan send it? */
 static bool puts_it(const struct plan *plan, const struct fhandle *obj)
 {
@@ -152,7 +137,7 @@ int batch_aside(struct engine *e)
 			asides_end(e->asides, &obj, false);
 		}
 		if (r == 0)
-			r = note(e);
+			r = engine_note(e);
 	}
 	return r;
 }

@@ -157,11 +157,13 @@ static void step_finished(void *arg, const struct step *s)
 	}
 	if (s->kind == STEP_PUT && s->result == STEP_ASIDE)
 		aside_left(e, s);
-	else if (s->kind == STEP_PUT)
-		asides_end(e->asides, &s->obj, s->result == STEP_DONE);
-	/* reconcile puts it where it is now, not where the records have it */
+	else if (s->kind == STEP_PUT &&
+		 asides_end(e->asides, &s->obj, s->result == STEP_DONE) &&
+		 !later) /* its SETTLE record is behind us: none will tell */
+		plan_memory_present(e->memory, &s->obj);
 	if (s->kind == STEP_PUT && s->result == STEP_DONE)
 		e->behind.uploads++;
+	/* reconcile puts it where it is now, not where the records have it */
 	if (s->kind == STEP_PUT && s->result == STEP_DONE && a) {
 		plan_memory_present(e->memory, &s->obj);
 		fresh_put(&e->fresh, &s->obj, s->as_of);
@@ -431,6 +433,19 @@ int engine_flush(struct engine *e)
 		set_del(&e->counts, t);
 	}
 	return r;
+}
+
+int engine_note(struct engine *e)
+{
+	int r = engine_dir_times(e);
+
+	if (r == 0)
+		r = journal_transaction_begin(e->journal);
+	if (r < 0)
+		return r;
+	r = engine_flush(e);
+	int r2 = journal_transaction_end(e->journal, r >= 0);
+	return r < 0 ? r : r2;
 }
 
 int engine_fence(struct engine *e, const char *path, uint64_t seq)

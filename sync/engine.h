@@ -111,8 +111,10 @@ void engine_stop(struct engine *e);
 /* engine_push_times - of folders, behind what was pushed; _dir_times waits */
 int engine_push_times(struct engine *e);
 int engine_dir_times(struct engine *e);
-/* engine_flush - links, counts: into the journal, in its transaction. */
+/* engine_flush - links, asides, counts: into the journal, in its transaction.
+ * engine_note - after what is not a batch: the times of folders, then that. */
 int engine_flush(struct engine *e);
+int engine_note(struct engine *e);
 int engine_fence(struct engine *e, const char *path, uint64_t seq);
 /* engine_moved - a tree was renamed: what is parked in it, and folders whose
  * times are still to be set, move along. */

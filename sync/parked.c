@@ -158,7 +158,7 @@ static int try_again(struct engine *e, const char *path, uint64_t seq)
 	free(failed);
 	if (r == 0)
 		r = again ? engine_park(e, path, seq) : engine_unpark(e, path);
-	return r == 0 ? engine_dir_times(e) : r;
+	return r == 0 ? engine_note(e) : r;
 }
 
 /* no_room - it cannot arrive yet, as far as can be told; `root` is what the

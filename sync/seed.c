@@ -572,7 +572,7 @@ int seed_part(struct engine *e, struct comparison *c)
 	else if (r == 0)
 		r = clear(e, &w, c->path);
 	if (r == 0)
-		r = engine_dir_times(e);
+		r = engine_note(e);
 	if (r == 0 && !w.c.error)
 		note_held_back(e, &w, c->path);
 	if (r == 0)

@@ -106,6 +106,23 @@ fast
 check "wait for all" synced
 check "same" same "$T/replica1"
 
+# it is compared, and so sent, while it is under way: what happens to it then
+# happens to what the replica has
+check "umount" umount_tree
+slow_line
+start
+check "wait" wait_for 60 passing there
+large compared 30
+check "reconcile" "$MIRRORFS" reconcile "$T/tree/compared"
+check "it differs" wait_for 60 passing grep -q "r1: differs: /compared$" \
+	"$T/state/mirrorfs.log"
+fast
+check "wait" synced
+chown 1003:1004 "$T/tree/compared"
+truncate -s $MB "$T/tree/compared"
+check "wait for all" synced
+check "same, what was compared" same "$T/replica1"
+
 # who wants it that way has all in order
 check "umount" umount_tree
 slow_line
