@@ -157,12 +157,15 @@ static void forget(struct asides *a, struct entry *e)
 
 void asides_put(struct asides *a, const struct aside_row *row, uint64_t as_of)
 {
-	struct entry *e = find(a, &row->obj);
+	struct entry *old = find(a, &row->obj);
+	struct entry *e = entry_new(a, row);
 
-	if (e)
-		forget(a, e);
-	e = entry_new(a, row);
 	e->as_of = as_of;
+	if (old) { /* what told of it then has not arrived either */
+		e->row.from_seq = old->row.from_seq;
+		e->row.time_ns = old->row.time_ns;
+		forget(a, old);
+	}
 	name_add(e, row->path);
 	a->changed = true;
 }

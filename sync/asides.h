@@ -33,7 +33,8 @@ void asides_each(struct asides *a,
 			    bool linked),
 		 void *arg);
 /* asides_put - the object has gone aside, with this name only, which is
- * copied. All records up to `as_of` are in what is being sent. */
+ * copied; perhaps once more. All records up to `as_of` are in what is being
+ * sent. */
 void asides_put(struct asides *a, const struct aside_row *row, uint64_t as_of);
 /* asides_record - follow the names. Each record, in order. */
 void asides_record(struct asides *a, const struct record *r);

@@ -209,15 +209,18 @@ int journal_parked_load(struct journal *j, int64_t id, struct parked **ret,
 }
 
 /* A path is first parked by the batch behind the cursor, so what it holds
- * back begins there. */
+ * back begins there; or where it began for a file that was aside. */
 static int parked_put(struct journal *j, int64_t id, const struct parked *p)
 {
 	int n = 0;
 	int r = db_run(j, &n,
 		       "INSERT INTO parked(replica, path, from_seq, seq, "
 		       " error, tries, first_ns, next_ns) "
-		       "SELECT ?1, ?2, (SELECT cursor FROM replica "
-		       " WHERE id = ?1), ?3, ?4, ?5, ?6, ?7 " IF_REPLICA
+		       "SELECT ?1, ?2, ifnull((SELECT min(from_seq) FROM aside"
+		       "  WHERE replica = ?1 AND (?2 IN ('', path) OR "
+		       "  substr(path, 1, length(?2) + 1) = ?2 || '/')), "
+		       " (SELECT cursor FROM replica WHERE id = ?1)), "
+		       " ?3, ?4, ?5, ?6, ?7 " IF_REPLICA
 		       "ON CONFLICT(replica, path) DO UPDATE SET "
 		       " seq = max(seq, excluded.seq), error = excluded.error,"
 		       " tries = excluded.tries, next_ns = excluded.next_ns",

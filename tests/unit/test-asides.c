@@ -125,11 +125,42 @@ static void test_kept(void **state)
 	fx_close(&f);
 }
 
+/* What did not come when its upload was complete has not come since then. */
+static void test_again(void **state)
+{
+	struct fixture f;
+	struct asides *a;
+	struct fhandle h1 = fx_obj(1);
+	struct aside_row row = {
+		.obj = h1, .path = "d/x", .from_seq = 9, .seq = 9};
+	struct parked p = {.path = "d", .seq = 9, .next_ns = 1};
+	fx_open(&f);
+	int64_t id = fx_replica(&f, "r");
+
+	assert_int_equal(journal_batch_end(f.j, id, 9, true), 0);
+	assert_int_equal(asides_open(f.j, id, gone, NULL, &a), 0);
+	put(a, 1, "d/x");
+	asides_put(a, &row, 20); /* it was read again */
+	assert_int_equal(asides_save(a), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", 9, "d/x"), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", 4, "d/x"), 1);
+
+	assert_int_equal(journal_parked_put(f.j, id, &p), 0);
+	assert_true(asides_end(a, &h1, false));
+	assert_false(asides_end(a, &h1, false));
+	assert_int_equal(asides_save(a), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", 9, "d/x"), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", 4, "d/x"), 1);
+	asides_close(a);
+	fx_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
