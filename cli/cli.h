@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "journal.h"
 #include "settings.h"
@@ -59,6 +60,7 @@ struct target {
 	char *root;
 	char *state_dir;
 	bool alive;
+	pid_t pid; /* of the supervisor, if it is alive */
 };
 void target_done(struct target *t);
 /* default_state_dir - /var/lib/mirrorfs/NAME, owned by the caller. */
@@ -90,8 +92,9 @@ char *target_path(const struct target *t, const char *operand);
 struct journal *target_journal(const struct target *t, enum journal_mode mode);
 
 /* target_pids - what the supervisor says of itself; false when it is not
- * alive (zeros then). */
+ * alive, or does not answer in time (zeros then). */
 struct target_pids {
+	bool silent; /* it is alive, and does not answer */
 	long long supervisor, worker, sync;
 	long long restarts; /* how many workers have taken over */
 	uint64_t last_seq;
@@ -102,8 +105,14 @@ struct target_pids {
 	int64_t journal_since_ns;
 };
 bool target_pids(const struct target *t, struct target_pids *ret);
-/* target_wake - tell sync that the list of replicas has changed. */
-void target_wake(const struct target *t);
+/* target_wake - tell sync that the list of replicas has changed. Returns
+ * EXIT_YES, or EXIT_NO after it has printed that this will take a while. */
+int target_wake(const struct target *t);
+/* silence_text - that the supervisor does not answer, why, and what to do, as
+ * one phrase owned by the caller. target_silent - the same, with `but` before
+ * it, on stderr; returns EXIT_NO. */
+char *silence_text(const char *root, const char *state_dir, pid_t pid);
+int target_silent(const struct target *t, const char *but);
 
 /* dead_mount_clear - what a killed supervisor left over `root` goes. Returns 0,
  * or an exit status after it has said why: one is alive there. */

@@ -21,18 +21,19 @@
 
 #define END_WAIT_NS (30 * NS_PER_S)
 
-enum life { GONE, ENDING, ALIVE };
+enum life { GONE, ENDING, SILENT, ALIVE };
 
 static enum life life_of(const struct runtime_info *info)
 {
 	CLEANUP_FREE char *answer = NULL;
 	if (!info->alive)
 		return GONE;
-	return runtime_ask(info->name, "status", &answer) < 0 ? ENDING : ALIVE;
+	int r = runtime_ask(info->name, "status", RUNTIME_SOON_MS, &answer);
+	return r == -ETIMEDOUT ? SILENT : r < 0 ? ENDING : ALIVE;
 }
 
-/* The mount over `root`, as its processes are. */
-static enum life look(const char *root)
+/* The mount over `root`, as its processes are; SILENT: *ret_text says more. */
+static enum life look(const char *root, char **ret_text)
 {
 	struct runtime_info *infos;
 	unsigned n;
@@ -42,6 +43,9 @@ static enum life look(const char *root)
 	for (unsigned i = 0; i < n; i++) {
 		if (strcmp(infos[i].root, root) == 0 && life == GONE)
 			life = life_of(&infos[i]);
+		if (life == SILENT && !*ret_text)
+			*ret_text = silence_text(root, infos[i].state_dir,
+						 infos[i].pid);
 		runtime_info_done(&infos[i]);
 	}
 	free(infos);
@@ -52,8 +56,11 @@ int dead_mount_clear(const char *root)
 {
 	int64_t end = clock_mono_ns() + END_WAIT_NS;
 	enum life life;
-	while ((life = look(root)) == ENDING && clock_mono_ns() < end)
+	CLEANUP_FREE char *text = NULL;
+	while ((life = look(root, &text)) == ENDING && clock_mono_ns() < end)
 		usleep(20000);
+	if (life == SILENT)
+		return fail("%s", text);
 	if (life == ENDING)
 		return fail("the processes of an earlier mount of %s have not "
 			    "ended yet: see mirrorfs.log in its state folder",

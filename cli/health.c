@@ -99,8 +99,11 @@ json_t *health_json(const struct target *t, const struct target_pids *p)
 		clock_format(p->journal_since_ns, since, sizeof(since));
 	return json_pack(
 		"{s:s, s:s, s:o, s:o, s:i}", "state",
-		p->journal_error ? "failing" : "ok", "policy",
-		p->journal_required ? "required" : "preferred", "error",
+		p->silent	   ? "unknown"
+		: p->journal_error ? "failing"
+				   : "ok",
+		"policy", p->journal_required ? "required" : "preferred",
+		"error",
 		p->journal_error ? json_string(strerror(p->journal_error))
 				 : json_null(),
 		"since", *since ? json_string(since) : json_null(), "set_aside",

@@ -148,7 +148,10 @@ static int wait_all(struct reconcile_job *job)
 	for (unsigned i = 0; i < job->n_asked; i++) {
 		int r = EXIT_YES;
 		while (wait_once(job, &job->asked[i], tty, &r) == 0) {
-			if (!target_pids(&job->target, &pids))
+			bool alive = target_pids(&job->target, &pids);
+			if (pids.silent)
+				return target_silent(&job->target, "");
+			if (!alive)
 				return fail("%s is not mounted any more",
 					    job->target.root);
 			usleep(POLL_US);
@@ -168,7 +171,10 @@ static int reconcile_run(struct reconcile_job *job, const char *operand)
 		return EXIT_NO;
 	if (path_is_reserved(path))
 		return fail("/%s is not a part of the tree", path);
-	if (!target_pids(&job->target, &pids))
+	bool alive = target_pids(&job->target, &pids);
+	if (pids.silent)
+		return target_silent(&job->target, "nothing was changed: ");
+	if (!alive)
 		return fail("%s is not mounted: mount it; with --rescan "
 			    "everything is compared then",
 			    job->target.root);
@@ -177,7 +183,8 @@ static int reconcile_run(struct reconcile_job *job, const char *operand)
 	int r = ask_all(job);
 	if (r != EXIT_YES)
 		return r;
-	target_wake(&job->target);
+	if (target_wake(&job->target) != EXIT_YES)
+		return EXIT_NO;
 	if (job->wait)
 		return wait_all(job);
 	printf("/%s will be compared with %u replica%s: see mirrorfs status\n",

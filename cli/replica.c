@@ -41,8 +41,7 @@ static int job_result(struct replica_job *job, int r)
 	if (r < 0)
 		return fail("writing the journal: %s",
 			    journal_error(job->journal));
-	target_wake(&job->target);
-	return EXIT_YES;
+	return target_wake(&job->target);
 }
 
 static char *absolute(const char *path)
@@ -188,7 +187,7 @@ static int replica_set(struct replica_job *job)
 static int replica_list(struct replica_job *job)
 {
 	struct target_pids pids;
-	bool alive = target_pids(&job->target, &pids);
+	bool alive = target_pids(&job->target, &pids) || pids.silent;
 	struct replica_row *rows;
 	unsigned n;
 	int r = journal_replica_list(job->journal, &rows, &n);

@@ -79,7 +79,8 @@ static int retry_all(struct retry_job *job)
 	if (job->replica && !found)
 		return fail("%s has no replica \"%s\"", job->target.root,
 			    job->replica);
-	target_wake(&job->target);
+	if (target_wake(&job->target) != EXIT_YES)
+		return EXIT_NO;
 	printf("%u path%s will be tried %s\n", job->due,
 	       job->due == 1 ? "" : "s",
 	       job->target.alive ? "now" : "after the next mount");

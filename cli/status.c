@@ -16,40 +16,7 @@
 #include "memo.h"
 #include "clock.h"
 #include "paths.h"
-#include "runtime.h"
 #include "stamps.h"
-
-bool target_pids(const struct target *t, struct target_pids *ret)
-{
-	CLEANUP_FREE char *answer = NULL;
-	*ret = (struct target_pids){0};
-	if (!t->alive || runtime_ask(t->name, "status", &answer) < 0)
-		return false;
-	json_t *o = json_loads(answer, 0, NULL);
-	json_int_t seq = 0, since = 0, pinned = 0;
-	const char *passthrough = "";
-	int r = json_unpack(
-		o, "{s:I, s:I, s:I, s:I, s:I, s:i, s:I, s:b, s:I, s:s}",
-		"worker_restarts", &ret->restarts, "supervisor_pid",
-		&ret->supervisor, "worker_pid", &ret->worker, "sync_pid",
-		&ret->sync, "last_seq", &seq, "journal_error",
-		&ret->journal_error, "journal_since_ns", &since,
-		"journal_required", &ret->journal_required, "pinned", &pinned,
-		"passthrough", &passthrough);
-	ret->pinned = pinned;
-	ret->journal_since_ns = since;
-	snprintf(ret->passthrough, sizeof(ret->passthrough), "%s", passthrough);
-	ret->last_seq = (uint64_t)seq;
-	json_decref(o);
-	return r == 0;
-}
-
-void target_wake(const struct target *t)
-{
-	CLEANUP_FREE char *answer = NULL;
-	if (t->alive)
-		runtime_ask(t->name, "wake", &answer);
-}
 
 /* shown_state - what the sync process last said, seen from now. */
 static const char *shown_state(const struct replica_row *r, bool alive)
@@ -256,11 +223,31 @@ static void print_noticed(struct journal *j)
 		       n, n == 1 ? "" : "s", n == 1 ? "" : "s");
 }
 
+static void print_head(const struct target *t, const struct target_pids *pids,
+		       bool alive)
+{
+	CLEANUP_FREE char *silence =
+		pids->silent ? silence_text(t->root, t->state_dir, t->pid)
+			     : NULL;
+	if (silence)
+		printf("%s: mounted, but %s\n"
+		       "users are served as long as nothing else fails; below "
+		       "is what the journal tells\n",
+		       t->root, silence);
+	else
+		printf("%s: %s\n", t->root,
+		       !alive	      ? "not mounted"
+		       : pids->worker ? "mounted"
+				      : "OUT OF SERVICE: the fs worker died, "
+					"see mirrorfs.log, then umount and "
+					"mount");
+}
+
 static int print_status(const struct target *t, struct journal *j, bool json)
 {
 	struct target_pids pids;
 	CLEANUP_FREE char *inner = mount_all_below(t->root);
-	bool alive = target_pids(t, &pids);
+	bool alive = target_pids(t, &pids) || pids.silent;
 	struct replica_row *rows = NULL;
 	unsigned n = 0;
 	bool readable = j && journal_replica_list(j, &rows, &n) == 0;
@@ -268,32 +255,29 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 		fail("reading the journal: %s", journal_error(j));
 	if (json) {
 		json_print(
-			json_pack(
-				"{s:o, s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, "
-				"s:o, s:b, s:I, s:s, s:o, s:o, s:I, s:o}",
-				"name", json_text(t->name), "root",
-				json_text(t->root), "state_dir",
-				json_text(t->state_dir), "mounted", alive,
-				"supervisor_pid", (json_int_t)pids.supervisor,
-				"worker_pid", (json_int_t)pids.worker,
-				"worker_restarts", (json_int_t)pids.restarts,
-				"sync_pid", (json_int_t)pids.sync, "last_seq",
-				(json_int_t)pids.last_seq, "journal",
-				health_json(t, &pids), "handles", !pids.pinned,
-				"pinned", (json_int_t)pins_of(&pids),
-				"passthrough", pids.passthrough, "around",
-				around_json(t, &pids), "mounted_inside",
-				inner ? json_text(inner) : json_null(),
-				"noticed", (json_int_t)noticed(j), "replicas",
-				replicas_json(j, rows, n, alive)),
+			json_pack("{s:o, s:o, s:o, s:b, s:b, s:I, s:I, s:I, "
+				  "s:I, s:I, "
+				  "s:o, s:b, s:I, s:s, s:o, s:o, s:I, s:o}",
+				  "name", json_text(t->name), "root",
+				  json_text(t->root), "state_dir",
+				  json_text(t->state_dir), "mounted", alive,
+				  "answers", alive && !pids.silent,
+				  "supervisor_pid", (json_int_t)pids.supervisor,
+				  "worker_pid", (json_int_t)pids.worker,
+				  "worker_restarts", (json_int_t)pids.restarts,
+				  "sync_pid", (json_int_t)pids.sync, "last_seq",
+				  (json_int_t)pids.last_seq, "journal",
+				  health_json(t, &pids), "handles",
+				  !pids.pinned, "pinned",
+				  (json_int_t)pins_of(&pids), "passthrough",
+				  pids.passthrough, "around",
+				  around_json(t, &pids), "mounted_inside",
+				  inner ? json_text(inner) : json_null(),
+				  "noticed", (json_int_t)noticed(j), "replicas",
+				  replicas_json(j, rows, n, alive)),
 			true);
 	} else {
-		printf("%s: %s\n", t->root,
-		       !alive	     ? "not mounted"
-		       : pids.worker ? "mounted"
-				     : "OUT OF SERVICE: the fs worker died, "
-				       "see mirrorfs.log, then umount and "
-				       "mount");
+		print_head(t, &pids, alive);
 		if (pids.restarts)
 			printf("the fs worker was replaced %lld time%s since "
 			       "the mount\n",
@@ -301,7 +285,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 		if (pids.worker)
 			printf("passthrough: %s\n", pids.passthrough);
 		CLEANUP_FREE char *health = health_text(t, &pids);
-		if (alive)
+		if (alive && !pids.silent)
 			printf("journal: %s\n", health);
 		health_print_aside(t);
 		if (alive)

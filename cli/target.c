@@ -92,7 +92,8 @@ static void known_load(struct known *k)
 			struct target t = {.name = infos[i].name,
 					   .root = infos[i].root,
 					   .state_dir = infos[i].state_dir,
-					   .alive = infos[i].alive};
+					   .alive = infos[i].alive,
+					   .pid = infos[i].pid};
 			known_add(k, &t);
 		}
 		free(infos);

@@ -56,7 +56,15 @@ static char *users(const struct target *t)
 static int try_stop(const struct target *t)
 {
 	CLEANUP_FREE char *answer = NULL;
-	if (t->alive && runtime_ask(t->name, "stop", &answer) == 0) {
+	struct target_pids pids;
+	int asked =
+		target_pids(t, &pids)
+			? runtime_ask(t->name, "stop", RUNTIME_LATE_MS, &answer)
+		: pids.silent ? -ETIMEDOUT
+			      : -ENOTCONN;
+	if (asked == -ETIMEDOUT)
+		return target_silent(t, "nothing was changed: ");
+	if (asked == 0) {
 		if (strcmp(answer, "ok") == 0)
 			return EXIT_YES;
 		return strstr(answer, strerror(EBUSY))

@@ -6,6 +6,7 @@
  */
 #include "confdefs.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,8 +25,14 @@ static int upgrade(const struct target *t, const char *program)
 		return fail("%s is not mounted", t->root);
 	if (asprintf(&line, "upgrade %s", program) < 0)
 		abort();
-	if (runtime_ask(t->name, line, &answer) < 0)
-		return fail("the supervisor of %s does not answer", t->root);
+	struct target_pids pids;
+	bool answers = target_pids(t, &pids);
+	int r = answers ? runtime_ask(t->name, line, RUNTIME_LATE_MS, &answer)
+			: -ENOTCONN;
+	if (pids.silent || r == -ETIMEDOUT)
+		return target_silent(t, "nothing was changed: ");
+	if (r < 0)
+		return fail("%s is about to be unmounted", t->root);
 	if (strcmp(answer, "ok") == 0)
 		return EXIT_YES;
 	if (strcmp(answer, "error: unknown request") == 0)

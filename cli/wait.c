@@ -116,6 +116,8 @@ static int wait_prepare(struct wait_job *job)
 	struct target_pids pids;
 	if (target_pids(&job->target, &pids))
 		job->seq = pids.last_seq;
+	else if (pids.silent)
+		return target_silent(&job->target, "");
 	else if (journal_last_seq(job->journal, &job->seq) < 0)
 		return fail("reading the journal: %s",
 			    journal_error(job->journal));

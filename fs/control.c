@@ -1,6 +1,7 @@
 /* One request a connection; see control.h. */
 #include "confdefs.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -37,6 +38,14 @@ int control_accept(int listen_fd)
 	return fd;
 }
 
+/* Who has given up was told that nothing is changed. One that only says that
+ * no more comes (a shutdown for writing) still waits. */
+static bool has_left(int fd)
+{
+	struct pollfd p = {.fd = fd};
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR));
+}
+
 enum control_verb control_read(int fd, char text[CONTROL_TEXT])
 {
 	char line[CONTROL_TEXT + 16] = "";
@@ -53,7 +62,10 @@ enum control_verb control_read(int fd, char text[CONTROL_TEXT])
 			line[strcspn(line, "\n")] = '\0';
 			const char *blank = strchr(line, ' ');
 			strcpy(text, blank ? blank + 1 : "");
-			return (enum control_verb)verb;
+			if (verb < CONTROL_STOP || !has_left(fd))
+				return (enum control_verb)verb;
+			close(fd);
+			return CONTROL_NONE;
 		}
 	}
 	control_answer(fd, "error: unknown request");

@@ -352,6 +352,8 @@ static void put_stop(struct supervisor *s)
  * callers, the worker's last records, sync, the last row. */
 static void supervisor_teardown(struct supervisor *s)
 {
+	close(s->listen_fd); /* who asks from now on does not wait for us */
+	s->listen_fd = -1;
 	deposits_hang_up(&s->deposits);
 	if (s->worker) {
 		/* alive in another mount namespace: it must end all the same */

@@ -40,11 +40,16 @@ int runtime_listen(const char *name);
 /* runtime_withdraw - remove the folder's files. */
 void runtime_withdraw(const char *name);
 
+#define RUNTIME_SOON_MS 5000  /* it answers at once */
+#define RUNTIME_LATE_MS 90000 /* it has to do something first */
+
 /*
  * runtime_ask - send `line`, wait for the answer.
  * Returns 0 with the answer in *ret (owned by the caller, no newline), or a
- * negative errno: -ENOTCONN when nobody listens.
+ * negative errno: -ENOTCONN when nobody listens, -ETIMEDOUT when no answer
+ * comes within limit_ms. What changes the mount (stop, upgrade) is not done for
+ * one who has given up.
  */
-int runtime_ask(const char *name, const char *line, char **ret);
+int runtime_ask(const char *name, const char *line, int limit_ms, char **ret);
 
 #endif

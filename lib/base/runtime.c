@@ -7,16 +7,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "clock.h"
 #include "runtime.h"
 
 #define RUNTIME_DIR "/run/mirrorfs"
@@ -134,7 +137,8 @@ void runtime_withdraw(const char *name)
 	rmdir(path);
 }
 
-static int runtime_connect(const char *name)
+/* A queue that is full keeps connect waiting, too. */
+static int runtime_connect(const char *name, int limit_ms)
 {
 	CLEANUP_CLOSE int dir = runtime_dir(name, false);
 	if (dir < 0)
@@ -142,18 +146,41 @@ static int runtime_connect(const char *name)
 	CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
+	struct timeval limit = {.tv_sec = limit_ms / 1000,
+				.tv_usec = limit_ms % 1000 * 1000};
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	struct sockaddr_un sa = {0};
 	runtime_address(dir, &sa);
 	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
-		return errno == EACCES || errno == EPERM ? -errno : -ENOTCONN;
+		return errno == EAGAIN			   ? -ETIMEDOUT
+		       : errno == EACCES || errno == EPERM ? -errno
+							   : -ENOTCONN;
 	int r = fd;
 	fd = -1;
 	return r;
 }
 
-int runtime_ask(const char *name, const char *line, char **ret)
+/* runtime_read_some - one piece. Returns as read(2), or -ETIMEDOUT. */
+static ssize_t runtime_read_some(int fd, char *to, size_t size, int64_t end_ns)
 {
-	CLEANUP_CLOSE int fd = runtime_connect(name);
+	for (;;) {
+		int64_t left_ns = end_ns - clock_mono_ns();
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		int n = left_ns <= 0
+				? 0
+				: poll(&p, 1, (int)(left_ns / NS_PER_MS) + 1);
+		ssize_t m = n > 0 ? read(fd, to, size) : -1;
+		if (n == 0)
+			return -ETIMEDOUT;
+		if (m >= 0 || errno != EINTR)
+			return m;
+	}
+}
+
+int runtime_ask(const char *name, const char *line, int limit_ms, char **ret)
+{
+	int64_t end_ns = clock_mono_ns() + limit_ms * NS_PER_MS;
+	CLEANUP_CLOSE int fd = runtime_connect(name, limit_ms);
 	if (fd < 0)
 		return fd;
 	if (dprintf(fd, "%s\n", line) < 0)
@@ -161,9 +188,10 @@ int runtime_ask(const char *name, const char *line, char **ret)
 	char answer[4096];
 	size_t n = 0;
 	while (n < sizeof(answer) - 1) {
-		ssize_t m = read(fd, answer + n, sizeof(answer) - 1 - n);
-		if (m < 0 && errno == EINTR)
-			continue;
+		ssize_t m = runtime_read_some(fd, answer + n,
+					      sizeof(answer) - 1 - n, end_ns);
+		if (m == -ETIMEDOUT)
+			return -ETIMEDOUT;
 		if (m <= 0)
 			break;
 		n += (size_t)m;

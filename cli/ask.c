@@ -1,0 +1,98 @@
+/*
+ * What the supervisor of a mount is asked. One that was stopped, or hangs, does
+ * not answer: then nobody waits for it, and what there is to do is said.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "cli/cli.h"
+#include "runtime.h"
+
+/* process_state - the letter of proc(5), '?' when there is no such process. */
+static char process_state(pid_t pid)
+{
+	char path[64], stat[512] = "";
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	CLEANUP_FCLOSE FILE *f = fopen(path, "re");
+	const char *name_end =
+		f && fgets(stat, sizeof(stat), f) ? strrchr(stat, ')') : NULL;
+	return name_end && name_end[1] == ' ' ? name_end[2] : '?';
+}
+
+char *silence_text(const char *root, const char *state_dir, pid_t pid)
+{
+	char *text;
+	char state = process_state(pid);
+	int n;
+	if (state == 'T')
+		n = asprintf(&text,
+			     "the supervisor of %s (process %d) does not "
+			     "answer, it was stopped: \"kill -CONT %d\" lets "
+			     "it go on",
+			     root, (int)pid, (int)pid);
+	else
+		n = asprintf(&text,
+			     "the supervisor of %s (process %d) does not "
+			     "answer%s: see %s/mirrorfs.log; if it stays so, "
+			     "\"kill -KILL %d\" and mount again",
+			     root, (int)pid,
+			     state == 'D'   ? ", it waits for a disk"
+			     : state == 't' ? ", a debugger holds it"
+					    : "",
+			     state_dir, (int)pid);
+	if (n < 0)
+		abort();
+	return text;
+}
+
+int target_silent(const struct target *t, const char *but)
+{
+	CLEANUP_FREE char *text = silence_text(t->root, t->state_dir, t->pid);
+	return fail("%s%s", but, text);
+}
+
+bool target_pids(const struct target *t, struct target_pids *ret)
+{
+	CLEANUP_FREE char *answer = NULL;
+	*ret = (struct target_pids){0};
+	int r = t->alive ? runtime_ask(t->name, "status", RUNTIME_SOON_MS,
+				       &answer)
+			 : -ENOTCONN;
+	ret->silent = r == -ETIMEDOUT;
+	if (ret->silent)
+		ret->supervisor = t->pid;
+	if (r < 0)
+		return false;
+	json_t *o = json_loads(answer, 0, NULL);
+	json_int_t seq = 0, since = 0, pinned = 0;
+	const char *passthrough = "";
+	r = json_unpack(o, "{s:I, s:I, s:I, s:I, s:I, s:i, s:I, s:b, s:I, s:s}",
+			"worker_restarts", &ret->restarts, "supervisor_pid",
+			&ret->supervisor, "worker_pid", &ret->worker,
+			"sync_pid", &ret->sync, "last_seq", &seq,
+			"journal_error", &ret->journal_error,
+			"journal_since_ns", &since, "journal_required",
+			&ret->journal_required, "pinned", &pinned,
+			"passthrough", &passthrough);
+	ret->pinned = pinned;
+	ret->journal_since_ns = since;
+	snprintf(ret->passthrough, sizeof(ret->passthrough), "%s", passthrough);
+	ret->last_seq = (uint64_t)seq;
+	json_decref(o);
+	return r == 0;
+}
+
+int target_wake(const struct target *t)
+{
+	CLEANUP_FREE char *answer = NULL;
+	if (t->alive && runtime_ask(t->name, "wake", RUNTIME_SOON_MS,
+				    &answer) == -ETIMEDOUT)
+		return target_silent(t, "noted, and done when it goes on: ");
+	return EXIT_YES;
+}

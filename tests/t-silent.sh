@@ -1,0 +1,70 @@
+#!/bin/bash
+# A supervisor that was stopped answers nobody. Users go on, and no command
+# waits for it: each says in one line what is so and what to do. What was given
+# up is not done when it goes on.
+. "$(dirname "$0")/functions.sh"
+
+pipe_replicas 1
+check "mount" mount_tree "${REPLICAS[@]}"
+echo one >"$T/tree/one"
+check "wait" synced
+supervisor=$(status_pid supervisor_pid)
+worker=$(status_pid worker_pid)
+
+# silent N COMMAND... - started at once with the others, as each takes a while
+N=0
+silent() {
+	((N += 1))
+	timeout 60 "$MIRRORFS" "$@" >"$T/out$N" 2>"$T/err$N" &
+	ASKED[N]=$!
+}
+# told N COMMAND - it ended with status 1, and one line
+told() {
+	wait "${ASKED[$1]}"
+	equal $? 1 "status of $2"
+	equal "$(wc -l <"$T/err$1")" 1 "lines of error of $2"
+	check "why, of $2" grep -q "kill -CONT $supervisor" "$T/err$1"
+}
+
+trap 'r=$?; kill -CONT "$supervisor"; end_test $r' EXIT
+kill -STOP "$supervisor"
+silent wait "$T/tree"
+silent umount "$T/tree"
+silent upgrade "$T/tree"
+silent reconcile "$T/tree"
+silent mount "$T/tree" --state-dir "$T/state"
+silent replica pause "$T/tree" r1
+silent status "$T/tree" --json
+silent status "$T/tree"
+# more than its queue takes
+for i in {1..70}; do
+	silent umount "$T/tree"
+done
+echo two >"$T/tree/two" || fail "users go on"
+equal "$("$MIRRORFS" log "$T/tree" --limit 1000 | grep -c one)" 2 "log"
+n=0
+for what in wait umount upgrade reconcile mount pause; do
+	told $((n += 1)) "$what"
+done
+wait "${ASKED[7]}" && fail "status --json says well"
+equal "$(jq -r '"\(.mounted) \(.answers) \(.supervisor_pid)
+	\(.journal.state) \(.replicas[0].name)"' "$T/out7" | xargs)" \
+	"true false $supervisor unknown r1" "json"
+wait "${ASKED[8]}" && fail "status says well"
+check "status says why" grep -q \
+	"mounted, but .*was stopped: \"kill -CONT $supervisor\"" "$T/out8"
+check "and tells of replicas" grep -q "^r1 " "$T/out8"
+for i in {9..78}; do
+	told "$i" "umount $i"
+done
+
+kill -CONT "$supervisor"
+# paused was noted
+check "paused" wait_for 30 state_is r1 paused
+check "still mounted" mounted_at "$T/tree"
+equal "$(status_pid worker_pid)" "$worker" "the worker"
+check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+check "wait" synced
+check "same" same "$T/replica1"
+check "umount" umount_tree
+exit 0
