@@ -15,9 +15,9 @@
  *   armed again before that request is served, as that may take long.
  * - It gives its processor away between two looks. When that took long,
  *   somebody else had use for the processor: it sleeps.
- * - When looking was in vain too often, it is tried rarely.
- * - While changes are recorded the processors have other things to do: the
- *   caller says so (docs/PERFORMANCE.md).
+ * - When looking was in vain too often, it is tried rarely; ever more rarely
+ *   while others want the processor, as who has given it away once gets it
+ *   back late.
  */
 #include "confdefs.h"
 
@@ -33,7 +33,8 @@
 #define BUSY_NS	   4000	 /* … unless one look takes so long */
 #define CREDIT_MAX 32
 #define MISS_COSTS 4
-#define TRY_EVERY  32 /* without credit */
+#define TRY_EVERY  32	/* without credit … */
+#define TRY_RARELY 1024 /* … and when others want the processor */
 
 static int poll_set(struct intake *in, int op, uint32_t events)
 {
@@ -57,6 +58,7 @@ int intake_open(struct intake *in, int fuse_fd, int exit_fd)
 {
 	struct epoll_event end = {.events = EPOLLIN, .data.u32 = 1};
 	in->fuse_fd = fuse_fd;
+	in->pause = TRY_EVERY;
 	in->poll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (in->poll_fd < 0)
 		return -errno;
@@ -79,11 +81,13 @@ static bool spin_begin(struct intake *in, struct intake_thread *t)
 {
 	if (!t->served)
 		return false;
-	if (in->credit <= 0 && ++t->turns % TRY_EVERY)
+	if (in->credit <= 0 && ++t->turns < in->pause)
 		return false;
 	if (atomic_exchange(&in->spinning, true))
 		return false;
 	disarm(in, t);
+	t->turns = 0;
+	t->busy = false;
 	t->spins = true;
 	t->last_ns = clock_mono_ns();
 	t->until_ns = t->last_ns + SPIN_NS;
@@ -92,11 +96,17 @@ static bool spin_begin(struct intake *in, struct intake_thread *t)
 
 static void spin_end(struct intake *in, struct intake_thread *t, bool hit)
 {
+	int credit = in->credit;
+	unsigned pause = in->pause;
 	t->spins = false;
-	if (hit && in->credit < CREDIT_MAX)
-		in->credit++;
-	else if (!hit && in->credit > 0)
-		in->credit -= MISS_COSTS;
+	if (hit && credit < CREDIT_MAX)
+		in->credit = credit + 1;
+	if (hit && pause > TRY_EVERY)
+		in->pause = pause / 2;
+	if (!hit && credit > 0)
+		in->credit = credit - MISS_COSTS;
+	else if (t->busy && pause < TRY_RARELY)
+		in->pause = pause * 2;
 	in->spinning = false;
 }
 
@@ -114,7 +124,8 @@ static bool spin_on(struct intake_thread *t)
 	sched_yield();
 	int64_t now = clock_mono_ns(), took = now - t->last_ns;
 	t->last_ns = now;
-	return took < BUSY_NS && now < t->until_ns;
+	t->busy = took >= BUSY_NS;
+	return !t->busy && now < t->until_ns;
 }
 
 static bool sleep_until_asked(struct intake *in, struct intake_thread *t)
@@ -131,13 +142,13 @@ static bool sleep_until_asked(struct intake *in, struct intake_thread *t)
 	return false;
 }
 
-bool intake_wait(struct intake *in, struct intake_thread *t, bool look)
+bool intake_wait(struct intake *in, struct intake_thread *t)
 {
 	if (t->spins) {
 		if (spin_on(t))
 			return false;
 		spin_end(in, t, false);
-	} else if (look && spin_begin(in, t)) {
+	} else if (spin_begin(in, t)) {
 		return false;
 	}
 	t->served = false;

@@ -10,7 +10,7 @@
  *	for (;;) {
  *		read without blocking;
  *		if (there was a request) { intake_got(in, &t); serve it; }
- *		else if (intake_wait(in, &t, true)) the end;
+ *		else if (intake_wait(in, &t)) the end;
  *	}
  */
 
@@ -22,11 +22,14 @@ struct intake {
 	int poll_fd;	       /* all threads sleep here */
 	int fuse_fd;	       /* borrowed */
 	_Atomic bool spinning; /* a thread looks again and again */
-	_Atomic int credit;    /* what looking again has brought lately */
+	/* written by whoever ends looking: */
+	_Atomic int credit;	/* what it has brought lately */
+	_Atomic unsigned pause; /* without credit: sleep so often before */
 };
 
 struct intake_thread { /* owned by its thread; zeroed at the start */
 	bool spins;    /* it is the one that looks */
+	bool busy;     /* somebody else had use for its processor */
 	bool disarmed; /* it owes the others to arm the descriptor */
 	bool served;   /* a request since it slept */
 	unsigned turns;
@@ -41,7 +44,7 @@ void intake_close(struct intake *in);
 /* intake_got - there was a request. */
 void intake_got(struct intake *in, struct intake_thread *t);
 /* intake_wait - there was none; returns when to look again, true when all
- * shall end. `look`: without sleep, if that seems to be worth it. */
-bool intake_wait(struct intake *in, struct intake_thread *t, bool look);
+ * shall end. */
+bool intake_wait(struct intake *in, struct intake_thread *t);
 
 #endif

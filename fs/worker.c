@@ -128,7 +128,7 @@ static int thread_serve(struct worker *w, struct flight *f)
 			log_error("serving requests: %s", strerror(-r));
 			return WORKER_FAILED;
 		}
-		if (intake_wait(&w->intake, &t, !shared_recording(w->shared)))
+		if (intake_wait(&w->intake, &t))
 			return -1;
 	}
 }

@@ -120,8 +120,6 @@ void shared_journal_damaged(struct shared *s);
 void shared_journal_mended(struct shared *s);
 void shared_set_required(struct shared *s, bool required);
 bool shared_required(const struct shared *s);
-/* shared_recording - is the journal's writer at work, or has it just been? */
-bool shared_recording(const struct shared *s);
 /* shared_pinned - 0: objects are named by their file handles. Else the file
  * system below has none (or they are not to be used), and one less objects are
  * pinned by a descriptor. Set before worker and sync start. */

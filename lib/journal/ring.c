@@ -376,11 +376,6 @@ void shared_wait(struct shared *s, int timeout_ms)
 	atomic_store(&ring->put_sleep, 0);
 }
 
-bool shared_recording(const struct shared *s)
-{
-	return !atomic_load(&s->mem->ring.put_sleep);
-}
-
 void ring_wake_taker(struct shared *s)
 {
 	atomic_fetch_add(&s->mem->ring.put_word, 1);
