@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "fs/caller.h"
+#include "fs/content.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/passthrough.h"
@@ -199,11 +200,18 @@ static pthread_mutex_t *lock_of(const struct inode *i)
 	return &locks[inode_hash(i) % LOCKS];
 }
 
-static void serve_page(struct fuse_file_info *fi)
+/*
+ * The pages stay, whoever comes: if an open made the kernel drop them, they
+ * could be read again while a write(2) to them is on its way, and would keep
+ * the old bytes (seen on Linux 6.18). Who only writes passes them by, unless
+ * others may store into them: what is stored during such a write takes the
+ * whole page with it, and the bytes of the write are lost.
+ */
+static void serve_page(struct inode *i, struct fuse_file_info *fi, bool created)
 {
-	fi->direct_io =
-		(fi->flags & O_ACCMODE) == O_WRONLY && op_direct_writes();
-	fi->keep_cache = !fi->direct_io;
+	fi->direct_io = (fi->flags & O_ACCMODE) == O_WRONLY &&
+			op_direct_writes() && (created || !content_is_open(i));
+	fi->keep_cache = 1;
 }
 
 /* No handle is open, no mapping is left: the kernel's pages are of a time
@@ -269,7 +277,7 @@ enum served passthrough_open(struct inode *i, int fd, struct fuse_file_info *fi,
 	int access = fi->flags & O_ACCMODE;
 	*ret_unseen = false;
 	if (!on && !*at && !inode_is_mapped(i)) {
-		serve_page(fi);
+		serve_page(i, fi, created);
 		return SERVED_PLAIN;
 	}
 	pthread_mutex_lock(lock_of(i));
@@ -286,7 +294,7 @@ enum served passthrough_open(struct inode *i, int fd, struct fuse_file_info *fi,
 		*ret_unseen = access == O_RDWR;
 	} else {
 		p->n_page++;
-		serve_page(fi);
+		serve_page(i, fi, created);
 	}
 	if (*ret_unseen)
 		inode_set_unseen(i, true);

@@ -10,7 +10,7 @@
  *
  * From the NTH call on (counted since the line was read) of CALL on a file
  * whose path contains PATTERN, COUNT calls fail with ERRNO (a number; "short":
- * half of it is written). CALL: open, pwrite, fsync (and fdatasync), ftruncate
+ * half of it is written; "wait": it is done when FILE has another line). CALL: open, pwrite, fsync (and fdatasync), ftruncate
  * (and fallocate), rename, or any. An empty file: nothing fails. What failed
  * is counted in FILE.hits.
  *
@@ -37,6 +37,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct timespec seen; /* of the file, when it was read */
 static char call[16], pattern[256];
 static long nth, count, error, calls, hits;
+enum { SHORT = -1, WAIT = -2 };
 
 #define REAL(name) real_##name
 #define FIND(name)                                                             \
@@ -66,7 +67,9 @@ static void read_plan(void)
 	*call = 0;
 	if (sscanf(text, "%15s %ld %ld %15s %255s", call, &nth, &count, word,
 		   pattern) == 5)
-		error = strcmp(word, "short") == 0 ? -1 : atol(word);
+		error = strcmp(word, "short") == 0  ? SHORT
+			: strcmp(word, "wait") == 0 ? WAIT
+						    : atol(word);
 	else
 		*call = 0;
 }
@@ -82,11 +85,26 @@ static void tell_hit(void)
 	syscall(SYS_close, fd);
 }
 
-/* Is it this call's turn? 0: no; an errno; -1: short. */
+/* hold - until there is another plan than that of `when`. */
+static void hold(struct timespec when)
+{
+	bool same = true;
+	while (same) {
+		usleep(1000);
+		pthread_mutex_lock(&lock);
+		read_plan();
+		same = seen.tv_sec == when.tv_sec &&
+		       seen.tv_nsec == when.tv_nsec;
+		pthread_mutex_unlock(&lock);
+	}
+}
+
+/* Is it this call's turn? 0: no; an errno; SHORT. */
 static long fault(const char *name, const char *path)
 {
 	long r = 0;
 	int saved = errno;
+	struct timespec when;
 	pthread_mutex_lock(&lock);
 	read_plan();
 	if (*call && path && strstr(path, pattern) &&
@@ -97,7 +115,12 @@ static long fault(const char *name, const char *path)
 			tell_hit();
 		}
 	}
+	when = seen;
 	pthread_mutex_unlock(&lock);
+	if (r == WAIT) {
+		hold(when);
+		r = 0;
+	}
 	errno = saved;
 	return r;
 }

@@ -79,6 +79,46 @@ refuse "an fsync that fails" dd if=/dev/zero of="$T/tree/synced" count=1 \
 	conv=fsync 2>"$T/err"
 settled "an fsync that fails"
 
+# a write that is on its way, while others come and go: what they read then
+# are the old bytes, and afterwards the new ones
+printf '%03165d' 0 >"$T/tree/way"
+{ cat "$T/tree/way" && printf '%0900d' 1; } >"$T/want"
+exec 5<>"$T/tree/way"
+cat <&5 >"$T/out"
+plan pwrite 1 1 wait /tree/way
+printf '%0900d' 1 >&5 &
+on_its_way() { [ "$(hits)" -gt 0 ]; }
+check "a write is on its way" wait_for 30 on_its_way
+: >>"$T/tree/way"
+head -c 100 "$T/tree/way" >"$T/out"
+plan
+wait $! || fail "the write"
+cmp "$T/want" "$T/tree/way" || fail "old bytes are read"
+exec 5>&-
+settled "a write on its way"
+# … and somebody stores into the same page
+printf '%05000d' 0 >"$T/tree/mapped"
+mkfifo "$T/fifo"
+"$HELPERS/mapper" "$T/tree/mapped" <"$T/fifo" >"$T/mapper.out" &
+MAPPER=$!
+exec 6>"$T/fifo"
+check "it is mapped" wait_for 30 grep -q mapped "$T/mapper.out"
+plan pwrite 1 1 wait /tree/mapped
+printf '%0900d' 1 | dd of="$T/tree/mapped" bs=1k conv=notrunc status=none &
+check "a write is on its way" wait_for 30 on_its_way
+echo 3000 >&6
+# (where it is a page that the write has, the store comes behind it)
+stored() { grep -q stored "$T/mapper.out"; }
+wait_for 2 stored
+plan
+wait $! || fail "the write"
+check "it is stored" wait_for 30 stored
+exec 6>&-
+wait $MAPPER || fail "mapper"
+printf '%0900d%02100dX%01999d' 1 0 0 >"$T/want"
+cmp "$T/want" "$T/tree/mapped" || fail "a write is lost"
+settled "a write and a store"
+
 # a disk that is really full, with names, contents and attributes
 for ((i = 0; i < 60; i++)); do
 	dd if=/dev/zero of="$T/tree/fill$i" bs=1M count=1 2>>"$T/full" || break
