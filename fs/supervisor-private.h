@@ -51,10 +51,13 @@ struct supervisor {
 	int64_t down_ns;	 /* nobody serves since then */
 	int64_t anew_ns;	 /* last mounted again then; 0: never */
 	unsigned restarts;
-	unsigned vain; /* workers in a row that never served */
-	int64_t haste; /* how often they died lately */
-	int former_fd; /* the program before an upgrade, until it is over */
-	int upgrader;  /* who asked for it and waits; -1: nobody */
+	unsigned vain;	/* workers in a row that never served */
+	int64_t haste;	/* how often they died lately */
+	int former_fd;	/* the program before an upgrade, until it is over */
+	int upgrader;	/* who asked for it and waits; -1: nobody */
+	pid_t checker;	/* the new program is asked; 0: none is */
+	int checked_fd; /* … by this */
+	int64_t checker_end_ns;
 };
 
 /* ---- supervisor-mount.c ---- */
@@ -100,6 +103,10 @@ int worker_timers(struct supervisor *s);
 /* worker_upgrade - from now on the children run `program`; the answer goes to
  * `client`, which is taken over. */
 void worker_upgrade(struct supervisor *s, const char *program, int client);
+/* worker_checked - the new program has answered: it was reaped. */
+void worker_checked(struct supervisor *s, int status);
+/* worker_check_end - it is not asked any longer, if it is. */
+void worker_check_end(struct supervisor *s);
 void worker_done(struct supervisor *s);
 
 /* ---- supervisor.c ---- */

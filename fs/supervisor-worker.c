@@ -13,7 +13,8 @@
  * the bare tree.
  *
  * Upgrade: the new program is asked first whether it understands what is
- * there. Then the worker is told to retire and the new one goes on; should it
+ * there. Meanwhile all goes on: a worker that dies is replaced, whoever asks is
+ * answered; what has to take /dev/fuse or the tree away ends the asking. Then the worker is told to retire and the new one goes on; should it
  * not come to serve, the former program does. The supervisor itself stays what
  * it is; the programs are run by descriptor, so that a package that replaces
  * the file changes nothing.
@@ -43,7 +44,9 @@
 #define PAUSE_NS   (10 * NS_PER_MS)
 #define VAIN_MAX   (500 * NS_PER_MS) /* with each one in vain it is longer */
 #define PAUSE_MAX  (2 * NS_PER_S)    /* not even a process can be had */
-#define CHECK_MS   20000
+#define CHECK_NS   (20 * NS_PER_S)   /* the new program answers within that */
+
+#define REPLACED "error: the fs worker is being replaced already: try again"
 
 void worker_init(struct supervisor *s)
 {
@@ -57,7 +60,7 @@ void worker_init(struct supervisor *s)
 			      : DEPOSIT_MAX;
 	}
 	deposits_init(&s->deposits, max);
-	s->former_fd = s->upgrader = -1;
+	s->former_fd = s->upgrader = s->checked_fd = -1;
 }
 
 void worker_done(struct supervisor *s)
@@ -140,23 +143,71 @@ static void upgrade_failed(struct supervisor *s)
 			  "one before goes on (see mirrorfs.log)");
 }
 
-/* Does the program behind `fd` understand what is kept? */
+/* Does the program behind `fd` understand what is kept? worker_checked has the
+ * answer. */
 static bool upgrade_check(struct supervisor *s, int fd)
 {
 	struct spawn sp = {0};
-	int status = -1, before = s->program_fd;
+	int before = s->program_fd;
 	s->program_fd = fd;
 	arguments(s, &sp, -1);
 	spawn_arg(&sp, "--check");
-	pid_t pid = spawn_run(&sp);
+	s->checker = spawn_run(&sp);
 	s->program_fd = before;
-	int64_t end = clock_mono_ns() + CHECK_MS * NS_PER_MS;
-	while (pid > 0 && waitpid(pid, &status, WNOHANG) == 0) {
-		if (clock_mono_ns() > end)
-			kill(pid, SIGKILL);
-		usleep(2000);
+	s->checker_end_ns = clock_mono_ns() + CHECK_NS;
+	s->checked_fd = fd;
+	return s->checker != 0;
+}
+
+static void upgrade_refuse(struct supervisor *s, const char *text)
+{
+	close(s->checked_fd);
+	s->checked_fd = -1;
+	upgrade_answer(s, text);
+}
+
+void worker_checked(struct supervisor *s, int status)
+{
+	s->checker = 0;
+	if (status != 0) {
+		upgrade_refuse(s, "error: the new program cannot take over "
+				  "what the running version has in memory; "
+				  "nothing was stopped");
+		return;
 	}
-	return pid > 0 && status == 0;
+	if (!s->worker || !s->serving) {
+		upgrade_refuse(s, REPLACED);
+		return;
+	}
+	s->former_fd = s->program_fd;
+	s->program_fd = s->checked_fd;
+	s->checked_fd = -1;
+	log_notice("upgrade: another program takes over");
+	kill(s->worker, SIGTERM);
+}
+
+void worker_check_end(struct supervisor *s)
+{
+	if (!s->checker)
+		return;
+	kill(s->checker, SIGKILL);
+	waitpid(s->checker, NULL, 0);
+	s->checker = 0;
+	upgrade_refuse(s, "error: the mount ended before the new program had "
+			  "answered");
+}
+
+/* check_ms - what is left to the new program to answer; -1: it is not asked. */
+static int check_ms(struct supervisor *s)
+{
+	if (!s->checker)
+		return -1;
+	int64_t left = s->checker_end_ns - clock_mono_ns();
+	if (left > 0)
+		return (int)(left / NS_PER_MS) + 1;
+	kill(s->checker, SIGKILL); /* it is reaped as one that said no */
+	s->checker_end_ns += CHECK_NS;
+	return -1;
 }
 
 void worker_upgrade(struct supervisor *s, const char *program, int client)
@@ -167,10 +218,9 @@ void worker_upgrade(struct supervisor *s, const char *program, int client)
 			       strerror(errno));
 		return;
 	}
-	if (s->former_fd >= 0 || !s->worker || !s->serving) {
+	if (s->former_fd >= 0 || s->checker || !s->worker || !s->serving) {
 		close(fd);
-		control_answer(client, "error: the fs worker is being replaced "
-				       "already: try again");
+		control_answer(client, REPLACED);
 		return;
 	}
 	if (shared_pinned(s->shared)) {
@@ -180,19 +230,10 @@ void worker_upgrade(struct supervisor *s, const char *program, int client)
 				       "and mount");
 		return;
 	}
-	if (!upgrade_check(s, fd)) {
-		close(fd);
-		control_answer(client,
-			       "error: %s cannot take over what the running "
-			       "version has in memory; nothing was stopped",
-			       program);
-		return;
-	}
-	s->former_fd = s->program_fd;
-	s->program_fd = fd;
 	s->upgrader = client;
-	log_notice("upgrade to %s", program);
-	kill(s->worker, SIGTERM);
+	log_notice("upgrade to %s: it is asked first", program);
+	if (!upgrade_check(s, fd))
+		upgrade_refuse(s, "error: no process can be started");
 }
 
 /* ---- what it says ---- */
@@ -221,6 +262,7 @@ static void out_of_service(struct supervisor *s)
 {
 	log_error("the mount is out of service until \"mirrorfs umount\" and "
 		  "\"mirrorfs mount\"");
+	worker_check_end(s);
 	if (s->fuse_fd >= 0)
 		close(s->fuse_fd);
 	s->fuse_fd = -1;
@@ -256,6 +298,7 @@ static void mount_anew(struct supervisor *s, const char *why)
 		out_of_service(s);
 		return;
 	}
+	worker_check_end(s); /* it holds /dev/fuse, too */
 	supervisor_abort(s);
 	int64_t since_ns;
 	supervisor_drain(s, &since_ns);
@@ -353,8 +396,9 @@ void worker_ended(struct supervisor *s, int status)
 int worker_timers(struct supervisor *s)
 {
 	int64_t now = clock_mono_ns();
+	int ms = check_ms(s);
 	if (s->failed || s->stopping || (s->worker && s->serving))
-		return -1;
+		return ms;
 	if (!s->worker && now >= s->worker_after_ns)
 		worker_start(s);
 	/* one that hangs before it serves */

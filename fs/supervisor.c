@@ -312,6 +312,8 @@ static void reap(struct supervisor *s)
 			s->reporter = 0;
 		} else if (pid == s->looker) {
 			s->looker = 0;
+		} else if (pid == s->checker) {
+			worker_checked(s, status);
 		}
 	}
 }
@@ -354,6 +356,7 @@ static void supervisor_teardown(struct supervisor *s)
 {
 	close(s->listen_fd); /* who asks from now on does not wait for us */
 	s->listen_fd = -1;
+	worker_check_end(s);
 	deposits_hang_up(&s->deposits);
 	if (s->worker) {
 		/* alive in another mount namespace: it must end all the same */

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Another program takes over a mount that is in use: every call goes on. One
-# that does not understand what is there is refused before anything is stopped;
-# one that does not come to serve is given up for the one before.
+# that does not understand what is there is refused before anything is stopped,
+# and one that takes its time to say so holds up nobody; one that does not come
+# to serve is given up for the one before.
 . "$(dirname "$0")/functions.sh"
 expect_log "fs worker died|the new program does not serve"
 
@@ -48,6 +49,30 @@ serves() {
 	[ "$(status_pid worker_pid)" != "$WORKER" ] && [ -d "$T/tree/storm" ]
 }
 check "the one before goes on" wait_for 20 serves
+
+# one that takes its time to answer: all goes on meanwhile
+cp "$HELPERS/dud" "$T/slow" && mkfifo "$T/slow.ask" || fail "a slow program"
+# asked - it is asked, and goes on being so while descriptor 6 is open
+asked() {
+	background "$MIRRORFS" upgrade "$T/tree" --program "$T/slow" \
+		2>"$T/slow.err"
+	exec 6<"$T/slow.ask"
+}
+asked
+WORKER=$(status_pid worker_pid)
+kill -9 "$WORKER"
+check "a call is answered" touch "$T/tree/meanwhile"
+replaced() {
+	[ "$(status_pid worker_pid)" != "$WORKER" ]
+}
+check "by another worker" wait_for 20 replaced
+refuse "two at once" upgraded
+check "the second is told" grep -q "being replaced" "$T/err"
+refuse "it has answered by then" process_gone "$BG"
+exec 6<&-
+wait "$BG" && fail "a program that said no"
+check "says so" grep -q "nothing was stopped" "$T/slow.err"
+
 touch "$T/stop"
 wait "$storm" || fail "callstorm"
 equal "$(status_pid supervisor_pid)" "$supervisor" "the supervisor"
@@ -55,5 +80,11 @@ equal "$(cat <"/proc/$$/fd/5")" kept "a file without a name"
 exec 5>&-
 check "wait" synced
 check "same" same "$T/replica1"
+
+# the mount ends while it is asked, and the program with it
+asked
 check "umount" umount_tree
+wait "$BG" && fail "an upgrade of what is not there"
+check "says that it ended" grep -q "the mount ended" "$T/slow.err"
+exec 6<&-
 exit 0
