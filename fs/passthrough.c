@@ -49,7 +49,15 @@ struct pass {
 };
 
 /* What is told to others, in shared memory: 0 is what it starts with. */
-enum state { OFF_STARTING, ON, OFF_BUILD, OFF_OPTION, OFF_KERNEL, OFF_REFUSED };
+enum state {
+	OFF_STARTING,
+	ON,
+	OFF_BUILD,
+	OFF_OPTION,
+	OFF_KERNEL,
+	OFF_REFUSED,
+	OFF_REQUIRED
+};
 
 static const char *const texts[] = {
 	[OFF_STARTING] = "off: starting",
@@ -58,6 +66,7 @@ static const char *const texts[] = {
 	[OFF_OPTION] = "off: switched off (without)",
 	[OFF_KERNEL] = "off: the kernel has none (it came with Linux 6.9)",
 	[OFF_REFUSED] = "off: refused by the kernel, see mirrorfs.log",
+	[OFF_REQUIRED] = "off: journal = required, as it could not be refused",
 };
 
 static struct shared *told;	    /* constant while the worker runs */
@@ -77,10 +86,12 @@ static void tell(enum state state)
 
 void passthrough_start(bool is_wanted, struct shared *shared)
 {
+	bool required = shared && shared_required(shared);
 	told = shared;
 	wanted = is_wanted;
 	tell(!HAVE_PASSTHROUGH ? OFF_BUILD
 	     : wanted	       ? OFF_STARTING
+	     : required	       ? OFF_REQUIRED
 			       : OFF_OPTION);
 }
 

@@ -36,7 +36,7 @@ struct shared;
 enum served { SERVED_PLAIN, SERVED_PAGE, SERVED_PASS };
 
 /* passthrough_start - `wanted`: unless something speaks against it. `shared`
- * (borrowed) is told what became of it. */
+ * (borrowed, or NULL) is told what became of it. */
 void passthrough_start(bool wanted, struct shared *shared);
 /* passthrough_init - ask the kernel for it, in op_init. */
 void passthrough_init(struct fuse_session *se, struct fuse_conn_info *conn);

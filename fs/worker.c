@@ -308,6 +308,14 @@ static int take_over_requests(struct worker *w)
 
 /* ---- beginning and end ---- */
 
+/* What is written past us cannot be refused while the journal fails. */
+static bool wants_passthrough(const struct worker_config *cfg,
+			      const struct shared *shared)
+{
+	return !(cfg->without & FEATURE_PASSTHROUGH) &&
+	       !shared_required(shared);
+}
+
 static int start(struct worker *w)
 {
 	const struct worker_config *cfg = w->cfg;
@@ -317,7 +325,7 @@ static int start(struct worker *w)
 		return r;
 	deposit_open(cfg->deposit_fd);
 	changes_start(w->shared);
-	passthrough_start(!(cfg->without & FEATURE_PASSTHROUGH), w->shared);
+	passthrough_start(wants_passthrough(cfg, w->shared), w->shared);
 	r = device_open(cfg->fuse_fd, cfg->without, &w->session);
 	if (r == 0)
 		r = device_resume(w->session);
@@ -427,7 +435,7 @@ int worker_check(const struct worker_config *cfg)
 	if (r == 0)
 		r = lower_start(cfg->lower_fd, &root, &st);
 	if (r == 0) {
-		passthrough_start(!(cfg->without & FEATURE_PASSTHROUGH), NULL);
+		passthrough_start(wants_passthrough(cfg, shared), NULL);
 		r = device_open(cfg->fuse_fd, cfg->without, &session);
 	}
 	if (r == 0)

@@ -50,11 +50,19 @@ check "umount" umount_tree
 
 check "mount, required" mount_tree "${REPLICAS[@]}" --journal required
 check "wait, required" synced
+# beside a reader it would be passed through to the file below, where it can be
+truncate -s 2M "$T/tree/large"
+exec 8<"$T/tree/large" 9<>"$T/tree/large"
+"$MIRRORFS" status "$T/tree" >"$T/status"
+check "nothing is passed through" grep -q "^passthrough: off" "$T/status"
 fill
 check "noticed, required" until_failing "No space left.*changes are refused"
 refuse "a new file" touch "$T/tree/new" 2>"$T/err"
 check "why" grep -q "No space left" "$T/err"
 refuse "a removal" rm "$T/tree/one"
+refuse "a write beside a reader" bash -c 'echo x >&9' 2>"$T/err"
+check "why, beside a reader" grep -q "No space left" "$T/err"
+exec 8<&- 9>&-
 refuse "a truncation" truncate -s 0 "$T/tree/one"
 equal "$(cat "$T/tree/one")" one "reading"
 rm "$T/state/filler"
