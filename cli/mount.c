@@ -23,6 +23,7 @@
 #include "fs.h"
 #include "log.h"
 #include "paths.h"
+#include "reserve.h"
 #include "runtime.h"
 
 struct mount_job {
@@ -282,6 +283,7 @@ static int check_all(struct mount_job *job)
 	    (r = check_fuse()) != 0)
 		return r;
 	struct journal *j;
+	journal_reserve_use(s->state_dir);
 	r = journal_find(s->state_dir, s->root, &job->found, &j);
 	if (r == 0)
 		r = check_replicas(job, j);

@@ -46,6 +46,7 @@
 #include "journal.h"
 #include "log.h"
 #include "privileges.h"
+#include "reserve.h"
 #include "runtime.h"
 #include "shared.h"
 
@@ -378,6 +379,7 @@ static void supervisor_teardown(struct supervisor *s)
 	}
 	if (s->shared)
 		put_stop(s);
+	journal_reserve_keep(s->cfg->state_dir, 0);
 	if (s->reporter) {
 		kill(s->reporter, SIGKILL);
 		wait_child(&s->reporter, 0);
@@ -552,6 +554,7 @@ int supervisor_run(const struct supervisor_config *cfg)
 	}
 	journal_close(s.journal);
 	s.journal = NULL;
+	journal_reserve_keep(cfg->state_dir, JOURNAL_RESERVE);
 	int r = privileges_drop(SUPERVISOR);
 	if (r < 0)
 		log_warning("cannot drop privileges: %s", strerror(-r));

@@ -26,7 +26,7 @@
 #include "lib/journal/db.h"
 #include "lib/journal/identity.h"
 
-#define DB_LOCK    "journal.lock"
+#define DB_LOCK	   "journal.lock"
 #define DB_WAIT_NS (10 * NS_PER_S)
 
 /* words of the last journal_open that failed in this thread */
@@ -409,7 +409,9 @@ static int make_folder(const char *path, mode_t mode)
 	if (mkdir(path, mode) < 0)
 		return errno == EEXIST ? 0 : -errno;
 	CLEANUP_FREE char *up = path_parent(path);
-	CLEANUP_CLOSE int fd = open(*up ? up : *path == '/' ? "/" : ".",
+	CLEANUP_CLOSE int fd = open(*up		   ? up
+				    : *path == '/' ? "/"
+						   : ".",
 				    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
@@ -484,6 +486,9 @@ int db_open(const char *file, enum journal_mode mode, struct journal **ret)
 	int r = db_error(j, sqlite3_open_v2(file, &j->db, flags, NULL));
 	if (r == 0)
 		r = db_set_up(j, mode);
+	/* on a read-only disk SQLite misses what it cannot make */
+	if (r == -ENOENT && access(file, W_OK) < 0)
+		r = -errno;
 	if (r < 0) {
 		memcpy(open_error, j->error, sizeof(open_error));
 		journal_close(j);
@@ -520,8 +525,8 @@ int journal_open(const char *state_dir, enum journal_mode mode,
 			 "cannot make the folder: %s", strerror(-r));
 		return r;
 	}
-	CLEANUP_CLOSE int lock = mode == JOURNAL_READ ? -1
-					: db_lock(state_dir, LOCK_SH);
+	CLEANUP_CLOSE int lock =
+		mode == JOURNAL_READ ? -1 : db_lock(state_dir, LOCK_SH);
 	if (mode != JOURNAL_READ && lock < 0) {
 		snprintf(open_error, sizeof(open_error), "%s: %s", DB_LOCK,
 			 strerror(-lock));

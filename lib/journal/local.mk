@@ -26,6 +26,7 @@ lib_journal_libjournal_a_SOURCES = \
 	lib/journal/remember.c \
 	lib/journal/replicas.c \
 	lib/journal/rescue.c \
+	lib/journal/reserve.c \
 	lib/journal/ring.c \
 	lib/journal/schema.c \
 	lib/journal/seed.c \

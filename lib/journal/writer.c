@@ -33,6 +33,7 @@
 #include "activity.h"
 #include "clock.h"
 #include "log.h"
+#include "reserve.h"
 #include "lib/journal/db.h"
 #include "lib/journal/memory.h"
 
@@ -167,8 +168,10 @@ static bool writer_commit(struct journal_writer *w, unsigned n)
 		writer_nap(w);
 	}
 	shared_set_journal(w->s, 0);
-	if (said)
+	if (said) {
 		log_notice("the journal can be written again");
+		journal_reserve_keep(w->state_dir, JOURNAL_RESERVE);
+	}
 	return true;
 }
 

@@ -1,0 +1,78 @@
+#!/bin/bash
+# The disk of the journal is full, or read-only, when a tree is mounted. At the
+# first mount that is refused in one line. Later a full one stops nobody: room
+# was kept for it. What failed leaves nothing that the next mount trips over.
+. "$(dirname "$0")/functions.sh"
+expect_log "journal|No space left|database or disk is full"
+
+mkdir "$T/disk"
+mount -t tmpfs -o size=24m none "$T/disk" || skip "no tmpfs"
+LOWERS+=("$T/disk")
+state=$T/disk/state
+fill() {
+	cat /dev/zero >>"$T/disk/filler" 2>"$T/err"
+	check "it is full" grep -q "No space" "$T/err"
+}
+read_only() {
+	check "read-only" mount -o remount,ro "$T/disk"
+}
+writable() {
+	check "writable" mount -o remount,rw "$T/disk"
+}
+# refused PATTERN - a mount, in one line; nothing is mounted
+refused() {
+	timeout 60 "$MIRRORFS" mount "$T/tree" --state-dir "$state" \
+		"${REPLICAS[@]}" 2>"$T/err"
+	equal $? 1 "status of a mount"
+	cat "$T/err"
+	equal "$(wc -l <"$T/err")" 1 "lines of error"
+	check "why" grep -q "$1" "$T/err"
+	refuse "damaged" grep -q damaged "$T/err"
+	refuse "it is mounted" mounted_at "$T/tree"
+}
+mount_again() {
+	mount_at "$T/tree" "$state" "${REPLICAS[@]}"
+}
+more() {
+	echo more >"$T/tree/more$((n += 1))" || fail "users go on"
+	! journal_works
+}
+
+pipe_replicas 1
+fill
+refused "No space left"
+read_only
+refused "Read-only file system"
+writable
+rm "$T/disk/filler"
+check "mount" mount_again
+echo one >"$T/tree/one"
+check "wait" synced
+check "umount" umount_tree
+
+n=0
+for round in 1 2; do
+	fill
+	check "mount, full, round $round" mount_again
+	echo "$round" >"$T/tree/round$round"
+	fill
+	check "its journal fails in the end" wait_for 60 more
+	rm "$T/disk/filler"
+	check "it mends itself" wait_for 60 journal_works
+	check "wait" synced
+	check "same" same "$T/replica1"
+	fill
+	check "umount, full" umount_tree
+	rm "$T/disk/filler"
+done
+
+read_only
+refused "Read-only file system"
+writable
+check "mount" mount_again
+equal "$(jq -r .journal.set_aside < \
+	<("$MIRRORFS" status "$T/tree" --json))" 0 "journals set aside"
+check "wait" synced
+check "same" same "$T/replica1"
+check "umount" umount_tree
+exit 0
