@@ -14,6 +14,8 @@
 #include "cli/cli.h"
 #include "runtime.h"
 
+#define PATIENCE 4
+
 /* process_state - the letter of proc(5), '?' when there is no such process. */
 static char process_state(pid_t pid)
 {
@@ -57,13 +59,25 @@ int target_silent(const struct target *t, const char *but)
 	return fail("%s%s", but, text);
 }
 
+/* ask_status - one that is not stopped may have much to do: with it there is
+ * more patience. */
+static int ask_status(const struct target *t, char **ret_answer)
+{
+	int r = -ENOTCONN;
+	for (int tries = 0; t->alive && tries < PATIENCE; tries++) {
+		r = runtime_ask(t->name, "status", RUNTIME_SOON_MS, ret_answer);
+		char state = process_state(t->pid);
+		if (r != -ETIMEDOUT || state == 'T' || state == 't')
+			break;
+	}
+	return r;
+}
+
 bool target_pids(const struct target *t, struct target_pids *ret)
 {
 	CLEANUP_FREE char *answer = NULL;
 	*ret = (struct target_pids){0};
-	int r = t->alive ? runtime_ask(t->name, "status", RUNTIME_SOON_MS,
-				       &answer)
-			 : -ENOTCONN;
+	int r = ask_status(t, &answer);
 	ret->silent = r == -ETIMEDOUT;
 	if (ret->silent)
 		ret->supervisor = t->pid;
