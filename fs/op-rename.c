@@ -31,13 +31,14 @@ struct rename {
 	unsigned flags;
 };
 
-static int end_open(struct end *end)
+/* `dirfd`: of the other one, if that has the same directory; else -1. */
+static int end_open(struct end *end, int dirfd)
 {
 	if (!end->dir)
 		return -ESTALE;
 	if (op_reserved(end->dir, end->name))
 		return -EACCES;
-	end->dirfd = op_dir_open(end->dir);
+	end->dirfd = dirfd >= 0 ? dirfd : op_dir_open(end->dir);
 	return end->dirfd < 0 ? end->dirfd : 0;
 }
 
@@ -50,17 +51,18 @@ static void end_done(struct end *end)
 
 static int rename_look(struct rename *rn)
 {
-	int r = end_open(&rn->from);
+	struct end *from = &rn->from, *to = &rn->to;
+	int r = end_open(from, -1);
 	if (r == 0)
-		r = end_open(&rn->to);
+		r = end_open(to, to->dir == from->dir ? from->dirfd : -1);
 	if (r < 0)
 		return r;
-	r = victim_find(&rn->from.v, rn->from.dirfd, rn->from.name);
+	r = victim_find(&from->v, from->dirfd, from->name);
 	if (r < 0 && change_past() == CHANGE_NEW)
 		return r;
-	int to = victim_find(&rn->to.v, rn->to.dirfd, rn->to.name);
-	rn->target = to == 0;
-	return r < 0 || to == -ENOENT ? r : to;
+	int there = victim_find(&to->v, to->dirfd, to->name);
+	rn->target = there == 0;
+	return r < 0 || there == -ENOENT ? r : there;
 }
 
 /* Two names of one object: rename(2) leaves both. */
@@ -234,7 +236,10 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 		.flags = flags,
 	};
 	int r = rename_run(req, &rn);
-	end_done(&rn.from);
+	if (rn.to.dirfd == rn.from.dirfd)
+		rn.to.dirfd = -1;
+	/* what was replaced is gone when the caller hears of it */
 	end_done(&rn.to);
 	op_reply(req, r);
+	end_done(&rn.from);
 }
