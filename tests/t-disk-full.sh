@@ -49,4 +49,47 @@ check "by itself" wait_for 60 parked -eq 0
 check "wait" synced
 check "the same" same "$T/replica1"
 equal "$(status_pid sync_pid)" "$sync_pid" "the sync process"
+
+# room MIB - the disk has that much, and the tree only what is small
+room() {
+	rm -rf "$T"/tree/{huge,later,one,two,many} || fail "rm"
+	check "wait" synced
+	mount -o "remount,size=${1}M" "$T/replica1" || fail "remount"
+}
+# at_once COMMAND... - what it writes is one batch, to a new server
+at_once() {
+	"$MIRRORFS" replica pause "$T/tree" r1
+	check "paused" wait_for 30 process_gone "$server"
+	"$@" || fail "$*"
+	"$MIRRORFS" replica resume "$T/tree" r1
+}
+# arrived_or_parked N FILE-PATTERN
+arrived_or_parked() {
+	server=$(echo $(process_children "$sync_pid"))
+	[ $(($(find "$T/replica1" -path "$T/replica1/$2" | wc -l) +
+		$(status_get r1 parked))) -ge "$1" ]
+}
+
+# room that was promised to an upload under way is not free: the second of two
+# is not begun
+two() {
+	head -c 17000000 /dev/urandom >"$T/tree/one" &&
+		head -c 17000000 /dev/urandom >"$T/tree/two"
+}
+room 28
+at_once two
+check "one of two" wait_for 60 arrived_or_parked 2 "[ot][nw][eo]"
+check "the other was not sent" [ "$(received)" -lt 20000000 ]
+
+# nor is what was sent since the room was asked for: 16 MB into 10
+small_ones() {
+	head -c 16000000 /dev/urandom |
+		split -a 3 -b 20000 - "$T/tree/many/"
+}
+room 12
+mkdir "$T/tree/many"
+check "wait" synced
+at_once small_ones
+check "some of many" wait_for 60 arrived_or_parked 800 "many/*"
+check "the others were not sent" [ "$(received)" -lt 14000000 ]
 exit 0
