@@ -19,6 +19,14 @@ equal_again() {
 	check "wait: $1" synced
 	check "$1" same "$R"
 }
+# told REASON - why all is compared, once more
+declare -A TOLD=()
+told() {
+	local n before=${TOLD[$1]:-0}
+	n=$(grep -c "comparing everything: $1" "$T/state/mirrorfs.log")
+	TOLD[$1]=$n
+	[ "$n" -gt "$before" ] || fail "the log about: $1"
+}
 # COMMAND... changes the replica, which is idle, and the session ends
 meanwhile() {
 	"$@" || fail "$*"
@@ -70,13 +78,17 @@ check "wait" synced
 
 meanwhile restore
 equal_again "restored from an old backup"
+told "it is older than it was"
 meanwhile empty
 equal_again "an empty disk"
+told "its state file is gone"
 kinds="garbage ahead"
 [ -z "${SOAK:-}" ] || kinds="missing empty garbage huge cut folder ahead"
 for kind in $kinds; do
 	meanwhile state $kind
 	equal_again "state file: $kind"
+	[ $kind != ahead ] || told "it is ahead of the journal"
+	[ $kind = ahead ] || told "its state file is gone"
 done
 
 # tampered with, and met by the next change
@@ -102,6 +114,7 @@ echo "longer than before" >"$R/keep/moved"
 mkdir "$R/nobody" && echo x >"$R/nobody/knows"
 meanwhile state missing
 equal_again "tampered with, and compared"
+told "its state file is gone"
 
 # the session is killed again and again
 background "$HELPERS/churn" --seed "$SEED" --ops "$(scaled 1000)" "$T/tree"
