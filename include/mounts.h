@@ -15,6 +15,10 @@ bool mount_is_mirrorfs(const char *path);
  * that is none of ours. */
 bool mount_device(const char *path, dev_t *ret);
 
+/* mount_is_ours - `fd` (O_PATH will do) is on one of ours, mounted at `path`;
+ * false when that one has been taken away. */
+bool mount_is_ours(int fd, const char *path);
+
 /* mount_below - a mount point strictly below `path`, owned by the caller, or
  * NULL. */
 char *mount_below(const char *path);

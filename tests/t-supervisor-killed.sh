@@ -3,7 +3,8 @@
 # to the bare tree, the worker and sync end by themselves, and the next mount
 # cleans up.
 . "$(dirname "$0")/functions.sh"
-expect_log "fs worker died|the sync process ended"
+need sqlite3
+expect_log "fs worker died|the sync process ended|journal|cannot"
 
 pipe_replicas 1
 ended() {
@@ -46,27 +47,43 @@ check "same" same "$T/replica1"
 equal "$("$MIRRORFS" log "$T/tree" --op create --limit 1000 | wc -l)" 301 \
 	"records of all that was acknowledged"
 
-# before its children have ended: it waits for them
+# before its children have ended: it waits for them; and of two that wait one
+# mounts
 pids
 kill -STOP "$SYNC"
 kill -9 "$SUPERVISOR"
-background sh -c "'$MIRRORFS' mount '$T/tree' --state-dir '$T/state'"
+two=()
+for i in 1 2; do
+	background "$MIRRORFS" mount "$T/tree" --state-dir "$T/state" \
+		>"$T/mount$i" 2>&1
+	two+=("$BG")
+done
 check "the worker ends" ended "$WORKER"
-refuse "two at once" process_gone "$BG"
+refuse "one does not wait" wait_for 1 process_gone "${two[0]}"
+refuse "one does not wait" wait_for 1 process_gone "${two[1]}"
 kill -CONT "$SYNC"
-wait "$BG" || fail "mount that had to wait"
+n=0
+for i in "${two[@]}"; do wait "$i" && n=$((n + 1)); done
+equal "$n" 1 "mounts at once"
 check "mounted" mounted_at "$T/tree"
+equal "$(grep -c " $T/tree fuse" /proc/self/mounts)" 1 "mounts"
 equal "$(cat "$T/tree/f7")" 7 "content"
 
 # both at once: what was in memory is missing in the journal, but the activity
 # log says where to look
 pids
+check "wait" synced
+coproc { exec sqlite3 "$T/state/journal.db" 2>&1; }
+CHILDREN+=("$COPROC_PID")
+echo "BEGIN IMMEDIATE; SELECT 'locked';" >&"${COPROC[1]}"
+read -r line <&"${COPROC[0]}" && [ "$line" = locked ] || fail "lock: $line"
 mkdir "$T/tree/both"
 for i in $(seq 1 100); do
 	echo "$i" >"$T/tree/both/f$i"
 done
 mv "$T/tree/both" "$T/tree/moved"
 kill -9 "$SUPERVISOR" "$WORKER"
+kill "$COPROC_PID"
 check "all end" ended "$SUPERVISOR" "$WORKER" "$SYNC"
 check "mount" mount_tree
 check "wait" synced

@@ -28,7 +28,7 @@ static void mount_unescape(char *s)
 }
 
 /* mount_next - the next line's mount point, type and device; false at the
- * end. */
+ * end. The line begins with the number of the mount. */
 static bool mount_next(FILE *f, char **line, size_t *size, char **ret_point,
 		       char **ret_type, dev_t *ret_dev)
 {
@@ -73,6 +73,39 @@ bool mount_is_mirrorfs(const char *path)
 {
 	dev_t dev;
 	return mount_device(path, &dev);
+}
+
+/* mount_id - the number of the mount that `fd` is on, or -1. */
+static int mount_id(int fd)
+{
+	char name[64];
+	snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
+	CLEANUP_FCLOSE FILE *f = fopen(name, "re");
+	CLEANUP_FREE char *line = NULL;
+	size_t size = 0;
+	int id = -1;
+	while (f && id < 0 && getline(&line, &size, f) > 0) {
+		if (sscanf(line, "mnt_id: %d", &id) != 1)
+			id = -1;
+	}
+	return id;
+}
+
+bool mount_is_ours(int fd, const char *path)
+{
+	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/mountinfo", "re");
+	CLEANUP_FREE char *line = NULL;
+	size_t size = 0;
+	char *point, *type;
+	int id = mount_id(fd);
+	dev_t dev;
+	while (f && id >= 0 &&
+	       mount_next(f, &line, &size, &point, &type, &dev)) {
+		if (atoi(line) == id)
+			return strcmp(point, path) == 0 &&
+			       strcmp(type, "fuse.mirrorfs") == 0;
+	}
+	return false;
 }
 
 char *mount_below(const char *path)
