@@ -23,6 +23,7 @@ check "mount" mount_tree
 check "wait" synced
 refuse "it does not look" cmp -s "$T/tree/d/b" "$T/replica1/d/b"
 check "umount" umount_tree
+change d/b wen
 ino=$(stat -c %i "$T/replica1/a")
 check "mount --rescan" mount_tree --rescan
 check "wait" synced
