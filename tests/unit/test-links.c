@@ -1,7 +1,6 @@
 /* The names of hard-linked objects: what is known, and what is doubted. */
 #include "confdefs.h"
 
-
 #include "journal-fixture.h"
 #include "sync/links.h"
 
@@ -36,8 +35,79 @@ static void test_doubt(void **state)
 	fx_close(&f);
 }
 
+/* names - "d", "d/a", "d/s/b" and "de" are one object's. */
+static void names(struct fixture *f, int64_t *ret_id, struct links **ret)
+{
+	static const char *const paths[] = {"d", "d/a", "d/s/b", "de"};
+	struct fhandle h = fx_obj(1);
+	fx_open(f);
+	*ret_id = fx_replica(f, "r");
+	assert_int_equal(links_open(f->j, *ret_id, ret), 0);
+	for (unsigned i = 0; i < 4; i++)
+		links_add(*ret, &h, paths[i], 0);
+	assert_int_equal(links_save(*ret), 0);
+}
+
+/* only - of these names, none but those in `want` is left; also for who opens
+ * the journal later. */
+static void only(struct fixture *f, int64_t id, struct links *l,
+		 const char *want)
+{
+	static const char *const paths[] = {"d", "d/a", "d/s/b", "de"};
+	assert_int_equal(links_save(l), 0);
+	links_close(l);
+	assert_int_equal(links_open(f->j, id, &l), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		char word[16];
+		snprintf(word, sizeof(word), " %s ", paths[i]);
+		assert_int_equal(links_has(l, paths[i]),
+				 strstr(want, word) != NULL);
+	}
+	links_close(l);
+	fx_close(f);
+}
+
+static void test_del(void **state)
+{
+	struct fixture f;
+	struct links *l;
+	int64_t id;
+	names(&f, &id, &l);
+	links_del(l, "d");
+	links_del(l, "d/s");
+	only(&f, id, l, " d/a d/s/b de ");
+}
+
+static void test_del_tree(void **state)
+{
+	struct fixture f;
+	struct links *l;
+	int64_t id;
+	names(&f, &id, &l);
+	links_del_tree(l, "d");
+	only(&f, id, l, " de ");
+}
+
+static void test_del_entries(void **state)
+{
+	struct fixture f;
+	struct links *l;
+	int64_t id;
+	names(&f, &id, &l);
+	links_del_entries(l, "d");
+	only(&f, id, l, " d d/s/b de ");
+	names(&f, &id, &l);
+	links_del_entries(l, "");
+	only(&f, id, l, " d/a d/s/b ");
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_doubt)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_doubt),
+		cmocka_unit_test(test_del),
+		cmocka_unit_test(test_del_tree),
+		cmocka_unit_test(test_del_entries),
+	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
