@@ -37,6 +37,11 @@ umount -l "$T/tree" || fail "umount -l"
 noted() { grep -q 'unmounted lazily' "$T/state/mirrorfs.log"; }
 check "it is told" wait_for 20 noted
 change a NEW
+# or it is found because what comes next is recorded within the slack of ctimes
+settled() {
+	[ $(($(date +%s) - $(stat -c %Z "$T/tree/a"))) -gt 3 ]
+}
+check "some seconds pass" wait_for 20 settled
 echo more >&5
 exec 5>&-
 check "the supervisor ends" wait_for 30 process_gone "$supervisor"
