@@ -13,7 +13,7 @@ TYPE=${2:-ext4}
 . "$(dirname "$0")/functions.sh"
 need prove
 # paths as long as the master allows, which are too long below a replica
-expect_log "parked /pjd/[0-9a-f/]{3000}"
+expect_log "parked /pjd/[0-9a-f/]{1500}"
 
 [ -f "$SUITE/pjdfstest.c" ] || fail "$SUITE is not pjdfstest"
 [ -x "$SUITE/pjdfstest" ] ||
