@@ -14,9 +14,10 @@
  *
  * Upgrade: the new program is asked first whether it understands what is
  * there. Meanwhile all goes on: a worker that dies is replaced, whoever asks is
- * answered; what has to take /dev/fuse or the tree away ends the asking. Then the worker is told to retire and the new one goes on; should it
- * not come to serve, the former program does. The supervisor itself stays what
- * it is; the programs are run by descriptor, so that a package that replaces
+ * answered; what has to take /dev/fuse or the tree away ends the asking. Then
+ * the worker is told to retire and the new one goes on; should it not come to
+ * serve, the former program does. The supervisor itself stays what it is; the
+ * programs are run by descriptor, so that a package that replaces
  * the file changes nothing.
  */
 #include "confdefs.h"
