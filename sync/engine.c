@@ -192,13 +192,16 @@ static void step_finished(void *arg, const struct step *s)
 static void step_sending(void *arg, const struct step *s)
 {
 	struct engine *e = arg;
+	const struct action *a = s->tag;
 	const char **names;
 	unsigned n;
 
+	/* who is gone, or comes later, takes no name now; but a copy in place
+	 * of a link is a name that a later content must come to */
+	if (a && (s->result == STEP_DONE || a->kind == ACT_LINK))
+		batch_sending(e, a, s->number);
 	if (s->result != STEP_DONE)
-		return; /* nothing happens to any name */
-	if (s->tag)
-		batch_sending(e, s->tag, s->number);
+		return;
 	if (s->kind != STEP_PUT && s->kind != STEP_SYMLINK &&
 	    s->kind != STEP_LINK)
 		return;

@@ -425,6 +425,7 @@ static void leave(struct exec *x)
 
 	take_head(x);
 	s->result = STEP_ASIDE;
+	x->cfg.sending(x->cfg.arg, s);
 	x->n_live--;
 	x->cfg.finished(x->cfg.arg, s);
 	aside_add(s);
