@@ -32,7 +32,8 @@ bool aside_may_leave(void *arg, const struct step *s)
 	const struct action *a = s->tag;
 	const char **names = NULL;
 
-	if (!a || !e->plan)
+	/* a copy in place of a link is not all that its object is about */
+	if (!a || !e->plan || a->kind != ACT_PUT)
 		return false;
 	unsigned n = links_other(e->links, &s->obj, "", UINT64_MAX, &names);
 	free(names);
