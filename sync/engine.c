@@ -149,6 +149,8 @@ static void step_finished(void *arg, const struct step *s)
 	struct engine *e = arg;
 	const struct action *a = s->tag;
 	bool later = s->result == STEP_SUPERSEDED || s->result == STEP_ASIDE;
+	/* in place of a link: the other names have what they had */
+	bool copy = a && a->kind == ACT_LINK;
 
 	if (s->kind == STEP_PUT && later) {
 		bool linked = s->st.st_nlink > 1;
@@ -164,11 +166,11 @@ static void step_finished(void *arg, const struct step *s)
 	if (s->kind == STEP_PUT && s->result == STEP_DONE)
 		e->behind.uploads++;
 	/* reconcile puts it where it is now, not where the records have it */
-	if (s->kind == STEP_PUT && s->result == STEP_DONE && a) {
+	if (s->kind == STEP_PUT && s->result == STEP_DONE && a && !copy) {
 		plan_memory_present(e->memory, &s->obj);
 		fresh_put(&e->fresh, &s->obj, s->as_of);
 	}
-	if (s->kind == STEP_PUT &&
+	if (s->kind == STEP_PUT && !copy &&
 	    (s->result == STEP_DONE || s->result == STEP_GONE))
 		stale_published(e->stale, &s->obj);
 	if (s->result != STEP_FAILED || s->error == -ENOTCONN)

@@ -135,8 +135,12 @@ static int put_file(struct engine *e, const char *path, const struct stat *st,
 		    const struct fhandle *obj, const struct remote_attr *a,
 		    enum strictness strict)
 {
+	/* each name has a content of its own, and one of them was sent */
+	bool copies = strict == STRICT_NEWS && st->st_nlink > 1 &&
+		      !e->can.can[CAN_HARDLINK];
 	/* never change another object's inode, by whatever name */
-	bool doubt = strict >= STRICT_FULL || stale_has(e->stale, obj) ||
+	bool doubt = strict >= STRICT_FULL || copies ||
+		     stale_has(e->stale, obj) ||
 		     ctime_ns(st) >= e->changed_ns ||
 		     links_is_other(e->links, path, obj);
 	bool same = !doubt && a && a->size == (uint64_t)st->st_size &&
