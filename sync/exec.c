@@ -216,10 +216,13 @@ static void published(void *arg, const struct remote_reply *reply)
 {
 	struct step *s = arg;
 
-	if (reply->status < 0)
+	if (reply->status < 0) {
 		step_fail(s, reply->status);
-	else
+		if (reply->status != -ENOTCONN)
+			upload_drop_stage(s);
+	} else if (!s->exec->cfg.can->can[CAN_POSIX_RENAME]) {
 		step_link_names(s);
+	}
 	step_answered(s);
 }
 
@@ -228,8 +231,8 @@ void step_publish(struct step *s)
 	bool at_once = s->exec->cfg.can->can[CAN_POSIX_RENAME];
 
 	s->pending++;
-	remote_send_rename(s->exec->cfg.remote, s->stage, s->path,
-			   at_once ? step_done : published, s);
+	remote_send_rename(s->exec->cfg.remote, s->stage, s->path, published,
+			   s);
 	if (at_once)
 		step_link_names(s);
 }
