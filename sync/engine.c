@@ -149,8 +149,9 @@ static void step_finished(void *arg, const struct step *s)
 	struct engine *e = arg;
 	const struct action *a = s->tag;
 	bool later = s->result == STEP_SUPERSEDED || s->result == STEP_ASIDE;
-	/* in place of a link: the other names have what they had */
-	bool copy = a && a->kind == ACT_LINK;
+	/* in place of a link: the other names have what they had (after a lost
+	 * connection there is no plan any more, nor what the tag points to) */
+	bool copy = e->plan && a && a->kind == ACT_LINK;
 
 	if (s->kind == STEP_PUT && later) {
 		bool linked = s->st.st_nlink > 1;
