@@ -142,13 +142,24 @@ struct found_journal {
 	bool damaged;  /* or gone: to be set aside */
 	char uuid[37]; /* "": there is none */
 	char *done;    /* about the damage, in words; owned */
+	bool required; /* constant: no mount without it */
+	int late;      /* its disk fails with this negative errno; it is known
+			* who it is, and the rest can wait. 0: it is fine */
 };
 /* journal_find - is it whole, and for this root? *ret is NULL when it is not
- * there, or damaged. Changes nothing. Returns 0, or EXIT_NO after it has
- * printed why. */
+ * there, or damaged, and a copy in memory when it cannot be read. Changes
+ * nothing. Returns 0, or EXIT_NO after it has printed why. */
 int journal_find(const char *state_dir, const char *root,
 		 struct found_journal *f, struct journal **ret);
+/* journal_late - the folder cannot be written: can that wait? Sets f->late. */
+bool journal_late(const char *state_dir, struct found_journal *f, int error);
 int journal_set_aside(const char *state_dir, struct found_journal *f);
+
+/* state_prepare - the folder, a journal that is whole, and in it what the
+ * settings say. Returns 0, also when it has to wait (found->late), or EXIT_NO
+ * after it has printed why. */
+int state_prepare(const struct settings *s, bool from_config, bool rescan,
+		  struct found_journal *found);
 
 /* preflight_replica - can it be used? Returns true, or false after it has
  * printed why. A replica that is merely unreachable is fine: a notice. */

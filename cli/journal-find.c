@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "cli/cli.h"
+#include "owed.h"
 
 /* check_root - that it is for this root. */
 static int check_root(const char *state_dir, const char *has, const char *root)
@@ -34,6 +35,17 @@ static int find_identity(const char *state_dir, const char *root,
 	return r;
 }
 
+bool journal_late(const char *state_dir, struct found_journal *f, int error)
+{
+	struct journal_identity id;
+	if (f->required || !journal_may_recover(error) ||
+	    journal_identity(state_dir, &id) < 0)
+		return false;
+	free(id.root);
+	f->late = error;
+	return true;
+}
+
 int journal_find(const char *state_dir, const char *root,
 		 struct found_journal *f, struct journal **ret)
 {
@@ -47,18 +59,25 @@ int journal_find(const char *state_dir, const char *root,
 		f->damaged = r == -EUCLEAN;
 		return find_identity(state_dir, root, f);
 	}
-	if (r < 0)
+	if (r < 0) {
+		journal_close(*ret);
+		*ret = NULL;
+	}
+	if (r < 0 && (!journal_late(state_dir, f, r) ||
+		      journal_recall(state_dir, ret) < 0))
 		return fail("the journal in %s cannot be opened: %s", state_dir,
 			    strerror(-r));
 	CLEANUP_FREE char *has = NULL;
 	journal_meta_get(*ret, "root", &has);
-	memcpy(f->uuid, journal_uuid(*ret), sizeof(f->uuid));
+	snprintf(f->uuid, sizeof(f->uuid), "%s", journal_uuid(*ret));
 	return check_root(state_dir, has, root);
 }
 
 int journal_set_aside(const char *state_dir, struct found_journal *f)
 {
 	int r = journal_rescue(state_dir, true, &f->done);
+	if (r < 0 && journal_late(state_dir, f, r))
+		return 0;
 	if (r < 0)
 		return fail("the journal in %s is damaged, and cannot be set "
 			    "aside: %s",

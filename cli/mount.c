@@ -284,6 +284,7 @@ static int check_all(struct mount_job *job)
 		return r;
 	struct journal *j;
 	journal_reserve_use(s->state_dir);
+	job->found.required = s->journal && strcmp(s->journal, "required") == 0;
 	r = journal_find(s->state_dir, s->root, &job->found, &j);
 	if (r == 0)
 		r = check_replicas(job, j);
@@ -295,72 +296,30 @@ static int check_all(struct mount_job *job)
 
 /* ---- doing it ---- */
 
-static int make_dirs(const char *path)
+/* prepare_later - in a child of the supervisor. */
+static int prepare_later(const struct supervisor_config *cfg)
 {
-	CLEANUP_FREE char *part = strdup(path);
-	for (char *p = part + 1; (p = strchr(p, '/')); *p++ = '/') {
-		*p = 0;
-		if (mkdir(part, 0755) < 0 && errno != EEXIST)
-			return -errno;
-	}
-	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-/* store_replicas - the journal's list follows the configuration. What was
- * added otherwise stays until "replica remove". */
-static int store_replicas(const struct mount_job *job, struct journal *j)
-{
-	const struct settings *s = &job->settings;
-	struct replica_row *rows;
-	unsigned n;
-	int r = journal_replica_list(j, &rows, &n);
-	for (unsigned i = 0; r == 0 && i < n; i++) {
-		bool named = false;
-		for (unsigned k = 0; k < s->n_replicas; k++)
-			named |= !strcmp(s->replicas[k].name, rows[i].name);
-		if (job->have_config && rows[i].from_config && !named)
-			r = journal_replica_remove(j, rows[i].name);
-	}
-	for (unsigned i = 0; r == 0 && i < s->n_replicas; i++) {
-		struct replica_row row =
-			replica_row_from(&s->replicas[i], job->have_config);
-		r = journal_replica_put(j, &row);
-	}
-	for (unsigned i = 0; i < n; i++)
-		replica_row_done(&rows[i]);
-	free(rows);
-	return r;
-}
-
-static int prepare_state(struct mount_job *job)
-{
-	const struct settings *s = &job->settings;
-	int r = make_dirs(s->state_dir);
-	if (r < 0)
-		return fail("cannot make the state folder %s: %s", s->state_dir,
-			    strerror(-r));
+	struct mount_job job = *(const struct mount_job *)cfg->prepare_arg;
 	struct journal *j;
-	if (job->found.damaged &&
-	    (r = journal_set_aside(s->state_dir, &job->found)) != 0)
-		return r;
-	r = journal_open(s->state_dir, JOURNAL_CREATE, &j);
-	if (r < 0)
-		return fail("cannot make a journal in %s: %s", s->state_dir,
-			    strerror(-r));
-	r = journal_meta_set(j, "root", s->root);
-	if (r == 0)
-		r = journal_meta_set(j, "name", s->name);
-	if (r == 0)
-		r = journal_replica_defaults(j, &s->options);
-	if (r == 0 && job->rescan)
-		r = journal_rescan_next(j, 0);
-	if (r == 0)
-		r = store_replicas(job, j);
-	if (r < 0)
-		fail("cannot write the journal in %s: %s", s->state_dir,
-		     journal_error(j));
+	job.found = (struct found_journal){0};
+	int r = journal_find(cfg->state_dir, cfg->root, &job.found, &j);
 	journal_close(j);
-	return r < 0 ? EXIT_NO : 0;
+	if (r == 0 && !job.found.late)
+		r = state_prepare(&job.settings, job.have_config, job.rescan,
+				  &job.found);
+	free(job.found.done);
+	return r != 0 ? -EIO : job.found.late;
+}
+
+/* tell_late - it shall not go unseen. */
+static void tell_late(const struct mount_job *job)
+{
+	const struct settings *s = &job->settings;
+	fprintf(stderr,
+		"mirrorfs: warning: the journal in %s cannot be written: %s: "
+		"users are served and replicas wait until it can; then "
+		"everything is compared\n",
+		s->state_dir, strerror(-job->found.late));
 }
 
 static int run(const struct mount_job *job, int ready_fd, const char *log_file)
@@ -376,6 +335,9 @@ static int run(const struct mount_job *job, int ready_fd, const char *log_file)
 		.debug = job->debug,
 		.ready_fd = ready_fd,
 		.report = holders_report,
+		.prepare = prepare_later,
+		.prepare_arg = job,
+		.late = job->found.late,
 		.mounts_changed = inner_report,
 		.history_ns = s->history_ns,
 		.settle_idle_ns = s->settle_idle_ns,
@@ -383,8 +345,7 @@ static int run(const struct mount_job *job, int ready_fd, const char *log_file)
 		.activity_log = s->activity_log,
 		.lift_ns = s->activity_lift_ns,
 		.delta_above = s->delta_above,
-		.journal_required =
-			s->journal && strcmp(s->journal, "required") == 0,
+		.journal_required = job->found.required,
 		.without = s->without,
 	};
 	if (job->found.done)
@@ -399,6 +360,11 @@ static int detach(const struct mount_job *job, int ready_fd)
 		path_join(job->settings.state_dir, "mirrorfs.log");
 	setsid();
 	int r = log_open("supervisor", log_file);
+	if (r < 0 && job->found.late) {
+		free(log_file);
+		log_file = runtime_log(job->settings.name);
+		r = log_open("supervisor", log_file);
+	}
 	if (r < 0) {
 		dprintf(ready_fd, "%s: %s\n", log_file, strerror(-r));
 		return EXIT_NO;
@@ -476,7 +442,11 @@ static int mount_job_run(struct mount_job *job)
 	if (job->lock_fd < 0)
 		return fail("/run/mirrorfs/%s: %s", s->name,
 			    strerror(-job->lock_fd));
-	r = prepare_state(job);
+	if (!job->found.late)
+		r = state_prepare(s, job->have_config, job->rescan,
+				  &job->found);
+	if (r == 0 && job->found.late)
+		tell_late(job);
 	if (r != 0) {
 		runtime_withdraw(s->name);
 		return r;

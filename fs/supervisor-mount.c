@@ -210,7 +210,7 @@ static int look_back(struct supervisor *s)
 
 void supervisor_look_back(struct supervisor *s)
 {
-	if (shared_pinned(s->shared))
+	if (s->late || shared_pinned(s->shared))
 		return;
 	pid_t pid = fork();
 	if (pid != 0) {

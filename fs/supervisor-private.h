@@ -41,7 +41,16 @@ struct supervisor {
 	struct stamps_mount at;
 	int64_t bare_ns; /* the root shows the tree below since then */
 	bool bare_said;
-	bool compare; /* what sync knows of objects is nothing: a GAP */
+
+	/* supervisor-late.c: */
+	int late;	/* no epoch has begun, as the journal fails with this */
+	pid_t beginner; /* tries to; 0: nobody */
+	int64_t late_after_ns;	 /* … again from then on */
+	uint64_t late_epoch;	 /* the last one that has begun */
+	uint64_t late_first_seq; /* what the records in memory begin with */
+	char late_uuid[37];
+	bool late_said;
+	bool renew_worker; /* another one shall take over */
 
 	/* supervisor-worker.c: */
 	struct deposits deposits;
@@ -90,6 +99,20 @@ void supervisor_stamp(struct supervisor *s);
  * finds it out. */
 void supervisor_look_back(struct supervisor *s);
 
+/* ---- supervisor-late.c ---- */
+
+/* supervisor_begin - an epoch of the journal, s->journal, which is open then;
+ * or, when that has to wait, numbers for the time until then, and s->journal is
+ * NULL. Returns 0, or a negative errno. */
+int supervisor_begin(struct supervisor *s, uint64_t *ret_first_seq);
+/* supervisor_begun - there is shared memory that can tell it. */
+void supervisor_begun(struct supervisor *s);
+/* supervisor_late - begin it now, if that is due; returns how long to sleep,
+ * ms. */
+int supervisor_late(struct supervisor *s);
+/* supervisor_late_ended - the child that tried it was reaped. */
+void supervisor_late_ended(struct supervisor *s, int status);
+
 /* ---- supervisor-worker.c ---- */
 
 void worker_init(struct supervisor *s);
@@ -116,6 +139,9 @@ void supervisor_event(struct supervisor *s, enum record_op op);
 /* supervisor_gap - everything is to be compared, and what was written to since
  * `since_ns` is to be sent, however equal it looks. */
 void supervisor_gap(struct supervisor *s, int64_t since_ns);
+/* supervisor_note_names - what sync knows of objects is nothing, now or at the
+ * next mount: the journal keeps that, and perhaps a GAP is put. */
+int supervisor_note_names(struct supervisor *s);
 /* supervisor_drain - what is in the ring, when nobody else takes it, goes into
  * the journal; and what intents of a dead worker leave to be looked at.
  * *ret_since, if it is not NULL: contents that may have been written to without

@@ -398,6 +398,10 @@ int worker_timers(struct supervisor *s)
 {
 	int64_t now = clock_mono_ns();
 	int ms = check_ms(s);
+	if (s->worker && s->serving && s->renew_worker) {
+		s->renew_worker = false;
+		kill(s->worker, SIGTERM);
+	}
 	if (s->failed || s->stopping || (s->worker && s->serving))
 		return ms;
 	if (!s->worker && now >= s->worker_after_ns)

@@ -45,6 +45,7 @@
 #include "fs/supervisor-private.h"
 #include "journal.h"
 #include "log.h"
+#include "owed.h"
 #include "privileges.h"
 #include "reserve.h"
 #include "runtime.h"
@@ -161,30 +162,37 @@ static int open_signals(void)
 }
 
 /* Objects are named by handles, or else by what is theirs until the tree is
- * unmounted (pins.h): what sync knows of them is nothing then, now, and at the
- * next mount with handles. */
+ * unmounted (pins.h). */
 static int choose_names(struct supervisor *s)
 {
-	static const char key[] = "without_handles";
-	CLEANUP_FREE char *before = NULL;
 	unsigned without;
 	char why[32];
 	if (features_parse(s->cfg->without, &without, why) < 0)
 		return -EINVAL;
 	bool pinned =
 		without & FEATURE_HANDLES || !lower_has_handles(s->lower_fd);
-	int r = journal_meta_get(s->journal, key, &before);
-	s->compare = pinned || (before && *before == '1');
-	if (r == 0 && s->compare)
-		r = journal_meta_set(s->journal, key, pinned ? "1" : "0");
 	shared_set_pinned(s->shared, pinned);
-	/* its marks are handles */
-	if (r == 0 && pinned)
-		r = activity_disable(s->cfg->state_dir);
 	if (pinned)
 		log_notice("no file handles below: each file that is known is "
 			   "pinned by a descriptor, and everything is compared "
 			   "after a mount");
+	return s->journal ? supervisor_note_names(s) : 0;
+}
+
+int supervisor_note_names(struct supervisor *s)
+{
+	static const char key[] = "without_handles";
+	CLEANUP_FREE char *before = NULL;
+	bool pinned = shared_pinned(s->shared);
+	int r = journal_meta_get(s->journal, key, &before);
+	bool compare = pinned || (before && *before == '1');
+	if (r == 0 && compare)
+		r = journal_meta_set(s->journal, key, pinned ? "1" : "0");
+	/* its marks are handles */
+	if (r == 0 && pinned)
+		r = activity_disable(s->cfg->state_dir);
+	if (r == 0 && compare)
+		supervisor_event(s, OP_GAP);
 	return r;
 }
 
@@ -217,16 +225,13 @@ static const char *supervisor_setup(struct supervisor *s, char *text,
 	if (r < 0)                                                             \
 		goto failed;
 	STEP("opening the root", supervisor_open_root(s));
-	STEP("opening the journal",
-	     journal_open(s->cfg->state_dir, JOURNAL_CREATE, &s->journal));
 	STEP("starting an epoch of the journal",
-	     journal_epoch_begin(s->journal, &first_seq));
-	STEP("switching off the activity log",
-	     s->cfg->activity_log ? 0 : activity_disable(s->cfg->state_dir));
+	     supervisor_begin(s, &first_seq));
 	STEP("making shared memory", shared_create(first_seq, &s->shared_fd));
 	STEP("mapping shared memory", shared_map(s->shared_fd, &s->shared));
 	shared_set_required(s->shared, s->cfg->journal_required);
 	STEP("choosing how to name files", choose_names(s));
+	supervisor_begun(s);
 	STEP("making an eventfd",
 	     s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	STEP("making a signalfd", s->signal_fd = open_signals());
@@ -264,7 +269,9 @@ static bool supervisor_unmount(struct supervisor *s)
 /* In between the journal is closed, so that a damaged one can be replaced. */
 int supervisor_drain(struct supervisor *s, int64_t *ret_since)
 {
-	int r = journal_open(s->cfg->state_dir, JOURNAL_WRITE, &s->journal);
+	int r = s->late ? s->late
+			: journal_open(s->cfg->state_dir, JOURNAL_WRITE,
+				       &s->journal);
 	if (r == 0)
 		r = journal_drain(s->journal, s->shared);
 	if (ret_since)
@@ -313,6 +320,8 @@ static void reap(struct supervisor *s)
 			s->reporter = 0;
 		} else if (pid == s->looker) {
 			s->looker = 0;
+		} else if (pid == s->beginner) {
+			supervisor_late_ended(s, status);
 		} else if (pid == s->checker) {
 			worker_checked(s, status);
 		}
@@ -334,6 +343,13 @@ static void wait_child(pid_t *pid, int grace_ms)
 	*pid = 0;
 }
 
+static void end_child(pid_t *pid)
+{
+	if (*pid)
+		kill(*pid, SIGKILL);
+	wait_child(pid, 0);
+}
+
 /* put_stop - the last row: tree and journal hold all that there was. Only then
  * may it be there, as what is marked is not looked at after it. */
 static void put_stop(struct supervisor *s)
@@ -348,7 +364,8 @@ static void put_stop(struct supervisor *s)
 	}
 	supervisor_stamp(s);
 	supervisor_event(s, OP_STOP);
-	supervisor_drain(s, NULL);
+	if (supervisor_drain(s, NULL) >= 0)
+		owed_clear(s->lower_fd);
 }
 
 /* supervisor_teardown - in the order in which nothing is lost: no more
@@ -373,17 +390,12 @@ static void supervisor_teardown(struct supervisor *s)
 		kill(s->sync, SIGTERM);
 		wait_child(&s->sync, SYNC_GRACE_MS);
 	}
-	if (s->looker) {
-		kill(s->looker, SIGKILL);
-		wait_child(&s->looker, 0);
-	}
+	end_child(&s->looker);
+	end_child(&s->beginner);
 	if (s->shared)
 		put_stop(s);
 	journal_reserve_keep(s->cfg->state_dir, 0);
-	if (s->reporter) {
-		kill(s->reporter, SIGKILL);
-		wait_child(&s->reporter, 0);
-	}
+	end_child(&s->reporter);
 	shared_unmap(s->shared);
 	worker_done(s);
 	/* "mirrorfs umount" waits until the mount is withdrawn: from then on
@@ -490,10 +502,10 @@ static int serve_timers(struct supervisor *s)
 		sd_notify(0, "STATUS=cannot unmount yet: in use");
 		s->stop_after_ns = now + STOP_RETRY_NS;
 	}
-	if (!s->sync && !s->failed && now >= s->sync_after_ns)
+	if (!s->sync && !s->failed && !s->late && now >= s->sync_after_ns)
 		start_sync(s);
 	int ms = sooner(sooner(worker_timers(s), supervisor_bare(s)),
-			client_ms(s));
+			sooner(client_ms(s), supervisor_late(s)));
 	return sooner(ms, s->stop_after_ns || !s->sync ? 200 : -1);
 }
 
@@ -559,10 +571,9 @@ int supervisor_run(const struct supervisor_config *cfg)
 	if (r < 0)
 		log_warning("cannot drop privileges: %s", strerror(-r));
 	supervisor_event(&s, OP_START);
-	if (s.compare)
-		supervisor_event(&s, OP_GAP);
 	worker_start(&s);
-	start_sync(&s);
+	if (!s.late)
+		start_sync(&s);
 	start_prober(&s);
 	supervisor_serve(&s);
 	supervisor_ends(&s);

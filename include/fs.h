@@ -37,6 +37,12 @@ struct supervisor_config {
 	 * closed then */
 	void (*report)(const struct supervisor_config *cfg, const pid_t *ours,
 		       unsigned n);
+	/* the state folder as a mount needs it, found and made ready: 0, or a
+	 * negative errno, after the log has it. When it could not be, `late`
+	 * says so, and this is done once it can */
+	int (*prepare)(const struct supervisor_config *cfg);
+	const void *prepare_arg;
+	int late; /* 0, or a negative errno */
 	/* in the supervisor: the system's mount table is not what it was */
 	void (*mounts_changed)(const struct supervisor_config *cfg);
 	int64_t history_ns;

@@ -1,6 +1,6 @@
 noinst_HEADERS += include/activity.h include/buf.h include/cleanup.h include/clock.h \
 	include/fs.h include/journal.h include/log.h include/memo.h include/mounts.h \
-	include/paths.h include/privileges.h include/record.h \
+	include/paths.h include/owed.h include/privileges.h include/record.h \
 	include/remote.h include/reserve.h include/runtime.h include/settings.h \
 	include/shared.h include/stamps.h include/sync.h include/tbl/ops.h \
 	include/replica-options.h include/tbl/replica-options.h \

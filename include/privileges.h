@@ -9,6 +9,8 @@
  * Nobody may look into it or trace it but who has CAP_SYS_PTRACE.
  */
 
+#include <stdbool.h>
+
 enum privileges_of { SUPERVISOR, FS_WORKER, SYNC };
 
 /*
@@ -25,5 +27,7 @@ int privileges_drop(enum privileges_of who);
  */
 int privileges_raise(int cap);
 int privileges_lower(int cap);
+/* privileges_have - it is in effect for this thread. */
+bool privileges_have(int cap);
 
 #endif

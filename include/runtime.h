@@ -4,8 +4,9 @@
 
 /*
  * Where living mounts are found: a folder /run/mirrorfs/NAME for each, with
- * `lock` (held by the supervisor), `info` (root, state folder, pid) and
- * `control` (its socket). One line asked on the socket, one line answered:
+ * `lock` (held by the supervisor), `info` (root, state folder, pid), `control`
+ * (its socket), and perhaps `log`. One line asked on the socket, one line
+ * answered:
  *
  *   status  {"supervisor_pid":…,"worker_pid":…,"sync_pid":…,"last_seq":…}
  *   wake    the list of replicas has changed           → ok
@@ -37,6 +38,9 @@ int runtime_claim(const char *name);
 int runtime_publish(const char *name, const char *root, const char *state_dir);
 /* runtime_listen - the control socket, mode 0600. */
 int runtime_listen(const char *name);
+/* runtime_log - where to log what the state folder cannot take; owned by the
+ * caller. */
+char *runtime_log(const char *name);
 /* runtime_withdraw - remove the folder's files. */
 void runtime_withdraw(const char *name);
 

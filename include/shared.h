@@ -118,6 +118,10 @@ int shared_journal(const struct shared *s, int64_t *ret_since_ns);
  * writer can replace it: shared_journal_mended. */
 void shared_journal_damaged(struct shared *s);
 void shared_journal_mended(struct shared *s);
+/* shared_set_late - the database is not to be touched before an epoch has begun
+ * in it; the error that keeps it from that, negative. 0: it has. */
+void shared_set_late(struct shared *s, int error);
+int shared_late(const struct shared *s);
 void shared_set_required(struct shared *s, bool required);
 bool shared_required(const struct shared *s);
 /* shared_pinned - 0: objects are named by their file handles. Else the file

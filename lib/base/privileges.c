@@ -88,10 +88,9 @@ static void choose(enum privileges_of who, bool have[CAP_LAST_CAP + 1],
 		int type = CAPNG_PERMITTED | CAPNG_BOUNDING_SET |
 			   (now ? CAPNG_EFFECTIVE : 0);
 		capng_update(CAPNG_ADD, (capng_type_t)type, cap);
-		len += (size_t)snprintf(text + len, size - len, "%s%s%s",
-					len ? "," : "",
-					capng_capability_to_name(cap),
-					now ? "" : "(kept)");
+		len += (size_t)snprintf(
+			text + len, size - len, "%s%s%s", len ? "," : "",
+			capng_capability_to_name(cap), now ? "" : "(kept)");
 	}
 }
 
@@ -121,11 +120,13 @@ int privileges_drop(enum privileges_of who)
 
 /* ---- a thread's ---- */
 
+#define CAPS_VERSION                                                           \
+	((struct __user_cap_header_struct){                                    \
+		.version = _LINUX_CAPABILITY_VERSION_3})
+
 static int effective(int cap, bool on)
 {
-	struct __user_cap_header_struct head = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
+	struct __user_cap_header_struct head = CAPS_VERSION;
 	struct __user_cap_data_struct caps[2];
 	if (syscall(SYS_capget, &head, caps) < 0)
 		return -errno;
@@ -134,6 +135,14 @@ static int effective(int cap, bool on)
 	else
 		caps[CAP_TO_INDEX(cap)].effective &= ~CAP_TO_MASK(cap);
 	return syscall(SYS_capset, &head, caps) < 0 ? -errno : 0;
+}
+
+bool privileges_have(int cap)
+{
+	struct __user_cap_header_struct head = CAPS_VERSION;
+	struct __user_cap_data_struct caps[2];
+	return syscall(SYS_capget, &head, caps) == 0 &&
+	       caps[CAP_TO_INDEX(cap)].effective & CAP_TO_MASK(cap);
 }
 
 int privileges_raise(int cap)

@@ -124,6 +124,14 @@ int runtime_listen(const char *name)
 	return fd;
 }
 
+char *runtime_log(const char *name)
+{
+	char *path;
+	if (asprintf(&path, "%s/%s/log", RUNTIME_DIR, name) < 0)
+		abort();
+	return path;
+}
+
 void runtime_withdraw(const char *name)
 {
 	CLEANUP_CLOSE int dir = runtime_dir(name, false);
@@ -132,6 +140,7 @@ void runtime_withdraw(const char *name)
 	unlinkat(dir, "control", 0);
 	unlinkat(dir, "info", 0);
 	unlinkat(dir, "lock", 0);
+	unlinkat(dir, "log", 0);
 	char path[4096];
 	snprintf(path, sizeof(path), "%s/%s", RUNTIME_DIR, name);
 	rmdir(path);

@@ -48,6 +48,7 @@ struct activity {
 	bool syncing;
 	unsigned waiting; /* threads that need a free slot */
 	bool said;	  /* that it does not work */
+	bool owed;	  /* the tree says it, too: owed.h */
 
 	pthread_mutex_t cycle; /* one lifting cycle at a time; before lock */
 	pthread_t lifter;

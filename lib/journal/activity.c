@@ -17,7 +17,9 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
+#include "owed.h"
 #include "lib/journal/activity-private.h"
 
 /* ---- hashes ---- */
@@ -136,6 +138,24 @@ void activity_free_slot_locked(struct activity *a, int slot)
 	a->used--;
 }
 
+/* owe - the file cannot even be told that it is not to be believed. */
+static int owe(int lower_fd)
+{
+	int r = owed_note(lower_fd, clock_wall_ns());
+	if (r < 0)
+		log_error("the tree cannot be told that a comparison is owed "
+			  "(%s): after a power cut use \"mount --rescan\"",
+			  strerror(-r));
+	return r;
+}
+
+static void owe_locked(struct activity *a)
+{
+	if (!a->owed)
+		owe(a->lower_fd);
+	a->owed = true;
+}
+
 void activity_fail_locked(struct activity *a, const char *what, int error)
 {
 	if (!a->said)
@@ -145,8 +165,8 @@ void activity_fail_locked(struct activity *a, const char *what, int error)
 	a->said = true;
 	a->all = true;
 	a->head.flags |= ACTIVITY_ALL;
-	if (activity_put_head(a->fd, &a->head) == 0)
-		(void)!fdatasync(a->fd);
+	if (activity_put_head(a->fd, &a->head) < 0 || fdatasync(a->fd) < 0)
+		owe_locked(a);
 	pthread_cond_broadcast(&a->changed);
 }
 
@@ -389,14 +409,13 @@ static void free_activity(struct activity *a)
 
 /* go_without - nobody is stopped by that. What changes from now on is not
  * marked, so what the file says must not be believed after a power cut. */
-static void go_without(const char *state_dir, int error)
+static void go_without(const char *state_dir, int lower_fd, int error)
 {
 	log_error("the activity log cannot be opened: %s; after a power cut "
 		  "everything would have to be compared",
 		  strerror(-error));
-	int r = activity_discard(state_dir);
-	if (r < 0)
-		log_error("it cannot be removed either: %s", strerror(-r));
+	if (activity_discard(state_dir) < 0)
+		owe(lower_fd);
 }
 
 int activity_start(const char *state_dir, int lower_fd,
@@ -407,7 +426,7 @@ int activity_start(const char *state_dir, int lower_fd,
 	int fd = activity_open(state_dir, &head);
 	*ret = NULL;
 	if (fd < 0) {
-		go_without(state_dir, fd);
+		go_without(state_dir, lower_fd, fd);
 		return 0;
 	}
 	if (head.flags & ACTIVITY_OFF) {
@@ -419,6 +438,10 @@ int activity_start(const char *state_dir, int lower_fd,
 	a->w = w;
 	a->lift_ns = lift_ns;
 	adopt_slots(a);
+	int64_t since;
+	/* what was changed meanwhile is not among the marks */
+	a->owed = owed_read(lower_fd, &since) > 0;
+	a->all = a->all || a->owed;
 	int r = lifter_start(a);
 	if (r < 0)
 		free_activity(a);

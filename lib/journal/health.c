@@ -43,6 +43,19 @@ void shared_journal_mended(struct shared *s)
 	s->mem->journal_damaged = 0;
 }
 
+void shared_set_late(struct shared *s, int error)
+{
+	if (error)
+		shared_set_journal(s, error);
+	s->mem->journal_late = error;
+	ring_wake_taker(s);
+}
+
+int shared_late(const struct shared *s)
+{
+	return s->mem->journal_late;
+}
+
 void shared_set_required(struct shared *s, bool required)
 {
 	s->mem->journal_required = required;

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "owed.h"
 #include "paths.h"
 #include "lib/journal/db.h"
 #include "lib/journal/identity.h"
@@ -212,30 +213,47 @@ int identity_load(struct journal *j, const char *state_dir)
 	return r < 0 ? r : r2;
 }
 
+int journal_recall(const char *state_dir, struct journal **ret)
+{
+	int r = db_open(":memory:", JOURNAL_CREATE, ret);
+	if (r < 0)
+		return r;
+	CLEANUP_FREE char *uuid = NULL;
+	r = identity_load(*ret, state_dir);
+	if (r == 0)
+		r = journal_meta_get(*ret, "uuid", &uuid);
+	if (r == 0 && (!uuid || strlen(uuid) != 36))
+		r = -ENODATA;
+	if (r == 0) {
+		strcpy((*ret)->uuid, uuid);
+		return 0;
+	}
+	journal_close(*ret);
+	*ret = NULL;
+	return r;
+}
+
+bool journal_may_recover(int error)
+{
+	return error == -EROFS || error == -EIO || error == -ENOSPC ||
+	       error == -EDQUOT;
+}
+
 int journal_identity(const char *state_dir, struct journal_identity *ret)
 {
 	struct journal *j;
-	CLEANUP_FREE char *uuid = NULL, *epoch = NULL;
+	CLEANUP_FREE char *epoch = NULL;
 	*ret = (struct journal_identity){.uuid = ""};
-	int r = db_open(":memory:", JOURNAL_CREATE, &j);
+	int r = journal_recall(state_dir, &j);
 	if (r < 0)
 		return r;
-	r = identity_load(j, state_dir);
-	if (r == 0)
-		r = journal_meta_get(j, "uuid", &uuid);
-	if (r == 0)
-		r = journal_meta_get(j, "epoch", &epoch);
+	strcpy(ret->uuid, journal_uuid(j));
+	r = journal_meta_get(j, "epoch", &epoch);
 	if (r == 0)
 		r = journal_meta_get(j, "root", &ret->root);
 	journal_close(j);
-	if (r == 0 && (!uuid || strlen(uuid) != 36))
-		r = -ENODATA;
-	if (r < 0) {
-		free(ret->root);
-		ret->root = NULL;
+	if (r < 0)
 		return r;
-	}
-	strcpy(ret->uuid, uuid);
 	ret->epoch = epoch ? strtoull(epoch, NULL, 10) : 0;
 	return 0;
 }

@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "activity.h"
 #include "log.h"
+#include "owed.h"
 #include "lib/journal/activity-private.h"
 
 #define TICK_NS	    NS_PER_S
@@ -70,6 +71,8 @@ static void end_cycle_locked(struct activity *a, uint32_t gen, int64_t since,
 		r = -errno;
 	if (r < 0)
 		activity_fail_locked(a, "written", r);
+	if (a->owed && !a->all)
+		a->owed = owed_clear(a->lower_fd) < 0;
 	if (a->said && !a->all)
 		log_notice("the activity log works again");
 	a->said = a->said && a->all;
@@ -139,7 +142,7 @@ static bool is_due_locked(const struct activity *a, int64_t last)
 		return false;
 	int64_t now = clock_mono_ns();
 	return (a->lift_ns && now - last >= a->lift_ns) ||
-	       (a->used * 4 >= a->head.slots * FULL_OF_4TH &&
+	       ((a->owed || a->used * 4 >= a->head.slots * FULL_OF_4TH) &&
 		now - last >= TICK_NS);
 }
 

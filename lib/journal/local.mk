@@ -17,6 +17,7 @@ lib_journal_libjournal_a_SOURCES = \
 	lib/journal/memory.c \
 	lib/journal/meta.c \
 	lib/journal/options.c \
+	lib/journal/owed.c \
 	lib/journal/patience.c \
 	lib/journal/prune.c \
 	lib/journal/ranges.c \

@@ -121,7 +121,9 @@ static int writer_mend(struct journal_writer *w)
 static int writer_ready(struct journal_writer *w)
 {
 	int64_t since;
-	int r = 0;
+	int r = shared_late(w->s);
+	if (r < 0)
+		return r;
 	if (w->j && db_moved(w->j))
 		shared_journal_damaged(w->s);
 	if (shared_journal(w->s, &since) == -EUCLEAN)
@@ -145,8 +147,9 @@ static void writer_failed(struct journal_writer *w, int error, bool *said)
 	if (!*said)
 		log_error("the journal cannot be written: %s; changes are "
 			  "kept in memory",
-			  error == -EUCLEAN ? "it is damaged"
-					    : journal_error(w->j));
+			  error == -EUCLEAN   ? "it is damaged"
+			  : shared_late(w->s) ? strerror(-error)
+					      : journal_error(w->j));
 	*said = true;
 }
 
@@ -218,6 +221,8 @@ static void writer_sync(struct journal_writer *w, uint64_t asked)
 /* Users are served without it, too: it is tried again. */
 static void writer_open(struct journal_writer *w)
 {
+	if (shared_late(w->s))
+		return;
 	int r = journal_open(w->state_dir, JOURNAL_WRITE, &w->j);
 	if (r < 0)
 		log_error("the journal cannot be opened: %s",

@@ -1,0 +1,33 @@
+/* layer: journal */
+#ifndef MIRRORFS_OWED_H
+#define MIRRORFS_OWED_H
+
+/*
+ * The tree says itself that its journal does not know all that was changed: an
+ * attribute of its root, trusted.mirrorfs.owed, while the state folder takes
+ * neither records nor marks. As long as it is there, a mount begins with a
+ * comparison of everything. All of these return a negative errno when the file
+ * system, or this process, can have no such attribute.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct journal;
+
+/* journal_may_recover - a disk that is full, read-only or gives errors may work
+ * again, with all that was on it. */
+bool journal_may_recover(int error);
+/* journal_recall - a journal in memory that has what STATE/identity says: who
+ * the replicas are, for as long as the database cannot be read. */
+int journal_recall(const char *state_dir, struct journal **ret);
+
+/* owed_note - what was changed since `since_ns` may be unknown; on the disk
+ * when it returns. One that is there already stays. */
+int owed_note(int lower_fd, int64_t since_ns);
+/* owed_read - 1 and since when, or 0: nothing is owed. */
+int owed_read(int lower_fd, int64_t *ret_since_ns);
+/* owed_clear - all is known by what is on the disk. */
+int owed_clear(int lower_fd);
+
+#endif

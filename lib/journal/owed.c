@@ -1,0 +1,73 @@
+/*
+ * What cannot be written where it belongs is noted in the tree: that is what
+ * is being changed, so its disk works; and whoever moves the tree, or gives
+ * it another state folder, moves the note, too. Only root sees it, and it
+ * costs nothing but the change time of the root.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "owed.h"
+#include "privileges.h"
+
+#define OWED "trusted.mirrorfs.owed"
+
+/* The worker has what it takes only for the moment. */
+static bool admin_begin(void)
+{
+	return !privileges_have(CAP_SYS_ADMIN) &&
+	       privileges_raise(CAP_SYS_ADMIN) == 0;
+}
+
+static void admin_end(bool raised)
+{
+	int saved = errno;
+	if (raised)
+		privileges_lower(CAP_SYS_ADMIN);
+	errno = saved;
+}
+
+int owed_note(int lower_fd, int64_t since_ns)
+{
+	char text[24];
+	int len = snprintf(text, sizeof(text), "%" PRId64, since_ns);
+	bool raised = admin_begin();
+	int r = fsetxattr(lower_fd, OWED, text, (size_t)len, XATTR_CREATE);
+	admin_end(raised);
+	if (r < 0 && errno != EEXIST)
+		return -errno;
+	return fsync(lower_fd) < 0 ? -errno : 0;
+}
+
+int owed_read(int lower_fd, int64_t *ret_since_ns)
+{
+	char text[24];
+	bool raised = admin_begin();
+	ssize_t n = fgetxattr(lower_fd, OWED, text, sizeof(text) - 1);
+	admin_end(raised);
+	if (n < 0)
+		return errno == ENODATA ? 0 : -errno;
+	text[n] = 0;
+	int64_t since = strtoll(text, NULL, 10);
+	*ret_since_ns = since > 0 ? since : 1;
+	return 1;
+}
+
+int owed_clear(int lower_fd)
+{
+	int64_t since;
+	if (owed_read(lower_fd, &since) <= 0)
+		return 0;
+	bool raised = admin_begin();
+	int r = fremovexattr(lower_fd, OWED);
+	admin_end(raised);
+	return r < 0 && errno != ENODATA ? -errno : 0;
+}
