@@ -121,6 +121,10 @@ static int link_name(struct engine *e, const char *path, const struct stat *st,
 		return 0;
 	engine_touch_parent(e, path);
 	int r = engine_push(e, STEP_LINK, first, path, obj, NULL);
+	/* nobody has compared them at that name */
+	if (r == 0 && !seed_is_new(e) &&
+	    (!S_ISLNK(st->st_mode) || e->can.can[CAN_LSETSTAT]))
+		r = engine_push(e, STEP_SETATTR, path, NULL, obj, NULL);
 	return r < 0 ? r : 1;
 }
 
