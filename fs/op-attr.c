@@ -219,7 +219,7 @@ static int set_and_record(struct setattr *sa, const struct who *who)
 {
 	struct order o = ORDER_INIT;
 	struct change c;
-	touch_attr(sa->inode);
+	touch_attr(sa->inode, sa->fd);
 	order_add(&o, inode_hash(sa->inode));
 	order_lock(&o, ORDER_SHARED);
 	int seen = fstat(sa->fd, &sa->before);

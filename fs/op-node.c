@@ -182,7 +182,7 @@ static int make_link(fuse_req_t req, struct inode *i, struct inode *dir,
 	if (fd < 0)
 		return fd;
 	op_who(req, &who);
-	touch_dir(dir);
+	touch_link(dir, i);
 	order_add(&o, inode_hash(dir));
 	order_add(&o, inode_hash(i));
 	order_lock(&o, ORDER_SHARED);

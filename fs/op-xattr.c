@@ -51,12 +51,12 @@ struct recording {
 };
 
 static void recording_begin(struct recording *rec, fuse_req_t req,
-			    const struct inode *i, enum record_op op,
+			    const struct inode *i, int fd, enum record_op op,
 			    const char *path2)
 {
 	struct who who;
 	op_who(req, &who);
-	touch_attr(i);
+	touch_attr(i, fd);
 	rec->order = (struct order)ORDER_INIT;
 	order_add(&rec->order, inode_hash(i));
 	order_lock(&rec->order, ORDER_SHARED);
@@ -164,7 +164,7 @@ static int set_xattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 	bool admin = begin_admin(name);
 	bool had =
 		(is_acl(name) || (flags & XATTR_CREATE)) && had_xattr(&t, name);
-	recording_begin(&rec, req, t.inode, OP_XATTR, name);
+	recording_begin(&rec, req, t.inode, fd, OP_XATTR, name);
 	if (setxattr(t.path, name, value, size, flags) < 0 &&
 	    !(again && errno == EEXIST && !had))
 		r = lower_errno();
@@ -193,7 +193,7 @@ static int remove_xattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 	bool again = change_past() != CHANGE_NEW;
 	bool admin = begin_admin(name);
 	bool had = had_xattr(&t, name);
-	recording_begin(&rec, req, t.inode, OP_XATTR, name);
+	recording_begin(&rec, req, t.inode, fd, OP_XATTR, name);
 	if (removexattr(t.path, name) < 0 &&
 	    !(again && errno == ENODATA && had))
 		r = lower_errno();
@@ -328,7 +328,7 @@ static int run_ioctl(fuse_req_t req, struct handle *h, unsigned cmd,
 	if (!sets)
 		return ioctl(h->fd, cmd, data) < 0 ? lower_errno() : 0;
 	memcpy(data, in_buf, *ret_size);
-	recording_begin(&rec, req, h->inode, OP_FLAGS, NULL);
+	recording_begin(&rec, req, h->inode, h->fd, OP_FLAGS, NULL);
 	int r = ioctl(h->fd, cmd, data) < 0 ? lower_errno() : 0;
 	return recording_end(&rec, h->inode, h->fd, r);
 }

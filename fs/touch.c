@@ -6,8 +6,14 @@
  *	a directory moves	it, with all below, and both its parents
  *	content			the file, and where it is
  *	attributes		the directory that the object is in
+ *	one more name		its directory, and that of the one before
  *
  * A file that has no name any more needs none: nobody will find it.
+ *
+ * A change is found at a name that is on the disk after a power cut, and the
+ * newest name need not be. So the directory of a first name is marked when a
+ * file gets a second one; and of a file with several names attributes are
+ * marked as content is: that is looked at by all names that the replica has.
  */
 #include "confdefs.h"
 
@@ -86,16 +92,37 @@ void touch_file(const struct inode *i)
 		activity_touch(alog, thread_slot, &m, 1);
 }
 
-void touch_attr(const struct inode *i)
+static bool has_names(int fd)
 {
-	struct mark m = {.kind = MARK_DIR};
+	struct stat st;
+	return fstat(fd, &st) == 0 && st.st_nlink > 1;
+}
+
+void touch_attr(const struct inode *i, int fd)
+{
+	struct mark m[2] = {{.kind = MARK_DIR}};
+	unsigned n = 1;
 	if (!alog || inode_is_gone(i))
 		return;
 	if (inode_type(i) == S_IFDIR)
-		mark_dir(&m, i);
-	else if (!inode_parent(i, &m.obj))
-		mark_file(&m, i);
-	activity_touch(alog, thread_slot, &m, 1);
+		mark_dir(&m[0], i);
+	else if (!inode_parent(i, &m[0].obj))
+		mark_file(&m[0], i);
+	else if (has_names(fd))
+		mark_file(&m[n++], i);
+	activity_touch(alog, thread_slot, m, n);
+}
+
+void touch_link(const struct inode *dir, const struct inode *i)
+{
+	struct mark m[2] = {{0}, {.kind = MARK_DIR}};
+	unsigned n = 1;
+	if (!alog)
+		return;
+	mark_dir(&m[0], dir);
+	if (inode_parent(i, &m[1].obj) || mark_file(&m[1], i))
+		n++;
+	activity_touch(alog, thread_slot, m, n);
 }
 
 void touch_rename(const struct touch_rename *t)

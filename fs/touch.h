@@ -26,8 +26,11 @@ void touch_new_dir(const struct inode *dir, const char *name);
 void touch_made(const struct fhandle *obj);
 /* touch_file - the content of a file. */
 void touch_file(const struct inode *i);
-/* touch_attr - what belongs to an object, but is not its content. */
-void touch_attr(const struct inode *i);
+/* touch_attr - what belongs to an object, but is not its content. `fd` is open
+ * on it. */
+void touch_attr(const struct inode *i, int fd);
+/* touch_link - `i` gets one more name, in `dir`. */
+void touch_link(const struct inode *dir, const struct inode *i);
 
 /* touch_rename - something moves from one directory to another. */
 struct touch_rename {

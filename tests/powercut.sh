@@ -75,6 +75,19 @@ power_up() {
 	mount_at "$POWER_ROOT" "$POWER_STATE" --config "$T/power.conf"
 }
 
+# power_settled - the replica has all, a new mount has begun, nothing is marked,
+# and all is on the disk.
+power_settled() {
+	"$MIRRORFS" wait "$POWER_ROOT" --timeout 60 >"$T/wait.out" 2>&1 &&
+		umount_at "$POWER_ROOT" && power_up &&
+		wait_for 30 power_rests && sync -f "$T/raw"
+}
+
+# power_rests - the child that looks back is done.
+power_rests() {
+	power_pids && [ "$(pgrep -cP "${POWER_PIDS%% *}")" = 2 ]
+}
+
 # power_pids - of those that must stand still for a cut.
 power_pids() {
 	POWER_SYNC=$(status_pid sync_pid "$POWER_ROOT")

@@ -27,6 +27,8 @@
 #include "fs.h"
 #include "journal.h"
 
+static int64_t wf_lift_ns = 1000000000; /* how often marks are lifted */
+
 struct mounted {
 	char dir[64], root[80], state[80];
 	pid_t worker;
@@ -51,7 +53,7 @@ static inline void wf_serve(const struct mounted *m, int fuse_fd, int shared_fd)
 		.kept_fd = -1,
 		.deposit_fd = -1,
 		.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-		.lift_ns = 1000000000,
+		.lift_ns = wf_lift_ns,
 	};
 	/* if the test is killed, nothing shall stay */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
