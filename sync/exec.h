@@ -152,7 +152,7 @@ char *exec_stage_name(struct exec *x);
 
 /* ---- between exec.c and its parts ---- */
 
-#define EXEC_UPLOADS 256 /* what a long line needs for small files */
+#define EXEC_UPLOADS 512 /* what a long line needs for small files */
 #define EXEC_SPARES  16
 
 struct exec {

@@ -173,21 +173,29 @@ static int second_bunch(struct try *t, const char *a, const char *l,
 }
 
 /* third_bunch - the rename is tried as it will be used: without the extension,
- * if that is refused. */
+ * if that is refused. Then it takes more than one request, and what comes
+ * behind has to wait. */
 static int third_bunch(struct try *t, const char *a, const char *b,
-		       const char *d)
+		       const char *d, const char *l, const char *h)
 {
+	bool at_once = remote_caps(t->r)->ext & EXT_POSIX_RENAME;
+
+	remote_send_rename(t->r, b, a, answered, ask(t, RENAME));
+	if (!at_once && wait_all(t) < 0)
+		return -ENOTCONN;
+	remote_send_rmdir(t->r, d, answered, ask(t, RMDIR));
+	remote_send_remove(t->r, a, answered, ask(t, REMOVE));
+	remote_send_remove(t->r, l, NULL, NULL);
+	remote_send_remove(t->r, h, NULL, NULL);
+	if (wait_all(t) < 0)
+		return -ENOTCONN;
+	if (!at_once || t->got[RENAME] == 0)
+		return 0;
+	remote_without(t->r, EXT_POSIX_RENAME);
 	remote_send_rename(t->r, b, a, answered, ask(t, RENAME));
 	if (wait_all(t) < 0)
 		return -ENOTCONN;
-	if (t->got[RENAME] < 0 && remote_caps(t->r)->ext & EXT_POSIX_RENAME) {
-		remote_without(t->r, EXT_POSIX_RENAME);
-		remote_send_rename(t->r, b, a, answered, ask(t, RENAME));
-		if (wait_all(t) < 0)
-			return -ENOTCONN;
-	}
-	remote_send_rmdir(t->r, d, answered, ask(t, RMDIR));
-	remote_send_remove(t->r, a, answered, ask(t, REMOVE));
+	remote_send_remove(t->r, a, NULL, NULL);
 	return 0;
 }
 
@@ -290,12 +298,7 @@ int probe(struct remote *r, const char *url, const char *stage,
 	if (s == 0 && t.got[OPEN_A] == 0 && t.got[OPEN_B] == 0)
 		s = second_bunch(&t, a, l, h, other);
 	if (s == 0)
-		s = third_bunch(&t, a, b, d);
-	if (s == 0) {
-		remote_send_remove(r, l, NULL, NULL);
-		remote_send_remove(r, h, NULL, NULL);
-		s = wait_all(&t);
-	}
+		s = third_bunch(&t, a, b, d, l, h);
 	if (s < 0)
 		return status_fail(err, REMOTE_LOST, "%s", remote_why(r));
 	if (refuse(&t, url, err) < 0)

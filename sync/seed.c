@@ -37,6 +37,7 @@
 #include "sync/engine.h"
 
 #define MARK_NS	      NS_PER_S
+#define MARK_TRIPS    100 /* round trips: each mark lets the line run dry */
 #define TICK_NS	      NS_PER_S
 #define EXTRA_LISTED  200
 #define EXTRA_IGNORED 100 /* so few may always go */
@@ -257,6 +258,12 @@ static int settle(struct engine *e, struct seeding *w)
 	return r;
 }
 
+static int64_t next_mark(const struct engine *e)
+{
+	return clock_mono_ns() + MARK_NS +
+	       MARK_TRIPS * remote_round_trip_ns(e->remote);
+}
+
 int seed_mark(struct engine *e, const char *path)
 {
 	struct seeding *w = e->seeding;
@@ -271,7 +278,7 @@ int seed_mark(struct engine *e, const char *path)
 	all_sent(e, w);
 	free(w->s.path);
 	w->s.path = strdup(path);
-	w->next_ns = clock_mono_ns() + MARK_NS;
+	w->next_ns = next_mark(e);
 	return save(e, w);
 }
 
@@ -385,7 +392,7 @@ static int walk_at(struct engine *e, struct seeding *w, const char *path)
 {
 	int r = w->part ? 0 : save(e, w);
 
-	w->next_ns = clock_mono_ns() + MARK_NS;
+	w->next_ns = next_mark(e);
 	e->verify = w->c.checksum ? verify_new() : NULL;
 	e->seeding = e->progress = w;
 	if (r == 0)

@@ -67,15 +67,40 @@ static int find_left(struct remote *r, char **ret_text)
 	return s == -ENOTCONN ? s : found;
 }
 
+struct answer {
+	bool there;
+	int status;
+	uint32_t mode;
+};
+
+static void answered(void *arg, const struct remote_reply *reply)
+{
+	struct answer *a = arg;
+
+	a->there = true;
+	a->status = reply->status;
+	a->mode = reply->attr ? reply->attr->mode : 0;
+}
+
+/* look - at the folder and what is in its state file, in one round trip. */
+static int look(struct remote *r, struct answer *base, char **ret_text)
+{
+	size_t len;
+
+	*base = (struct answer){0};
+	remote_send_lstat(r, "", answered, base);
+	int s = remote_read_file(r, STATE_FILE, ret_text, &len);
+	while (!base->there)
+		remote_pump(r, -1, -1);
+	return s;
+}
+
 /* check_base - the folder is there. */
-static int check_base(struct remote *r, const char *url,
+static int check_base(const struct answer *base, const char *url,
 		      struct remote_error *err)
 {
-	struct remote_attr a;
-	int s = remote_lstat(r, "", &a);
+	int s = base->status;
 
-	if (s == -ENOTCONN)
-		return lost(r, err);
 	if (s == -EACCES)
 		return status_fail(
 			err, REMOTE_NOT_WRITABLE,
@@ -86,7 +111,7 @@ static int check_base(struct remote *r, const char *url,
 			"%s: the folder does not exist on the replica: "
 			"make it first",
 			url);
-	if (!S_ISDIR(a.mode) && !S_ISLNK(a.mode))
+	if (!S_ISDIR(base->mode) && !S_ISLNK(base->mode))
 		return status_fail(err, REMOTE_PATH_MISSING,
 				   "%s: is not a folder on the replica", url);
 	return 0;
@@ -97,13 +122,13 @@ int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
 {
 	struct remote_entry *list = NULL;
 	CLEANUP_FREE char *text = NULL;
+	struct answer base;
 	unsigned n = 0;
-	size_t len;
 
 	*ret = (struct stage_state){0};
-	if (check_base(r, url, err) < 0)
+	int s = look(r, &base, &text);
+	if (s != -ENOTCONN && check_base(&base, url, err) < 0)
 		return -1;
-	int s = remote_read_file(r, STATE_FILE, &text, &len);
 	if (s == -ENOENT && seeded)
 		s = find_left(r, &text);
 	if (s == -ENOTCONN)

@@ -69,16 +69,44 @@ static int empty_dir(struct remote *r, const char *path)
 	return s;
 }
 
+/* Requests go out together where they can, as each round trip is a pause over
+ * a long way. */
+struct answer {
+	unsigned *pending;
+	int status;
+	struct remote_attr attr;
+};
+
+static void answered(void *arg, const struct remote_reply *reply)
+{
+	struct answer *a = arg;
+
+	a->status = reply->status;
+	if (reply->attr)
+		a->attr = *reply->attr;
+	--*a->pending;
+}
+
+static void wait_all(struct remote *r, const unsigned *pending)
+{
+	while (*pending > 0)
+		remote_pump(r, -1, -1);
+}
+
 /* need_dir - `path` is a folder, and no link to one. */
 static int need_dir(struct remote *r, const char *path)
 {
-	struct remote_attr a;
-	int made = remote_mkdir(r, path, 0700);
-	int s = made == -ENOTCONN ? made : remote_lstat(r, path, &a);
+	unsigned pending = 2;
+	struct answer made = {.pending = &pending},
+		      seen = {.pending = &pending};
 
-	if (s < 0)
-		return s == -ENOENT && made < 0 ? made : s;
-	return S_ISDIR(a.mode) ? 0 : -ENOTDIR;
+	remote_send_mkdir(r, path, 0700, answered, &made);
+	remote_send_lstat(r, path, answered, &seen);
+	wait_all(r, &pending);
+	if (seen.status < 0)
+		return seen.status == -ENOENT && made.status < 0 ? made.status
+								 : seen.status;
+	return S_ISDIR(seen.attr.mode) ? 0 : -ENOTDIR;
 }
 
 /* shut_out - from here on all earlier visits fail. */
@@ -124,48 +152,36 @@ static int tidy(struct remote *r, const struct folders *f)
 	return 0;
 }
 
-struct answer {
-	int status;
-	bool there;
-};
-
-static void answered(void *arg, const struct remote_reply *reply)
-{
-	struct answer *a = arg;
-
-	a->status = reply->status;
-	a->there = true;
-}
-
-/* go_through - a link back to the root, if it works there. */
-static int go_through(struct remote *r, const char *stage)
+/* make_own - with a link back to the root, if that works there. */
+static int make_own(struct remote *r, const char *stage)
 {
 	CLEANUP_FREE char *link = path_join(stage, "root");
-	struct answer answer = {0};
-	struct remote_attr a;
+	unsigned pending = 3;
+	struct answer made = {.pending = &pending},
+		      linked = {.pending = &pending};
+	struct answer through = {.pending = &pending};
 
-	remote_send_symlink(r, "../../..", link, answered, &answer);
-	while (!answer.there)
-		remote_pump(r, -1, -1);
-	if (answer.status < 0)
-		return answer.status == -ENOTCONN ? -ENOTCONN : 0;
+	remote_send_mkdir(r, stage, 0700, answered, &made);
+	remote_send_symlink(r, "../../..", link, answered, &linked);
 	remote_set_root(r, link);
-	int s = remote_lstat(r, stage, &a);
-	if (s == -ENOTCONN || (s == 0 && S_ISDIR(a.mode)))
-		return s;
+	remote_send_lstat(r, stage, answered, &through);
+	wait_all(r, &pending);
+	if (through.status == 0 && S_ISDIR(through.attr.mode))
+		return made.status;
 	remote_set_root(r, NULL);
-	s = remote_remove(r, link);
-	return s == -ENOTCONN ? s : 0;
+	if (made.status == 0 && linked.status == 0)
+		made.status =
+			remote_remove(r, link) == -ENOTCONN ? -ENOTCONN : 0;
+	return made.status;
 }
 
-static int make_own(struct remote *r, char *stage, size_t size)
+static void choose_own(char *stage, size_t size)
 {
 	uint64_t number;
 
 	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
 		abort();
 	snprintf(stage, size, STAGE_DIR "/%016llx", (unsigned long long)number);
-	return remote_mkdir(r, stage, 0700);
 }
 
 int visit_begin(struct remote *r, bool only_look, char *stage, size_t size)
@@ -177,10 +193,9 @@ int visit_begin(struct remote *r, bool only_look, char *stage, size_t size)
 		s = need_dir(r, STAGE_DIR);
 	if (s == 0 && !only_look)
 		s = shut_out(r, &old);
+	choose_own(stage, size);
 	if (s == 0)
-		s = make_own(r, stage, size);
-	if (s == 0)
-		s = go_through(r, stage);
+		s = make_own(r, stage);
 	return s == 0 ? tidy(r, &old) : s;
 }
 

@@ -32,7 +32,7 @@
 #include "cleanup.h"
 
 #define PATIENCE_S   600
-#define SAMPLES_MAX  10000
+#define SAMPLES_MAX  20000
 #define LATENCY_SIZE 4096
 
 static double now(void)

@@ -32,7 +32,7 @@
 #define READ_CHUNK   (64u * 1024)
 #define READ_ROUNDS  64 /* chunks in one step, so that a flood cannot hold us */
 #define BUSY_FACTOR  10
-#define WINDOW_COUNT 1024
+#define WINDOW_COUNT 4096
 #define WINDOW_BYTES (4u * 1024 * 1024 + WINDOW_MAX)
 
 void remote_die(struct remote *r, enum remote_failure kind, const char *fmt,

@@ -13,6 +13,7 @@
 
 #define FILE_MAX    (64u * 1024)
 #define AHEAD_MAX   16u        /* READDIRs under way at once */
+#define AHEAD_NAMES 16u        /* a reply with fewer is the last but one */
 /* No folder is that large, nor that deep: memory and stack are finite, and who
  * walks a tree does so for as long as the server says "a folder". */
 #define ENTRIES_MAX 4000000u
@@ -169,16 +170,11 @@ static void listing_got(void *arg, const struct remote_reply *reply)
 		l->end = true;
 		l->w.status = -EFBIG;
 	}
+	if (reply->n_entries < AHEAD_NAMES && l->w.pending > 0)
+		return;
 	if (l->ahead < AHEAD_MAX)
 		l->ahead++;
 	listing_ask(l);
-}
-
-static int close_handle(struct remote *r, const struct remote_handle *h)
-{
-	struct wait w = {.r = r};
-	remote_send_close(r, h, wait_got, &w);
-	return wait_one(&w);
 }
 
 int remote_list(struct remote *r, const char *path, struct remote_entry **ret,
@@ -193,7 +189,7 @@ int remote_list(struct remote *r, const char *path, struct remote_entry **ret,
 		return status;
 	listing_ask(&l);
 	status = wait_all(&l.w);
-	close_handle(r, &l.w.handle);
+	remote_send_close(r, &l.w.handle, NULL, NULL);
 	if (status < 0) {
 		remote_entries_free(l.entries, l.n);
 		return status;
@@ -249,7 +245,7 @@ int remote_read_file(struct remote *r, const char *path, char **ret,
 	if (status < 0)
 		return status;
 	status = read_rest(r, &g);
-	close_handle(r, &g.w.handle);
+	remote_send_close(r, &g.w.handle, NULL, NULL);
 	if (status < 0) {
 		buf_done(&g.data);
 		return status;
@@ -261,7 +257,7 @@ int remote_read_file(struct remote *r, const char *path, char **ret,
 }
 
 /* write_rest - content, then the mode, which the server's umask may have
- * changed, are sent without waiting; all must succeed. */
+ * changed, and the close are sent without waiting; all must succeed. */
 static int write_rest(struct remote *r, const struct remote_handle *h,
 		      uint32_t mode, const uint8_t *data, size_t len,
 		      bool durable)
@@ -283,6 +279,8 @@ static int write_rest(struct remote *r, const struct remote_handle *h,
 		w.pending++;
 		remote_send_fsync(r, h, wait_got, &w);
 	}
+	w.pending++;
+	remote_send_close(r, h, wait_got, &w);
 	return wait_all(&w);
 }
 
@@ -301,7 +299,5 @@ int remote_write_durably(struct remote *r, const char *path, uint32_t mode,
 	int status = wait_one(&w);
 	if (status < 0)
 		return status;
-	status = write_rest(r, &w.handle, mode, data, len, durable);
-	int closed = close_handle(r, &w.handle);
-	return status < 0 ? status : closed;
+	return write_rest(r, &w.handle, mode, data, len, durable);
 }
