@@ -1,0 +1,96 @@
+#!/bin/bash
+# A server without hard links: each name of a file is a copy of its own there,
+# and each of them has the newest content in the end, whatever comes between.
+# What random operations found (t-property-nolinks), one by one.
+. "$(dirname "$0")/functions.sh"
+expect_log "lost|connection|ended|closed"
+
+MB=$((1 << 20))
+faulty_server -P hardlink
+ssh_replicas 1
+check "mount" mount_tree "${REPLICAS[@]}"
+cd "$T/tree" || fail "tree"
+
+data() { # BYTES - of some content, of no time
+	head -c "$1" /dev/urandom
+}
+begin() { # BYTES - "a" is there, with an old content
+	rm -rf "$T"/tree/* "$CTL"/{hold,release,held}
+	data "$1" >a && touch -d 2021-01-01 a || fail "a"
+	check "wait" synced
+}
+at_once() { # COMMAND - what it does is one batch
+	"$MIRRORFS" replica pause "$T/tree" r1 || fail "pause"
+	"$@" || fail "$*"
+	"$MIRRORFS" replica resume "$T/tree" r1 || fail "resume"
+}
+compared() { # TEXT
+	check "wait, $1" synced
+	same "$T/replica1" --copies && return
+	"$MIRRORFS" log "$T/tree" --limit 20
+	fail "$1"
+}
+staged() { find "$T/replica1/.mirrorfs/stage" -type f -size +0; }
+
+# a name that is made while the file is being written comes with its content
+begin 10
+exec 5>>a
+echo more >&5
+ln a b
+echo x >marker
+check "marker" "$MIRRORFS" wait "$T/tree" marker --timeout 60
+refuse "half a copy" test -e "$T/replica1/b"
+exec 5>&-
+compared "linked while it was written"
+
+# the copy of a large file, on a slow line, and its name goes before it is there:
+# what is for the other name comes all the same
+begin $((2 * MB))
+check "slow" "$MIRRORFS" replica set "$T/tree" r1 bwlimit=100K
+data $((2 * MB)) >a
+first() { FIRST=$(staged) && [ -n "$FIRST" ]; }
+other() { staged | grep -qvxF "$FIRST"; }
+check "it is under way" wait_for 60 first
+ln a b
+check "its copy is under way" wait_for 60 other
+rm b
+check "fast" "$MIRRORFS" replica set "$T/tree" r1 bwlimit=never
+compared "a copy that was not wanted any more"
+
+# a copy that has what a later record tells of speaks for its own name only; it
+# is read late, as there are many before it
+many() {
+	local i
+	{ echo HOLD-THIS; data 300000; } >l01
+	for i in {02..20}; do data 300000 >"l$i" || return; done
+	ln a b
+}
+settled() { # COUNT - contents of "a"
+	[ "$("$MIRRORFS" log "$T/tree" a --op write --json | wc -l)" -ge "$1" ]
+}
+begin 300000
+echo "6 HOLD-THIS" >"$CTL/hold"
+at_once many
+check "held" wait_for 60 held 1
+data 300000 >a
+check "told" wait_for 60 settled 2
+touch "$CTL/release"
+compared "a copy with a later content"
+
+# names that are compared after a lost connection: equal size and second are not
+# enough, for any of them
+again() {
+	data 1000 | dd of=a conv=notrunc status=none && touch -d 2021-01-01 a &&
+		echo HOLD-THIS >marker
+}
+begin 1000
+ln a b
+check "wait" synced
+echo "6 HOLD-THIS" >"$CTL/hold"
+at_once again
+check "held" wait_for 60 held 1
+rm "$CTL/hold"
+kill -9 "$LATE"
+compared "copies that were compared"
+equal "$(status_get r1 parked)" 0 "parked"
+exit 0

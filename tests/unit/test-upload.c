@@ -1,0 +1,226 @@
+/*
+ * Uploads of a file that changes under them, with the executor in hand: what is
+ * published is a content that the master had, with the attributes of that one.
+ */
+#include "confdefs.h"
+
+#include "journal-fixture.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "sync/exec.h"
+#include "sync/lower.h"
+
+struct place {
+	struct fixture f;
+	char dir[64];		       /* with "tree" and "replica" */
+	int tree_fd, stop_fd, wake_fd; /* nobody pokes those */
+	struct remote *remote;
+	struct links *links;
+	struct owners *owners;
+	struct abilities can;
+	struct exec *exec;
+	struct fhandle obj; /* of tree/file */
+	bool may_leave;
+	enum step_result result; /* of the newest step */
+};
+
+/* ---- what the executor asks and tells ---- */
+
+static void sending(void *arg, const struct step *s)
+{
+}
+
+static void finished(void *arg, const struct step *s)
+{
+	struct place *p = arg;
+	p->result = s->result;
+}
+
+static bool may_leave(void *arg, const struct step *s)
+{
+	struct place *p = arg;
+	return p->may_leave;
+}
+
+static void uncarried(void *arg, const char *kind, const char *path)
+{
+}
+
+static void copy(void *arg, const char *path)
+{
+}
+
+/* ---- a tree and a replica ---- */
+
+static void begin_exec(struct place *p)
+{
+	const struct exec_config cfg = {.remote = p->remote,
+					.shared = p->f.s,
+					.journal = p->f.j,
+					.links = p->links,
+					.stage = "stage",
+					.lower_fd = p->tree_fd,
+					.stop_fd = p->stop_fd,
+					.can = &p->can,
+					.owners = p->owners,
+					.delta_above = UINT64_MAX,
+					.sending = sending,
+					.finished = finished,
+					.may_leave = may_leave,
+					.uncarried = uncarried,
+					.copy = copy,
+					.arg = p};
+	p->exec = exec_new(&cfg);
+}
+
+static int set_up(void **state)
+{
+	struct place *p = calloc(1, sizeof(*p));
+	struct remote_error err;
+	struct remote_config cfg = {.timeout_ms = 60000};
+	char path[80], replica[80];
+	fx_open(&p->f);
+	/* whatever file system this is */
+	lower_without_handles();
+	strcpy(p->dir, "/tmp/mirrorfs-upload.XXXXXX");
+	assert_non_null(mkdtemp(p->dir));
+	snprintf(path, sizeof(path), "%s/tree", p->dir);
+	snprintf(replica, sizeof(replica), "%s/replica", p->dir);
+	assert_int_equal(mkdir(path, 0755) | mkdir(replica, 0755), 0);
+	p->tree_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	p->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	snprintf(path, sizeof(path), "%s/replica/stage", p->dir);
+	assert_int_equal(mkdir(path, 0755), 0);
+	cfg.url = replica;
+	if (remote_open(&cfg, &p->remote, &err) < 0)
+		fail_msg("%d: %s", err.kind, err.text);
+	for (unsigned i = 0; i < ABILITIES; i++)
+		p->can.can[i] = i != CAN_OWNER;
+	assert_int_equal(
+		owners_open("ignore", false, p->remote, &p->owners, &err), 0);
+	assert_int_equal(links_open(p->f.j, fx_replica(&p->f, "r"), &p->links),
+			 0);
+	fx_put(&p->f, OP_START, 0, 0, NULL, NULL);
+	fx_sync(&p->f);
+	begin_exec(p);
+	*state = p;
+	return 0;
+}
+
+static int take_down(void **state)
+{
+	struct place *p = *state;
+	remote_close(p->remote);
+	exec_free(p->exec);
+	links_close(p->links);
+	owners_close(p->owners);
+	close(p->tree_fd);
+	close(p->stop_fd);
+	close(p->wake_fd);
+	nftw(p->dir, fx_unlink, 10, FTW_DEPTH | FTW_PHYS);
+	fx_close(&p->f);
+	free(p);
+	return 0;
+}
+
+/* change - the file has that content and time now, as the worker tells it; with
+ * a ctime that is not the one before. */
+static void change(struct place *p, const char *text, time_t mtime)
+{
+	const struct timespec times[2] = {{.tv_sec = mtime}, {.tv_sec = mtime}};
+	struct stat before = {0}, st;
+	int64_t deadline = clock_mono_ns() + 60 * NS_PER_S;
+	int fd = openat(p->tree_fd, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &before), 0);
+	if (p->obj.len)
+		shared_busy_begin(p->f.s, &p->obj);
+	do {
+		assert_true(clock_mono_ns() < deadline);
+		assert_int_equal(ftruncate(fd, (off_t)strlen(text)), 0);
+		assert_int_equal(pwrite(fd, text, strlen(text), 0),
+				 strlen(text));
+		assert_int_equal(futimens(fd, times), 0);
+		assert_int_equal(fstat(fd, &st), 0);
+	} while (st.st_ctim.tv_sec == before.st_ctim.tv_sec &&
+		 st.st_ctim.tv_nsec == before.st_ctim.tv_nsec && p->obj.len);
+	if (p->obj.len)
+		shared_busy_end(p->f.s, &p->obj);
+	close(fd);
+	assert_int_equal(lower_look(p->tree_fd, "file", &st, &p->obj), 0);
+}
+
+/* replica_has - that content, with the time of it */
+static void replica_has(const struct place *p, const char *text, time_t mtime)
+{
+	char path[80], got[80] = "";
+	struct stat st;
+	snprintf(path, sizeof(path), "%s/replica/file", p->dir);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_true(read(fd, got, sizeof(got) - 1) >= 0);
+	close(fd);
+	assert_string_equal(got, text);
+	assert_int_equal(st.st_mtime, mtime);
+}
+
+static void all_in_the_stage(struct place *p)
+{
+	while (!exec_aside_ready(p->exec))
+		assert_true(exec_serve(p->exec, 1000, p->wake_fd) >= 0);
+}
+
+/* push - as a PUT that may leave the line, or not. */
+static enum step_result push(struct place *p, bool leave)
+{
+	static int tag;
+	p->may_leave = leave;
+	assert_int_equal(
+		exec_push(p->exec, STEP_PUT, "file", NULL, &p->obj, &tag), 0);
+	assert_int_equal(exec_drain(p->exec), 0);
+	return p->result;
+}
+
+/* ---- tests ---- */
+
+static void what_is_aside(void **state)
+{
+	struct place *p = *state;
+	change(p, "one", 1000);
+	exec_aside(p->exec, "file", &p->obj);
+	all_in_the_stage(p);
+	assert_int_equal(push(p, false), STEP_DONE);
+	replica_has(p, "one", 1000);
+}
+
+/* What has come back from aside gets the attributes of then. When its content
+ * was read twice, equal attributes mean that a neighbour of its hash was busy;
+ * but not those that it has only just got. */
+static void newer_attributes(void **state)
+{
+	struct place *p = *state;
+	change(p, "one", 1000);
+	exec_aside(p->exec, "file", &p->obj);
+	all_in_the_stage(p);
+	change(p, "two, longer", 2000);
+	assert_int_equal(push(p, true), STEP_ASIDE); /* read again */
+	all_in_the_stage(p);
+	change(p, "3", 3000);
+	assert_int_equal(push(p, false), STEP_DONE);
+	replica_has(p, "3", 3000);
+}
+
+#define PLACE(t) cmocka_unit_test_setup_teardown(t, set_up, take_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		PLACE(what_is_aside),
+		PLACE(newer_attributes),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
