@@ -282,6 +282,25 @@ const char *asides_find(const struct asides *a, const struct fhandle *obj)
 	return e ? e->names[0] : NULL;
 }
 
+bool asides_is(const struct asides *a, const struct fhandle *obj,
+	       const char *path)
+{
+	const struct entry *e = find(a, obj);
+
+	for (unsigned i = 0; e && i < e->n; i++) {
+		if (strcmp(e->names[i], path) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool asides_first(const struct asides *a, struct fhandle *ret)
+{
+	if (a->entries)
+		*ret = a->entries->row.obj;
+	return a->entries;
+}
+
 static int save_entry(struct asides *a, const struct entry *e)
 {
 	struct aside_row row = e->row;

@@ -42,6 +42,11 @@ void asides_record(struct asides *a, const struct record *r);
 bool asides_tells(const struct asides *a, const struct record *r);
 /* asides_find - a name of the object (borrowed), or NULL. */
 const char *asides_find(const struct asides *a, const struct fhandle *obj);
+/* asides_is - is `path` a name of the object, which is aside? */
+bool asides_is(const struct asides *a, const struct fhandle *obj,
+	       const char *path);
+/* asides_first - one of them; false: there is none. */
+bool asides_first(const struct asides *a, struct fhandle *ret);
 /* asides_end - it is not aside any more; `arrived`: it is on the replica.
  * Returns whether it was. */
 bool asides_end(struct asides *a, const struct fhandle *obj, bool arrived);

@@ -87,6 +87,22 @@ int aside_begin(struct engine *e)
 	return r;
 }
 
+bool aside_comes(struct engine *e, const char *path, const struct fhandle *obj)
+{
+	return asides_is(e->asides, obj, path) &&
+	       exec_aside_comes(e->exec, obj);
+}
+
+void aside_end_all(struct engine *e)
+{
+	struct fhandle obj;
+
+	while (asides_first(e->asides, &obj)) {
+		exec_aside_drop(e->exec, &obj);
+		asides_end(e->asides, &obj, false);
+	}
+}
+
 /* puts_it - does the plan send it? */
 static bool puts_it(const struct plan *plan, const struct fhandle *obj)
 {

@@ -31,6 +31,15 @@ static const struct {
 	[ACT_SETATTR] = {STEP_SETATTR}, [ACT_NAME] = {STEP_NAME},
 };
 
+/* second - the other path that `a` is about, or NULL. */
+static const char *second(const struct action *a)
+{
+	return a->kind == ACT_LINK || a->kind == ACT_RENAME ||
+			       a->kind == ACT_EXCHANGE
+		       ? a->path2
+		       : NULL;
+}
+
 /* takes_name - path names the object from now on: one more name, when it has
  * others, else none that must be known. */
 static void takes_name(struct engine *e, const struct action *a, uint64_t step)
@@ -86,8 +95,7 @@ static int push_copy(struct engine *e, const struct action *a)
 
 static int push_action(struct engine *e, const struct action *a)
 {
-	bool two = a->kind == ACT_LINK || a->kind == ACT_RENAME ||
-		   a->kind == ACT_EXCHANGE;
+	const char *two = second(a);
 	int r = engine_owner(e, a->rec->uid, a->rec->gid, a->path);
 
 	if (r < 0)
@@ -95,7 +103,7 @@ static int push_action(struct engine *e, const struct action *a)
 	if (a->kind != ACT_SETATTR && a->kind != ACT_NAME) {
 		engine_touch_parent(e, a->path);
 		if (two)
-			engine_touch_parent(e, a->path2);
+			engine_touch_parent(e, two);
 	}
 	if (a->kind == ACT_MKDIR ||
 	    (a->kind == ACT_SETATTR && S_ISDIR(a->rec->mode)))
@@ -106,8 +114,8 @@ static int push_action(struct engine *e, const struct action *a)
 		r = exec_push_update(e->exec, a->path, &a->rec->obj, e->cursor,
 				     (void *)a);
 	else
-		r = engine_push(e, steps_of[a->kind].step, a->path,
-				two ? a->path2 : NULL, &a->rec->obj, (void *)a);
+		r = engine_push(e, steps_of[a->kind].step, a->path, two,
+				&a->rec->obj, (void *)a);
 	if (r == 0 && a->tree)
 		r = engine_moved(e, a->path, a->path2);
 	if (r == 0 && a->kind == ACT_EXCHANGE) {
@@ -127,23 +135,43 @@ static bool is_state(const struct action *a)
 	       a->kind == ACT_UNSURE;
 }
 
-/* The paths that later actions of the batch share with a failed one have
- * become doubtful as well. */
+/* put_both - its paths become doubtful. */
+static void put_both(struct pathset *set, const struct action *a)
+{
+	pathset_put(set, a->path, 1);
+	if (second(a))
+		pathset_put(set, second(a), 1);
+}
+
+/*
+ * The paths that later actions of the batch share with a failed one, or that
+ * are below it, have become doubtful as well. Folders above it are looked at,
+ * too, but not what else is in them: a file that is refused must not have
+ * those beside it sent again.
+ */
 static void taint(const struct plan *plan, struct pathset *bad)
 {
+	struct pathset above = {0};
+
 	for (unsigned i = 0; i < plan->n; i++) {
 		const struct action *a = &plan->actions[i];
-		bool two = a->kind == ACT_LINK || a->kind == ACT_RENAME ||
-			   a->kind == ACT_EXCHANGE;
+		const char *two = second(a);
 		if (is_state(a))
 			continue;
-		if (!pathset_related(bad, a->path) &&
-		    !(two && pathset_related(bad, a->path2)))
-			continue;
-		pathset_put(bad, a->path, 1);
-		if (two)
-			pathset_put(bad, a->path2, 1);
+		if (pathset_cover(bad, a->path) ||
+		    (two && pathset_cover(bad, two)))
+			put_both(bad, a);
+		else if (pathset_below(bad, a->path) ||
+			 (two && pathset_below(bad, two)))
+			put_both(&above, a);
 	}
+	for (unsigned i = 0; i < plan->n; i++) {
+		const struct action *a = &plan->actions[i];
+		if (!is_state(a) && pathset_at(&above, a->path) &&
+		    !pathset_at(bad, a->path))
+			put_both(bad, a);
+	}
+	pathset_done(&above);
 }
 
 int batch_redo(struct engine *e, const char *path, enum strictness strict,
@@ -193,11 +221,7 @@ static int redo_failed(struct engine *e, const struct plan *plan, uint64_t seq)
 		if (is_state(a))
 			continue;
 		bool deep = a->tree || a->kind == ACT_EXCHANGE;
-		const char *paths[] = {
-			a->path, a->kind == ACT_LINK || a->kind == ACT_RENAME ||
-						 a->kind == ACT_EXCHANGE
-					 ? a->path2
-					 : NULL};
+		const char *paths[] = {a->path, second(a)};
 		for (int k = 0; r == 0 && k < 2 && paths[k]; k++) {
 			if (pathset_at(&bad, paths[k]) == 1)
 				r = batch_redo(e, paths[k],

@@ -201,6 +201,13 @@ bool aside_may_leave(void *arg, const struct step *s);
 void aside_left(struct engine *e, const struct step *s);
 /* asides_begin - after a connection: those that were under way. */
 int aside_begin(struct engine *e);
+/* aside_comes - is the object on its way to that very name? What is published
+ * then is the content of then. */
+bool aside_comes(struct engine *e, const char *path,
+		 const struct fhandle *obj);
+/* aside_end_all - nothing is aside any more: all is compared, and records that
+ * would tell of the names were dropped. */
+void aside_end_all(struct engine *e);
 /* batch_aside - publish what is complete. */
 int batch_aside(struct engine *e);
 

@@ -136,6 +136,13 @@ bool exec_aside_is_ready(struct exec *x, const struct fhandle *obj)
 	return s && s->phase == PHASE_READY;
 }
 
+bool exec_aside_comes(struct exec *x, const struct fhandle *obj)
+{
+	const struct step *s = find(x, obj);
+
+	return s && s->phase != PHASE_READY && s->result == STEP_DONE;
+}
+
 bool exec_has_asides(const struct exec *x)
 {
 	return x->n_aside > 0;

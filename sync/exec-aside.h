@@ -18,6 +18,8 @@ const struct fhandle *exec_aside_ready(struct exec *x);
 /* exec_aside_is_ready - is this one? */
 bool exec_aside_is_ready(struct exec *x, const struct fhandle *obj);
 bool exec_has_asides(const struct exec *x);
+/* exec_aside_comes - is one of that object being sent, and all well so far? */
+bool exec_aside_comes(struct exec *x, const struct fhandle *obj);
 /* exec_serve - let them go on for at most `ms`, until one is ready or
  * `wake_fd`, which is left unread, is readable. Returns 1 when nothing came
  * for all that time, 0, or as exec_drain. */

@@ -161,6 +161,8 @@ static int put_file(struct engine *e, const char *path, const struct stat *st,
 		return verify_add(e, path, st, obj, a);
 	if (same && !other)
 		return reconcile_attributes(e, path, st, obj, a);
+	if (st->st_nlink == 1 && !e->seeding && aside_comes(e, path, obj))
+		return 0;
 	seed_sends(e, st);
 	engine_touch_parent(e, path);
 	return engine_push(e, STEP_PUT, path, NULL, obj, NULL);

@@ -515,6 +515,7 @@ int seed_run(struct engine *e)
 	int r = begin(e, &w);
 
 	e->refusal[0] = 0;
+	aside_end_all(e);
 	count_on(e, &w);
 	if (r == 0)
 		r = doubt_lost(e);

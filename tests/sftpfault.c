@@ -13,6 +13,7 @@
  *	cut      "N TEXT": the connection ends in place of the Nth request,
  *	         counted from the first one that has this text in it; the
  *	         file goes with it
+ *	refuse   "TEXT": requests that have this text in them fail
  *	faults   "SEED SPAN KIND...": each connection draws one of the kinds
  *	         and a request up to number SPAN for it ("=N": that one), and
  *	         perhaps one of the manners; none when there is `calm`
@@ -190,6 +191,19 @@ static bool must_cut(const uint8_t *packet, size_t size)
 	return true;
 }
 
+/* must_refuse - it is not carried out. */
+static bool must_refuse(const uint8_t *packet, size_t size)
+{
+	char text[256] = "";
+	FILE *f = control("refuse", "r");
+
+	if (!f)
+		return false;
+	bool told = fscanf(f, "%255s", text) == 1;
+	fclose(f);
+	return told && memmem(packet, size, text, strlen(text));
+}
+
 /* end_connection - the server ends when it has done what it was told. */
 static void end_connection(void)
 {
@@ -259,6 +273,8 @@ static void take_requests(void)
 			buf_put(&waiting, packet, size);
 			n_waiting++;
 			tell_held();
+		} else if (must_refuse(packet, size)) {
+			answer_failure(p.id);
 		} else if (!fault_request(p.id)) {
 			buf_put(&to_server, packet, size);
 		}
