@@ -8,6 +8,9 @@
  *	                                      prints p50 and p99 in ms
  *	benchtool paced DIR REPLICA N RATE    the same, RATE new files a second,
  *	                                      whether the last has arrived or not
+ *	benchtool changes DIR FILES TIMES     the mode, the name, the content and
+ *	                                      again the name of each of FILES
+ *	                                      files, TIMES changes of each
  *	benchtool replaced DIR REPLICA N      N times a new version is renamed
  *	                                      over one file: p50 and p99 of how
  *	                                      old the replica's version is
@@ -101,6 +104,39 @@ static int make_files(const char *dir, long dirs, long files, size_t size,
 	while (wait(&status) > 0)
 		r |= status != 0;
 	return r;
+}
+
+/* The `i`th change of a file that has two names in turn. */
+static void change(const char *dir, long f, long i)
+{
+	char a[4096], b[4096];
+
+	snprintf(a, sizeof(a), "%s/a%ld", dir, f);
+	snprintf(b, sizeof(b), "%s/b%ld", dir, f);
+	if (i % 4 == 0 && chmod(a, i / 4 % 2 ? 0644 : 0600))
+		fail(a);
+	if (i % 4 == 1 && rename(a, b))
+		fail(b);
+	if (i % 4 == 2)
+		write_file(b, 64 + (size_t)(i % 100));
+	if (i % 4 == 3 && rename(b, a))
+		fail(a);
+}
+
+static int make_changes(const char *dir, long files, long times)
+{
+	char path[4096];
+
+	for (long f = 0; f < files; f++) {
+		snprintf(path, sizeof(path), "%s/a%ld", dir, f);
+		if (access(path, F_OK))
+			write_file(path, 64);
+	}
+	for (long i = 0; i < times; i++) {
+		for (long f = 0; f < files; f++)
+			change(dir, f, i);
+	}
+	return 0;
 }
 
 /* Files of `size` bytes below `dir`. */
@@ -335,9 +371,12 @@ int main(int argc, char **argv)
 		return latency(argv[2], argv[3], atol(argv[4]));
 	if (argc == 6 && !strcmp(argv[1], "paced"))
 		return paced(argv[2], argv[3], atol(argv[4]), atof(argv[5]));
+	if (argc == 5 && !strcmp(argv[1], "changes"))
+		return make_changes(argv[2], atol(argv[3]), atol(argv[4]));
 	if (argc == 5 && !strcmp(argv[1], "replaced"))
 		return replaced(argv[2], argv[3], atol(argv[4]));
-	fputs("usage: benchtool files|until|gone|latency|paced|replaced ...\n",
+	fputs("usage: benchtool files|until|gone|latency|paced|changes|"
+	      "replaced ...\n",
 	      stderr);
 	return 2;
 }

@@ -124,6 +124,10 @@ soak: all all-tests
 	SOAK=60 TEST_TIMEOUT=7200 $(bash_program) '$(srcdir)/tests/run' \
 		--build . --only shell t-fsx
 	BUILD=$$PWD $(bash_program) '$(srcdir)/tests/stress.sh'
+	CHANGES=1000000 TEST_TIMEOUT=7200 $(bash_program) \
+		'$(srcdir)/tests/run' --build . --only shell t-dead
+	ENTRIES=1000000 TEST_TIMEOUT=7200 $(bash_program) \
+		'$(srcdir)/tests/run' --build . --only shell t-wide
 	for pair in ext4:same btrfs:same xfs:same ext4:ext4 xfs:ext4 \
 			btrfs:xfs; do \
 		POWER_FS=$${pair%:*} POWER_JOURNAL_FS=$${pair#*:} POWER_N=40 \
