@@ -4,8 +4,14 @@
  */
 #include "confdefs.h"
 
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
 #include "sync/attr.h"
 #include "sync/exec.h"
+#include "sync/lower.h"
 
 static bool can(const struct step *s, enum ability a)
 {
@@ -102,4 +108,85 @@ void attr_send(struct step *s, const char *at, bool times)
 	/* chown clears set-id bits: the owner goes first, by itself */
 	attr_send_named(s, at, &owner, step_done);
 	attr_send_named(s, at, &rest, step_done);
+}
+
+/* ---- of a file, whatever lies at its path ---- */
+
+/* The stage is ours: what the name there means does not change any more. */
+static void linked_looked(void *arg, const struct remote_reply *reply)
+{
+	struct step *s = arg;
+
+	if (reply->status == 0 && S_ISREG(reply->attr->mode))
+		attr_send(s, s->stage, true);
+	else
+		step_fail(s, reply->status < 0 ? reply->status : -ELOOP);
+	remote_send_remove(s->exec->cfg.remote, s->stage, NULL, NULL);
+	step_answered(s);
+}
+
+void attr_send_file(struct step *s)
+{
+	struct remote *r = s->exec->cfg.remote;
+
+	if ((can(s, CAN_LSETSTAT) &&
+	     (can(s, CAN_LCHMOD) || !can(s, CAN_MODE))) ||
+	    !can(s, CAN_SETSTAT) || !can(s, CAN_HARDLINK)) {
+		attr_send(s, s->path, true);
+		return;
+	}
+	s->stage = exec_stage_name(s->exec);
+	s->pending += 2;
+	remote_send_link(r, s->path, s->stage, step_done, s);
+	remote_send_lstat(r, s->stage, linked_looked, s);
+}
+
+/* ---- times of folders ---- */
+
+static void dirtimes_done(void *arg, const struct remote_reply *reply)
+{
+	struct step *s = arg;
+
+	if (reply->status < 0 && reply->status != -ENOENT)
+		step_fail(s, reply->status);
+	step_answered(s);
+}
+
+static void dirtimes_looked(void *arg, const struct remote_reply *reply)
+{
+	struct step *s = arg;
+	struct remote_attr a = attr_mode_times(s);
+
+	s->astray |= reply->status < 0 || !S_ISDIR(reply->attr->mode);
+	if (reply->status == 0 && S_ISLNK(reply->attr->mode))
+		step_fail(s, -ELOOP);
+	a.flags &= ATTR_TIMES;
+	if (--s->looks == 0 && !s->astray && can(s, CAN_SETSTAT))
+		attr_send_named(s, s->path, &a, dirtimes_done);
+	step_answered(s);
+}
+
+void attr_send_dirtimes(struct step *s)
+{
+	struct remote *r = s->exec->cfg.remote;
+	CLEANUP_FREE char *part = strdup(s->path);
+	struct fhandle obj;
+
+	s->pending++;
+	if (lower_look(s->exec->cfg.lower_fd, s->path, &s->st, &obj) < 0 ||
+	    !S_ISDIR(s->st.st_mode)) {
+		s->result = STEP_GONE;
+		step_answered(s);
+		return;
+	}
+	/* the root itself may be reached through a link */
+	s->looks = 1;
+	for (char *p = part; *p && (p = strchr(p, '/')); *p++ = '/') {
+		*p = 0;
+		s->looks++;
+		s->pending++;
+		remote_send_lstat(r, part, dirtimes_looked, s);
+	}
+	(*s->path ? remote_send_lstat : remote_send_stat)(r, s->path,
+							  dirtimes_looked, s);
 }

@@ -23,6 +23,14 @@ uint32_t attr_mode(const struct owners *owners, const struct abilities *can,
 void attr_send_open(struct step *s, const struct remote_attr *a,
 		    remote_done_fn *done);
 void attr_send(struct step *s, const char *at, bool times);
+/* attr_send_file - of the file that is at the step's path, whatever the server
+ * can: a symbolic link there is not followed, if it makes hard links. */
+void attr_send_file(struct step *s);
+/* attr_send_dirtimes - of the folder at the step's path. The tree is ahead of the
+ * replica, and others may write there: where it has folders, the replica may have
+ * a link to who knows where, on any part of the path. Then no times are set, and
+ * the step has failed. */
+void attr_send_dirtimes(struct step *s);
 /* attr_send_named - `a`; not of what a link leads to, if the server can */
 void attr_send_named(struct step *s, const char *at,
 		     const struct remote_attr *a, remote_done_fn *done);

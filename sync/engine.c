@@ -401,7 +401,9 @@ int engine_push_times(struct engine *e)
 
 	HASH_ITER(hh, e->touched, t, tmp)
 	{
-		if (r == 0 && !path_is_reserved(t->text))
+		/* what is parked is done as a whole, later */
+		if (r == 0 && !path_is_reserved(t->text) &&
+		    !pathset_cover(&e->parked_paths, t->text))
 			r = engine_push(e, STEP_DIRTIMES, t->text, NULL, NULL,
 					NULL);
 		set_add(&e->recent, t->text);

@@ -307,50 +307,14 @@ static void send_exchange(struct step *s)
 	remote_send_rename(r, s->stage, s->path2, step_done, s);
 }
 
-static void dirtimes_looked(void *arg, const struct remote_reply *reply)
-{
-	struct step *s = arg;
-	struct remote_attr a = attr_mode_times(s);
-
-	s->astray |= reply->status < 0 || !S_ISDIR(reply->attr->mode);
-	a.flags &= ATTR_TIMES;
-	if (--s->looks == 0 && !s->astray && s->exec->cfg.can->can[CAN_SETSTAT])
-		attr_send_named(s, s->path, &a, remove_done);
-	step_answered(s);
-}
-
-/* The tree is ahead of the replica: where it has folders, the replica may
- * still have a link to who knows where, on any part of the path. */
-static void send_dirtimes(struct step *s)
-{
-	struct remote *r = s->exec->cfg.remote;
-	CLEANUP_FREE char *part = strdup(s->path);
-	struct fhandle obj;
-
-	s->pending++;
-	if (lower_look(s->exec->cfg.lower_fd, s->path, &s->st, &obj) < 0 ||
-	    !S_ISDIR(s->st.st_mode)) {
-		s->result = STEP_GONE;
-		step_answered(s);
-		return;
-	}
-	/* the root itself may be reached through a link */
-	s->looks = 1;
-	for (char *p = part; *p && (p = strchr(p, '/')); *p++ = '/') {
-		*p = 0;
-		s->looks++;
-		s->pending++;
-		remote_send_lstat(r, part, dirtimes_looked, s);
-	}
-	(*s->path ? remote_send_lstat : remote_send_stat)(r, s->path,
-							  dirtimes_looked, s);
-}
-
 static void send_setattr(struct step *s)
 {
 	s->pending++;
 	if (step_look(s)) {
-		attr_send(s, s->path, !S_ISDIR(s->st.st_mode));
+		if (S_ISREG(s->st.st_mode))
+			attr_send_file(s);
+		else
+			attr_send(s, s->path, !S_ISDIR(s->st.st_mode));
 		/* copies have attributes of their own */
 		if (!s->exec->cfg.can->can[CAN_HARDLINK])
 			step_link_names(s);
@@ -402,7 +366,7 @@ static void step_send(struct step *s)
 		send_setattr(s);
 		break;
 	case STEP_DIRTIMES:
-		send_dirtimes(s);
+		attr_send_dirtimes(s);
 		break;
 	}
 }
