@@ -6,6 +6,8 @@ mirrorfs_LDADD = fs/libfs.a sync/libsync.a sync/remote/libremote.a \
 	lib/journal/libjournal.a lib/base/libbase.a \
 	$(FUSE_LIBS) $(SSH_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(ZLIB_LIBS) \
 	$(SMARTCOLS_LIBS) $(JANSSON_LIBS) $(CAPNG_LIBS) $(SYSTEMD_LIBS)
+bashcompletiondir = $(datadir)/bash-completion/completions
+dist_bashcompletion_DATA = completions/mirrorfs
 noinst_HEADERS += cli/cli.h cli/commands.h cli/holders.h cli/status.h
 mirrorfs_SOURCES += cli/parked.c cli/retry.c
 mirrorfs_SOURCES += cli/abilities.c

@@ -14,8 +14,31 @@
 #include "clock.h"
 #include "paths.h"
 
+/* print_key - and what its value looks like: the words, or a kind. */
+static void print_key(const char *key, const char *kind, const char *words,
+		      const char *text)
+{
+	printf("  %s=", key);
+	for (const char *w = words; *w; w++)
+		putchar(*w == ' ' ? '|' : *w);
+	printf("%s\n      %s\n", *words ? "" : kind, text);
+}
+
+static void print_keys(void)
+{
+	printf("\nOptions of a replica, for -o and \"replica set\":\n");
+#define REPLICA_OPTION(member, key, kind, words, preset, text)                 \
+	print_key(key, #kind, strcmp(#kind, "BOOL") ? words : "yes no", text);
+#include "tbl/replica-options.h"
+#undef REPLICA_OPTION
+	print_key("exclude", "PATTERN", "", "one more rule of the filter");
+	print_key("include", "PATTERN", "", "one more rule of the filter");
+}
+
 static void print_options(const char *command, const struct option *options)
 {
+	bool keyed = false; /* it takes options of replicas */
+
 #define COMMAND(word, function, synopsis, text)                                \
 	if (strcmp(command, word) == 0)                                        \
 		printf("Usage: mirrorfs %s %s\n\n%s\n\n", word, synopsis, text);
@@ -27,8 +50,11 @@ static void print_options(const char *command, const struct option *options)
 			 o->name[1] ? "--" : "-", o->name, o->value ? " " : "",
 			 o->value ? o->value : "");
 		printf("  %-24s %s\n", left, o->text);
+		keyed |= o->type == OPTION_LIST && !o->name[1];
 	}
 	printf("  %-24s %s\n", "--help", "this text");
+	if (keyed)
+		print_keys();
 }
 
 static const struct option *option_find(const char *command,
