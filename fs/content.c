@@ -190,6 +190,7 @@ static void content_is_alone(struct content *c)
 static void content_free(struct content *c)
 {
 	*inode_content(c->inode) = NULL;
+	inode_pages(c->inode)->dropped = false;
 	inode_unref(c->inode);
 	free(c);
 }

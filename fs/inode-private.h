@@ -42,6 +42,7 @@ struct inode {
 	_Atomic bool unseen, prefers_pages, mapped; /* passthrough.h */
 	_Atomic bool dirty;			    /* content.h */
 	_Atomic bool held; /* own: the supervisor has a descriptor, too */
+	struct inode_pages pages;
 	uint8_t fh_len;	   /* constant, with what follows */
 	int32_t fh_type;
 	union {

@@ -220,6 +220,8 @@ static void restore_item(void *item)
 	i->pin_fd = -1;
 	i->n_open = 0;
 	i->held = false;
+	i->pages.filled = true; /* nobody knows */
+	i->pages.dropped = i->pages.queued = false;
 	n_inodes++;
 	fit_locked();
 	insert_locked(i);

@@ -15,6 +15,7 @@
  * change only under the order lock of their directory (order.h).
  */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -128,6 +129,15 @@ struct content **inode_content(struct inode *i);
 /* inode_set_dirty - content.c's: what it owes the journal. Kept. */
 void inode_set_dirty(struct inode *i, bool dirty);
 bool inode_is_dirty(const struct inode *i);
+
+/* inode_pages - pages.c's. */
+struct inode_pages {
+	_Atomic bool filled;  /* own: read since they were dropped */
+	_Atomic bool dropped; /* own: at any time, as what was owed */
+	bool queued;	      /* own; LOCK_pages: in the list of what is owed */
+	bool owed;	      /* LOCK_pages; kept */
+};
+struct inode_pages *inode_pages(struct inode *i);
 
 /* inode_pass - where passthrough.c keeps its state, from malloc(3); freed with
  * the inode. The others: see passthrough.h. */

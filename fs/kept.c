@@ -24,7 +24,7 @@
 /* What the members of inodes, handles, names, flights or the number of a
  * feature in them mean: one more with each change. Their sizes are compared
  * besides. */
-#define KEPT_VERSION 1
+#define KEPT_VERSION 2
 
 struct head {
 	uint64_t magic;

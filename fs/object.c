@@ -138,6 +138,11 @@ struct content **inode_content(struct inode *i)
 	return &i->content;
 }
 
+struct inode_pages *inode_pages(struct inode *i)
+{
+	return &i->pages;
+}
+
 struct pass **inode_pass(struct inode *i)
 {
 	return &i->pass;

@@ -11,6 +11,7 @@
 #include "fs/handle.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
+#include "fs/pages.h"
 #include "fs/touch.h"
 
 /* One call must not hold a thread for long; who wants more asks again. */
@@ -26,6 +27,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		op_reply(req, h ? -ENOMEM : -EBADF);
 		return;
 	}
+	pages_read(h->inode, fi);
 	while (done < size) {
 		ssize_t n = pread(h->fd, out + done, size - done,
 				  off + (off_t)done);
@@ -70,6 +72,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
 	      off_t off, struct fuse_file_info *fi)
 {
 	struct handle *h = handle_get(fi->fh);
+	struct pages_write w;
 	struct who who;
 	if (!h || !h->writable) {
 		op_reply(req, -EBADF);
@@ -79,7 +82,11 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
 	if (n == 0) {
 		op_who(req, &who);
 		content_begin(h->inode, &who, h->fd);
-		n = write_all(h->fd, data, size, off);
+		pages_write_begin(&w, h->inode, fi, off, size);
+		do {
+			n = write_all(h->fd, data, size, off);
+		} while (pages_write_again(&w));
+		pages_write_end(&w);
 		content_end(h->inode, h->fd, (uint64_t)off,
 			    n > 0 ? (uint64_t)n : 0);
 		op_setid_check(h->inode, h->fd);
@@ -165,7 +172,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 static off_t seek(struct handle *h, off_t off, int whence)
 {
 	struct stat st;
-	bool told = !content_is_open(h->inode) || op_pages_written(h->inode);
+	bool told = !content_is_open(h->inode) || pages_written(h->inode);
 	off_t at = told ? lseek(h->fd, off, whence) : 0;
 	if (!told && fstat(h->fd, &st) == 0) {
 		if (off >= st.st_size)

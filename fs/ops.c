@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -185,19 +184,6 @@ void op_reply_entry(fuse_req_t req, int r, const struct fuse_entry_param *e)
 		fuse_reply_err(req, -r);
 	else if (fuse_reply_entry(req, e) < 0 && e->ino)
 		op_entry_cancel(e->ino); /* the kernel did not take it */
-}
-
-bool op_pages_written(struct inode *i)
-{
-	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
-	/* nobody else serves yet */
-	if (flight_again())
-		return false;
-	if (pthread_mutex_trylock(&one) != 0)
-		return false;
-	int r = fuse_lowlevel_notify_inval_inode(session, inode_id(i), 0, 0);
-	pthread_mutex_unlock(&one);
-	return r == 0;
 }
 
 void op_forget_name(uint64_t dir, const char *name)

@@ -65,13 +65,6 @@ void op_reply_entry(fuse_req_t req, int r, const struct fuse_entry_param *e);
 void op_reply(fuse_req_t req, int r);
 /* op_timeout - how long the kernel may keep the attributes of `i`, s. */
 double op_timeout(const struct inode *i);
-/*
- * op_pages_written - the kernel writes back what was stored into its pages of
- * `i` by mappings, and drops them. It sends a WRITE for that, so another
- * thread must be free: only one at a time may wait here. False: try later.
- * Not while the kernel may hold pages for this request.
- */
-bool op_pages_written(struct inode *i);
 /* op_forget_name - the kernel forgets `name` in the directory with that number,
  * and what only it led to. Waits for operations in that directory: not from a
  * thread that serves requests. */

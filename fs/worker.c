@@ -45,6 +45,7 @@
 #include "fs/kept.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
+#include "fs/pages.h"
 #include "fs/passthrough.h"
 #include "fs/replay.h"
 #include "fs/device.h"
@@ -333,9 +334,11 @@ static int start(struct worker *w)
 		r = caller_process_start();
 	if (r == 0)
 		r = take_over(w, &root);
-	if (r == 0)
+	if (r == 0) {
+		pages_start(w->session);
 		r = intake_open(&w->intake, fuse_session_fd(w->session),
 				w->exit_fd);
+	}
 	if (r == 0)
 		r = journal_writer_start(cfg->state_dir, w->shared,
 					 cfg->wake_fd, cfg->history_ns,
@@ -350,6 +353,8 @@ static int start(struct worker *w)
 		r = take_over_requests(w);
 	if (r == 0)
 		r = threads_start(w);
+	if (r == 0)
+		r = pages_serve(w->n_threads);
 	return r == 0 ? room_start() : r;
 }
 
@@ -360,13 +365,15 @@ static int serve(struct worker *w)
 	if (r < 0) {
 		log_error("the fs worker cannot start: %s", strerror(-r));
 		room_stop();
+		pages_stop();
 		threads_join(w);
 		return WORKER_FAILED;
 	}
 	deposit_serving();
 	log_info("serving threads=%u", w->n_threads);
 	wait_for_end(w, signal_fd);
-	room_stop(); /* it may need the threads */
+	room_stop(); /* they may need the threads */
+	pages_stop();
 	threads_join(w);
 	if (w->status >= 0)
 		return w->status;
