@@ -187,8 +187,10 @@ int device_read(struct fuse_session *se, struct flight *f)
 #ifdef TELL_ORDER
 	(void)atomic_load(&replies);
 #endif
-	if (n >= (ssize_t)sizeof(struct fuse_in_header))
+	if (n >= (ssize_t)sizeof(struct fuse_in_header)) {
+		f->got = (uint32_t)n;
 		return (int)n;
+	}
 	if (n >= 0)
 		return -EIO;
 	/* interrupted before we got it; unmounted */

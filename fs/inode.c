@@ -352,6 +352,42 @@ void inode_forget(uint64_t id, uint64_t n)
 	pthread_mutex_unlock(&inodes_lock);
 }
 
+/* The number that is left is noted before it is set, so that it can be set
+ * twice: under the lock nobody else changes it in between. */
+static struct inode *forget_next_locked(struct forgetting *p, uint64_t id,
+					uint64_t n)
+{
+	struct inode *i = inode_get(id);
+	if (p->begun == p->done) {
+		uint64_t had = i ? i->nlookup : 0;
+		p->left = had - (n < had ? n : had);
+		atomic_signal_fence(memory_order_seq_cst);
+		p->begun++;
+	}
+	atomic_signal_fence(memory_order_seq_cst);
+	if (i && id != INODE_ROOT)
+		i->nlookup = p->left;
+	return i;
+}
+
+void inode_forget_next(struct forgetting *p, uint64_t id, uint64_t n)
+{
+	pthread_mutex_lock(&inodes_lock);
+	struct inode *i = forget_next_locked(p, id, n);
+	if (i)
+		free_if_unused_locked(i);
+	p->done++;
+	pthread_mutex_unlock(&inodes_lock);
+}
+
+void inode_forget_resume(struct forgetting *p, uint64_t id, uint64_t n)
+{
+	pthread_mutex_lock(&inodes_lock);
+	forget_next_locked(p, id, n);
+	p->done++;
+	pthread_mutex_unlock(&inodes_lock);
+}
+
 void inodes_trim(void)
 {
 	pthread_mutex_lock(&inodes_lock);

@@ -54,6 +54,12 @@ struct inode *inode_learn(const struct fhandle *fh, const struct stat *st,
 			  struct inode *dir, const char *name);
 /* inode_forget - the kernel gives back `n` lookups. */
 void inode_forget(uint64_t id, uint64_t n);
+/* inode_forget_next - the same for the next of several, of which `p` keeps how
+ * many are done: killed at any point, the next worker goes on there.
+ * inode_forget_resume - while it takes over: what nobody needs goes later. */
+struct forgetting;
+void inode_forget_next(struct forgetting *p, uint64_t id, uint64_t n);
+void inode_forget_resume(struct forgetting *p, uint64_t id, uint64_t n);
 /* inodes_trim - give back the memory of what was forgotten, if it was much:
  * the C library keeps it. No lock is held. */
 void inodes_trim(void);

@@ -180,6 +180,8 @@ void flight_done(struct flight *f)
 	header(f)->unique = 0;
 	atomic_signal_fence(memory_order_seq_cst);
 	f->counted = 0;
+	f->got = 0;
+	f->forgetting.begun = f->forgetting.done = 0;
 	f->other = 0;
 	f->before = 0;
 	f->tries = 0;

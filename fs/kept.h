@@ -41,6 +41,11 @@ enum kept_items {
  */
 struct flight {
 	_Atomic uint64_t counted; /* an inode: one lookup more, for the reply */
+	_Atomic uint32_t got;	  /* so long is it, once all of it is there */
+	struct forgetting {
+		_Atomic uint32_t begun, done; /* of what it gives back */
+		uint64_t left; /* lookups of the one that has begun */
+	} forgetting;	       /* inode_forget_next */
 	uint64_t other;	 /* what the operation wants to find again … */
 	uint32_t before; /* … as it was before the lower call */
 	uint32_t tries;	 /* how many workers took it over */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "fs/kept.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
 
@@ -34,7 +35,7 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
 {
-	inode_forget(ino, nlookup);
+	inode_forget_next(&flight_now()->forgetting, ino, nlookup);
 	inodes_trim();
 	fuse_reply_none(req);
 }
@@ -43,7 +44,8 @@ void op_forget_multi(fuse_req_t req, size_t count,
 		     struct fuse_forget_data *forgets)
 {
 	for (size_t i = 0; i < count; i++)
-		inode_forget(forgets[i].ino, forgets[i].nlookup);
+		inode_forget_next(&flight_now()->forgetting, forgets[i].ino,
+				  forgets[i].nlookup);
 	inodes_trim();
 	fuse_reply_none(req);
 }

@@ -10,6 +10,9 @@
  * lookups are taken back, and what it changed is found out by the intent of
  * the same thread (change.h).
  *
+ * FORGET has no answer, so the kernel cannot tell; each of them is counted
+ * (inode_forget_next), and what is left of them is done before all else.
+ *
  * They are served one after the other, before anything new: so a record that
  * is still to be put comes before those of whatever follows.
  *
@@ -30,12 +33,66 @@
 
 #define MAX_TRIES 3
 
+static bool is_forget(const struct flight *f)
+{
+	const struct fuse_in_header *in = (const void *)f->request;
+	return in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET;
+}
+
+/* How much of it is there: killed while it was read, the first page of a
+ * message is whole or not there, of the rest nobody knows. */
+static size_t whole(const struct flight *f)
+{
+	const struct fuse_in_header *in = (const void *)f->request;
+	size_t len = in->len <= sizeof(f->request) ? in->len : 0;
+	return f->got >= len || len < KEPT_HEAD_BYTES ? len : KEPT_HEAD_BYTES;
+}
+
+static void forget_one(struct flight *f)
+{
+	const struct fuse_in_header *in = (const void *)f->request;
+	const struct fuse_forget_in *one = (const void *)(in + 1);
+	if (whole(f) >= sizeof(*in) + sizeof(*one) && f->forgetting.done == 0)
+		inode_forget_resume(&f->forgetting, in->nodeid, one->nlookup);
+}
+
+static void forget_many(struct flight *f)
+{
+	const struct fuse_in_header *in = (const void *)f->request;
+	const struct fuse_batch_forget_in *b = (const void *)(in + 1);
+	const struct fuse_forget_one *list = (const void *)(b + 1);
+	size_t head = sizeof(*in) + sizeof(*b), len = whole(f);
+	size_t n = len < head ? 0 : (len - head) / sizeof(*list);
+	if (n > 0 && b->count < n)
+		n = b->count;
+	for (size_t k = f->forgetting.done; k < n; k++)
+		inode_forget_resume(&f->forgetting, list[k].nodeid,
+				    list[k].nlookup);
+}
+
+void replay_forgets(void)
+{
+	for (unsigned t = 0; t < SHARED_THREADS; t++) {
+		struct flight *f = kept_flight(t);
+		const struct fuse_in_header *in = (const void *)f->request;
+		if (!flight_number(f) || !is_forget(f))
+			continue;
+		if (in->opcode == FUSE_FORGET)
+			forget_one(f);
+		else
+			forget_many(f);
+		flight_done(f);
+	}
+}
+
 unsigned replay_find(struct fuse_session *se, uint64_t ret[SHARED_THREADS])
 {
 	unsigned n = 0;
 	for (unsigned t = 0; t < SHARED_THREADS; t++) {
 		struct flight *f = kept_flight(t);
 		uint64_t number = flight_number(f);
+		if (number && is_forget(f))
+			continue;
 		if (number && device_is_owed(se, number))
 			ret[n++] = number;
 		else

@@ -14,6 +14,9 @@
 /* replay_find - forget the requests that were answered; returns how many
  * remain, with their numbers in `ret`. */
 unsigned replay_find(struct fuse_session *se, uint64_t ret[SHARED_THREADS]);
+/* replay_forgets - what the kernel had given back, when inodes are there and
+ * before any of them is used. */
+void replay_forgets(void);
 /* replay_all - answer them. The thread is as those that serve. */
 void replay_all(struct fuse_session *se);
 

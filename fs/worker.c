@@ -41,6 +41,7 @@
 #include "fs/deposit.h"
 #include "fs/gate.h"
 #include "fs/handle.h"
+#include "fs/inode.h"
 #include "fs/intake.h"
 #include "fs/kept.h"
 #include "fs/lower.h"
@@ -283,6 +284,8 @@ static int take_over(struct worker *w, const struct fhandle *root)
 	unsigned n = replay_find(w->session, owed);
 	int r = inodes_start(root);
 	if (r == 0)
+		replay_forgets();
+	if (r == 0)
 		r = handles_start(raise_limits(count_threads(w->cfg)));
 	if (r == 0)
 		r = deposit_fetch(take_deposit);
@@ -370,7 +373,7 @@ static int serve(struct worker *w)
 		return WORKER_FAILED;
 	}
 	deposit_serving();
-	log_info("serving threads=%u", w->n_threads);
+	log_info("serving threads=%u inodes=%zu", w->n_threads, inodes_count());
 	wait_for_end(w, signal_fd);
 	room_stop(); /* they may need the threads */
 	pages_stop();

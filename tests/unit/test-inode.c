@@ -92,6 +92,34 @@ static void numbers_are_never_used_again(void **state)
 	assert_int_equal(inodes_count(), 1);
 }
 
+/* Killed at any store, the next worker comes to the same. */
+static void what_was_given_back_counts_once(void **state)
+{
+	struct forgetting p = {0};
+	struct inode *a = learn(1, *state, "a", S_IFREG);
+	uint64_t id = inode_id(a);
+	learn(1, *state, "a", S_IFREG);
+	learn(1, *state, "a", S_IFREG);
+	inode_forget_next(&p, id, 1); /* 2 are left */
+	assert_int_equal(p.done, 1);
+	/* begun, but not set */
+	p.left = 1;
+	p.begun = 2;
+	inode_forget_resume(&p, id, 1);
+	/* set, but not done */
+	p.done = 1;
+	inode_forget_resume(&p, id, 1);
+	assert_int_equal(p.done, 2);
+	assert_non_null(inode_get(id));
+	inode_forget_next(&p, id, 1);
+	assert_null(inode_get(id));
+	/* gone, but not done */
+	p.done = 2;
+	inode_forget_resume(&p, id, 1);
+	assert_int_equal(p.done, 3);
+	assert_int_equal(inodes_count(), 1);
+}
+
 static void lookups_are_counted(void **state)
 {
 	struct inode *a = learn(1, *state, "a", S_IFREG);
@@ -249,8 +277,8 @@ static void half_a_name(void **state)
 	assert_int_equal(kept_open(kept), 0);
 	inodes_start(&root);
 	uint64_t a = inode_id(learn(1, inode_get(INODE_ROOT), "a", S_IFREG));
-	uint64_t b = inode_id(
-		learn(3, inode_get(INODE_ROOT), long_name, S_IFREG));
+	uint64_t b =
+		inode_id(learn(3, inode_get(INODE_ROOT), long_name, S_IFREG));
 	for (unsigned which = KEPT_NAMES; which <= KEPT_NAMES_LAST; which++) {
 		assert_int_equal(kept_slots((enum kept_items)which, &s), 0);
 		for (unsigned n = 0; n < 3; n++)
@@ -274,6 +302,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(found_by_handle_and_number),
 		TEST(numbers_are_never_used_again),
+		TEST(what_was_given_back_counts_once),
 		TEST(lookups_are_counted),
 		TEST(path_follows_a_renamed_directory),
 		TEST(several_names),
