@@ -34,6 +34,22 @@ static _Thread_local char open_error[256];
 
 /* ---- errors ---- */
 
+/* last_errno - of the call that failed: SQLite tells it of some calls only;
+ * else the file does, the log first. */
+static int last_errno(sqlite3 *db)
+{
+	sqlite3_file *wal = NULL;
+	int e = sqlite3_system_errno(db);
+	if (e == 0)
+		sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER,
+				     &wal);
+	if (wal && wal->pMethods)
+		wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &e);
+	if (e == 0)
+		sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &e);
+	return e;
+}
+
 static int db_errno(sqlite3 *db, int rc)
 {
 	int sys = db ? sqlite3_system_errno(db) : 0;
@@ -48,7 +64,10 @@ static int db_errno(sqlite3 *db, int rc)
 	case SQLITE_FULL:
 		return -ENOSPC;
 	case SQLITE_IOERR:
-		return sys == ENOSPC || sys == EDQUOT ? -ENOSPC : -EIO;
+		sys = db ? last_errno(db) : 0;
+		return sys == ENOSPC || sys == EDQUOT ? -ENOSPC
+		       : sys == EROFS		      ? -EROFS
+						      : -EIO;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 	case SQLITE_FORMAT:
@@ -75,7 +94,9 @@ int db_error(struct journal *j, int rc)
 	int r = db_errno(j->db, rc);
 	if (r < 0)
 		snprintf(j->error, sizeof(j->error), "%s",
-			 j->db ? sqlite3_errmsg(j->db) : sqlite3_errstr(rc));
+			 r == -EROFS ? strerror(EROFS)
+			 : j->db     ? sqlite3_errmsg(j->db)
+				     : sqlite3_errstr(rc));
 	return r;
 }
 
