@@ -30,6 +30,26 @@ static const char *shown_state(const struct replica_row *r, bool alive)
 	return replica_state_word(r->state);
 }
 
+/* away_since - out of reach, or refused, since when; NULL: it is not. */
+static const char *away_since(const struct replica_row *r, bool alive,
+			      char text[64])
+{
+	bool away = r->state == REPLICA_OFFLINE ||
+		    r->state == REPLICA_REFUSED || r->state == REPLICA_STALE;
+	if (!alive || r->paused || !away || !r->error_ns)
+		return NULL;
+	clock_format(r->error_ns, text, 64);
+	return text;
+}
+
+static void print_away(const struct replica_row *r, bool alive)
+{
+	char since[64];
+	if (away_since(r, alive, since))
+		printf("%s: %s since %.19s\n", r->name, shown_state(r, alive),
+		       since);
+}
+
 static json_t *uncarried_json(struct journal *j, int64_t id)
 {
 	struct uncarried *u = NULL;
@@ -84,15 +104,18 @@ void replicas_options(const struct replica_row *rows, unsigned n)
 static json_t *replica_json(struct journal *j, const struct replica_row *r,
 			    bool alive)
 {
+	char since[64];
 	json_t *o = json_pack(
-		"{s:o, s:o, s:s, s:I, s:I, s:f, s:I, s:o, s:o, s:o, s:o, s:o}",
+		"{s:o, s:o, s:s, s:I, s:I, s:f, s:I, s:o, s:s?, s:o, s:o, s:o, "
+		"s:o}",
 		"name", json_text(r->name), "url", json_text(r->url), "state",
 		shown_state(r, alive), "lag_records",
 		(json_int_t)r->lag_records, "lag_bytes",
 		(json_int_t)r->lag_bytes, "lag_seconds",
 		(double)r->lag_ns / (double)NS_PER_S, "parked",
 		(json_int_t)r->parked, "error",
-		r->error ? json_text(r->error) : json_null(), "uncarried",
+		r->error ? json_text(r->error) : json_null(), "since",
+		away_since(r, alive, since), "uncarried",
 		uncarried_json(j, r->id), "options", options_json(r),
 		"abilities", abilities_json(j, r->id), "progress",
 		progress_json(j, r->id));
@@ -303,6 +326,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 		else if (readable)
 			printf("no replicas: see mirrorfs replica add\n");
 		for (unsigned i = 0; i < n; i++) {
+			print_away(&rows[i], alive);
 			print_progress(j, &rows[i]);
 			comparison_print(j, &rows[i]);
 			parked_short(j, &rows[i]);

@@ -19,9 +19,13 @@ check "the other replica" "$MIRRORFS" wait "$T/tree" --replica r2 --timeout 60
 check "replica 2" same "$T/replica2"
 check "offline is told" wait_for 60 state_is r1 offline
 check "with the reason" test "$(status_get r1 error)" != null
+"$MIRRORFS" status "$T/tree" >"$T/status" || fail "status"
+check "and since when" grep -Eqx "r1: offline since 2[-0-9]+ [0-9:]+" "$T/status"
+SINCE=$(status_get r1 since)
 check "lag" test "$(status_get r1 lag_records)" -gt 100
 "$MIRRORFS" wait "$T/tree" --timeout 1 >"$T/out" 2>&1
 equal $? 1 "wait for a replica that is down"
+equal "$(status_get r1 since)" "$SINCE" "since when, after another try"
 refuse "not there yet" test -e "$T/replica1/while-down"
 
 check "umount" umount_tree

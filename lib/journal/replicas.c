@@ -408,9 +408,12 @@ int journal_replica_report(struct journal *j, int64_t id,
 	int n;
 	int r = db_run(j, &n,
 		       "UPDATE replica SET state = ?1, error = ?2, error_ns ="
-		       " CASE WHEN ?2 IS NULL THEN 0 ELSE ?3 END "
-		       "WHERE id = ?4 AND removed_ns = 0", "dtll", (int)state,
-		       error, clock_wall_ns(), id);
+		       " CASE WHEN ?1 = ?5 THEN error_ns"
+		       " WHEN ?2 IS NULL THEN 0"
+		       " WHEN error_ns > 0 AND state IN (?1, ?5) THEN error_ns"
+		       " ELSE ?3 END "
+		       "WHERE id = ?4 AND removed_ns = 0", "dtlld", (int)state,
+		       error, clock_wall_ns(), id, REPLICA_CONNECTING);
 	return r < 0 ? r : n ? 0 : -ENOENT;
 }
 
