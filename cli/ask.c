@@ -42,7 +42,8 @@ char *silence_text(const char *root, const char *state_dir, pid_t pid)
 		n = asprintf(&text,
 			     "the supervisor of %s (process %d) does not "
 			     "answer%s: see %s/mirrorfs.log; if it stays so, "
-			     "\"kill -KILL %d\" and mount again",
+			     "\"kill -KILL %d\", which closes the tree to its "
+			     "users, and \"mirrorfs mount\", which opens it",
 			     root, (int)pid,
 			     state == 'D'   ? ", it waits for a disk"
 			     : state == 't' ? ", a debugger holds it"
@@ -59,14 +60,12 @@ int target_silent(const struct target *t, const char *but)
 	return fail("%s%s", but, text);
 }
 
-/* ask_status - one that is not stopped may have much to do: with it there is
- * more patience. */
-static int ask_status(const struct target *t, char **ret_answer)
+int ask_status(const char *name, pid_t pid, char **ret_answer)
 {
 	int r = -ENOTCONN;
-	for (int tries = 0; t->alive && tries < PATIENCE; tries++) {
-		r = runtime_ask(t->name, "status", RUNTIME_SOON_MS, ret_answer);
-		char state = process_state(t->pid);
+	for (int tries = 0; tries < PATIENCE; tries++) {
+		r = runtime_ask(name, "status", RUNTIME_SOON_MS, ret_answer);
+		char state = process_state(pid);
 		if (r != -ETIMEDOUT || state == 'T' || state == 't')
 			break;
 	}
@@ -77,7 +76,7 @@ bool target_pids(const struct target *t, struct target_pids *ret)
 {
 	CLEANUP_FREE char *answer = NULL;
 	*ret = (struct target_pids){0};
-	int r = ask_status(t, &answer);
+	int r = t->alive ? ask_status(t->name, t->pid, &answer) : -ENOTCONN;
 	ret->silent = r == -ETIMEDOUT;
 	if (ret->silent)
 		ret->supervisor = t->pid;

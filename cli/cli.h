@@ -112,6 +112,9 @@ int target_wake(const struct target *t);
  * one phrase owned by the caller. target_silent - the same, with `but` before
  * it, on stderr; returns EXIT_NO. */
 char *silence_text(const char *root, const char *state_dir, pid_t pid);
+/* ask_status - the supervisor `pid` of the mount `name`, as runtime_ask. One
+ * that is not stopped may have much to do: with it there is more patience. */
+int ask_status(const char *name, pid_t pid, char **ret_answer);
 int target_silent(const struct target *t, const char *but);
 
 /* dead_mount_clear - what a killed supervisor left over `root` goes. Returns 0,

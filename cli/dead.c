@@ -35,7 +35,7 @@ static enum life life_of(const struct runtime_info *info)
 	CLEANUP_FREE char *answer = NULL;
 	if (!info->alive)
 		return GONE;
-	int r = runtime_ask(info->name, "status", RUNTIME_SOON_MS, &answer);
+	int r = ask_status(info->name, info->pid, &answer);
 	return r == -ETIMEDOUT ? SILENT : r < 0 ? ENDING : ALIVE;
 }
 
@@ -87,7 +87,7 @@ static int take_away(int fd, const char *root)
 static int refuse(enum life life, const char *root, const char *text)
 {
 	if (life == SILENT)
-		return fail("%s", text);
+		return fail("nothing was changed: %s", text);
 	if (life == ENDING)
 		return fail("the processes of an earlier mount of %s have not "
 			    "ended yet: see mirrorfs.log in its state folder",
