@@ -163,10 +163,10 @@ void activity_fail_locked(struct activity *a, const char *what, int error)
 			  "cut everything would have to be compared",
 			  what, strerror(-error));
 	a->said = true;
-	a->all = true;
 	a->head.flags |= ACTIVITY_ALL;
 	if (activity_put_head(a->fd, &a->head) < 0 || fdatasync(a->fd) < 0)
 		owe_locked(a);
+	a->all = true; /* now: others look at it without the lock, and go on */
 	pthread_cond_broadcast(&a->changed);
 }
 
