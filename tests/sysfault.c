@@ -6,13 +6,15 @@
  * FILE holds one line and is read again whenever it has changed, so that a
  * running program can be made to fail, and to recover:
  *
- *	CALL NTH COUNT ERRNO PATTERN
+ *	CALL NTH COUNT ERRNO PATTERN [PROCESS]
  *
  * From the NTH call on (counted since the line was read) of CALL on a file
- * whose path contains PATTERN, COUNT calls fail with ERRNO (a number; "short":
- * half of it is written; "wait": it is done when FILE has another line). CALL: open, pwrite, fsync (and fdatasync), ftruncate
- * (and fallocate), rename, or any. An empty file: nothing fails. What failed
- * is counted in FILE.hits.
+ * whose path contains PATTERN (several: with | between them), COUNT calls fail
+ * with ERRNO (a number; "short": half of it is written; "wait": it is done when
+ * FILE has another line). CALL: open, pwrite (and write), fsync (and
+ * fdatasync), ftruncate (and fallocate), rename, unlink, or any. An empty file:
+ * nothing fails. PROCESS: only in those whose first argument is that. What
+ * failed is counted in FILE.hits.
  *
  * CLOCK_STEP=FILE: the wall clock is ahead by the number of seconds that the
  * first eight bytes of FILE hold.
@@ -46,11 +48,26 @@ enum { SHORT = -1, WAIT = -2 };
 			*(void **)&REAL(name) = dlsym(RTLD_NEXT, #name);       \
 	} while (0)
 
+/* argument - the first one of this process. */
+static const char *argument(void)
+{
+	static char line[256];
+	if (*line)
+		return line + strlen(line) + 1;
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/cmdline",
+			      O_RDONLY);
+	if (fd < 0)
+		return "";
+	ssize_t n = syscall(SYS_read, fd, line, sizeof(line) - 2);
+	syscall(SYS_close, fd);
+	return n > 0 ? line + strlen(line) + 1 : "";
+}
+
 static void read_plan(void)
 {
 	const char *file = getenv("FAULTS");
 	struct stat st;
-	char text[512] = "", word[16] = "";
+	char text[512] = "", word[16] = "", process[32] = "";
 	if (!file || stat(file, &st) < 0)
 		return;
 	if (st.st_mtim.tv_sec == seen.tv_sec &&
@@ -65,8 +82,9 @@ static void read_plan(void)
 	syscall(SYS_close, fd);
 	calls = hits = 0;
 	*call = 0;
-	if (sscanf(text, "%15s %ld %ld %15s %255s", call, &nth, &count, word,
-		   pattern) == 5)
+	int n = sscanf(text, "%15s %ld %ld %15s %255s %31s", call, &nth, &count,
+		       word, pattern, process);
+	if (n == 5 || (n == 6 && strcmp(process, argument()) == 0))
 		error = strcmp(word, "short") == 0  ? SHORT
 			: strcmp(word, "wait") == 0 ? WAIT
 						    : atol(word);
@@ -99,6 +117,18 @@ static void hold(struct timespec when)
 	}
 }
 
+/* path_is_meant - one of the patterns is in it. */
+static bool path_is_meant(const char *path)
+{
+	char list[sizeof(pattern)], *rest = list, *one;
+	memcpy(list, pattern, sizeof(list));
+	while ((one = strsep(&rest, "|"))) {
+		if (strstr(path, one))
+			return true;
+	}
+	return false;
+}
+
 /* Is it this call's turn? 0: no; an errno; SHORT. */
 static long fault(const char *name, const char *path)
 {
@@ -107,7 +137,7 @@ static long fault(const char *name, const char *path)
 	struct timespec when;
 	pthread_mutex_lock(&lock);
 	read_plan();
-	if (*call && path && strstr(path, pattern) &&
+	if (*call && path && path_is_meant(path) &&
 	    (strcmp(call, name) == 0 || strcmp(call, "any") == 0)) {
 		calls++;
 		if (calls >= nth && calls < nth + count) {
@@ -138,6 +168,20 @@ static long fault_fd(const char *name, int fd)
 	return fault(name, path);
 }
 
+/* fault_at - `path` as seen from the folder `dir`. */
+static long fault_at(const char *name, int dir, const char *path)
+{
+	char link[64], whole[1024];
+	if (!getenv("FAULTS") || *path == '/' || dir == AT_FDCWD)
+		return fault(name, path);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
+	ssize_t n = readlink(link, whole, 512);
+	if (n < 0)
+		return 0;
+	snprintf(whole + n, sizeof(whole) - (size_t)n, "/%s", path);
+	return fault(name, whole);
+}
+
 static int fail(long e)
 {
 	errno = e > 0 ? (int)e : EIO;
@@ -148,6 +192,11 @@ static int fail(long e)
 
 static int (*real_open)(const char *, int, ...);
 static int (*real_open64)(const char *, int, ...);
+static int (*real_openat)(int, const char *, int, ...);
+static int (*real_openat64)(int, const char *, int, ...);
+static int (*real_rename)(const char *, const char *);
+static int (*real_renameat)(int, const char *, int, const char *);
+static int (*real_unlink)(const char *);
 static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
 static ssize_t (*real_pwrite64)(int, const void *, size_t, off_t);
 static ssize_t (*real_write)(int, const void *, size_t);
@@ -177,6 +226,42 @@ static mode_t mode_of(int flags, va_list ap)
 	}
 OPEN(open)
 OPEN(open64)
+
+#define OPENAT(name)                                                           \
+	int name(int dir, const char *path, int flags, ...);                   \
+	int name(int dir, const char *path, int flags, ...)                    \
+	{                                                                      \
+		va_list ap;                                                    \
+		va_start(ap, flags);                                           \
+		mode_t mode = mode_of(flags, ap);                              \
+		va_end(ap);                                                    \
+		FIND(name);                                                    \
+		long e = fault_at("open", dir, path);                          \
+		return e ? fail(e) : REAL(name)(dir, path, flags, mode);       \
+	}
+OPENAT(openat)
+OPENAT(openat64)
+
+int rename(const char *from, const char *to)
+{
+	FIND(rename);
+	long e = fault("rename", to);
+	return e ? fail(e) : REAL(rename)(from, to);
+}
+
+int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	FIND(renameat);
+	long e = fault_at("rename", to_dir, to);
+	return e ? fail(e) : REAL(renameat)(from_dir, from, to_dir, to);
+}
+
+int unlink(const char *path)
+{
+	FIND(unlink);
+	long e = fault("unlink", path);
+	return e ? fail(e) : REAL(unlink)(path);
+}
 
 #define PWRITE(name)                                                           \
 	ssize_t name(int fd, const void *p, size_t n, off_t off);              \

@@ -5,16 +5,20 @@
 # many more turns.
 . "$(dirname "$0")/functions.sh"
 [ -z "$SANITIZED" ] || skip "cannot be preloaded into a sanitized program"
-expect_log "journal|lost|ended|connection|open"
+expect_log "journal|lost|ended|connection|open|activity log|fs worker died"
 
 PLAN=$T/plan
-# plan CALL NTH COUNT ERRNO PATTERN, or nothing
+# plan CALL NTH COUNT ERRNO PATTERN [PROCESS], or nothing
 plan() {
 	rm -f "$PLAN.hits"
 	echo "$*" >"$PLAN.new" && mv "$PLAN.new" "$PLAN"
 }
 hits() {
 	cat "$PLAN.hits" 2>/dev/null || echo 0
+}
+journal_written() {
+	[ "$(hits)" -gt 0 ] || cmp -s "$T/tree/was$turn/file" \
+		"$T/replica1/was$turn/file"
 }
 settled() {
 	plan
@@ -27,6 +31,8 @@ mkdir "$T/lower"
 lower_mount ext4 "$T/tree" "$T/image0" 48M || skip "no ext4 can be mounted here"
 LOWERS+=("$T/tree")
 rmdir "$T/tree/lost+found"
+mkdir "$T/tree/cold"
+echo old >"$T/tree/cold/file"
 plan
 pipe_replicas 1
 export FAULTS=$PLAN
@@ -37,7 +43,7 @@ settled "before"
 # ---- the journal ----
 JOURNAL_FAULTS=("pwrite 28" "pwrite short")
 [ -z "${SOAK:-}" ] || JOURNAL_FAULTS+=("pwrite 5" "fsync 5" "ftruncate 28"
-	"open 13" "any 5")
+	"open 13" "unlink 30" "any 5")
 total=0
 for turn in $(seq 1 "${SOAK:-1}"); do
 	for fault in "${JOURNAL_FAULTS[@]}"; do
@@ -53,6 +59,18 @@ for turn in $(seq 1 "${SOAK:-1}"); do
 	done
 done
 say "$total calls of the journal failed"
+
+# those of the sync process: how far a replica is, what is parked, and so on
+first=$((1 + RANDOM % 12)) last=30 step=12
+[ -z "${SOAK:-}" ] || first=1 step=1
+for ((turn = first; turn <= last; turn += step)); do
+	plan any $turn 1 5 /state/journal.db sync
+	mkdir "$T/tree/turn$turn" && echo "$turn" >"$T/tree/turn$turn/file" &&
+		mv "$T/tree/turn$turn" "$T/tree/was$turn" ||
+		fail "users see that sync fails"
+	wait_for 5 journal_written # or it makes fewer calls
+	settled "sync, turn $turn"
+done
 
 # ---- the tree ----
 plan pwrite 3 1 5 /tree/eio
@@ -135,4 +153,30 @@ settled "the disk is full"
 rm "$T/tree"/fill*
 echo "there is room" >"$T/tree/after"
 settled "there is room again"
+
+# ---- the journal's disk is read-only until all has ended ----
+# What is changed then is told by no record and no mark. Size and time of the
+# file are as before.
+was=$(stat -c %y "$T/tree/cold/file")
+plan any 1 1000000 30 "/state/journal.db|/state/activity"
+printf new | dd of="$T/tree/cold/file" conv=notrunc status=none ||
+	fail "a write while the journal is read-only"
+touch -d "$was" "$T/tree/cold/file"
+failing() {
+	"$MIRRORFS" status "$T/tree" >"$T/status" 2>/dev/null
+	grep -q "journal: failing since 2.*Read-only.*make .* writable again" \
+		"$T/status"
+}
+check "status says so" wait_for 60 failing
+check "and the log" grep -q " error .*the activity log cannot be written" \
+	"$T/state/mirrorfs.log"
+worker=$(status_pid worker_pid)
+kill -9 "$worker"
+echo again >"$T/tree/cold/again" || fail "with another worker"
+check "umount" umount_tree
+plan
+LD_PRELOAD=$HELPERS/sysfault.so mount_tree "${REPLICAS[@]}" || fail "mount"
+settled "the journal was read-only"
+check "all was compared" grep -q "everything is compared" \
+	"$T/state/mirrorfs.log"
 exit 0
