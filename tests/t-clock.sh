@@ -49,6 +49,8 @@ check "same" same "$T/replica2"
 seqs=$("$MIRRORFS" log "$T/tree" --json --limit 100000 | jq .seq)
 [ "$(wc -l <<<"$seqs")" -gt 300 ] || fail "few records"
 equal "$seqs" "$(sort -n <<<"$seqs")" "the order of the log"
+check "times jump" jq -se 'map(.time) | max - min > 300000000' \
+	<("$MIRRORFS" log "$T/tree" --json --limit 100000) >"$T/out"
 equal "$("$MIRRORFS" log "$T/tree" --op gap | wc -l)" 0 "comparisons"
 refuse "somebody was away" grep -q "stale" "$T/state/mirrorfs.log"
 check "umount" umount_tree

@@ -21,6 +21,8 @@ check "it asks" wait_for 30 state_is r1 refused
 status_get r1 error
 check "and tells how many" grep -q "153 of the 15[34] entries.*/old" \
 	<<<"$(status_get r1 error)"
+check "and how to go on" grep -q "replica resume r1 --allow-delete" \
+	<<<"$(status_get r1 error)"
 equal "$(ls "$T/replica1/old" | wc -l)" 150 "all is there yet"
 check "a folder in the way, too" test -e "$T/replica1/swap/x"
 equal "$(ls "$T/replica1/dir" | wc -l)" 150 "and what is new"

@@ -130,4 +130,5 @@ equal "$(jq -r .journal.set_aside < \
 check "wait" synced
 check "same" same "$T/replica1"
 check "umount" umount_tree
+equal "$(stat -c %s "$state/reserve")" 4194304 "room for the next mount"
 exit 0

@@ -34,6 +34,10 @@ pipe_replicas 2
 check "mount" mount_tree "${REPLICAS[@]:0:2}"
 check "a second replica" "$MIRRORFS" replica add "$T/tree" \
 	"r2=$T/replica2"
+# a lost journal has all compared; churn removes as much as it makes
+for r in r1 r2; do
+	check "set" "$MIRRORFS" replica set "$T/tree" $r max-delete=100%
+done
 change
 equal_trees "before"
 uuid=$(sed -n 's/^uuid=//p' "$T/replica1/.mirrorfs/state")
@@ -76,8 +80,31 @@ check "whole again" wait_for 60 mended
 equal_trees "damaged while mounted"
 equal "$(sed -n 's/^uuid=//p' "$T/replica1/.mirrorfs/state")" "$uuid" "uuid"
 
+# while somebody else writes to the damaged one it is not replaced; who must
+# have a journal is refused as long
+check "umount" umount_tree
+check "mount, required" mount_tree --journal required
+check "wait, required" synced
+mkfifo "$T/held"
+background flock -s "$T/state/journal.lock" cat "$T/held"
+exec 7>"$T/held"
+rm "$T/state/journal.db"
+refused() {
+	! touch "$T/tree/refused" 2>"$T/err"
+}
+check "changes are refused" wait_for 60 refused
+check "why" grep -q "Input/output error" "$T/err"
+"$MIRRORFS" status "$T/tree" >"$T/status" 2>"$T/err"
+check "status says what happens" grep -q \
+	"journal: failing since.*set aside .*all changes are refused" "$T/status"
+exec 7>&-
+check "it is replaced then" wait_for 60 mended
+check "and changes go on" touch "$T/tree/refused"
+equal_trees "required"
+
 check "umount" umount_tree
 rm "$T/state/identity" "$T/state/journal.db"
 refuse "a journal that nobody knows" mount_tree "${REPLICAS[@]}" 2>"$T/err"
 check "why" grep -q "belongs to another journal" "$T/err"
+refuse "it is mounted" mounted_at "$T/tree"
 exit 0

@@ -95,6 +95,17 @@ check "read-only" wait_for 60 parked_as read-only sub/file
 mount -o remount,rw "$T/replica1" || fail "remount"
 check "retry all" "$MIRRORFS" retry "$T/tree" >/dev/null
 check "at once" wait_for 30 parked -eq 0
+
+# a next try that lies further ahead than any pause: the clock was set back
+mount -o remount,ro "$T/replica1" || fail "remount"
+echo z >"$T/tree/sub/file"
+check "read-only again" wait_for 60 parked_as read-only sub/file
+check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+mount -o remount,rw "$T/replica1" || fail "remount"
+sqlite3 "$T/state/journal.db" "UPDATE parked SET next_ns = next_ns +
+	3600000000000" || fail "sqlite3"
+check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+check "at once" wait_for 30 parked -eq 0
 check "replica 1" same "$T/replica1"
 equal "$(status_pid sync_pid)" "$sync_pid" "the sync process never ended"
 exit 0

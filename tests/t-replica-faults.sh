@@ -48,6 +48,8 @@ state() {
 	garbage) head -c 300 /dev/urandom >"$R/.mirrorfs/state" ;;
 	huge) head -c 200000 /dev/zero >"$R/.mirrorfs/state" ;;
 	cut) printf 'uuid=12345678-1234\nseq=' >"$R/.mirrorfs/state" ;;
+	foreign) printf 'uuid=%s\nseq=1\n' "${UUID//[0-9]/a}" \
+		>"$R/.mirrorfs/state" ;;
 	folder) mkdir "$R/.mirrorfs/state" ;;
 	ahead) printf 'uuid=%s\nseq=%s\n' "$UUID" $((1 << 60)) \
 		>"$R/.mirrorfs/state" ;;
@@ -94,7 +96,18 @@ for kind in $kinds; do
 	equal_again "state file: $kind"
 	[ $kind != ahead ] || told "it is ahead of the journal"
 	[ $kind = ahead ] || told "its state file is gone"
+	check "it is written anew" grep -qx "uuid=$UUID" "$R/.mirrorfs/state"
 done
+
+# it belongs to another journal: nothing is done until somebody has looked
+meanwhile state foreign
+check "refused" wait_for 60 state_is r1 refused
+check "and what to do" grep -q "another journal.*remove .mirrorfs there" \
+	<<<"$(status_get r1 error)"
+echo later >"$T/tree/later"
+rm -r "$R/.mirrorfs" || fail "rm"
+"$MIRRORFS" retry "$T/tree" >"$T/out" || fail "retry"
+equal_again "not of another journal any more"
 
 # tampered with, and met by the next change
 rm "$R/keep/1"

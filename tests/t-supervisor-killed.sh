@@ -18,9 +18,14 @@ pids() {
 	WORKER=$(status_pid worker_pid)
 	SYNC=$(status_pid sync_pid)
 }
-# fails closed: a write gives an error, and is not found below
+# fails closed: a write gives an error, and is not found below (one that comes
+# when the last thread is just ending is told that the connection is aborted)
 closed() {
-	! { echo x >"$T/tree/unseen"; } 2>/dev/null
+	! { echo x >"$T/tree/unseen"; } 2>"$T/err" &&
+		grep -Eq "not connected|connection abort" "$T/err"
+}
+told() { # LEVEL TEXT - the log
+	grep -q " $1 .*$2" "$T/state/mirrorfs.log"
 }
 
 check "mount" mount_tree "${REPLICAS[@]}"
@@ -35,7 +40,8 @@ check "worker and sync end" ended "$SUPERVISOR" "$WORKER" "$SYNC"
 check "the mount stays" mounted_at "$T/tree"
 check "it fails closed" closed
 refuse "an open file takes more" sh -c 'echo more >&5' 2>/dev/null
-refuse "status says well" "$MIRRORFS" status "$T/tree" >/dev/null 2>&1
+refuse "status says well" "$MIRRORFS" status "$T/tree" >"$T/status"
+check "status says so" grep -qx "$T/tree: not mounted" "$T/status"
 
 # in use by this shell, dead, and yet:
 check "mount again" mount_tree
@@ -69,7 +75,7 @@ check "mounted" mounted_at "$T/tree"
 equal "$(grep -c " $T/tree fuse" /proc/self/mounts)" 1 "mounts"
 equal "$(cat "$T/tree/f7")" 7 "content"
 
-# both at once: what was in memory is missing in the journal, but the activity
+# all at once: what was in memory is missing in the journal, but the activity
 # log says where to look
 pids
 check "wait" synced
@@ -82,12 +88,38 @@ for i in $(seq 1 100); do
 	echo "$i" >"$T/tree/both/f$i"
 done
 mv "$T/tree/both" "$T/tree/moved"
-kill -9 "$SUPERVISOR" "$WORKER"
+kill -9 "$SUPERVISOR" "$WORKER" "$SYNC"
 kill "$COPROC_PID"
 check "all end" ended "$SUPERVISOR" "$WORKER" "$SYNC"
+check "it fails closed" closed
 check "mount" mount_tree
 check "wait" synced
 check "same" same "$T/replica1"
+check "told" told notice "did not end well: what was being changed is compared"
+[ "$("$MIRRORFS" log "$T/tree" --op unsure | wc -l)" -gt 0 ] ||
+	fail "no record says where to look"
+
+# … and the activity log is damaged: nothing tells where to look
+pids
+echo old >"$T/tree/moved/alike"
+check "wait" synced
+was=$(stat -c %y "$T/tree/moved/alike")
+check "umount" umount_tree
+check "mount" mount_tree
+pids
+check "wait" synced
+kill -9 "$SUPERVISOR" "$WORKER" "$SYNC"
+check "all end" ended "$SUPERVISOR" "$WORKER" "$SYNC"
+umount -l "$T/tree" || fail "umount -l"
+# all that SFTP tells is the same
+printf new | dd of="$T/tree/moved/alike" conv=notrunc status=none
+touch -d "$was" "$T/tree/moved/alike"
+printf x | dd of="$T/state/activity" bs=1 seek=100 conv=notrunc status=none
+check "mount" mount_tree
+check "wait" synced
+check "same" same "$T/replica1"
+check "told" told notice "activity log is no help (it is damaged): everything"
+equal "$("$MIRRORFS" log "$T/tree" --op gap | wc -l)" 1 "comparisons"
 
 # sync alone: nobody notices
 pids
@@ -95,5 +127,6 @@ kill -9 "$SYNC"
 echo more >"$T/tree/more"
 check "wait" synced
 check "same" same "$T/replica1"
+check "told" told warning "the sync process ended .*starting it again"
 check "umount" umount_tree
 exit 0

@@ -42,6 +42,8 @@ check "mount" mount_tree
 check "all is noticed" wait_for 30 looked 2
 check "it is told" grep -q "changed while it was not mounted: files=2" \
 	"$T/state/mirrorfs.log"
+"$MIRRORFS" status "$T/tree" >"$T/status"
+check "by status, too" grep -q "past mirrorfs: 2 files" "$T/status"
 check "all arrives" wait_for 60 arrived
 check "umount" umount_tree
 

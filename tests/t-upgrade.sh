@@ -86,5 +86,7 @@ asked
 check "umount" umount_tree
 wait "$BG" && fail "an upgrade of what is not there"
 check "says that it ended" grep -q "the mount ended" "$T/slow.err"
+read -r -t 60 -u 6 # it has the other end
+equal $? 1 "the program has ended, too"
 exec 6<&-
 exit 0
