@@ -155,6 +155,11 @@ int device_resume(struct fuse_session *se)
 	/* not asked yet, or not answered: then it is served as it is */
 	if (!k->answer_len || device_is_owed(se, in->unique))
 		return 0;
+	if (k->request_len < sizeof(*in) || k->request_len > sizeof(request) ||
+	    k->answer_len > sizeof(k->answer)) {
+		log_error("what was agreed with the kernel is not known");
+		return -EPROTO;
+	}
 	memcpy(request, k->request, k->request_len);
 	offer_less(request, k);
 	struct fuse_buf buf = {.mem = request, .size = k->request_len};
