@@ -16,14 +16,15 @@
 
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "tests/callstorm.h"
@@ -73,6 +74,21 @@ void call_done(const char *what, int64_t start_ns)
 	}
 }
 
+static void nothing(int signal)
+{
+}
+
+/* be_interrupted - by a signal each few milliseconds: the kernel tells it of
+ * each call that is under way, and none may notice. */
+static void be_interrupted(void)
+{
+	const struct sigaction sa = {.sa_handler = nothing,
+				     .sa_flags = SA_RESTART};
+	const struct itimerval each = {{.tv_usec = 3000}, {.tv_usec = 3000}};
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &each, NULL);
+}
+
 static int run(unsigned proc, uint64_t calls, unsigned seconds)
 {
 	char folder[32];
@@ -84,6 +100,8 @@ static int run(unsigned proc, uint64_t calls, unsigned seconds)
 		return 1;
 	}
 	storm_begin();
+	if (proc % 2)
+		be_interrupted();
 	while (stats->calls < calls && (!seconds || now_ns() < end) &&
 	       !(until && access(until, F_OK) == 0))
 		storm_step();
