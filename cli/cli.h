@@ -95,6 +95,7 @@ struct journal *target_journal(const struct target *t, enum journal_mode mode);
  * alive, or does not answer in time (zeros then). */
 struct target_pids {
 	bool silent; /* it is alive, and does not answer */
+	int failed;  /* no worker is started any more */
 	long long supervisor, worker, sync;
 	long long restarts; /* how many workers have taken over */
 	uint64_t last_seq;

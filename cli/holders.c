@@ -39,7 +39,10 @@ struct held {
 static bool is_wanted(const struct scan *s, dev_t dev)
 {
 	bool on_mount = s->mounted && dev == s->mount_dev;
-	return on_mount == (s->where == HOLDERS_MOUNT);
+	if (s->where == HOLDERS_MOUNT)
+		return on_mount;
+	/* a dead one lies under one that was mounted anew: nobody writes there */
+	return !on_mount && !mount_has_device(s->root, dev);
 }
 
 /* look - `link` leads to something of the wanted tree. */

@@ -25,9 +25,9 @@ void parked_short(struct journal *j, const struct replica_row *r)
 		return;
 	for (unsigned i = 0; i < n && i < SHORT_MAX; i++) {
 		CLEANUP_FREE char *path = text_printable(p[i].path);
-		printf("%s: parked: /%s: %s (tried %u times)\n", r->name, path,
+		printf("%s: parked: /%s: %s (tried %u time%s)\n", r->name, path,
 		       p[i].error ? p[i].error : cause_text(p[i].cause),
-		       p[i].tries);
+		       p[i].tries, p[i].tries == 1 ? "" : "s");
 	}
 	if (n > SHORT_MAX)
 		printf("%s: parked: and %u more: see mirrorfs status "

@@ -75,7 +75,8 @@ static int retry_all(struct retry_job *job)
 	if (r >= 0)
 		r = retry_ask(job->journal);
 	if (r < 0)
-		return fail("the journal: %s", journal_error(job->journal));
+		return fail("writing the journal: %s",
+			    journal_error(job->journal));
 	if (job->replica && !found)
 		return fail("%s has no replica \"%s\"", job->target.root,
 			    job->replica);

@@ -171,9 +171,9 @@ static void print_uncarried(struct journal *j, const struct replica_row *r)
 	for (unsigned i = 0; i < n; i++) {
 		CLEANUP_FREE char *example =
 			text_printable(u[i].example ? u[i].example : "");
-		printf("%s: not carried by SFTP: %s, %llu times, as in /%s\n",
+		printf("%s: not carried by SFTP: %s, %llu time%s, as in /%s\n",
 		       r->name, u[i].kind, (unsigned long long)u[i].count,
-		       example);
+		       u[i].count == 1 ? "" : "s", example);
 	}
 	uncarried_free(u, n);
 }
@@ -246,6 +246,24 @@ static void print_noticed(struct journal *j)
 		       n, n == 1 ? "" : "s", n == 1 ? "" : "s");
 }
 
+/* served - is it mounted, and who serves it? */
+static const char *served(const struct target *t,
+			  const struct target_pids *pids, bool alive)
+{
+	if (!alive && mount_is_mirrorfs(t->root))
+		return "DEAD: its processes have ended, whoever uses it is "
+		       "told \"not connected\"; \"mirrorfs mount\" mounts it "
+		       "again and recovers";
+	if (!alive)
+		return "not mounted";
+	if (pids->failed)
+		return "OUT OF SERVICE: no fs worker can be started, see "
+		       "mirrorfs.log, then umount and mount";
+	return pids->worker ? "mounted"
+			    : "mounted, but the fs worker has died: another "
+			      "one is being started, see mirrorfs.log";
+}
+
 static void print_head(const struct target *t, const struct target_pids *pids,
 		       bool alive)
 {
@@ -258,12 +276,7 @@ static void print_head(const struct target *t, const struct target_pids *pids,
 		       "is what the journal tells\n",
 		       t->root, silence);
 	else
-		printf("%s: %s\n", t->root,
-		       !alive	      ? "not mounted"
-		       : pids->worker ? "mounted"
-				      : "OUT OF SERVICE: the fs worker died, "
-					"see mirrorfs.log, then umount and "
-					"mount");
+		printf("%s: %s\n", t->root, served(t, pids, alive));
 }
 
 static int print_status(const struct target *t, struct journal *j, bool json)
@@ -309,7 +322,10 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 			printf("passthrough: %s\n", pids.passthrough);
 		CLEANUP_FREE char *health = health_text(t, &pids);
 		if (alive && !pids.silent)
-			printf("journal: %s\n", health);
+			printf("journal: %s\n",
+			       readable || pids.journal_error
+				       ? health
+				       : "it cannot be read, see above");
 		health_print_aside(t);
 		if (alive)
 			print_noticed(j);
@@ -365,6 +381,16 @@ static int watch(const struct target *t, struct journal *j)
 	}
 }
 
+/* is_within - `path` is a place in the tree. */
+static bool is_within(const struct target *t, const char *path)
+{
+	CLEANUP_FREE char *cwd = getcwd(NULL, 0);
+	CLEANUP_FREE char *whole = path_normalise(path, cwd ? cwd : "/");
+	CLEANUP_FREE char *real = realpath(path, NULL);
+	return path_is_below(whole, t->root) ||
+	       (real && path_is_below(real, t->root));
+}
+
 int cmd_status(int argc, char **argv)
 {
 	struct target_choice choice = {0};
@@ -385,6 +411,10 @@ int cmd_status(int argc, char **argv)
 	struct target t = {0};
 	int used;
 	int r = target_find(&choice, n, argv, &t, &used);
+	if (r == 0 && n && !used && !is_within(&t, argv[0]))
+		r = fail("%s: no mirrorfs mount is there, and none is known "
+			 "that it lies in",
+			 argv[0]);
 	struct journal *j = r == 0 ? target_journal(&t, JOURNAL_READ) : NULL;
 	if (j && again && !json)
 		r = watch(&t, j);

@@ -133,6 +133,20 @@ static struct target *known_by_path(struct known *k, const char *path)
 	return best;
 }
 
+/* no_journal - there is none that can be read, or what is to be done. */
+static int no_journal(const char *state_dir)
+{
+	struct journal_identity id;
+	if (journal_identity(state_dir, &id) < 0)
+		return fail("there is no journal in %s", state_dir);
+	fail("the journal in %s is lost or damaged: \"mirrorfs mount %s\" "
+	     "makes "
+	     "a new one that has its replicas, and compares everything",
+	     state_dir, id.root ? id.root : "ROOT");
+	free(id.root);
+	return EXIT_NO;
+}
+
 static int choose_by_option(const struct target_choice *c, struct known *k,
 			    struct target *ret)
 {
@@ -149,7 +163,7 @@ static int choose_by_option(const struct target_choice *c, struct known *k,
 	if (dir && !c->name && known_add_state(k, dir))
 		return known_take(&k->all[k->n - 1], ret);
 	if (dir)
-		return fail("there is no journal in %s", dir);
+		return no_journal(dir);
 	return fail("no mount is named \"%s\"", c->name);
 }
 
@@ -244,6 +258,10 @@ struct journal *target_journal(const struct target *t, enum journal_mode mode)
 				"status"
 			      : "mount again, which sets it aside and "
 				"compares everything");
+	else if (r == -ENOENT && t->alive)
+		fail("there is no journal in %s any more: with the next change "
+		     "a new one is made, and everything is compared",
+		     t->state_dir);
 	else if (r == -ENOENT)
 		fail("there is no journal in %s", t->state_dir);
 	else

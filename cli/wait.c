@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "activity.h"
 #include "cleanup.h"
 #include "cli/cli.h"
 #include "cli/status.h"
@@ -33,6 +34,16 @@ static bool wait_over(const struct wait_job *job)
 	return job->end_ns && clock_mono_ns() >= job->end_ns;
 }
 
+/* behind - why what was changed is not in the database. */
+static int behind(struct wait_job *job)
+{
+	struct target_pids pids;
+	if (!target_pids(&job->target, &pids) || !pids.journal_error)
+		return fail("timed out: the journal is behind");
+	CLEANUP_FREE char *text = health_text(&job->target, &pids);
+	return fail("timed out: the journal is %s", text);
+}
+
 /* wait_target - the seq that cursors must reach for `path`.
  * Returns 0, EXIT_NO when there is no time left (says so). */
 static int wait_target(struct wait_job *job, const char *path,
@@ -53,7 +64,7 @@ static int wait_target(struct wait_job *job, const char *path,
 			return busy ? fail("timed out: /%s is still being "
 					   "written",
 					   busy)
-				    : fail("timed out: the journal is behind");
+				    : behind(job);
 		usleep(POLL_US);
 	}
 }
@@ -70,9 +81,13 @@ static int wait_complain(struct wait_job *job, const char *name)
 		const struct replica_row *r = &rows[i];
 		if (strcmp(r->name, name) != 0)
 			continue;
-		fail("timed out: replica %s lacks %llu records%s%s%s%s", name,
-		     (unsigned long long)r->lag_records,
-		     r->parked ? ", some paths are parked" : "",
+		char lacks[48] = "what is parked";
+		if (r->lag_records || !r->parked)
+			snprintf(lacks, sizeof(lacks), "%llu record%s%s",
+				 (unsigned long long)r->lag_records,
+				 r->lag_records == 1 ? "" : "s",
+				 r->parked ? ", some paths are parked" : "");
+		fail("timed out: replica %s lacks %s%s%s%s", name, lacks,
 		     r->paused ? ", it is paused" : "", r->error ? ": " : "",
 		     r->error ? r->error : "");
 	}
@@ -118,6 +133,11 @@ static int wait_prepare(struct wait_job *job)
 		job->seq = pids.last_seq;
 	else if (pids.silent)
 		return target_silent(&job->target, "");
+	else if (!job->target.alive && journal_ended(job->journal) == 0)
+		return fail("%s is not mounted, and did not end well: what was "
+			    "changed last may be missing in the journal until "
+			    "it is mounted again",
+			    job->target.root);
 	else if (journal_last_seq(job->journal, &job->seq) < 0)
 		return fail("reading the journal: %s",
 			    journal_error(job->journal));

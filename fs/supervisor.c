@@ -424,12 +424,14 @@ static void serve_control(struct supervisor *s)
 			       "\"journal_since_ns\": %lld, "
 			       "\"journal_required\": %s, "
 			       "\"worker_restarts\": %u, "
+			       "\"failed\": %s, "
 			       "\"pinned\": %u, \"passthrough\": \"%s\"}",
 			       (int)getpid(), (int)s->worker, (int)s->sync,
 			       (unsigned long long)shared_last_seq(s->shared),
 			       -error, (long long)since,
 			       s->cfg->journal_required ? "true" : "false",
-			       s->restarts, shared_pinned(s->shared),
+			       s->restarts, s->failed ? "true" : "false",
+			       shared_pinned(s->shared),
 			       passthrough_text(s->shared));
 		break;
 	case CONTROL_UPGRADE:

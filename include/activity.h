@@ -135,6 +135,10 @@ int activity_disable(const char *state_dir);
  * record) are sent. Durable. Negative: it does not, after all. */
 int journal_rescan_next(struct journal *j, int64_t since_ns);
 
+/* journal_ended - 1: the newest record is the end of the last run, and all was
+ * on the disk; 0: it did not end well, or has not ended. */
+int journal_ended(struct journal *j);
+
 /* journal_dirty_since - what was being written when nobody was left to tell
  * how: its content has no older ctime, though the clock was set back. */
 int journal_dirty_since(struct journal *j, int64_t *ret_ns);

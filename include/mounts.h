@@ -15,6 +15,9 @@ bool mount_is_mirrorfs(const char *path);
  * that is none of ours. */
 bool mount_device(const char *path, dev_t *ret);
 
+/* mount_has_device - one of ours at `path`, not only the topmost, has it. */
+bool mount_has_device(const char *path, dev_t dev);
+
 /* mount_is_ours - `fd` (O_PATH will do) is on one of ours, mounted at `path`;
  * false when that one has been taken away. */
 bool mount_is_ours(int fd, const char *path);

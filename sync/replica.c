@@ -346,8 +346,9 @@ static bool run_once(struct replica *r, struct remote_error *err)
 		snprintf(err->text, sizeof(err->text), "%s", e->refusal);
 	} else if (s < 0 && s != -ECANCELED) {
 		err->kind = REMOTE_LOST;
+		const char *why = journal_error(e->journal);
 		snprintf(err->text, sizeof(err->text), "journal: %s",
-			 journal_error(e->journal));
+			 *why ? why : strerror(-s));
 		if (s == -EUCLEAN)
 			shared_journal_damaged(e->shared);
 	}

@@ -139,7 +139,8 @@ int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
 		return status_fail(
 			err, REMOTE_FOREIGN,
 			"%s belongs to another journal (%s): if that "
-			"master is gone, remove %s there and use --adopt",
+			"master is gone, remove %s there, then \"mirrorfs "
+			"retry\"; mount and replica add want --adopt",
 			url, ret->uuid, RESERVED_NAME);
 	}
 	if (seeded || adopt)

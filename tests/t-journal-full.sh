@@ -39,6 +39,8 @@ check "noticed" until_failing "No space left.*make room for .*users go on"
 refuse "a write was refused" test -s "$T/refused"
 "$HELPERS/churn" --seed "$SEED" --ops "$(scaled 2000)" --procs 2 "$T/tree" ||
 	fail "churn while it is full"
+"$MIRRORFS" wait "$T/tree" --timeout 0 2>"$T/err" && fail "wait"
+check "wait says why" grep -q "failing since.*No space left" "$T/err"
 refuse "status says no" "$MIRRORFS" status "$T/tree" >"$T/out"
 equal "$("$MIRRORFS" status "$T/tree" --json | jq -r .journal.state)" failing \
 	"json"

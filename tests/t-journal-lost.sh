@@ -54,6 +54,9 @@ rm -f "$T/state/journal.db"*
 echo "the last one" >"$T/tree/last"
 check "umount without a journal" umount_tree
 rm -f "$T/state/journal.db"*
+"$MIRRORFS" status --state-dir "$T/state" >"$T/out" 2>"$T/err" &&
+	fail "status says well"
+check "and what to do" grep -q "mirrorfs mount $T/tree" "$T/err"
 check "mount" mount_tree 2>"$T/err"
 check "it says so" grep -q "was lost.*compared" "$T/err"
 change

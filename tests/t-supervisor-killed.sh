@@ -41,7 +41,9 @@ check "the mount stays" mounted_at "$T/tree"
 check "it fails closed" closed
 refuse "an open file takes more" sh -c 'echo more >&5' 2>/dev/null
 refuse "status says well" "$MIRRORFS" status "$T/tree" >"$T/status"
-check "status says so" grep -qx "$T/tree: not mounted" "$T/status"
+check "status says so" grep -q "^$T/tree: DEAD: .*mirrorfs mount" "$T/status"
+refuse "wait says that all has arrived" "$MIRRORFS" wait "$T/tree" 2>"$T/err"
+check "and why" grep -q "did not end well" "$T/err"
 
 # in use by this shell, dead, and yet:
 check "mount again" mount_tree

@@ -56,6 +56,8 @@ check "why" grep -q " error .*no fs worker comes to serve" \
 	"$T/state/mirrorfs.log"
 equal "$(status_pid supervisor_pid)" "$SUPERVISOR" "the supervisor"
 refuse "a file from before" sh -c 'echo two >&5' 2>/dev/null
+refuse "it is said to be around the mount" grep -q "around the mount" \
+	<("$MIRRORFS" status "$T/tree")
 exec 5>&- 6>&-
 equal "$(cat "$T/tree/open")" one "its content"
 echo after >"$T/tree/after"

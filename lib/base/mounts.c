@@ -69,6 +69,21 @@ bool mount_device(const char *path, dev_t *ret)
 	return ours;
 }
 
+bool mount_has_device(const char *path, dev_t dev)
+{
+	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/mountinfo", "re");
+	CLEANUP_FREE char *line = NULL;
+	size_t size = 0;
+	char *point, *type;
+	dev_t one;
+	while (f && mount_next(f, &line, &size, &point, &type, &one)) {
+		if (one == dev && strcmp(point, path) == 0 &&
+		    strcmp(type, "fuse.mirrorfs") == 0)
+			return true;
+	}
+	return false;
+}
+
 bool mount_is_mirrorfs(const char *path)
 {
 	dev_t dev;

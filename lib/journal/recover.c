@@ -190,6 +190,19 @@ static int ended_well(struct journal *j, uint64_t last_epoch, bool *ret)
 	return r;
 }
 
+int journal_ended(struct journal *j)
+{
+	int64_t epoch;
+	bool well = false;
+	int r = db_number(j, &epoch, 0,
+			  "SELECT CAST(value AS INTEGER) FROM meta "
+			  "WHERE key = 'epoch'",
+			  "");
+	if (r == 0)
+		r = ended_well(j, (uint64_t)epoch, &well);
+	return r < 0 ? r : well;
+}
+
 int opening_fill(struct journal *j, uint64_t last_epoch, bool older,
 		 struct opening *o, bool *ret_cut)
 {

@@ -147,7 +147,7 @@ static void writer_failed(struct journal_writer *w, int error, bool *said)
 	if (!*said)
 		log_error("the journal cannot be written: %s; changes are "
 			  "kept in memory",
-			  error == -EUCLEAN   ? "it is damaged"
+			  error == -EUCLEAN   ? "it is damaged or gone"
 			  : shared_late(w->s) ? strerror(-error)
 					      : journal_error(w->j));
 	*said = true;
