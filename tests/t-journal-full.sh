@@ -55,6 +55,15 @@ check "wait, required" synced
 # beside a reader it would be passed through to the file below, where it can be
 truncate -s 2M "$T/tree/large"
 exec 8<"$T/tree/large" 9<>"$T/tree/large"
+truncate -s 64K "$T/tree/mapped"
+mkfifo "$T/fifo"
+"$HELPERS/mapper" "$T/tree/mapped" <"$T/fifo" >"$T/mapper.out" &
+MAPPER=$!
+exec 7>"$T/fifo"
+said() {
+	grep -q "^$1" "$T/mapper.out"
+}
+check "it is mapped" wait_for 30 said mapped
 "$MIRRORFS" status "$T/tree" >"$T/status"
 check "nothing is passed through" grep -q "^passthrough: off" "$T/status"
 fill
@@ -65,6 +74,11 @@ refuse "a removal" rm "$T/tree/one"
 refuse "a write beside a reader" bash -c 'echo x >&9' 2>"$T/err"
 check "why, beside a reader" grep -q "No space left" "$T/err"
 exec 8<&- 9>&-
+# what is stored is not thrown away
+echo 5000 >&7
+check "a store" wait_for 30 said stored
+exec 7>&-
+wait $MAPPER || fail "the mapping"
 refuse "a truncation" truncate -s 0 "$T/tree/one"
 equal "$(cat "$T/tree/one")" one "reading"
 rm "$T/state/filler"
