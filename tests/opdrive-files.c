@@ -50,6 +50,11 @@ static void do_append(void)
 	OK(write(opened("f", O_WRONLY | O_APPEND), "end", 3));
 }
 
+static void do_o_trunc_reader(void)
+{
+	close(opened("f", O_RDONLY | O_TRUNC));
+}
+
 static void do_truncate(void)
 {
 	OK(truncate("f", 10));
@@ -177,6 +182,8 @@ const struct opcase cases_ops_files[] = {
 	{"create", file_f, do_create,
 	 "create new - open\ncreate reader - -\nwrite new - -"},
 	{"o-trunc", file_f, do_o_trunc, "open f - -\nwrite f - -"},
+	{"o-trunc-reader", file_f, do_o_trunc_reader,
+	 "open f - -\nwrite f - -"},
 	{"write", file_f, do_write, "open f - -\nwrite f - -"},
 	{"pwritev", file_f, do_pwritev, "open f - -\nwrite f - -"},
 	{"append", file_f, do_append, "open f - -\nwrite f - -"},
