@@ -178,7 +178,9 @@ static bool ring_put_locked(struct memory *m, struct buf *b, struct record *r,
 	uint32_t head[2] = {(uint32_t)b->len, ~(uint32_t)b->len};
 	ring_copy_in(m, tail, head, ENTRY_HEAD);
 	ring_copy_in(m, tail + ENTRY_HEAD, b->data, b->len);
+	/* in this order: as long as next_tail is not tail, next_seq is nothing */
 	ring->next_tail = tail + size;
+	atomic_signal_fence(memory_order_seq_cst);
 	ring->next_seq = seq;
 	if (intent_seq)
 		atomic_store(intent_seq, seq);
