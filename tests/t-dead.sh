@@ -38,9 +38,9 @@ ssh_replicas 1
 mkdir "$T/replica2" "$T/tree/in"
 printf '[mount]\nroot = %s\nhistory = 1ms\n' "$T/tree" >"$T/history.conf"
 check "mount" mount_tree --config "$T/history.conf" "${REPLICAS[@]}" \
-	--replica "r2=$T/replica2"
-check "wait" synced
-check "a limit" "$MIRRORFS" replica set "$T/tree" r1 max-backlog=500
+	-o max-backlog=500
+check "add" "$MIRRORFS" replica add "$T/tree" "r2=$T/replica2" \
+	-o max-backlog=never,durable=no
 check "wait" synced
 port=$SSHD_PORT
 sshd_stop
