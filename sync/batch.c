@@ -426,8 +426,10 @@ static void count_behind(struct engine *e, int n)
 		*c = (struct catch_up){.since_ns = clock_mono_ns()};
 	if (n > 0 || c->since_ns == 0)
 		return;
-	log_notice("%s: caught up: records=%llu uploads=%llu seconds=%.1f",
+	log_notice("%s: caught up: records=%llu actions=%llu uploads=%llu "
+		   "seconds=%.1f",
 		   e->row.name, (unsigned long long)c->records,
+		   (unsigned long long)c->actions,
 		   (unsigned long long)c->uploads,
 		   (double)(clock_mono_ns() - c->since_ns) / 1e9);
 	*c = (struct catch_up){0};
@@ -444,6 +446,7 @@ static int run_records(struct engine *e, const struct record *records,
 		return r;
 	e->inflight = last;
 	e->behind.records += plan->used;
+	e->behind.actions += plan->n;
 	/* beside the uploads, as it takes several round trips */
 	stage_write_begin(e, last);
 	touch_folders(e, records, plan->used);

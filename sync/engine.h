@@ -78,7 +78,7 @@ struct engine {
 	struct text_set *taken;	  /* those that were taken last */
 	struct text_set *counts;  /* kinds that were not carried */
 	struct catch_up {	  /* since it fell behind */
-		uint64_t records, uploads;
+		uint64_t records, actions, uploads;
 		int64_t since_ns; /* monotonic; 0: it has not */
 	} behind;
 	uint64_t changed_ns;   /* ctime; UINT64_MAX: none counts */

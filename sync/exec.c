@@ -310,6 +310,7 @@ static void send_exchange(struct step *s)
 static void send_setattr(struct step *s)
 {
 	s->pending++;
+	s->as_of = shared_last_seq(s->exec->cfg.shared);
 	if (step_look(s)) {
 		if (S_ISREG(s->st.st_mode))
 			attr_send_file(s);

@@ -73,7 +73,8 @@ struct step {
 	int64_t begun_ns; /* PUT: monotonic */
 	bool aside;	  /* in the list of those */
 	bool dropped;	  /* … and nobody wants it any more */
-	uint64_t as_of;	  /* PUT: all records up to it are in what is read */
+	uint64_t as_of;	  /* PUT, SETATTR: all records up to it are in what is
+			   * read */
 	uint64_t since; /* PUT: path has the content as of this record; 0: no */
 	struct range *ranges; /* only these travel; owned; NULL: all does */
 	uint32_t n_ranges;

@@ -13,7 +13,8 @@
 
 struct fresh {
 	struct fhandle obj;
-	uint64_t seq;
+	uint64_t seq;	/* of content and attributes; 0: unknown */
+	uint64_t attrs; /* of attributes alone */
 	UT_hash_handle hh;
 };
 
@@ -25,21 +26,36 @@ static struct fresh *find(const struct fresh *f, const struct fhandle *obj)
 	return o;
 }
 
-void fresh_put(struct fresh **f, const struct fhandle *obj, uint64_t seq)
+static struct fresh *need(struct fresh **f, const struct fhandle *obj)
 {
 	struct fresh *o = find(*f, obj);
 
-	if (!o && HASH_COUNT(*f) >= FRESH_MAX)
+	if (o)
+		return o;
+	if (HASH_COUNT(*f) >= FRESH_MAX)
 		fresh_clear(f);
-	if (!o) {
-		o = calloc(1, sizeof(*o));
-		if (!o)
-			abort();
-		o->obj = *obj;
-		HASH_ADD_KEYPTR(hh, *f, &o->obj, fhandle_size(&o->obj), o);
-	}
+	o = calloc(1, sizeof(*o));
+	if (!o)
+		abort();
+	o->obj = *obj;
+	HASH_ADD_KEYPTR(hh, *f, &o->obj, fhandle_size(&o->obj), o);
+	return o;
+}
+
+void fresh_put(struct fresh **f, const struct fhandle *obj, uint64_t seq)
+{
+	struct fresh *o = need(f, obj);
+
 	if (o->seq < seq)
 		o->seq = seq;
+}
+
+void fresh_put_attrs(struct fresh **f, const struct fhandle *obj, uint64_t seq)
+{
+	struct fresh *o = need(f, obj);
+
+	if (o->attrs < seq)
+		o->attrs = seq;
 }
 
 bool fresh_tells(const struct fresh *f, const struct record *r)
@@ -48,7 +64,8 @@ bool fresh_tells(const struct fresh *f, const struct record *r)
 	    (r->op != OP_SETTLE && r->op != OP_TRUNC && r->op != OP_SETATTR))
 		return false;
 	const struct fresh *o = find(f, &r->obj);
-	return o && r->seq <= o->seq;
+	return o && (r->seq <= o->seq ||
+		     (r->op == OP_SETATTR && r->seq <= o->attrs));
 }
 
 void fresh_drop(struct fresh **f, uint64_t seq)
@@ -57,7 +74,7 @@ void fresh_drop(struct fresh **f, uint64_t seq)
 
 	HASH_ITER(hh, *f, o, tmp)
 	{
-		if (o->seq > seq)
+		if (o->seq > seq || o->attrs > seq)
 			continue;
 		HASH_DEL(*f, o);
 		free(o);

@@ -6,7 +6,8 @@
  * Fresh: objects that the replica has as of a record that is still to come. An
  * upload carries the content of the moment at which it is made, so of the
  * records of a long backlog the first one that tells of an object brings the
- * newest content, and the others have nothing to add. In memory only; losing
+ * newest content, and the others have nothing to add. So it is with attributes
+ * that are sent alone. In memory only; losing
  * it costs work, not correctness.
  */
 
@@ -19,6 +20,8 @@ struct fresh; /* NULL: empty */
 
 /* fresh_put - `obj` was published with content and attributes as of `seq`. */
 void fresh_put(struct fresh **f, const struct fhandle *obj, uint64_t seq);
+/* fresh_put_attrs - it was given the attributes that it had as of `seq`. */
+void fresh_put_attrs(struct fresh **f, const struct fhandle *obj, uint64_t seq);
 /* fresh_tells - is all that `r` changed of its object there already? */
 bool fresh_tells(const struct fresh *f, const struct record *r);
 /* fresh_drop - the records up to `seq` are dealt with. */

@@ -43,4 +43,23 @@ records=$(caught_up records) uploads=$(caught_up uploads)
 say "$records records, $uploads uploads"
 check "$records records are a long backlog" test "$records" -gt 8200
 check "$uploads uploads are few" test "$uploads" -le 20
+
+# attributes alone: they are sent once, too
+mkdir "$T/tree/many"
+touch "$T"/tree/many/{1..100}
+check "wait" synced
+sshd_stop
+for ((n = 0; n < 60; n++)); do
+	chmod 600 "$T"/tree/many/*
+	chmod 644 "$T"/tree/many/*
+done
+check "all is in the journal" wait_for 60 written
+sshd_start "$T/sshd" "$port" || fail "sshd does not start again"
+check "wait when it is back" synced 90
+check "replica" same "$T/replica1"
+again() { [ "$(caught_up records)" != "$records" ]; }
+check "told" wait_for 10 again
+actions=$(caught_up actions)
+check "$actions actions for $(caught_up records) records" \
+	test "$actions" -le 150
 exit 0

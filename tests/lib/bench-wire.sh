@@ -168,4 +168,26 @@ bench_outage() {
 	alone "backlog of $records changes: changes caught up with" /s "$rate" \
 		5000
 	mirrorfs_stop
+	outage_repeated $((1000 / SCALE)) 100
+}
+
+# outage_repeated FILES TIMES - each was changed so often meanwhile
+outage_repeated() {
+	local records actions rate
+	fresh
+	mirrorfs_start && mirrorfs_quiet
+	"$MIRRORFS" replica pause "$L" r
+	"$TOOL" changes "$M" "$1" "$2"
+	records=$("$MIRRORFS" status "$L" --json |
+		jq '[.replicas[].lag_records] | add')
+	"$MIRRORFS" replica resume "$L" r
+	timed mirrorfs_quiet
+	rate=$(awk -v n="$records" -v t="$TIME" 'BEGIN { printf "%.0f", n / t }')
+	wait_for 10 grep -q "caught up" "$S/state/mirrorfs.log"
+	actions=$(sed -n 's/.*caught up: .*actions=\([0-9]*\).*/\1/p' \
+		"$S/state/mirrorfs.log" | tail -n 1)
+	alone "backlog of $records changes of $1 files: caught up with" /s \
+		"$rate" 5000
+	alone "the same: actions sent" "" "${actions:-$records}" "$records"
+	mirrorfs_stop
 }
