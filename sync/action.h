@@ -9,6 +9,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "record.h"
@@ -55,5 +56,21 @@ struct action {
 	const char *path2;       /* … or NULL; SYMLINK: its target */
 	uint64_t first_seq;      /* oldest record that it stands for */
 };
+
+/* action_second - the other path that it changes, or NULL. */
+static inline const char *action_second(const struct action *a)
+{
+	return a->kind == ACT_LINK || a->kind == ACT_RENAME ||
+			       a->kind == ACT_EXCHANGE
+		       ? a->path2
+		       : NULL;
+}
+
+/* action_is_state - made after the others, by reconcile. */
+static inline bool action_is_state(const struct action *a)
+{
+	return a->kind == ACT_RECONCILE || a->kind == ACT_OBJECT ||
+	       a->kind == ACT_UNSURE;
+}
 
 #endif

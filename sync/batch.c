@@ -18,8 +18,7 @@
 #include "remote-wait.h"
 #include "sync/engine.h"
 
-#define BATCH_MAX  4096
-#define REDO_TRIES 2
+#define BATCH_MAX 4096
 
 static const struct {
 	enum step_kind step;
@@ -30,15 +29,6 @@ static const struct {
 	[ACT_UNLINK] = {STEP_REMOVE},	[ACT_RMDIR] = {STEP_RMDIR},
 	[ACT_SETATTR] = {STEP_SETATTR}, [ACT_NAME] = {STEP_NAME},
 };
-
-/* second - the other path that `a` is about, or NULL. */
-static const char *second(const struct action *a)
-{
-	return a->kind == ACT_LINK || a->kind == ACT_RENAME ||
-			       a->kind == ACT_EXCHANGE
-		       ? a->path2
-		       : NULL;
-}
 
 /* takes_name - path names the object from now on: one more name, when it has
  * others, else none that must be known. */
@@ -95,7 +85,7 @@ static int push_copy(struct engine *e, const struct action *a)
 
 static int push_action(struct engine *e, const struct action *a)
 {
-	const char *two = second(a);
+	const char *two = action_second(a);
 	int r = engine_owner(e, a->rec->uid, a->rec->gid, a->path);
 
 	if (r < 0)
@@ -125,122 +115,6 @@ static int push_action(struct engine *e, const struct action *a)
 		engine_touch(e, a->path);
 		engine_touch(e, a->path2);
 	}
-	return r;
-}
-
-/* is_state - made after the others, by reconcile. */
-static bool is_state(const struct action *a)
-{
-	return a->kind == ACT_RECONCILE || a->kind == ACT_OBJECT ||
-	       a->kind == ACT_UNSURE;
-}
-
-/* put_both - its paths become doubtful. */
-static void put_both(struct pathset *set, const struct action *a)
-{
-	pathset_put(set, a->path, 1);
-	if (second(a))
-		pathset_put(set, second(a), 1);
-}
-
-/*
- * The paths that later actions of the batch share with a failed one, or that
- * are below it, have become doubtful as well. Folders above it are looked at,
- * too, but not what else is in them: a file that is refused must not have
- * those beside it sent again.
- */
-static void taint(const struct plan *plan, struct pathset *bad)
-{
-	struct pathset above = {0};
-
-	for (unsigned i = 0; i < plan->n; i++) {
-		const struct action *a = &plan->actions[i];
-		const char *two = second(a);
-		if (is_state(a))
-			continue;
-		if (pathset_cover(bad, a->path) ||
-		    (two && pathset_cover(bad, two)))
-			put_both(bad, a);
-		else if (pathset_below(bad, a->path) ||
-			 (two && pathset_below(bad, two)))
-			put_both(&above, a);
-	}
-	for (unsigned i = 0; i < plan->n; i++) {
-		const struct action *a = &plan->actions[i];
-		if (!is_state(a) && pathset_at(&above, a->path) &&
-		    !pathset_at(bad, a->path))
-			put_both(bad, a);
-	}
-	pathset_done(&above);
-}
-
-int batch_redo(struct engine *e, const char *path, enum strictness strict,
-	       enum depth depth, uint64_t seq)
-{
-	int r = reconcile(e, path, strict, depth);
-
-	return r == 0 ? batch_mend(e, seq) : r;
-}
-
-int batch_mend(struct engine *e, uint64_t seq)
-{
-	char **failed = NULL;
-	unsigned n;
-	int r = 0;
-
-	for (int try = 0;
-	     r == 0 && (n = engine_take_failed(e, true, &failed)) > 0; try++) {
-		for (unsigned i = 0; i < n; i++) {
-			if (r == 0)
-				r = try < REDO_TRIES
-					    ? reconcile(e, failed[i],
-							STRICT_FULL, DEPTH_ALL)
-					    : engine_park(e, failed[i], seq);
-			free(failed[i]);
-		}
-		free(failed);
-		failed = NULL;
-	}
-	free(failed);
-	return r;
-}
-
-/* redo_failed - what the steps of the plan could not do. */
-static int redo_failed(struct engine *e, const struct plan *plan, uint64_t seq)
-{
-	struct pathset bad = {0};
-	char **failed = NULL;
-	unsigned n = engine_take_failed(e, false, &failed);
-	int r = n && visit_is_over(e->remote) ? -ENOTCONN : 0;
-
-	for (unsigned i = 0; i < n; i++)
-		pathset_put(&bad, failed[i], 1);
-	taint(plan, &bad);
-	for (unsigned i = 0; r == 0 && i < plan->n; i++) {
-		const struct action *a = &plan->actions[i];
-		if (is_state(a))
-			continue;
-		bool deep = a->tree || a->kind == ACT_EXCHANGE;
-		const char *paths[] = {a->path, second(a)};
-		for (int k = 0; r == 0 && k < 2 && paths[k]; k++) {
-			if (pathset_at(&bad, paths[k]) == 1)
-				r = batch_redo(e, paths[k],
-					       deep ? STRICT_TREE : STRICT_FULL,
-					       deep ? DEPTH_ALL : DEPTH_ONE,
-					       seq);
-			if (pathset_at(&bad, paths[k]))
-				pathset_put(&bad, paths[k], 2); /* once */
-		}
-	}
-	/* what the plan does not name: other names of its objects */
-	for (unsigned i = 0; i < n; i++) {
-		if (r == 0 && pathset_at(&bad, failed[i]) == 1)
-			r = batch_redo(e, failed[i], STRICT_FULL, DEPTH_ONE,
-				       seq);
-		free(failed[i]);
-	}
-	free(failed);
-	pathset_done(&bad);
 	return r;
 }
 
@@ -279,7 +153,7 @@ static int run_state(struct engine *e, const struct action *a, uint64_t seq)
 static int publish_state(struct engine *e, const struct plan *plan,
 			 uint64_t seq)
 {
-	bool more = plan->n && is_state(&plan->actions[plan->n - 1]);
+	bool more = plan->n && action_is_state(&plan->actions[plan->n - 1]);
 
 	if (!e->state.busy || e->state.seq != seq || more ||
 	    !e->can.can[CAN_POSIX_RENAME])
@@ -300,7 +174,7 @@ int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
 			engine_count(e, plan->counts[i].kind,
 				     plan->counts[i].example);
 	for (unsigned i = 0; r == 0 && i < plan->n; i++) {
-		if (!is_state(&plan->actions[i]))
+		if (!action_is_state(&plan->actions[i]))
 			r = push_action(e, &plan->actions[i]);
 	}
 	if (r == 0)
@@ -311,12 +185,12 @@ int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
 		r = exec_drain(e->exec);
 	e->plan = NULL;
 	if (r == 0)
-		r = redo_failed(e, plan, seq);
+		r = batch_redo_failed(e, plan, seq);
 	for (unsigned i = 0; r == 0 && i < plan->n; i++) {
 		const struct action *a = &plan->actions[i];
 		if (a->kind == ACT_UNSURE)
 			r = unsure_run(e, a->rec, seq);
-		else if (is_state(a))
+		else if (action_is_state(a))
 			r = run_state(e, a, seq);
 	}
 	return r;
@@ -563,7 +437,7 @@ static int resume_moves(struct engine *e, const struct record *records,
 	if (r >= 0)
 		r = exec_drain(e->exec);
 	if (r >= 0)
-		r = redo_failed(e, &plan, e->inflight);
+		r = batch_redo_failed(e, &plan, e->inflight);
 	return r < 0 ? r : batch_commit(e, e->inflight, true);
 }
 

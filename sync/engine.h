@@ -67,7 +67,8 @@ struct engine {
 	struct pathset fences;
 	struct parked *parked;
 	unsigned n_parked;
-	struct pathset parked_paths; /* of parked, number 1 */
+	unsigned parked_turn;	     /* whose it is to be tried */
+	struct pathset parked_paths; /* of parked, with their seq and 1 */
 	struct plan_memory *memory;
 	struct text_set *touched; /* directories whose times must be set */
 	struct text_set *recent;  /* those whose times were set since the
@@ -137,9 +138,13 @@ const char *engine_failure(const struct engine *e, const char *path,
 int engine_parked_load(struct engine *e);
 /* engine_park - hold `path` back, with the cause of its failure. */
 int engine_park(struct engine *e, const char *path, uint64_t seq);
-int engine_unpark(struct engine *e, const char *path);
-/* batch_parked - retry what is due, or was asked for. */
-int batch_parked(struct engine *e);
+/* engine_park_for_now - the same, untried, as many failed. It is due at once. */
+int engine_park_for_now(struct engine *e, const char *path, uint64_t seq);
+/* engine_is_parked - for records up to `seq`, or what it is in is. */
+bool engine_is_parked(const struct engine *e, const char *path, uint64_t seq);
+/* batch_parked - retry what is due, or asked for. *ret_more: others are to have
+ * their turn first. */
+int batch_parked(struct engine *e, bool *ret_more);
 
 /* engine_take_changed - folders whose entries changed since the last call, and
  * files that were given attributes by path; as above. */
@@ -211,11 +216,17 @@ void aside_end_all(struct engine *e);
 /* batch_aside - publish what is complete. */
 int batch_aside(struct engine *e);
 
-/* ---- batch.c ---- */
+/* ---- batch-redo.c ---- */
 /* batch_redo - reconcile one path. What fails is tried again at once, as the
  * master goes on changing under our eyes; then it is parked, up to `seq`. */
 int batch_redo(struct engine *e, const char *path, enum strictness strict,
 	       enum depth depth, uint64_t seq);
+/* batch_mend - what has failed so far is done over, or parked. */
+int batch_mend(struct engine *e, uint64_t seq);
+/* batch_redo_failed - what the steps of the plan could not do. */
+int batch_redo_failed(struct engine *e, const struct plan *plan, uint64_t seq);
+
+/* ---- batch.c ---- */
 /* batch_sending - the action, as this step, is about to take effect on the
  * replica: the table of hard links follows. An upload reaches the names that
  * its object has at that moment, not those that a later action will give it. */
@@ -228,8 +239,6 @@ void batch_plan(struct engine *e, const struct record *records, unsigned n,
 /* batch_run - the next records; *ret_some is false when there were none.
  * -ESTALE: everything is to be compared, by seed_run. */
 int batch_run(struct engine *e, bool *ret_some);
-/* batch_mend - what has failed so far is done over, or parked. */
-int batch_mend(struct engine *e, uint64_t seq);
 /* batch_commit - the cursor is at `seq`: on the replica, then in the
  * journal. */
 int batch_commit(struct engine *e, uint64_t seq, bool seeded);

@@ -3,7 +3,7 @@ sync_libsync_a_SOURCES = \
 	sync/asides.c \
 	sync/attr.c \
 	sync/batch-aside.c \
-	sync/batch-view.c \
+	sync/batch-redo.c sync/batch-view.c \
 	sync/batch.c \
 	sync/cause.c \
 	sync/delta.c \

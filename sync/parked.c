@@ -2,7 +2,8 @@
  * What a replica refuses is parked: its path is left out of everything, with
  * the cause and the time of the next try, while other paths go on. A try is a
  * reconcile of the path. Pauses double; but where there was no room, a look at
- * the file system tells when there is some again.
+ * the file system tells when there is some again. Where many are due, others
+ * have their turn in between.
  */
 #include "confdefs.h"
 
@@ -21,7 +22,21 @@
 
 #define PARK_FIRST_NS NS_PER_S
 #define PARK_MAX_NS   (300 * NS_PER_S)
-#define PARK_FULL_NS  (2 * NS_PER_S) /* a look is cheap */
+#define PARK_FULL_NS  (2 * NS_PER_S)   /* a look is cheap */
+#define TURN_NS	      (50 * NS_PER_MS) /* then others have theirs */
+
+static void paths_put(struct engine *e, const struct parked *p)
+{
+	pathset_put(&e->parked_paths, p->path, p->seq + 1);
+}
+
+static void paths_anew(struct engine *e)
+{
+	pathset_done(&e->parked_paths);
+	e->parked_paths = (struct pathset){0};
+	for (unsigned i = 0; i < e->n_parked; i++)
+		paths_put(e, &e->parked[i]);
+}
 
 int engine_parked_load(struct engine *e)
 {
@@ -30,11 +45,13 @@ int engine_parked_load(struct engine *e)
 	e->n_parked = 0;
 	int r = journal_parked_load(e->journal, e->row.id, &e->parked,
 				    &e->n_parked);
-	pathset_done(&e->parked_paths);
-	e->parked_paths = (struct pathset){0};
-	for (unsigned i = 0; r == 0 && i < e->n_parked; i++)
-		pathset_put(&e->parked_paths, e->parked[i].path, 1);
+	paths_anew(e);
 	return r;
+}
+
+bool engine_is_parked(const struct engine *e, const char *path, uint64_t seq)
+{
+	return pathset_cover(&e->parked_paths, path) > seq;
 }
 
 /* parked_slot - that of `path`, made if there is none. */
@@ -52,7 +69,6 @@ static struct parked *parked_slot(struct engine *e, const char *path)
 		abort();
 	struct parked *p = &e->parked[e->n_parked++];
 	*p = (struct parked){.path = strdup(path), .first_ns = clock_wall_ns()};
-	pathset_put(&e->parked_paths, path, 1);
 	return p;
 }
 
@@ -114,6 +130,7 @@ int engine_park(struct engine *e, const char *path, uint64_t seq)
 		return r;
 	if (seq > p->seq)
 		p->seq = seq;
+	paths_put(e, p);
 	max = waits_for_room(p) ? PARK_FULL_NS : PARK_MAX_NS;
 	for (unsigned i = 0; i < p->tries && pause < max; i++)
 		pause *= 2;
@@ -126,13 +143,43 @@ int engine_park(struct engine *e, const char *path, uint64_t seq)
 	return journal_parked_put(e->journal, e->row.id, p);
 }
 
-int engine_unpark(struct engine *e, const char *path)
+int engine_park_for_now(struct engine *e, const char *path, uint64_t seq)
+{
+	if (engine_is_parked(e, path, seq))
+		return 0;
+	struct parked *p = parked_slot(e, path);
+
+	if (seq > p->seq)
+		p->seq = seq;
+	paths_put(e, p);
+	p->next_ns = clock_wall_ns();
+	if (p->tries == 0) {
+		p->cause = CAUSE_WAITING;
+		free(p->error);
+		p->error = strdup(cause_text(p->cause));
+	}
+	return journal_parked_put(e->journal, e->row.id, p);
+}
+
+/* unpark - parked_paths keeps it for the moment: see paths_anew. */
+static int unpark(struct engine *e, const char *path)
 {
 	CLEANUP_FREE char *name = text_printable(path);
 	int r = journal_parked_del(e->journal, e->row.id, path);
 
-	log_notice("%s: /%s arrived after all", e->row.name, name);
-	return r < 0 && r != -ENOENT ? r : engine_parked_load(e);
+	for (unsigned i = 0; i < e->n_parked; i++) {
+		struct parked *p = &e->parked[i];
+		if (strcmp(p->path, path) != 0)
+			continue;
+		if (p->tries)
+			log_notice("%s: /%s arrived after all", e->row.name,
+				   name);
+		free(p->path);
+		free(p->error);
+		*p = e->parked[--e->n_parked];
+		break;
+	}
+	return r == -ENOENT ? 0 : r;
 }
 
 /* ---- trying again ---- */
@@ -157,7 +204,7 @@ static int try_again(struct engine *e, const char *path, uint64_t seq)
 	}
 	free(failed);
 	if (r == 0)
-		r = again ? engine_park(e, path, seq) : engine_unpark(e, path);
+		r = again ? engine_park(e, path, seq) : unpark(e, path);
 	return r == 0 ? engine_note(e) : r;
 }
 
@@ -209,23 +256,53 @@ static int is_due(struct engine *e, struct parked *p, struct evidence *root,
 	return r;
 }
 
-int batch_parked(struct engine *e)
+/* What is tried before others have their turn. */
+struct turn {
+	struct evidence root;
+	int64_t end_ns;
+	unsigned tried; /* at least one is */
+	bool over;
+};
+
+/* try_next - the one that comes next, if it is due. */
+static int try_next(struct engine *e, struct turn *t)
 {
-	struct evidence root = {0};
+	if (e->parked_turn >= e->n_parked)
+		e->parked_turn = 0;
+	unsigned i = e->parked_turn;
 	bool due;
+	int r = is_due(e, &e->parked[i], &t->root, &due);
+
+	t->over = r == 0 && due && t->tried && clock_mono_ns() >= t->end_ns;
+	if (r < 0 || t->over)
+		return r;
+	if (!due) {
+		e->parked_turn++;
+		return 0;
+	}
+	t->tried++;
+	CLEANUP_FREE char *path = strdup(e->parked[i].path);
+	r = try_again(e, path, e->parked[i].seq);
+	t->root.measured = false;
+	/* else it has arrived, and another one is in its place */
+	if (i < e->n_parked && strcmp(e->parked[i].path, path) == 0)
+		e->parked_turn++;
+	return r;
+}
+
+int batch_parked(struct engine *e, bool *ret_more)
+{
+	struct turn t = {.over = false};
 	int r = 0;
 
 	if (e->n_parked && journal_parked_asked(e->journal, e->row.id) > 0)
 		r = engine_parked_load(e);
-	for (unsigned i = 0; r == 0 && i < e->n_parked; i++) {
-		struct parked *p = &e->parked[i];
-		r = is_due(e, p, &root, &due);
-		if (r < 0 || !due)
-			continue;
-		CLEANUP_FREE char *path = strdup(p->path);
-		r = try_again(e, path, p->seq);
-		root.measured = false;
-		i = (unsigned)-1; /* the list has changed */
-	}
+	t.end_ns = clock_mono_ns() + TURN_NS;
+	unsigned n = e->n_parked;
+	for (unsigned k = 0; r == 0 && !t.over && k < n && e->n_parked; k++)
+		r = try_next(e, &t);
+	if (t.tried)
+		paths_anew(e);
+	*ret_more = t.over;
 	return r;
 }

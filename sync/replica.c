@@ -268,7 +268,7 @@ static int serve(struct replica *r)
 {
 	struct engine *e = &r->e;
 	uint64_t least = UINT64_MAX;
-	bool some;
+	bool some, more;
 	int s = journal_replica_overdue(e->journal, &e->row, &least);
 
 	/* one that cannot keep up: it must have fallen behind further */
@@ -282,21 +282,20 @@ static int serve(struct replica *r)
 			s = compare(r);
 		if (s == 0)
 			s = batch_aside(e);
+		more = false;
 		if (s == 0)
-			s = batch_parked(e);
+			s = batch_parked(e, &more);
 		if (s == 0)
 			s = compare_asked(r, &some);
 		if (s < 0)
 			break;
-		if (e->lull) {
-			s = idle(r);
-			continue;
-		}
-		report(r,
-		       some || !asides_empty(e->asides) ? REPLICA_REPLAYING
-							: REPLICA_SYNCED,
-		       parked_error(e));
-		if (!some)
+		if (!e->lull)
+			report(r,
+			       some || !asides_empty(e->asides)
+				       ? REPLICA_REPLAYING
+				       : REPLICA_SYNCED,
+			       parked_error(e));
+		if (!more && (!some || e->lull))
 			s = idle(r);
 	}
 	return s;

@@ -34,5 +34,7 @@ CAUSE(UNSUPPORTED, "unsupported", "the server of the replica cannot do this",
       "see mirrorfs replica list --verbose")
 CAUSE(CHANGING, "changing", "it changes faster than it can be sent",
       "nothing: it is tried again")
+CAUSE(WAITING, "waiting", "many failed at once: its turn to be tried again comes",
+      "nothing: it is tried at once")
 CAUSE(MASTER, "master", "it cannot be read on the master",
       "see the log of the kernel here (dmesg)")

@@ -1,0 +1,149 @@
+/*
+ * What the steps of a plan could not do is done over, by reconcile, while the
+ * cursor stays; what fails again is parked. Each path takes many round trips,
+ * so of more than a few the others are parked as they are, and tried when what
+ * is behind them has had its turn: a folder that takes nothing, and thousands
+ * of files for it, would hold up everybody for minutes.
+ */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "sync/engine.h"
+
+#define REDO_TRIES 2
+#define REDO_MAX   16
+
+/* What is to be done over, and how it is in doubt. */
+enum { BY_OTHERS = 1, FAILED, DONE_OVER };
+
+/* put_both - its paths become doubtful. */
+static void put_both(struct pathset *set, const struct action *a)
+{
+	pathset_put(set, a->path, BY_OTHERS);
+	if (action_second(a))
+		pathset_put(set, action_second(a), BY_OTHERS);
+}
+
+/*
+ * The paths that later actions of the batch share with a failed one, or that
+ * are below it, have become doubtful as well. Folders above it are looked at,
+ * too, but not what else is in them: a file that is refused must not have
+ * those beside it sent again.
+ */
+static void taint(const struct plan *plan, struct pathset *bad)
+{
+	struct pathset above = {0};
+
+	for (unsigned i = 0; i < plan->n; i++) {
+		const struct action *a = &plan->actions[i];
+		const char *two = action_second(a);
+		if (action_is_state(a))
+			continue;
+		if (pathset_cover(bad, a->path) ||
+		    (two && pathset_cover(bad, two)))
+			put_both(bad, a);
+		else if (pathset_below(bad, a->path) ||
+			 (two && pathset_below(bad, two)))
+			put_both(&above, a);
+	}
+	for (unsigned i = 0; i < plan->n; i++) {
+		const struct action *a = &plan->actions[i];
+		if (!action_is_state(a) && pathset_at(&above, a->path) &&
+		    !pathset_at(bad, a->path))
+			put_both(bad, a);
+	}
+	pathset_done(&above);
+}
+
+int batch_redo(struct engine *e, const char *path, enum strictness strict,
+	       enum depth depth, uint64_t seq)
+{
+	int r;
+
+	/* what it is in could not be brought either */
+	if (engine_is_parked(e, path, seq))
+		return strict >= STRICT_FULL ? unsure_at(e, path) : 0;
+	r = reconcile(e, path, strict, depth);
+	return r == 0 ? batch_mend(e, seq) : r;
+}
+
+/* redo - what is in `bad`, once; `tree`: with all that is below. A folder that
+ * did not fail itself is never parked: all in it would have to wait. */
+static int redo(struct engine *e, struct pathset *bad, const char *path,
+		bool tree, uint64_t seq, unsigned *n)
+{
+	uint64_t doubt = pathset_at(bad, path);
+	enum strictness strict = tree ? STRICT_TREE : STRICT_FULL;
+	int r;
+
+	if (doubt == 0 || doubt == DONE_OVER)
+		return 0;
+	pathset_put(bad, path, DONE_OVER);
+	if (doubt != FAILED || !*path || (*n)++ < REDO_MAX)
+		return batch_redo(e, path, strict, tree ? DEPTH_ALL : DEPTH_ONE,
+				  seq);
+	r = tree ? unsure_at(e, path) : 0;
+	return r == 0 ? engine_park_for_now(e, path, seq) : r;
+}
+
+/* mend - the `i`th of those that failed. */
+static int mend(struct engine *e, const char *path, int try, unsigned i,
+		uint64_t seq)
+{
+	if (i >= REDO_MAX)
+		return engine_park_for_now(e, path, seq);
+	return try < REDO_TRIES ? reconcile(e, path, STRICT_FULL, DEPTH_ALL)
+				: engine_park(e, path, seq);
+}
+
+int batch_mend(struct engine *e, uint64_t seq)
+{
+	char **failed = NULL;
+	unsigned n;
+	int r = 0;
+
+	for (int try = 0;
+	     r == 0 && (n = engine_take_failed(e, true, &failed)) > 0; try++) {
+		for (unsigned i = 0; i < n; i++) {
+			if (r == 0)
+				r = mend(e, failed[i], try, i, seq);
+			free(failed[i]);
+		}
+		free(failed);
+		failed = NULL;
+	}
+	free(failed);
+	return r;
+}
+
+int batch_redo_failed(struct engine *e, const struct plan *plan, uint64_t seq)
+{
+	struct pathset bad = {0};
+	char **failed = NULL;
+	unsigned n = engine_take_failed(e, false, &failed), redone = 0;
+	int r = n && visit_is_over(e->remote) ? -ENOTCONN : 0;
+
+	for (unsigned i = 0; i < n; i++)
+		pathset_put(&bad, failed[i], FAILED);
+	taint(plan, &bad);
+	for (unsigned i = 0; r == 0 && i < plan->n; i++) {
+		const struct action *a = &plan->actions[i];
+		bool tree = a->tree || a->kind == ACT_EXCHANGE;
+		if (action_is_state(a))
+			continue;
+		r = redo(e, &bad, a->path, tree, seq, &redone);
+		if (r == 0 && action_second(a))
+			r = redo(e, &bad, action_second(a), tree, seq, &redone);
+	}
+	/* what the plan does not name: other names of its objects */
+	for (unsigned i = 0; i < n; i++) {
+		if (r == 0)
+			r = redo(e, &bad, failed[i], false, seq, &redone);
+		free(failed[i]);
+	}
+	free(failed);
+	pathset_done(&bad);
+	return r;
+}
