@@ -17,6 +17,8 @@ done
 check "wait" synced
 port=$SSHD_PORT
 sshd_stop
+# or a change is under way, and all of that is compared later, not replayed
+check "offline" wait_for 60 state_is r1 offline
 
 # each round is an open, a write and a chmod of ten files, and one that goes
 for ((n = 0; n < 350; n++)); do
@@ -49,6 +51,7 @@ mkdir "$T/tree/many"
 touch "$T"/tree/many/{1..100}
 check "wait" synced
 sshd_stop
+check "offline" wait_for 60 state_is r1 offline
 for ((n = 0; n < 60; n++)); do
 	chmod 600 "$T"/tree/many/*
 	chmod 644 "$T"/tree/many/*
