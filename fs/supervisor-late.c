@@ -11,10 +11,11 @@
  *   power cut, or an umount before the disk works again, the next mount
  *   compares everything. Where that cannot be noted the mount is refused.
  *   Records stay in memory, with numbers of the epoch after the next; the
- *   worker's writer touches no database, sync is not started.
+ *   worker touches neither database nor activity log, sync is not started.
  *   Each second a child tries to make up for it: all that a mount does to the
  *   state folder, the epoch with what is owed, and an empty one after it, the
- *   one that the records in memory belong to.
+ *   one that the records in memory belong to. One that fails, or is killed,
+ *   leaves nothing that the next one trips over.
  *   Then the writer writes, sync starts, and another worker takes over, which
  *   has an activity log.
  */
@@ -78,7 +79,8 @@ static int put_off(struct supervisor *s, int error, uint64_t *ret_first_seq)
 	    journal_identity(s->cfg->state_dir, &id) < 0)
 		return error;
 	free(id.root);
-	if (owed_note(s->lower_fd, clock_wall_ns()) < 0)
+	s->late_since_ns = clock_wall_ns();
+	if (owed_note(s->lower_fd, s->late_since_ns) < 0)
 		return error;
 	s->late = error;
 	s->late_epoch = id.epoch;
@@ -116,48 +118,47 @@ static bool disk_works(const char *state_dir)
 		open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return false;
-	bool works =
-		posix_fallocate(fd, 0, JOURNAL_RESERVE) == 0 && fsync(fd) == 0;
-	return unlink(path) == 0 && works;
+	return unlink(path) == 0 &&
+	       posix_fallocate(fd, 0, JOURNAL_RESERVE) == 0 && fsync(fd) == 0;
 }
 
-/* epochs_begun - how many have begun since; -ESTALE when another journal has come
- * to lie there, or an older copy: its numbers are not those of the records in
- * memory. */
-static int epochs_begun(struct supervisor *s)
+/* same_journal - -ESTALE when another journal has come to lie there, or an
+ * older copy: its numbers are not those of the records in memory. -EAGAIN: it
+ * cannot be read yet. */
+static int same_journal(const struct supervisor *s)
 {
 	struct journal_identity id;
-	int r = journal_identity(s->cfg->state_dir, &id);
-	if (r < 0)
+	if (journal_identity(s->cfg->state_dir, &id) < 0)
 		return -EAGAIN;
 	free(id.root);
-	if (strcmp(id.uuid, s->late_uuid) != 0 || id.epoch < s->late_epoch ||
-	    id.epoch > s->late_epoch + 1)
-		return -ESTALE;
-	return (int)(id.epoch - s->late_epoch);
+	return strcmp(id.uuid, s->late_uuid) == 0 &&
+			       id.epoch >= s->late_epoch &&
+			       id.epoch <= SEQ_EPOCH(s->late_first_seq)
+		       ? 0
+		       : -ESTALE;
 }
 
 static int make_up(struct supervisor *s)
 {
-	uint64_t first_seq;
-	int begun = epochs_begun(s);
-	if (begun < 0)
-		return begun;
-	if (!disk_works(s->cfg->state_dir))
-		return -EAGAIN;
-	int r = s->cfg->prepare(s->cfg);
+	int64_t since;
+	int r = same_journal(s);
+	if (r == 0 && !disk_works(s->cfg->state_dir))
+		r = -EAGAIN;
 	if (r == 0)
-		r = begun ? journal_open(s->cfg->state_dir, JOURNAL_WRITE,
-					 &s->journal)
-			  : begin(s, &first_seq);
+		r = s->cfg->prepare(s->cfg);
 	if (r == 0)
-		r = supervisor_note_names(s);
-	if (r == 0)
-		r = journal_epoch_begin(s->journal, &first_seq);
+		r = journal_open(s->cfg->state_dir, JOURNAL_CREATE,
+				 &s->journal);
+	if (r < 0)
+		return r;
+	if (owed_read(s->lower_fd, &since) <= 0)
+		since = s->late_since_ns;
+	r = journal_epoch_reach(s->journal, SEQ_EPOCH(s->late_first_seq),
+				since);
 	if (r == 0 && !s->cfg->activity_log)
 		r = activity_disable(s->cfg->state_dir);
-	if (r == 0 && first_seq != s->late_first_seq)
-		r = -ESTALE;
+	if (r == 0)
+		r = supervisor_note_names(s);
 	journal_close(s->journal);
 	return r;
 }

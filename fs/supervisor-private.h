@@ -46,6 +46,7 @@ struct supervisor {
 	int late;	/* no epoch has begun, as the journal fails with this */
 	pid_t beginner; /* tries to; 0: nobody */
 	int64_t late_after_ns;	 /* … again from then on */
+	int64_t late_since_ns;	 /* wall clock */
 	uint64_t late_epoch;	 /* the last one that has begun */
 	uint64_t late_first_seq; /* what the records in memory begin with */
 	char late_uuid[37];

@@ -346,7 +346,8 @@ static int start(struct worker *w)
 		r = journal_writer_start(cfg->state_dir, w->shared,
 					 cfg->wake_fd, cfg->history_ns,
 					 &w->writer);
-	if (r == 0)
+	/* later there is another one, and another worker (supervisor-late.c) */
+	if (r == 0 && !shared_late(w->shared))
 		r = activity_start(cfg->state_dir, cfg->lower_fd, w->writer,
 				   cfg->lift_ns, &w->activity);
 	touches_start(w->activity);

@@ -22,6 +22,15 @@ bool journal_may_recover(int error);
  * the replicas are, for as long as the database cannot be read. */
 int journal_recall(const char *state_dir, struct journal **ret);
 
+/*
+ * journal_epoch_reach - `epoch`, of which there are records in memory already,
+ * begins, empty; what journal_epoch_begin owes to the time before goes into the
+ * one before it, with a GAP when since_ns is not 0 (journal_rescan_next). One
+ * that failed, or was killed at any point, can be tried again. -ESTALE: there
+ * are other records of that epoch, or of a later one.
+ */
+int journal_epoch_reach(struct journal *j, uint64_t epoch, int64_t since_ns);
+
 /* owed_note - what was changed since `since_ns` may be unknown; on the disk
  * when it returns. One that is there already stays. */
 int owed_note(int lower_fd, int64_t since_ns);

@@ -14,6 +14,7 @@
 
 #include "activity.h"
 #include "clock.h"
+#include "owed.h"
 #include "lib/journal/db.h"
 
 int journal_meta_get(struct journal *j, const char *key, char **ret)
@@ -37,26 +38,27 @@ int journal_meta_set(struct journal *j, const char *key, const char *value)
 		      "tt", key, value);
 }
 
-/* epoch_highest - of everything that ever carried a seq here. */
-static int epoch_highest(struct journal *j, int64_t *ret_epoch)
+static int epoch_get(struct journal *j, int64_t *ret_epoch)
 {
-	int64_t epoch, seq;
-	int r = db_number(j, &epoch, 0,
-			  "SELECT CAST(value AS INTEGER) FROM meta "
-			  "WHERE key = 'epoch'",
+	return db_number(j, ret_epoch, 0,
+			 "SELECT CAST(value AS INTEGER) FROM meta "
+			 "WHERE key = 'epoch'",
+			 "");
+}
+
+/* epoch_used - of everything that carries a seq here. */
+static int epoch_used(struct journal *j, int64_t *ret_epoch)
+{
+	int64_t seq;
+	int r = db_number(j, &seq, 0,
+			  "SELECT max("
+			  " coalesce((SELECT max(seq) FROM record), 0),"
+			  " coalesce((SELECT max(max(cursor, inflight))"
+			  "           FROM replica), 0))",
 			  "");
 	if (r == 0)
-		r = db_number(j, &seq, 0,
-			      "SELECT max("
-			      " coalesce((SELECT max(seq) FROM record), 0),"
-			      " coalesce((SELECT max(max(cursor, inflight))"
-			      "           FROM replica), 0))",
-			      "");
-	if (r < 0)
-		return r;
-	int64_t other = (int64_t)SEQ_EPOCH(seq);
-	*ret_epoch = epoch > other ? epoch : other;
-	return 0;
+		*ret_epoch = (int64_t)SEQ_EPOCH(seq);
+	return r;
 }
 
 /* epoch_doubt - a power cut may have taken cursors back, and any part of what
@@ -98,18 +100,15 @@ static int epoch_open(struct journal *j, uint64_t last, bool older,
 	return r;
 }
 
-static int epoch_next(struct journal *j, uint64_t *ret_first_seq)
+static int epoch_next(struct journal *j, int64_t noted, uint64_t *ret_first_seq)
 {
-	int64_t epoch, last;
-	int r = epoch_highest(j, &epoch);
+	int64_t last, used = 0;
+	int r = epoch_get(j, &last);
 	if (r == 0)
-		r = db_number(j, &last, 0,
-			      "SELECT CAST(value AS INTEGER) FROM meta "
-			      "WHERE key = 'epoch'",
-			      "");
+		r = epoch_used(j, &used);
 	if (r < 0)
 		return r;
-	int64_t noted = epoch_noted(j);
+	int64_t epoch = last > used ? last : used;
 	bool older = noted > epoch;
 	if (older)
 		epoch = last = noted;
@@ -122,33 +121,6 @@ static int epoch_next(struct journal *j, uint64_t *ret_first_seq)
 		r = epoch_open(j, (uint64_t)last, older, &seq);
 	if (r == 0)
 		*ret_first_seq = seq;
-	return r;
-}
-
-int journal_epoch_begin(struct journal *j, uint64_t *ret_first_seq)
-{
-	uint64_t first = 0;
-	int r = db_script(j, "PRAGMA synchronous = FULL");
-	if (r == 0)
-		r = journal_transaction_begin(j);
-	if (r < 0)
-		return r;
-	r = epoch_next(j, &first);
-	int r2 = journal_transaction_end(j, r == 0);
-	if (r == 0)
-		r = r2;
-	/* The commit is durable; that the WAL becomes small again is a
-	 * courtesy that a reader may prevent. */
-	if (r == 0)
-		db_script(j, "PRAGMA wal_checkpoint(TRUNCATE)");
-	r2 = db_script(j, "PRAGMA synchronous = NORMAL");
-	if (r == 0)
-		r = r2;
-	/* what was marked is in the journal now */
-	if (r == 0)
-		r = activity_reset(j->dir, j->uuid, SEQ_EPOCH(first), 0);
-	if (r == 0)
-		*ret_first_seq = first;
 	return r;
 }
 
@@ -173,6 +145,75 @@ static int rescan_put(struct journal *j, int64_t since_ns)
 	snprintf(text, sizeof(text), "%" PRId64,
 		 had < since_ns ? had : since_ns);
 	return journal_meta_set(j, "rescan", text);
+}
+
+/* epoch_reach - the next one has all that is owed, and `epoch`, which follows
+ * in the same transaction, is empty. */
+static int epoch_reach(struct journal *j, uint64_t epoch, int64_t since_ns,
+		       uint64_t *ret_first_seq)
+{
+	int64_t last, used = 0, noted = epoch_noted(j);
+	uint64_t first = 0;
+	char text[24];
+	int r = epoch_get(j, &last);
+	if (r == 0)
+		r = epoch_used(j, &used);
+	if (r < 0)
+		return r;
+	*ret_first_seq = SEQ_FIRST(epoch);
+	if ((uint64_t)last == epoch) /* by a try that was cut short? */
+		return (uint64_t)used < epoch ? 0 : -ESTALE;
+	if ((uint64_t)noted == epoch) /* by one whose commit failed */
+		noted = 0;
+	if (since_ns)
+		r = rescan_put(j, since_ns);
+	if (r == 0)
+		r = epoch_next(j, noted, &first);
+	if (r == 0 && SEQ_EPOCH(first) >= epoch)
+		r = -ESTALE;
+	snprintf(text, sizeof(text), "%" PRIu64, epoch);
+	return r < 0 ? r : journal_meta_set(j, "epoch", text);
+}
+
+/* epoch_durably - the next one, or up to `reach`. */
+static int epoch_durably(struct journal *j, uint64_t reach, int64_t since_ns,
+			 uint64_t *ret_first_seq)
+{
+	uint64_t first = 0;
+	int r = db_script(j, "PRAGMA synchronous = FULL");
+	if (r == 0)
+		r = journal_transaction_begin(j);
+	if (r < 0)
+		return r;
+	r = reach ? epoch_reach(j, reach, since_ns, &first)
+		  : epoch_next(j, epoch_noted(j), &first);
+	int r2 = journal_transaction_end(j, r == 0);
+	if (r == 0)
+		r = r2;
+	/* The commit is durable; that the WAL becomes small again is a
+	 * courtesy that a reader may prevent. */
+	if (r == 0)
+		db_script(j, "PRAGMA wal_checkpoint(TRUNCATE)");
+	r2 = db_script(j, "PRAGMA synchronous = NORMAL");
+	if (r == 0)
+		r = r2;
+	/* what was marked is in the journal now */
+	if (r == 0)
+		r = activity_reset(j->dir, j->uuid, SEQ_EPOCH(first), 0);
+	if (r == 0)
+		*ret_first_seq = first;
+	return r;
+}
+
+int journal_epoch_begin(struct journal *j, uint64_t *ret_first_seq)
+{
+	return epoch_durably(j, 0, 0, ret_first_seq);
+}
+
+int journal_epoch_reach(struct journal *j, uint64_t epoch, int64_t since_ns)
+{
+	uint64_t first;
+	return epoch_durably(j, epoch, since_ns, &first);
 }
 
 int journal_dirty_since(struct journal *j, int64_t *ret_ns)

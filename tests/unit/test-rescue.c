@@ -10,8 +10,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "activity.h"
 #include "journal-fixture.h"
 #include "lib/journal/db.h"
+#include "owed.h"
 #include "paths.h"
 
 static uint64_t random_state;
@@ -173,6 +175,56 @@ static void test_lost(void **state)
 	assert_int_equal(r.op, OP_GAP);
 	record_done(&r);
 	journal_close(f.j);
+	nftw(f.dir, fx_unlink, 10, FTW_DEPTH | FTW_PHYS);
+}
+
+/* All that is owed is before `epoch`, in which there is nothing. */
+static void check_reached(struct journal *j, uint64_t epoch)
+{
+	int64_t seq, gaps;
+	assert_int_equal(db_number(j, &seq, 0, "SELECT max(seq) FROM record",
+				   ""), 0);
+	assert_int_equal(SEQ_EPOCH(seq), epoch - 1);
+	assert_int_equal(db_number(j, &gaps, 0,
+				   "SELECT count(*) FROM record WHERE op = ? "
+				   "AND seq >= ?",
+				   "dl", OP_GAP, (int64_t)SEQ_FIRST(epoch - 1)),
+			 0);
+	assert_int_equal(gaps, 1);
+}
+
+/* Numbers of an epoch were given before it could begin. */
+static void test_reach(void **state)
+{
+	struct fixture f;
+	char uuid[37];
+	make(&f, uuid);
+	int64_t now = clock_wall_ns();
+	uint64_t epoch = SEQ_EPOCH(f.first) + 2;
+	struct image before = image_read(f.dir, "journal.db");
+	assert_int_equal(activity_disable(f.dir), 0);
+	/* the second time by one that has not heard of the first */
+	for (int i = 0; i < 2; i++) {
+		struct journal *j = fx_journal(&f);
+		assert_int_equal(journal_epoch_reach(j, epoch, now), 0);
+		check_reached(j, epoch);
+		assert_int_equal(activity_disable(f.dir), 0);
+		journal_close(j);
+	}
+	/* its commit failed, after STATE/identity was written */
+	remove_database(f.dir);
+	image_write(f.dir, "journal.db", before);
+	free(before.bytes);
+	struct journal *j = fx_journal(&f);
+	assert_int_equal(journal_epoch_reach(j, epoch, now), 0);
+	check_reached(j, epoch);
+	/* somebody else's */
+	struct record r = {.op = OP_START, .seq = SEQ_FIRST(epoch),
+			   .time_ns = now};
+	assert_int_equal(db_append(j, &r, 1), 0);
+	assert_int_equal(journal_epoch_reach(j, epoch, now), -ESTALE);
+	assert_int_equal(journal_epoch_reach(j, epoch - 1, now), -ESTALE);
+	journal_close(j);
 	nftw(f.dir, fx_unlink, 10, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -382,6 +434,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_reach),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_fuzz),
 		cmocka_unit_test(test_fuzz_identity),
