@@ -311,17 +311,6 @@ static int prepare_later(const struct supervisor_config *cfg)
 	return r != 0 ? -EIO : job.found.late;
 }
 
-/* tell_late - it shall not go unseen. */
-static void tell_late(const struct mount_job *job)
-{
-	const struct settings *s = &job->settings;
-	fprintf(stderr,
-		"mirrorfs: warning: the journal in %s cannot be written: %s: "
-		"users are served and replicas wait until it can; then "
-		"everything is compared\n",
-		s->state_dir, strerror(-job->found.late));
-}
-
 static int run(const struct mount_job *job, int ready_fd, const char *log_file)
 {
 	const struct settings *s = &job->settings;
@@ -445,8 +434,6 @@ static int mount_job_run(struct mount_job *job)
 	if (!job->found.late)
 		r = state_prepare(s, job->have_config, job->rescan,
 				  &job->found);
-	if (r == 0 && job->found.late)
-		tell_late(job);
 	if (r != 0) {
 		runtime_withdraw(s->name);
 		return r;

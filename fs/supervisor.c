@@ -140,6 +140,12 @@ static void supervisor_ready(struct supervisor *s, const char *error)
 	}
 	if (s->cfg->ready_fd >= 0)
 		dprintf(s->cfg->ready_fd, "%s\n", error ? error : "ok");
+	if (!error && s->late && s->cfg->ready_fd >= 0)
+		dprintf(s->cfg->ready_fd,
+			"the journal in %s cannot be written: %s: users are "
+			"served and replicas wait until it can; then "
+			"everything is compared\n",
+			s->cfg->state_dir, strerror(-s->late));
 	if (!error) {
 		start_report(s);
 		supervisor_look_back(s);
