@@ -71,7 +71,14 @@ int supervisor_open_root(struct supervisor *s)
 	if (n < 0)
 		return -errno;
 	path[n] = '\0';
-	return strcmp(path, s->cfg->root) == 0 ? 0 : -ELOOP;
+	if (strcmp(path, s->cfg->root) != 0)
+		return -ELOOP;
+	/* before we change it ourselves, by what is owed */
+	struct stat st;
+	if (fstat(s->lower_fd, &st) < 0)
+		return -errno;
+	s->at.root_ctime_ns = clock_ctime_ns(&st);
+	return 0;
 }
 
 int supervisor_mount(struct supervisor *s)
@@ -79,7 +86,6 @@ int supervisor_mount(struct supervisor *s)
 	struct stat st;
 	if (fstat(s->lower_fd, &st) < 0)
 		return -errno;
-	s->at.root_ctime_ns = clock_ctime_ns(&st);
 	s->at.mounted_ns = clock_wall_ns();
 	s->fuse_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (s->fuse_fd < 0)

@@ -368,10 +368,10 @@ static void put_stop(struct supervisor *s)
 			  strerror(errno));
 		return;
 	}
+	owed_clear(s->lower_fd); /* it changes what is stamped */
 	supervisor_stamp(s);
 	supervisor_event(s, OP_STOP);
-	if (supervisor_drain(s, NULL) >= 0)
-		owed_clear(s->lower_fd);
+	supervisor_drain(s, NULL);
 }
 
 /* supervisor_teardown - in the order in which nothing is lost: no more

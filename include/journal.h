@@ -97,7 +97,7 @@ int journal_writer_start(const char *state_dir, struct shared *s, int wake_fd,
 void journal_writer_stop(struct journal_writer *w);
 
 /* journal_drain - after the worker died: ring and leftover intents into the
- * database. Returns how many records, or a negative errno. */
+ * database, durably. Returns how many records, or a negative errno. */
 int journal_drain(struct journal *j, struct shared *s);
 
 /* ---- reading ---- */

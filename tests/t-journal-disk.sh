@@ -85,6 +85,7 @@ done
 # read-only: they are served, and what they do comes to replicas later
 mkdir "$T/tree/cold"
 echo "old" >"$T/tree/cold/file"
+echo "old" >"$T/tree/open"
 check "mount" mount_again
 check "wait" synced
 check "umount" umount_tree

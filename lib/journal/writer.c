@@ -407,6 +407,10 @@ int journal_drain(struct journal *j, struct shared *s)
 		int more = drain_ring(j, s, batch);
 		r = more < 0 ? more : r + more;
 	}
+	if (r >= 0) { /* also what the worker's writer has left */
+		int error = db_sync(j);
+		r = error < 0 ? error : r;
+	}
 	free(batch);
 	return r;
 }
