@@ -23,6 +23,7 @@
 #include "fs/ops.h"
 #include "fs/order.h"
 #include "fs/touch.h"
+#include "owed.h"
 #include "privileges.h"
 
 #define XATTR_BYTES 65536u
@@ -94,6 +95,13 @@ static bool is_acl(const char *name)
 	return strncmp(name, "system.posix_acl_", 17) == 0;
 }
 
+/* Whoever copies attributes from one tree to another (rsync -X) shall neither
+ * take ours along nor away. */
+static bool is_ours(const char *name)
+{
+	return strncmp(name, OWED_PREFIX, sizeof(OWED_PREFIX) - 1) == 0;
+}
+
 /* The worker has no CAP_SYS_ADMIN but for the moment in which it is needed:
  * these attributes have been asked for by somebody who may. */
 static bool begin_admin(const char *name)
@@ -154,7 +162,7 @@ static int set_xattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 {
 	struct target t;
 	struct recording rec;
-	CLEANUP_CLOSE int fd = target_open(&t, ino);
+	CLEANUP_CLOSE int fd = is_ours(name) ? -EPERM : target_open(&t, ino);
 	if (fd < 0)
 		return fd;
 	int r = become_for_acl(req, fd, name);
@@ -184,7 +192,7 @@ static int remove_xattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
 	struct target t;
 	struct recording rec;
-	CLEANUP_CLOSE int fd = target_open(&t, ino);
+	CLEANUP_CLOSE int fd = is_ours(name) ? -EPERM : target_open(&t, ino);
 	if (fd < 0)
 		return fd;
 	int r = op_become(req, CALLER_KEEPS_SETID);
@@ -254,13 +262,15 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 	reply_xattr(req, data, get_xattr(ino, name, data, size), size);
 }
 
-/* We see "trusted." attributes; not every caller does. */
-static size_t hide_trusted(char *list, size_t n)
+/* We see "trusted." attributes; not every caller does, and nobody ours. */
+static size_t hide_trusted(char *list, size_t n, bool all)
 {
 	size_t kept = 0;
 	for (size_t at = 0; at < n;) {
 		size_t len = strnlen(list + at, n - at - 1) + 1;
-		if (strncmp(list + at, "trusted.", 8) != 0) {
+		bool hide = all ? strncmp(list + at, "trusted.", 8) == 0
+				: is_ours(list + at);
+		if (!hide) {
 			memmove(list + kept, list + at, len);
 			kept += len;
 		}
@@ -282,9 +292,10 @@ static ssize_t list_xattr(fuse_req_t req, fuse_ino_t ino, char *list)
 	errno = error;
 	if (n < 0)
 		return lower_errno();
-	if (memmem(list, (size_t)n, "trusted.", 8) &&
-	    !op_has_capability(req, CAP_SYS_ADMIN))
-		n = (ssize_t)hide_trusted(list, (size_t)n);
+	if (memmem(list, (size_t)n, "trusted.", 8))
+		n = (ssize_t)hide_trusted(
+			list, (size_t)n,
+			!op_has_capability(req, CAP_SYS_ADMIN));
 	return n;
 }
 

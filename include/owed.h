@@ -15,6 +15,9 @@
 
 struct journal;
 
+/* Through the mount nobody but mirrorfs can list, set or remove these. */
+#define OWED_PREFIX "trusted.mirrorfs."
+
 /* journal_may_recover - a disk that is full, read-only or gives errors may work
  * again, with all that was on it. */
 bool journal_may_recover(int error);

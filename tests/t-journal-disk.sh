@@ -17,7 +17,8 @@ fill() {
 	check "it is full" grep -q "No space" "$T/err"
 }
 read_only() {
-	check "read-only" mount -o remount,ro "$T/disk"
+	# who has unmounted may still have its log open
+	check "read-only" wait_for 30 mount -o remount,ro "$T/disk" 2>"$T/err"
 }
 writable() {
 	check "writable" mount -o remount,rw "$T/disk"

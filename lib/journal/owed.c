@@ -1,8 +1,8 @@
 /*
  * What cannot be written where it belongs is noted in the tree: that is what
  * is being changed, so its disk works; and whoever moves the tree, or gives
- * it another state folder, moves the note, too. Only root sees it, and it
- * costs nothing but the change time of the root.
+ * it another state folder, moves the note, too. Only root sees it, asked for by
+ * its name, and it costs nothing but the change time of the root.
  */
 #include "confdefs.h"
 
@@ -18,7 +18,7 @@
 #include "owed.h"
 #include "privileges.h"
 
-#define OWED "trusted.mirrorfs.owed"
+#define OWED OWED_PREFIX "owed"
 
 /* The worker has what it takes only for the moment. */
 static bool admin_begin(void)

@@ -1,0 +1,110 @@
+#!/bin/bash
+# A mount whose journal has to wait, in all settings: with an activity log and
+# without, and without file handles; on a disk that is read-only, and on one
+# that is full; and what the tree says meanwhile is copied by nobody.
+. "$(dirname "$0")/functions.sh"
+expect_log "journal|No space left|database or disk is full|activity log"
+expect_log "records of the last moments|no file handles"
+need getfattr setfattr
+
+mkdir "$T/disk" "$T/tree/cold"
+mount -t tmpfs -o size=24m none "$T/disk" || skip "no tmpfs"
+LOWERS+=("$T/disk")
+state=$T/disk/state
+name=late-$$
+printf '[mount]\nroot = %s\nactivity-log = no\n' "$T/tree" >"$T/off.conf"
+pipe_replicas 1
+echo "old" >"$T/tree/cold/file"
+mount_it() {
+	mount_at "$T/tree" "$state" --name "$name" "${REPLICAS[@]}" "$@" \
+		2>"$T/err"
+}
+# in the tree: other content, and all that is seen by SFTP the same
+change() {
+	local was
+	was=$(stat -c %y "$T/tree/$1")
+	printf '%s' "$2" | dd of="$T/tree/$1" conv=notrunc status=none
+	touch -d "$was" "$T/tree/$1"
+}
+read_only() {
+	# who has unmounted may still have its log open
+	check "read-only" wait_for 30 mount -o remount,ro "$T/disk" 2>"$T/err"
+}
+writable() {
+	check "writable" mount -o remount,rw "$T/disk"
+}
+arrived() {
+	equal "$(cat "$T/replica1/cold/file")" "$(cat "$T/tree/cold/file")" \
+		"$1"
+	check "same" same "$T/replica1"
+}
+mends() {
+	check "it mends itself, $1" wait_for 60 journal_works
+	check "wait" synced
+	arrived "$1"
+}
+epoch_of_journal() {
+	sed -n "s/.*'epoch', *'\([0-9]*\)'.*/\1/p" "$state/identity"
+}
+epoch_of_marks() {
+	od -An -j20 -N8 -t u8 --endian=big "$state/activity" | tr -d ' '
+}
+epochs_agree() {
+	[ "$(epoch_of_journal)" = "$(epoch_of_marks)" ]
+}
+# comparisons since the line that `mark` has remembered
+mark() {
+	line=$(wc -l <"$state/mirrorfs.log")
+}
+said() {
+	tail -n +"$((line + 1))" "$state/mirrorfs.log" | grep -q "$1"
+}
+
+late() { # TEXT OPTION...
+	check "mount" mount_it "${@:2}"
+	check "wait" synced
+	check "umount" umount_tree
+	read_only
+	check "mount, read-only, $1" mount_it "${@:2}"
+	change cold/file "$1"
+	mark
+	writable
+	mends "$1"
+	check "umount" umount_tree
+	check "mount once more" mount_it "${@:2}"
+	check "wait" synced
+	check "umount" umount_tree
+	refuse "changed while it was not mounted, $1" \
+		said "while it was not mounted"
+}
+late off --config "$T/off.conf"
+late pin --without handles
+late NEW
+
+# full, with nothing in reserve: the activity log can be written
+rm -f "$state/reserve"
+cat /dev/zero >>"$T/disk/filler" 2>"$T/err"
+check "mount, full" mount_it
+check "it says so" grep -q "warning:.*No space.*replicas wait" "$T/err"
+change cold/file ABC
+rm "$T/disk/filler"
+mends "full"
+check "the activity log is of the same epoch" wait_for 30 epochs_agree
+check "umount" umount_tree
+
+# nobody takes the note away by copying attributes
+read_only
+check "mount, read-only" mount_it
+refuse "it is listed" grep owed <(getfattr -d -m - "$T/tree" 2>&1)
+refuse "it can be removed" \
+	setfattr -x trusted.mirrorfs.owed "$T/tree" 2>"$T/err"
+refuse "it can be set" \
+	setfattr -n trusted.mirrorfs.owed -v 1 "$T/tree/cold" 2>"$T/err"
+change cold/file DEF
+check "umount, read-only" umount_tree
+writable
+check "mount" mount_it
+check "wait" synced
+arrived "the note was there"
+check "umount" umount_tree
+exit 0
