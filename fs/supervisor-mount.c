@@ -21,6 +21,7 @@
 #include "journal.h"
 #include "log.h"
 #include "mounts.h"
+#include "owed.h"
 #include "shared.h"
 
 /* <linux/statfs.h> of the kernel has it, glibc does not */
@@ -134,10 +135,11 @@ void supervisor_uncover(struct supervisor *s)
 
 /* ---- umount -l ---- */
 
-#define BARE_NS (2 * NS_PER_S)
+#define BARE_NS	      (2 * NS_PER_S)
+#define BARE_RETRY_MS 1000
 
 /* Everything is compared at the next mount, or not, after all. */
-static void rescan(struct supervisor *s, int64_t since_ns)
+static int rescan(const struct supervisor *s, int64_t since_ns)
 {
 	struct journal *j;
 	int r = journal_open(s->cfg->state_dir, JOURNAL_WRITE, &j);
@@ -145,6 +147,17 @@ static void rescan(struct supervisor *s, int64_t since_ns)
 		r = journal_rescan_next(j, since_ns);
 		journal_close(j);
 	}
+	return r;
+}
+
+/* note_bare - for now the tree keeps it if the journal cannot. The worker may
+ * take that away again once its own affairs are settled. */
+static void note_bare(struct supervisor *s)
+{
+	int r = s->late ? s->late : rescan(s, s->bare_since_ns);
+	s->bare_owed = r < 0;
+	if (r < 0)
+		r = owed_note(s->lower_fd, s->bare_since_ns);
 	if (r < 0)
 		log_error("cannot note that the mount was taken away: %s",
 			  strerror(-r));
@@ -157,13 +170,22 @@ void supervisor_look(struct supervisor *s)
 	    mount_device(s->cfg->root, &device))
 		return;
 	s->bare_ns = clock_mono_ns();
-	rescan(s, clock_wall_ns());
+	s->bare_since_ns = clock_wall_ns();
+	note_bare(s);
+}
+
+bool supervisor_bare_noted(struct supervisor *s)
+{
+	if (s->bare_owed && !s->late)
+		s->bare_owed = rescan(s, s->bare_since_ns) < 0;
+	return !s->bare_owed;
 }
 
 int supervisor_bare(struct supervisor *s)
 {
+	int again = supervisor_bare_noted(s) ? -1 : BARE_RETRY_MS;
 	if (!s->bare_ns || s->bare_said)
-		return -1;
+		return again;
 	int64_t left = s->bare_ns + BARE_NS - clock_mono_ns();
 	if (left > 0)
 		return (int)(left / NS_PER_MS) + 1;
@@ -172,13 +194,16 @@ int supervisor_bare(struct supervisor *s)
 		  "but who opens it now writes past mirrorfs; end the programs "
 		  "that use it and mount it again, then everything is compared",
 		  s->cfg->root);
-	return -1;
+	return again;
 }
 
 void supervisor_ends(struct supervisor *s)
 {
-	if (s->bare_ns && clock_mono_ns() - s->bare_ns < BARE_NS)
-		rescan(s, -1);
+	if (!s->bare_ns || clock_mono_ns() - s->bare_ns >= BARE_NS)
+		return;
+	s->bare_owed = false;
+	if (!s->late && rescan(s, -1) < 0)
+		log_info("everything is compared at the next mount");
 }
 
 /* ---- while nothing is mounted ---- */

@@ -39,8 +39,9 @@ struct supervisor {
 	unsigned covered;	  /* dead mounts below ours */
 	dev_t device;		  /* of ours */
 	struct stamps_mount at;
-	int64_t bare_ns; /* the root shows the tree below since then */
-	bool bare_said;
+	int64_t bare_ns;       /* the root shows the tree below since then */
+	int64_t bare_since_ns; /* wall clock */
+	bool bare_said, bare_owed; /* the journal has still to be told */
 
 	/* supervisor-late.c: */
 	int late;	/* no epoch has begun, as the journal fails with this */
@@ -91,6 +92,8 @@ void supervisor_uncover(struct supervisor *s);
 void supervisor_look(struct supervisor *s);
 /* supervisor_bare - say so when it lasts; returns how long to sleep, ms. */
 int supervisor_bare(struct supervisor *s);
+/* supervisor_bare_noted - by the journal, if it has to be. */
+bool supervisor_bare_noted(struct supervisor *s);
 /* supervisor_ends - it was not lazy, if the worker has ended at once. */
 void supervisor_ends(struct supervisor *s);
 

@@ -360,7 +360,7 @@ static void end_child(pid_t *pid)
  * may it be there, as what is marked is not looked at after it. */
 static void put_stop(struct supervisor *s)
 {
-	if (supervisor_drain(s, NULL) < 0)
+	if (supervisor_drain(s, NULL) < 0 || !supervisor_bare_noted(s))
 		return;
 	if (syncfs(s->lower_fd) < 0) {
 		log_error("the tree cannot be synced: %s; what was changed "

@@ -1,10 +1,11 @@
 #!/bin/bash
 # A mount whose journal has to wait, in all settings: with an activity log and
 # without, and without file handles; on a disk that is read-only, and on one
-# that is full; and what the tree says meanwhile is copied by nobody.
+# that is full; what the tree says meanwhile is copied by nobody; and the mount
+# may be taken away lazily.
 . "$(dirname "$0")/functions.sh"
 expect_log "journal|No space left|database or disk is full|activity log"
-expect_log "records of the last moments|no file handles"
+expect_log "records of the last moments|no file handles|unmounted lazily"
 need getfattr setfattr
 
 mkdir "$T/disk" "$T/tree/cold"
@@ -106,5 +107,33 @@ writable
 check "mount" mount_it
 check "wait" synced
 arrived "the note was there"
+check "umount" umount_tree
+
+# taken away lazily while it is late: what is written past it then, and after the
+# comparison
+read_only
+check "mount, read-only" mount_it
+supervisor=$(status_pid supervisor_pid)
+cd "$T/tree" || exit 1
+check "lazily" umount -l "$T/tree"
+logged() { # TEXT - what it says while it cannot say it in the state folder
+	grep -q "$1" "/run/mirrorfs/$name/log"
+}
+ended() {
+	! kill -0 "$supervisor" 2>/dev/null
+}
+check "it is seen" wait_for 30 logged "unmounted lazily"
+echo "one" >late
+writable
+check "it mends itself" wait_for 60 logged "journal can be written"
+check "everything was compared" wait_for 60 test -s "$T/replica1/late"
+echo "two" >later
+check "what is there goes on" wait_for 60 test -s "$T/replica1/later"
+change cold/file GHI
+cd "$T" || exit 1
+check "it ends" wait_for 60 ended
+check "mount" mount_it
+check "wait" synced
+arrived "past the mount"
 check "umount" umount_tree
 exit 0
