@@ -505,8 +505,10 @@ int db_open(const char *file, enum journal_mode mode, struct journal **ret)
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
 		    (mode == JOURNAL_CREATE ? SQLITE_OPEN_CREATE : 0);
 	int r = db_error(j, sqlite3_open_v2(file, &j->db, flags, NULL));
-	if (r == 0)
+	if (r == 0) {
+		shm_guard(j->db, file);
 		r = db_set_up(j, mode);
+	}
 	/* on a read-only disk SQLite misses what it cannot make */
 	if (r == -ENOENT && access(file, W_OK) < 0)
 		r = -errno;

@@ -50,6 +50,9 @@ struct journal {
 int db_open(const char *file, enum journal_mode mode, struct journal **ret);
 /* db_lock - of all connections; flock(2)'s `how`. Returns a descriptor. */
 int db_lock(const char *state_dir, int how);
+/* shm_guard - what SQLite maps of the database at `path` cannot kill us when
+ * its disk is full: shm.c. */
+void shm_guard(sqlite3 *db, const char *path);
 /* db_moved - the file that it has open is the journal no more. */
 bool db_moved(struct journal *j);
 

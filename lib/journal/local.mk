@@ -31,6 +31,7 @@ lib_journal_libjournal_a_SOURCES = \
 	lib/journal/ring.c \
 	lib/journal/schema.c \
 	lib/journal/seed.c \
+	lib/journal/shm.c \
 	lib/journal/stamps.c \
 	lib/journal/unsafe.c \
 	lib/journal/wait.c \
