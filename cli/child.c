@@ -21,7 +21,7 @@ struct child_options {
 	uint64_t kept_fd, deposit_fd, lock_fd;
 	uint64_t delta_above, clock_offset;
 	int64_t history_ns, settle_idle_ns, settle_age_ns, lift_ns;
-	bool debug, check;
+	bool debug, check, killed;
 };
 
 /* inherited - the descriptor is there, and is not for the child's children. */
@@ -45,6 +45,7 @@ static bool child_parse(const char *command, const char *ident, int argc,
 		{"deposit-fd", "FD", OPTION_COUNT, &o->deposit_fd, ""},
 		{"lock-fd", "FD", OPTION_COUNT, &o->lock_fd, ""},
 		{"check", NULL, OPTION_FLAG, &o->check, ""},
+		{"killed", NULL, OPTION_FLAG, &o->killed, ""},
 		{"history", "SPAN", OPTION_SPAN, &o->history_ns, ""},
 		{"settle-idle", "SPAN", OPTION_SPAN, &o->settle_idle_ns, ""},
 		{"settle-age", "SPAN", OPTION_SPAN, &o->settle_age_ns, ""},
@@ -98,6 +99,7 @@ int cmd_fs_worker(int argc, char **argv)
 		.settle_age_ns = o.settle_age_ns,
 		.lift_ns = o.lift_ns,
 		.without = without,
+		.killed = o.killed,
 	};
 	return o.check ? worker_check(&cfg) : worker_main(&cfg);
 }

@@ -17,6 +17,8 @@
  * is still to be put comes before those of whatever follows.
  *
  * A request that kills its worker would kill each one: the third refuses it.
+ * One that was killed from outside says nothing against what it served: that
+ * may be a write which waits for something, through any number of deaths.
  */
 #include "confdefs.h"
 
@@ -111,11 +113,13 @@ static void take_back_lookup(struct flight *f)
 		inode_forget(id, 1);
 }
 
-static void replay(struct fuse_session *se, struct flight *f)
+static void replay(struct fuse_session *se, struct flight *f, bool killed)
 {
 	const struct fuse_in_header *in = (const void *)f->request;
 	take_back_lookup(f);
-	if (++f->tries > MAX_TRIES) {
+	if (!killed || f->tries == 0) /* flight_again */
+		f->tries++;
+	if (f->tries > MAX_TRIES) {
 		log_error("a request (operation %u) ended %u workers and is "
 			  "refused",
 			  in->opcode, MAX_TRIES);
@@ -126,7 +130,7 @@ static void replay(struct fuse_session *se, struct flight *f)
 	device_serve(se, f, in->len);
 }
 
-void replay_all(struct fuse_session *se)
+void replay_all(struct fuse_session *se, bool killed)
 {
 	unsigned n = 0;
 	for (unsigned t = 0; t < SHARED_THREADS; t++) {
@@ -135,7 +139,7 @@ void replay_all(struct fuse_session *se)
 			continue;
 		change_thread_start(t);
 		touch_thread_start(t);
-		replay(se, f);
+		replay(se, f, killed);
 		touch_end();
 		n++;
 	}

@@ -17,7 +17,8 @@ unsigned replay_find(struct fuse_session *se, uint64_t ret[SHARED_THREADS]);
 /* replay_forgets - what the kernel had given back, when inodes are there and
  * before any of them is used. */
 void replay_forgets(void);
-/* replay_all - answer them. The thread is as those that serve. */
-void replay_all(struct fuse_session *se);
+/* replay_all - answer them. The thread is as those that serve. `killed`: the
+ * worker before did not end by itself. */
+void replay_all(struct fuse_session *se, bool killed);
 
 #endif

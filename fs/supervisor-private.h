@@ -57,6 +57,7 @@ struct supervisor {
 	/* supervisor-worker.c: */
 	struct deposits deposits;
 	bool serving;		 /* the worker is up to it */
+	bool killed;		 /* so was the last one, from outside */
 	int64_t worker_start_ns; /* it was started then … */
 	int64_t worker_after_ns; /* … or is to be, not before */
 	int64_t down_ns;	 /* nobody serves since then */

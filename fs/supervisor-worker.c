@@ -86,6 +86,8 @@ static void arguments(struct supervisor *s, struct spawn *sp, int deposit_fd)
 	spawn_arg(sp, "--lift=%lldms", (long long)(cfg->lift_ns / NS_PER_MS));
 	if (cfg->without)
 		spawn_arg(sp, "--without=%s", cfg->without);
+	if (s->killed)
+		spawn_arg(sp, "--killed");
 }
 
 void worker_start(struct supervisor *s)
@@ -371,8 +373,9 @@ void worker_ended(struct supervisor *s, int status)
 		return;
 	}
 	say_how_it_ended(status);
+	s->killed = was_killed(status);
 	if (!s->serving) {
-		s->vain += !was_killed(status);
+		s->vain += !s->killed;
 		upgrade_failed(s);
 	}
 	if (shared_pinned(s->shared)) {

@@ -162,7 +162,7 @@ static void *replay_main(void *arg)
 {
 	struct worker *w = arg;
 	if (thread_start(0) == 0)
-		replay_all(w->session);
+		replay_all(w->session, w->cfg->killed);
 	else
 		w->status = WORKER_FAILED;
 	ops_thread_stop();

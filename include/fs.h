@@ -74,6 +74,7 @@ struct worker_config {
 	int64_t settle_age_ns;  /* … or so long after its first; 0: never */
 	int64_t lift_ns;	/* marks are lifted so often: activity.h */
 	unsigned without;	/* FEATURE_* that are not used */
+	bool killed;		/* so was the one before, from outside */
 };
 
 /* How a worker ends. */
