@@ -405,9 +405,10 @@ int engine_push_times(struct engine *e)
 
 	HASH_ITER(hh, e->touched, t, tmp)
 	{
-		/* what is parked is done as a whole, later */
+		/* what is parked is done as a whole, later or now */
 		if (r == 0 && !path_is_reserved(t->text) &&
-		    !pathset_cover(&e->parked_paths, t->text))
+		    (e->reconciling ||
+		     !pathset_cover(&e->parked_paths, t->text)))
 			r = engine_push(e, STEP_DIRTIMES, t->text, NULL, NULL,
 					NULL);
 		set_add(&e->recent, t->text);

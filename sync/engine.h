@@ -93,7 +93,7 @@ struct engine {
 	char refusal[512];	  /* why it waits for the administrator */
 	struct state_write state; /* the newest one of the state file */
 	bool lull;	  /* what there was to read gave nothing to do */
-	bool reconciling; /* failed steps are parked, not redone */
+	bool reconciling; /* what is parked is tried again */
 };
 
 /* ---- engine.c ---- */

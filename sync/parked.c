@@ -193,7 +193,6 @@ static int try_again(struct engine *e, const char *path, uint64_t seq)
 
 	e->reconciling = true;
 	r = reconcile(e, path, STRICT_FULL, DEPTH_ALL);
-	e->reconciling = false;
 	n = r == 0 ? engine_take_failed(e, true, &failed) : 0;
 	for (unsigned i = 0; i < n; i++) {
 		if (path_is_below(failed[i], path))
@@ -205,7 +204,10 @@ static int try_again(struct engine *e, const char *path, uint64_t seq)
 	free(failed);
 	if (r == 0)
 		r = again ? engine_park(e, path, seq) : unpark(e, path);
-	return r == 0 ? engine_note(e) : r;
+	if (r == 0)
+		r = engine_note(e);
+	e->reconciling = false;
+	return r;
 }
 
 /* no_room - it cannot arrive yet, as far as can be told; `root` is what the
