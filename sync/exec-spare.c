@@ -25,9 +25,14 @@ static void opened(void *arg, const struct remote_reply *reply)
 	p->name = NULL;
 }
 
+bool exec_is_far(const struct exec *x)
+{
+	return remote_round_trip_ns(x->cfg.remote) >= WORTH_NS;
+}
+
 void spare_fill(struct exec *x)
 {
-	if (remote_round_trip_ns(x->cfg.remote) < WORTH_NS)
+	if (!exec_is_far(x))
 		return;
 	for (unsigned i = 0; i < EXEC_SPARES; i++) {
 		struct spare *p = &x->spares[i];

@@ -54,8 +54,10 @@ static void begin_waiting(struct exec *x, unsigned max)
 void exec_uploads(struct exec *x)
 {
 	uint32_t handles = remote_caps(x->cfg.remote)->handles / 2;
-	unsigned max =
-		handles && handles < EXEC_UPLOADS ? handles : EXEC_UPLOADS;
+	unsigned max = exec_is_far(x) ? EXEC_UPLOADS : EXEC_UPLOADS_NEAR;
+
+	if (handles && handles < max)
+		max = handles;
 
 	aside_reap(x);
 	begin_waiting(x, max);

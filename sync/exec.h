@@ -153,8 +153,9 @@ char *exec_stage_name(struct exec *x);
 
 /* ---- between exec.c and its parts ---- */
 
-#define EXEC_UPLOADS 512 /* what a long line needs for small files */
-#define EXEC_SPARES  16
+#define EXEC_UPLOADS	  512 /* what a long line needs for small files */
+#define EXEC_UPLOADS_NEAR 96 /* … and a short one: more only cost time */
+#define EXEC_SPARES	  16
 
 struct exec {
 	struct exec_config cfg;
@@ -198,6 +199,9 @@ enum {
 struct step *step_new(struct exec *x, enum step_kind kind, const char *path,
 		      const char *path2, const struct fhandle *obj);
 void step_free(struct step *s);
+
+/* exec_is_far - round trips are worth to be saved. */
+bool exec_is_far(const struct exec *x);
 
 /* step_fail - note the first failure. */
 void step_fail(struct step *s, int error);
