@@ -10,6 +10,19 @@
 
 #include "remote.h"
 
+/*
+ * Requests that are under way together, as each round trip is a pause over a
+ * long way: each has an answer, and all of them one number of those that are
+ * missing. answer_got is their done function.
+ */
+struct answer {
+	unsigned *pending;
+	int status;
+	struct remote_attr attr;
+};
+void answer_got(void *arg, const struct remote_reply *reply);
+void answers_wait(struct remote *r, const unsigned *pending);
+
 int remote_lstat(struct remote *r, const char *path, struct remote_attr *ret);
 int remote_mkdir(struct remote *r, const char *path, uint32_t mode);
 int remote_rmdir(struct remote *r, const char *path);

@@ -143,15 +143,6 @@ void attr_send_file(struct step *s)
 
 /* ---- times of folders ---- */
 
-static void dirtimes_done(void *arg, const struct remote_reply *reply)
-{
-	struct step *s = arg;
-
-	if (reply->status < 0 && reply->status != -ENOENT)
-		step_fail(s, reply->status);
-	step_answered(s);
-}
-
 static void dirtimes_looked(void *arg, const struct remote_reply *reply)
 {
 	struct step *s = arg;
@@ -162,7 +153,7 @@ static void dirtimes_looked(void *arg, const struct remote_reply *reply)
 		step_fail(s, -ELOOP);
 	a.flags &= ATTR_TIMES;
 	if (--s->looks == 0 && !s->astray && can(s, CAN_SETSTAT))
-		attr_send_named(s, s->path, &a, dirtimes_done);
+		attr_send_named(s, s->path, &a, step_done_or_absent);
 	step_answered(s);
 }
 

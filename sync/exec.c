@@ -106,8 +106,7 @@ void step_done(void *arg, const struct remote_reply *reply)
 	step_answered(s);
 }
 
-/* what is absent need not be removed */
-static void remove_done(void *arg, const struct remote_reply *reply)
+void step_done_or_absent(void *arg, const struct remote_reply *reply)
 {
 	struct step *s = arg;
 
@@ -249,7 +248,7 @@ static void send_symlink(struct step *s)
 	if (!s->exec->cfg.can->can[CAN_SYMLINK]) {
 		/* what was there before is not there any more */
 		s->exec->cfg.uncarried(s->exec->cfg.arg, "symlink", s->path);
-		remote_send_remove(r, s->path, remove_done, s);
+		remote_send_remove(r, s->path, step_done_or_absent, s);
 		return;
 	}
 	s->stage = exec_stage_name(s->exec);
@@ -289,7 +288,7 @@ static void send_rename(struct step *s)
 
 	s->pending++;
 	if (links_same(x->cfg.links, s->path, s->path2))
-		remote_send_remove(x->cfg.remote, s->path, remove_done, s);
+		remote_send_remove(x->cfg.remote, s->path, step_done_or_absent, s);
 	else
 		remote_send_rename(x->cfg.remote, s->path, s->path2, step_done,
 				   s);
@@ -357,11 +356,11 @@ static void step_send(struct step *s)
 		break;
 	case STEP_REMOVE:
 		s->pending++;
-		remote_send_remove(r, s->path, remove_done, s);
+		remote_send_remove(r, s->path, step_done_or_absent, s);
 		break;
 	case STEP_RMDIR:
 		s->pending++;
-		remote_send_rmdir(r, s->path, remove_done, s);
+		remote_send_rmdir(r, s->path, step_done_or_absent, s);
 		break;
 	case STEP_SETATTR:
 		send_setattr(s);

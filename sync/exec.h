@@ -209,6 +209,8 @@ void step_fail(struct step *s, int error);
 void step_answered(struct step *s);
 /* done function for requests whose status is all that matters */
 void step_done(void *arg, const struct remote_reply *reply);
+/* … where nothing is to be done about what is absent */
+void step_done_or_absent(void *arg, const struct remote_reply *reply);
 /* step_unseen - its object could not be looked at. That it is no more is no
  * failure, but one known by number has perhaps only moved. step_is_other -
  * `obj` is not what the record meant. */

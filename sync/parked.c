@@ -54,21 +54,36 @@ bool engine_is_parked(const struct engine *e, const char *path, uint64_t seq)
 	return pathset_cover(&e->parked_paths, path) > seq;
 }
 
-/* parked_slot - that of `path`, made if there is none. */
-static struct parked *parked_slot(struct engine *e, const char *path)
+static struct parked *parked_find(struct engine *e, const char *path)
 {
-	if (pathset_at(&e->parked_paths, path)) {
-		for (unsigned i = 0; i < e->n_parked; i++) {
-			if (strcmp(e->parked[i].path, path) == 0)
-				return &e->parked[i];
-		}
+	for (unsigned i = 0; i < e->n_parked; i++) {
+		if (strcmp(e->parked[i].path, path) == 0)
+			return &e->parked[i];
 	}
-	e->parked =
-		reallocarray(e->parked, e->n_parked + 1, sizeof(*e->parked));
-	if (!e->parked)
-		abort();
-	struct parked *p = &e->parked[e->n_parked++];
-	*p = (struct parked){.path = strdup(path), .first_ns = clock_wall_ns()};
+	return NULL;
+}
+
+/* parked_slot - that of `path`, made if there is none, for records up to `seq`
+ * at least. */
+static struct parked *parked_slot(struct engine *e, const char *path,
+				  uint64_t seq)
+{
+	struct parked *p = pathset_at(&e->parked_paths, path)
+				   ? parked_find(e, path)
+				   : NULL;
+
+	if (!p) {
+		e->parked = reallocarray(e->parked, e->n_parked + 1,
+					 sizeof(*e->parked));
+		if (!e->parked)
+			abort();
+		p = &e->parked[e->n_parked++];
+		*p = (struct parked){.path = strdup(path),
+				     .first_ns = clock_wall_ns()};
+	}
+	if (seq > p->seq)
+		p->seq = seq;
+	paths_put(e, p);
 	return p;
 }
 
@@ -122,15 +137,12 @@ static bool waits_for_room(const struct parked *p)
 
 int engine_park(struct engine *e, const char *path, uint64_t seq)
 {
-	struct parked *p = parked_slot(e, path);
+	struct parked *p = parked_slot(e, path, seq);
 	int64_t max, pause = PARK_FIRST_NS;
 	int r = find_cause(e, p);
 
 	if (r < 0)
 		return r;
-	if (seq > p->seq)
-		p->seq = seq;
-	paths_put(e, p);
 	max = waits_for_room(p) ? PARK_FULL_NS : PARK_MAX_NS;
 	for (unsigned i = 0; i < p->tries && pause < max; i++)
 		pause *= 2;
@@ -147,11 +159,8 @@ int engine_park_for_now(struct engine *e, const char *path, uint64_t seq)
 {
 	if (engine_is_parked(e, path, seq))
 		return 0;
-	struct parked *p = parked_slot(e, path);
+	struct parked *p = parked_slot(e, path, seq);
 
-	if (seq > p->seq)
-		p->seq = seq;
-	paths_put(e, p);
 	p->next_ns = clock_wall_ns();
 	if (p->tries == 0) {
 		p->cause = CAUSE_WAITING;
@@ -165,19 +174,16 @@ int engine_park_for_now(struct engine *e, const char *path, uint64_t seq)
 static int unpark(struct engine *e, const char *path)
 {
 	CLEANUP_FREE char *name = text_printable(path);
+	struct parked *p = parked_find(e, path);
 	int r = journal_parked_del(e->journal, e->row.id, path);
 
-	for (unsigned i = 0; i < e->n_parked; i++) {
-		struct parked *p = &e->parked[i];
-		if (strcmp(p->path, path) != 0)
-			continue;
+	if (p) {
 		if (p->tries)
 			log_notice("%s: /%s arrived after all", e->row.name,
 				   name);
 		free(p->path);
 		free(p->error);
 		*p = e->parked[--e->n_parked];
-		break;
 	}
 	return r == -ENOENT ? 0 : r;
 }

@@ -67,31 +67,16 @@ static int find_left(struct remote *r, char **ret_text)
 	return s == -ENOTCONN ? s : found;
 }
 
-struct answer {
-	bool there;
-	int status;
-	uint32_t mode;
-};
-
-static void answered(void *arg, const struct remote_reply *reply)
-{
-	struct answer *a = arg;
-
-	a->there = true;
-	a->status = reply->status;
-	a->mode = reply->attr ? reply->attr->mode : 0;
-}
-
 /* look - at the folder and what is in its state file, in one round trip. */
 static int look(struct remote *r, struct answer *base, char **ret_text)
 {
+	unsigned pending = 1;
 	size_t len;
 
-	*base = (struct answer){0};
-	remote_send_lstat(r, "", answered, base);
+	*base = (struct answer){.pending = &pending};
+	remote_send_lstat(r, "", answer_got, base);
 	int s = remote_read_file(r, STATE_FILE, ret_text, &len);
-	while (!base->there)
-		remote_pump(r, -1, -1);
+	answers_wait(r, &pending);
 	return s;
 }
 
@@ -111,7 +96,7 @@ static int check_base(const struct answer *base, const char *url,
 			"%s: the folder does not exist on the replica: "
 			"make it first",
 			url);
-	if (!S_ISDIR(base->mode) && !S_ISLNK(base->mode))
+	if (!S_ISDIR(base->attr.mode) && !S_ISLNK(base->attr.mode))
 		return status_fail(err, REMOTE_PATH_MISSING,
 				   "%s: is not a folder on the replica", url);
 	return 0;

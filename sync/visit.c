@@ -69,30 +69,6 @@ static int empty_dir(struct remote *r, const char *path)
 	return s;
 }
 
-/* Requests go out together where they can, as each round trip is a pause over
- * a long way. */
-struct answer {
-	unsigned *pending;
-	int status;
-	struct remote_attr attr;
-};
-
-static void answered(void *arg, const struct remote_reply *reply)
-{
-	struct answer *a = arg;
-
-	a->status = reply->status;
-	if (reply->attr)
-		a->attr = *reply->attr;
-	--*a->pending;
-}
-
-static void wait_all(struct remote *r, const unsigned *pending)
-{
-	while (*pending > 0)
-		remote_pump(r, -1, -1);
-}
-
 /* need_dir - `path` is a folder, and no link to one. */
 static int need_dir(struct remote *r, const char *path)
 {
@@ -100,9 +76,9 @@ static int need_dir(struct remote *r, const char *path)
 	struct answer made = {.pending = &pending},
 		      seen = {.pending = &pending};
 
-	remote_send_mkdir(r, path, 0700, answered, &made);
-	remote_send_lstat(r, path, answered, &seen);
-	wait_all(r, &pending);
+	remote_send_mkdir(r, path, 0700, answer_got, &made);
+	remote_send_lstat(r, path, answer_got, &seen);
+	answers_wait(r, &pending);
 	if (seen.status < 0)
 		return seen.status == -ENOENT && made.status < 0 ? made.status
 								 : seen.status;
@@ -152,29 +128,6 @@ static int tidy(struct remote *r, const struct folders *f)
 	return 0;
 }
 
-/* make_own - with a link back to the root, if that works there. */
-static int make_own(struct remote *r, const char *stage)
-{
-	CLEANUP_FREE char *link = path_join(stage, "root");
-	unsigned pending = 3;
-	struct answer made = {.pending = &pending},
-		      linked = {.pending = &pending};
-	struct answer through = {.pending = &pending};
-
-	remote_send_mkdir(r, stage, 0700, answered, &made);
-	remote_send_symlink(r, "../../..", link, answered, &linked);
-	remote_set_root(r, link);
-	remote_send_lstat(r, stage, answered, &through);
-	wait_all(r, &pending);
-	if (through.status == 0 && S_ISDIR(through.attr.mode))
-		return made.status;
-	remote_set_root(r, NULL);
-	if (made.status == 0 && linked.status == 0)
-		made.status =
-			remote_remove(r, link) == -ENOTCONN ? -ENOTCONN : 0;
-	return made.status;
-}
-
 static void choose_own(char *stage, size_t size)
 {
 	uint64_t number;
@@ -182,6 +135,30 @@ static void choose_own(char *stage, size_t size)
 	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
 		abort();
 	snprintf(stage, size, STAGE_DIR "/%016llx", (unsigned long long)number);
+}
+
+/* make_own - with a link back to the root, if that works there. */
+static int make_own(struct remote *r, char *stage, size_t size)
+{
+	choose_own(stage, size);
+	CLEANUP_FREE char *link = path_join(stage, "root");
+	unsigned pending = 3;
+	struct answer made = {.pending = &pending},
+		      linked = {.pending = &pending};
+	struct answer through = {.pending = &pending};
+
+	remote_send_mkdir(r, stage, 0700, answer_got, &made);
+	remote_send_symlink(r, "../../..", link, answer_got, &linked);
+	remote_set_root(r, link);
+	remote_send_lstat(r, stage, answer_got, &through);
+	answers_wait(r, &pending);
+	if (through.status == 0 && S_ISDIR(through.attr.mode))
+		return made.status;
+	remote_set_root(r, NULL);
+	if (made.status == 0 && linked.status == 0)
+		made.status =
+			remote_remove(r, link) == -ENOTCONN ? -ENOTCONN : 0;
+	return made.status;
 }
 
 int visit_begin(struct remote *r, bool only_look, char *stage, size_t size)
@@ -193,9 +170,8 @@ int visit_begin(struct remote *r, bool only_look, char *stage, size_t size)
 		s = need_dir(r, STAGE_DIR);
 	if (s == 0 && !only_look)
 		s = shut_out(r, &old);
-	choose_own(stage, size);
 	if (s == 0)
-		s = make_own(r, stage);
+		s = make_own(r, stage, size);
 	return s == 0 ? tidy(r, &old) : s;
 }
 

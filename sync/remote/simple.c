@@ -115,6 +115,21 @@ int remote_readlink(struct remote *r, const char *path, char **ret)
 	return status;
 }
 
+void answer_got(void *arg, const struct remote_reply *reply)
+{
+	struct answer *a = arg;
+	a->status = reply->status;
+	if (reply->attr)
+		a->attr = *reply->attr;
+	--*a->pending;
+}
+
+void answers_wait(struct remote *r, const unsigned *pending)
+{
+	while (*pending > 0)
+		remote_pump(r, -1, -1);
+}
+
 /* ---- listings ---- */
 
 /* A few READDIRs are always ahead, more while they bring something: a round
