@@ -5,6 +5,7 @@
 # journal follows when it can. What failed leaves nothing that the next mount
 # trips over.
 . "$(dirname "$0")/functions.sh"
+. "$TESTS/lib/journal-disk.sh"
 expect_log "journal|No space left|database or disk is full|activity log"
 expect_log "records of the last moments"
 
@@ -16,13 +17,6 @@ fill() {
 	cat /dev/zero >>"$T/disk/filler" 2>"$T/err"
 	check "it is full" grep -q "No space" "$T/err"
 }
-read_only() {
-	# who has unmounted may still have its log open
-	check "read-only" wait_for 30 mount -o remount,ro "$T/disk" 2>"$T/err"
-}
-writable() {
-	check "writable" mount -o remount,rw "$T/disk"
-}
 # refused PATTERN - a mount, in one line; nothing is mounted
 refused() {
 	timeout 60 "$MIRRORFS" mount "$T/tree" --state-dir "$state" \
@@ -33,19 +27,6 @@ refused() {
 	check "why" grep -q "$1" "$T/err"
 	refuse "damaged" grep -q damaged "$T/err"
 	refuse "it is mounted" mounted_at "$T/tree"
-}
-# in the tree: other content, and all that is seen by SFTP the same
-change() {
-	local was
-	was=$(stat -c %y "$T/tree/$1")
-	printf '%s' "$2" | dd of="$T/tree/$1" conv=notrunc status=none
-	touch -d "$was" "$T/tree/$1"
-}
-owed() {
-	getfattr -n trusted.mirrorfs.owed "$T/tree" >"$T/attr" 2>&1
-}
-not_owed() {
-	! owed
 }
 mount_again() {
 	mount_at "$T/tree" "$state" "${REPLICAS[@]}" "$@"

@@ -4,6 +4,7 @@
 # that is full; what the tree says meanwhile is copied by nobody; and the mount
 # may be taken away lazily.
 . "$(dirname "$0")/functions.sh"
+. "$TESTS/lib/journal-disk.sh"
 expect_log "journal|No space left|database or disk is full|activity log"
 expect_log "records of the last moments|no file handles|unmounted lazily"
 need getfattr setfattr
@@ -19,20 +20,6 @@ echo "old" >"$T/tree/cold/file"
 mount_it() {
 	mount_at "$T/tree" "$state" --name "$name" "${REPLICAS[@]}" "$@" \
 		2>"$T/err"
-}
-# in the tree: other content, and all that is seen by SFTP the same
-change() {
-	local was
-	was=$(stat -c %y "$T/tree/$1")
-	printf '%s' "$2" | dd of="$T/tree/$1" conv=notrunc status=none
-	touch -d "$was" "$T/tree/$1"
-}
-read_only() {
-	# who has unmounted may still have its log open
-	check "read-only" wait_for 30 mount -o remount,ro "$T/disk" 2>"$T/err"
-}
-writable() {
-	check "writable" mount -o remount,rw "$T/disk"
 }
 arrived() {
 	equal "$(cat "$T/replica1/cold/file")" "$(cat "$T/tree/cold/file")" \

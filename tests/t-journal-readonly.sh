@@ -4,6 +4,7 @@
 # nor marked, nor can the activity log be told that it is not: the tree itself
 # says so, and the next mount compares.
 . "$(dirname "$0")/functions.sh"
+. "$TESTS/lib/journal-disk.sh"
 expect_log "journal|activity log|Read-only|records of the last moments"
 need e2fsck getfattr
 
@@ -14,19 +15,6 @@ loop=$(losetup -n -O NAME -j "$image")
 trigger=/sys/fs/ext4/${loop##*/}/trigger_fs_error
 [ -w "$trigger" ] || skip "no $trigger"
 state=$T/disk/state
-# other content, and all that is seen by SFTP the same
-change() {
-	local was
-	was=$(stat -c %y "$T/tree/$1")
-	printf '%s' "$2" | dd of="$T/tree/$1" conv=notrunc status=none
-	touch -d "$was" "$T/tree/$1"
-}
-owed() {
-	getfattr -n trusted.mirrorfs.owed "$T/tree" >"$T/attr" 2>&1
-}
-not_owed() {
-	! owed
-}
 failing() {
 	"$MIRRORFS" status "$T/tree" >"$T/status"
 	grep -q "^journal: failing" "$T/status"

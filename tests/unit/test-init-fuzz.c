@@ -21,16 +21,7 @@
 #include "fs/device.h"
 #include "fs/kept.h"
 #include "log.h"
-
-static uint64_t random_state = 20261127;
-
-static uint32_t rnd(uint32_t below)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (uint32_t)(random_state >> 24) % below;
-}
+#include "rnd.h"
 
 /* one that takes every answer, or none: then nobody waits for it any more */
 static struct fuse_session *new_session(int flags)
@@ -122,6 +113,7 @@ static void test_init(void **state)
 
 int main(void)
 {
+	random_state = 20261127;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_init),
 	};

@@ -15,16 +15,7 @@
 #include "lib/journal/db.h"
 #include "owed.h"
 #include "paths.h"
-
-static uint64_t random_state;
-
-static uint32_t rnd(uint32_t below)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (uint32_t)(random_state >> 24) % below;
-}
+#include "rnd.h"
 
 /* ---- files ---- */
 

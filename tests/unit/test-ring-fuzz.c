@@ -17,19 +17,10 @@
 
 #include "shared.h"
 #include "lib/journal/memory.h"
+#include "rnd.h"
 
 #define RECORDS 300u
 #define BATCH	64u
-
-static uint64_t random_state = 20261126;
-
-static uint32_t rnd(uint32_t below)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (uint32_t)(random_state >> 24) % below;
-}
 
 static void fill(struct shared *s)
 {
@@ -145,6 +136,7 @@ static void test_header(void **state)
 
 int main(void)
 {
+	random_state = 20261126;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ring),
 		cmocka_unit_test(test_header),
