@@ -69,6 +69,12 @@ static ssize_t session_end(struct session_wire *w, bool ended)
 	return -ENOTCONN;
 }
 
+static bool channel_is_over(const struct session_wire *w)
+{
+	return ssh_channel_is_eof(w->channel) ||
+	       ssh_channel_is_closed(w->channel);
+}
+
 static ssize_t session_write(struct transport *t, const void *p, size_t n)
 {
 	struct session_wire *w = (struct session_wire *)t;
@@ -77,7 +83,10 @@ static ssize_t session_write(struct transport *t, const void *p, size_t n)
 	int r = ssh_channel_write(w->channel, p, (uint32_t)n);
 	if (r >= 0)
 		return r;
-	return session_end(w, ssh_channel_is_eof(w->channel));
+	/* what was said before it hung up comes first: the reader tells */
+	if (ssh_channel_poll(w->channel, 0) > 0)
+		return 0;
+	return session_end(w, channel_is_over(w) && ssh_is_connected(w->ssh));
 }
 
 static ssize_t session_read(struct transport *t, void *p, size_t n)
@@ -86,8 +95,7 @@ static ssize_t session_read(struct transport *t, void *p, size_t n)
 	int r = ssh_channel_read_nonblocking(w->channel, p, (uint32_t)n, 0);
 	if (r > 0)
 		return r;
-	if (r == SSH_EOF || ssh_channel_is_eof(w->channel) ||
-	    ssh_channel_is_closed(w->channel))
+	if (r == SSH_EOF || channel_is_over(w))
 		return session_end(w, ssh_is_connected(w->ssh));
 	if ((r < 0 && r != SSH_AGAIN) || !ssh_is_connected(w->ssh) ||
 	    ssh_get_fd(w->ssh) < 0)
