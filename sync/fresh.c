@@ -1,6 +1,11 @@
 /*
  * A set of objects with numbers. It is as large as there were uploads since
  * the replica fell behind, up to a limit: then it is forgotten.
+ *
+ * An upload reads its attributes ahead, and is published in its turn: behind
+ * a step of the same batch that has sent newer ones to another name of the
+ * object, which are gone then. Answers tell no order either. So of what is put
+ * within one batch the oldest counts.
  */
 #include "confdefs.h"
 
@@ -11,10 +16,14 @@
 
 #define FRESH_MAX 100000
 
+struct as_of {
+	uint64_t seq;	/* 0: unknown */
+	uint64_t batch; /* put in that one */
+};
+
 struct fresh {
 	struct fhandle obj;
-	uint64_t seq;	/* of content and attributes; 0: unknown */
-	uint64_t attrs; /* of attributes alone */
+	struct as_of content, attrs;
 	UT_hash_handle hh;
 };
 
@@ -42,20 +51,26 @@ static struct fresh *need(struct fresh **f, const struct fhandle *obj)
 	return o;
 }
 
-void fresh_put(struct fresh **f, const struct fhandle *obj, uint64_t seq)
+static void put(struct as_of *was, uint64_t seq, uint64_t batch)
 {
-	struct fresh *o = need(f, obj);
-
-	if (o->seq < seq)
-		o->seq = seq;
+	if (was->seq && was->batch == batch && was->seq < seq)
+		return;
+	*was = (struct as_of){seq, batch};
 }
 
-void fresh_put_attrs(struct fresh **f, const struct fhandle *obj, uint64_t seq)
+void fresh_put(struct fresh **f, const struct fhandle *obj, uint64_t seq,
+	       uint64_t batch)
 {
 	struct fresh *o = need(f, obj);
 
-	if (o->attrs < seq)
-		o->attrs = seq;
+	put(&o->content, seq, batch);
+	put(&o->attrs, seq, batch);
+}
+
+void fresh_put_attrs(struct fresh **f, const struct fhandle *obj, uint64_t seq,
+		     uint64_t batch)
+{
+	put(&need(f, obj)->attrs, seq, batch);
 }
 
 bool fresh_tells(const struct fresh *f, const struct record *r)
@@ -64,8 +79,8 @@ bool fresh_tells(const struct fresh *f, const struct record *r)
 	    (r->op != OP_SETTLE && r->op != OP_TRUNC && r->op != OP_SETATTR))
 		return false;
 	const struct fresh *o = find(f, &r->obj);
-	return o && (r->seq <= o->seq ||
-		     (r->op == OP_SETATTR && r->seq <= o->attrs));
+	return o &&
+	       r->seq <= (r->op == OP_SETATTR ? o->attrs.seq : o->content.seq);
 }
 
 void fresh_drop(struct fresh **f, uint64_t seq)
@@ -74,7 +89,7 @@ void fresh_drop(struct fresh **f, uint64_t seq)
 
 	HASH_ITER(hh, *f, o, tmp)
 	{
-		if (o->seq > seq || o->attrs > seq)
+		if (o->content.seq > seq || o->attrs.seq > seq)
 			continue;
 		HASH_DEL(*f, o);
 		free(o);

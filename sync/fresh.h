@@ -18,10 +18,13 @@
 
 struct fresh; /* NULL: empty */
 
-/* fresh_put - `obj` was published with content and attributes as of `seq`. */
-void fresh_put(struct fresh **f, const struct fhandle *obj, uint64_t seq);
+/* fresh_put - `obj` was published with content and attributes as of `seq`, in
+ * the batch that is numbered by the cursor from which it started. */
+void fresh_put(struct fresh **f, const struct fhandle *obj, uint64_t seq,
+	       uint64_t batch);
 /* fresh_put_attrs - it was given the attributes that it had as of `seq`. */
-void fresh_put_attrs(struct fresh **f, const struct fhandle *obj, uint64_t seq);
+void fresh_put_attrs(struct fresh **f, const struct fhandle *obj, uint64_t seq,
+		     uint64_t batch);
 /* fresh_tells - is all that `r` changed of its object there already? */
 bool fresh_tells(const struct fresh *f, const struct record *r);
 /* fresh_drop - the records up to `seq` are dealt with. */
