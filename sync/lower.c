@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 
 #include "cleanup.h"
 #include "paths.h"
+#include "privileges.h"
 #include "sync/lower.h"
 
 #define OVERLAYFS_MAGIC 0x794c7630
@@ -28,6 +30,30 @@ static bool without_handles; /* constant once threads run */
 void lower_without_handles(void)
 {
 	without_handles = true;
+}
+
+/* By handle, or by name where that is NULL. */
+static int open_once(int fd, struct file_handle *h, const char *name, int flags)
+{
+	int r = h ? open_by_handle_at(fd, h, flags | O_CLOEXEC)
+		  : openat(fd, name, flags | O_CLOEXEC);
+	return r < 0 ? -errno : r;
+}
+
+/* Users' programs look at access times, so ours leave none. That is for the
+ * owner, or for CAP_FOWNER, which is kept for it; without both it is as well
+ * to read as not to. */
+static int open_quietly(int fd, struct file_handle *h, const char *name,
+			int flags)
+{
+	if (flags & O_PATH)
+		return open_once(fd, h, name, flags);
+	int r = open_once(fd, h, name, flags | O_NOATIME);
+	if (r == -EPERM && privileges_raise(CAP_FOWNER) == 0) {
+		r = open_once(fd, h, name, flags | O_NOATIME);
+		privileges_lower(CAP_FOWNER);
+	}
+	return r == -EPERM ? open_once(fd, h, name, flags) : r;
 }
 
 /* What is at `path` now, if it is of this type. */
@@ -47,8 +73,7 @@ static int open_there(int root_fd, const char *path, uint32_t type, int flags)
 	if (r == 0) {
 		char link[32];
 		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-		r = open(link, flags | O_CLOEXEC);
-		r = r < 0 ? -errno : r;
+		r = open_quietly(AT_FDCWD, NULL, link, flags);
 	}
 	close(fd);
 	return r;
@@ -65,8 +90,13 @@ int lower_open_object(int root_fd, const struct fhandle *obj, const char *path,
 	room.h.handle_bytes = obj->len;
 	room.h.handle_type = obj->type;
 	memcpy(room.h.f_handle, obj->bytes, obj->len);
-	int fd = open_by_handle_at(root_fd, &room.h, flags | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	return open_quietly(root_fd, &room.h, NULL, flags);
+}
+
+int lower_open_folder(int dir_fd, const char *name)
+{
+	return open_quietly(dir_fd, NULL, name,
+			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
 int lower_open_path(int root_fd, const char *path, int flags)

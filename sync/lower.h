@@ -7,8 +7,9 @@
  * Where there are no handles, an object is named by number (fhandle_by_number),
  * and found by the path that it had: what is there now, if it is of the same
  * kind, else it is gone.
- * Nothing follows a symbolic link, nothing leaves the tree. Every int function
- * returns ≥ 0, or a negative errno.
+ * Nothing follows a symbolic link, nothing leaves the tree. What is opened for
+ * reading keeps its access time. Every int function returns ≥ 0, or a negative
+ * errno.
  */
 
 #include <dirent.h>
@@ -25,6 +26,9 @@ void lower_without_handles(void);
  * it is gone. */
 int lower_open_object(int root_fd, const struct fhandle *obj, const char *path,
 		      int flags);
+/* lower_open_folder - for reading: `name` in the folder `dir_fd`, which may be
+ * an O_PATH descriptor, or ".". */
+int lower_open_folder(int dir_fd, const char *name);
 /* lower_open_path - "" is the root. -ENOENT, also for what lies behind
  * something that is not a directory. */
 int lower_open_path(int root_fd, const char *path, int flags);

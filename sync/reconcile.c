@@ -451,11 +451,11 @@ static int open_folder(struct engine *e, int path_fd, struct folder *f,
 		engine_fail(e, f->path, S_IFDIR, r);
 		return 0;
 	}
-	f->fd = openat(path_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	f->fd = lower_open_folder(path_fd, ".");
 	*ret = f->fd < 0 ? NULL : fdopendir(f->fd);
 	if (*ret)
 		return 1;
-	unseen(e, f->path, -errno);
+	unseen(e, f->path, f->fd < 0 ? f->fd : -errno);
 	if (f->fd >= 0)
 		close(f->fd);
 	return 0;

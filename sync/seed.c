@@ -35,6 +35,7 @@
 #include "paths.h"
 #include "remote-wait.h"
 #include "sync/engine.h"
+#include "sync/lower.h"
 
 #define MARK_NS	      NS_PER_S
 #define MARK_TRIPS    100 /* round trips: each mark lets the line run dry */
@@ -309,9 +310,7 @@ static int count_local(struct engine *e, int fd, const char *path,
 		if (S_ISREG(st.st_mode))
 			s->all_bytes += (uint64_t)st.st_size;
 		int sub = S_ISDIR(st.st_mode) && strlen(child) < PATH_MAX
-				  ? openat(fd, de->d_name,
-					   O_RDONLY | O_NOFOLLOW | O_DIRECTORY |
-						   O_CLOEXEC)
+				  ? lower_open_folder(fd, de->d_name)
 				  : -1;
 		if (sub >= 0)
 			r = count_local(e, sub, child, s);
@@ -381,9 +380,7 @@ static int begin(struct engine *e, struct seeding *w)
 	r = journal_seed_begin(e->journal, e->row.id, &w->s);
 	if (r == 0)
 		r = begin_asked(e, w, true);
-	int fd = r < 0 ? -1
-		       : openat(e->cfg->lower_fd, ".",
-				O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = r < 0 ? -1 : lower_open_folder(e->cfg->lower_fd, ".");
 	return fd < 0 ? r : count_local(e, fd, "", &w->s);
 }
 

@@ -35,6 +35,7 @@ static const struct {
 	 * sync: a journal or known_hosts that somebody else owns */
 	{CAP_DAC_OVERRIDE, ALL, 0},
 	{CAP_CHOWN, OF(SUPERVISOR) | OF(FS_WORKER), OF(SYNC)},
+	/* sync: to read, without a new access time, what others own */
 	{CAP_FOWNER, OF(SUPERVISOR) | OF(FS_WORKER), OF(SYNC)},
 	{CAP_FSETID, OF(SUPERVISOR) | OF(FS_WORKER), OF(SYNC)},
 	{CAP_MKNOD, OF(SUPERVISOR) | OF(FS_WORKER), 0},
