@@ -4,8 +4,8 @@
  *	fscheck DIR [CASE...]
  *
  * Each case runs in an empty folder below DIR. Run on a plain folder it shows
- * that the cases are right, on a mount that the mount is. Prints a line for
- * each case that did not pass; exit status 1 when one failed.
+ * that the cases are right, on a mount that the mount is. Prints what did not
+ * pass, why and after how long; exit status 1 when one failed.
  */
 #include "confdefs.h"
 
@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/fscheck.h"
@@ -53,8 +54,8 @@ int as_child(unsigned int uid, unsigned int group, void (*fn)(void))
 	if (pid == 0) {
 		gid_t groups[1] = {group};
 
-		if (uid && (setgroups(group ? 1 : 0, groups) ||
-			    setgid(uid) || setuid(uid)))
+		if (uid && (setgroups(group ? 1 : 0, groups) || setgid(uid) ||
+			    setuid(uid)))
 			_exit(SKIPPED);
 		fn();
 		_exit(0);
@@ -83,7 +84,26 @@ static int run_case(int dir, const struct fscase *c)
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) < 0)
 		return 1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	printf("    ended by signal %d\n", WTERMSIG(status));
+	return 128;
+}
+
+/* What passed is not worth a line: only the end of a long log gets shown. */
+static bool passes(int dir, const struct fscase *c)
+{
+	struct timespec from, to;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	int r = run_case(dir, c);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	if (r == SKIPPED)
+		printf("skip %s\n", c->name);
+	else if (r)
+		printf("FAIL %s, after %ld s\n", c->name,
+		       (long)(to.tv_sec - from.tv_sec));
+	return r == 0 || r == SKIPPED;
 }
 
 static bool wanted(const char *name, char **list, int n)
@@ -98,7 +118,7 @@ int main(int argc, char **argv)
 {
 	static const struct fscase *const tables[] = {
 		cases_data, cases_names, cases_access, cases_nameless,
-		cases_dirs, cases_acl, cases_locks,
+		cases_dirs, cases_acl,	 cases_locks,
 	};
 	int dir, failed = 0, run = 0;
 
@@ -113,18 +133,11 @@ int main(int argc, char **argv)
 	}
 	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
 		for (const struct fscase *c = tables[t]; c->name; c++) {
-			int r;
-
 			if (!wanted(c->name, argv + 2, argc - 2) ||
 			    (c->root && geteuid() != 0))
 				continue;
-			r = run_case(dir, c);
+			failed += !passes(dir, c);
 			run++;
-			if (r == 0)
-				continue;
-			printf("%s %s\n", r == SKIPPED ? "skip" : "FAIL",
-			       c->name);
-			failed += r != SKIPPED;
 		}
 	printf("fscheck: %d cases, %d failed\n", run, failed);
 	return failed || !run;
