@@ -83,7 +83,8 @@ void inode_name_del(struct inode *i, struct inode *dir, const char *name);
  * and nobody else uses it: the number of a directory in which it has a name,
  * and that, owned by the caller. Else NULL. */
 char *inode_spare(const struct inode *i, uint64_t *ret_dir);
-/* inode_path - its tree path, owned by the caller. *ret_former: it has no
+/* inode_path - its tree path, owned by the caller; below a folder whose path is
+ * too long (path_is_long) it is that of the folder. *ret_former: it has no
  * name that is known; this is where it was last. */
 char *inode_path(const struct inode *i, bool *ret_former);
 /* inode_path_of - tree path of `name` in `dir`, owned by the caller. */

@@ -15,6 +15,7 @@
 
 #include "fs/inode-private.h"
 #include "fs/kept.h"
+#include "paths.h"
 
 static struct slots *tables[NAME_TABLES]; /* constant while we run */
 static uint32_t newest;			  /* LOCK_inodes: the last stamp */
@@ -172,21 +173,33 @@ void inode_name_del(struct inode *i, struct inode *dir, const char *text)
 	pthread_mutex_unlock(&inodes_lock);
 }
 
-/* path_locked - of `last` (NULL: nothing) below `i`. */
+/* above_locked - bytes of the path of `i`, with a slash behind. */
+static size_t above_locked(const struct inode *i, bool *ret_former)
+{
+	size_t len = 0;
+	*ret_former = false;
+	for (; i->names; i = inode_get(i->names->dir)) {
+		len += strlen(i->names->text) + 1;
+		*ret_former |= i->former;
+	}
+	return len;
+}
+
+/* path_locked - of `last` (NULL: nothing) below `i`; of a folder above when
+ * that one is too long already (path_is_long). */
 static char *path_locked(const struct inode *i, const char *last,
 			 bool *ret_former)
 {
-	size_t len = last ? strlen(last) + 1 : 0;
-	*ret_former = false;
-	for (const struct inode *at = i; at->names;
-	     at = inode_get(at->names->dir)) {
-		len += strlen(at->names->text) + 1;
-		*ret_former |= at->former;
+	size_t len = above_locked(i, ret_former);
+	for (; len > PATH_LONG; i = inode_get(i->names->dir)) {
+		last = i->names->text;
+		len -= strlen(last) + 1;
 	}
-	char *path = malloc(len ? len : 1);
+	len += last ? strlen(last) : 0;
+	char *path = malloc(len + 1);
 	if (!path)
 		abort();
-	char *end = path + (len ? len - 1 : 0);
+	char *end = path + len;
 	*end = '\0';
 	while (last) {
 		size_t n = strlen(last);

@@ -15,6 +15,14 @@
 /* The one name at the top of a tree and of a replica that mirrorfs keeps. */
 #define RESERVED_NAME ".mirrorfs"
 
+/* Folders can be nested by going down name by name until no system call, and
+ * no server, can name what is in them: PATH_MAX, its NUL included. What is told
+ * of it is told of the first folder on the way that is too long. */
+#define PATH_LONG 4096
+
+/* path_is_long - it, or something below it, is meant: nobody can say what. */
+bool path_is_long(const char *path);
+
 /*
  * path_escape - an absolute path as a name: "/var/www" → "var-www", as
  * systemd-escape --path does (a "-" becomes "\x2d", "/" alone "-").

@@ -236,7 +236,23 @@ static bool entry_renamed(struct entry *e, const struct record *r, bool ours)
 	return move_below(e, r->path, r->path2, false) || changed;
 }
 
-static bool entry_record(struct entry *e, const struct record *r)
+/* drop_long - the record may be about any name below this path, and is applied
+ * by state: that brings what is there. */
+static bool drop_long(struct entry *e, const char *path)
+{
+	bool dropped = false;
+
+	for (unsigned i = e->n; path_is_long(path) && i > 0; i--) {
+		if (!path_is_below(e->names[i - 1], path))
+			continue;
+		free(e->names[i - 1]);
+		e->names[i - 1] = e->names[--e->n];
+		dropped = true;
+	}
+	return dropped;
+}
+
+static bool entry_names(struct entry *e, const struct record *r)
 {
 	bool ours = fhandle_equal(&e->row.obj, &r->obj);
 
@@ -252,6 +268,24 @@ static bool entry_record(struct entry *e, const struct record *r)
 	default:
 		return false;
 	}
+}
+
+static bool drop_longs(struct entry *e, const struct record *r)
+{
+	bool dropped = drop_long(e, r->path);
+
+	return (r->op != OP_UNLINK && drop_long(e, r->path2)) || dropped;
+}
+
+static bool entry_record(struct entry *e, const struct record *r)
+{
+	bool changed;
+
+	if (r->op != OP_RENAME && r->op != OP_LINK && r->op != OP_UNLINK)
+		return false;
+	changed = drop_longs(e, r);
+	changed |= entry_names(e, r);
+	return drop_longs(e, r) || changed;
 }
 
 void asides_record(struct asides *a, const struct record *r)

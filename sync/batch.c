@@ -381,6 +381,7 @@ static int tree_rename_done(struct engine *e, const struct record *r)
 	struct remote_attr a;
 
 	if (r->op != OP_RENAME || !S_ISDIR(r->mode) || r->flags & RF_EXCHANGE ||
+	    path_is_long(r->path) || path_is_long(r->path2) ||
 	    pathset_related(&e->fences, r->path) ||
 	    pathset_related(&e->fences, r->path2))
 		return -EAGAIN;

@@ -99,7 +99,7 @@ int lower_open_folder(int dir_fd, const char *name)
 			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
-int lower_open_path(int root_fd, const char *path, int flags)
+static int open_beneath(int root_fd, const char *path, int flags)
 {
 	struct open_how how = {
 		.flags = (unsigned)flags | O_CLOEXEC | O_NOFOLLOW,
@@ -109,6 +109,20 @@ int lower_open_path(int root_fd, const char *path, int flags)
 	if (fd >= 0)
 		return fd;
 	return errno == ENOTDIR || errno == ELOOP ? -ENOENT : -errno;
+}
+
+int lower_open_path(int root_fd, const char *path, int flags)
+{
+	const char *slash;
+
+	if (!path_is_long(path))
+		return open_beneath(root_fd, path, flags);
+	slash = memrchr(path, '/', PATH_LONG - 1);
+	CLEANUP_FREE char *first = slash ? strndup(path, slash - path) : NULL;
+	if (!first)
+		return -ENOENT; /* no name is so long */
+	CLEANUP_CLOSE int fd = open_beneath(root_fd, first, O_PATH);
+	return fd < 0 ? fd : lower_open_path(fd, slash + 1, flags);
 }
 
 int lower_look_fd(int fd, struct stat *ret_st, struct fhandle *ret_obj)

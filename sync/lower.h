@@ -29,8 +29,8 @@ int lower_open_object(int root_fd, const struct fhandle *obj, const char *path,
 /* lower_open_folder - for reading: `name` in the folder `dir_fd`, which may be
  * an O_PATH descriptor, or ".". */
 int lower_open_folder(int dir_fd, const char *name);
-/* lower_open_path - "" is the root. -ENOENT, also for what lies behind
- * something that is not a directory. */
+/* lower_open_path - "" is the root; any length will do. -ENOENT, also for what
+ * lies behind something that is not a directory. */
 int lower_open_path(int root_fd, const char *path, int flags);
 /* lower_look - attributes and handle of what is at `path`. */
 int lower_look(int root_fd, const char *path, struct stat *ret_st,

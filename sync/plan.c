@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "paths.h"
 #include "sync/plan-build.h"
 
 /* Records that are read together with an exchange may tell of a moment just
@@ -99,6 +100,9 @@ static bool is_change(const struct record *r)
 static bool needs_state(struct builder *b, const struct record *r)
 {
 	if (r->op == OP_UNSURE || r->obj.len == 0)
+		return true;
+	/* no server can name it; it may stand for anything below it */
+	if (path_is_long(r->path) || (has_second(r) && path_is_long(r->path2)))
 		return true;
 	/* overlayfs may have made it a file of its own, apart from its other
 	 * names: reconcile sees that */

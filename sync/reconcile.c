@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -273,6 +272,10 @@ static int put_entry(struct engine *e, int fd, const char *path,
 		return a && !is_special(a->mode) ? remove_foreign(e, path, a)
 						 : 0;
 	}
+	if (path_is_long(path)) { /* and perhaps deeper than our stack */
+		engine_fail(e, path, st.st_mode, -EINVAL);
+		return 0;
+	}
 	r = engine_owner(e, st.st_uid, st.st_gid, path);
 	if (r < 0)
 		return r;
@@ -417,17 +420,12 @@ static int walk_descent(struct engine *e, int fd, const char *path,
 	return r;
 }
 
-/* walk_below - the folder `b`, which is in `f`. Users can make trees that are
- * deeper than any path, and our stack; no server takes those names. */
+/* walk_below - the folder `b`, which is in `f`. */
 static int walk_below(struct engine *e, const struct folder *f,
 		      const struct descent *b, enum strictness strict)
 {
 	CLEANUP_FREE char *child = path_join(f->path, b->name);
 
-	if (strlen(child) >= PATH_MAX) {
-		engine_fail(e, child, S_IFDIR, -EINVAL);
-		return 0;
-	}
 	CLEANUP_CLOSE int sub = openat(
 		f->fd, b->name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
 

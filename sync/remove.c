@@ -23,6 +23,21 @@ bool remove_keeps(const char *dir, const char *name)
 
 static int remove_all(struct engine *e, const char *path, mode_t mode);
 
+/* A folder with a longer path than that may have been moved there with things
+ * in it that cannot be named any more. */
+#define FAR_DOWN (PATH_LONG / 2)
+
+/* remove_moved - it is out of sight first, and its path is a short one. */
+static int remove_moved(struct engine *e, const char *path, mode_t mode)
+{
+	CLEANUP_FREE char *aside = exec_stage_name(e->exec);
+	int r = engine_push(e, STEP_RENAME, path, aside, NULL, NULL);
+
+	if (r == 0)
+		r = exec_drain(e->exec);
+	return r == 0 ? remove_all(e, aside, mode) : r;
+}
+
 /* remove_below - all that is in a folder; 1 when some of it is to stay. */
 static int remove_below(struct engine *e, const char *path)
 {
@@ -58,6 +73,9 @@ static int remove_all(struct engine *e, const char *path, mode_t mode)
 	}
 	/* names that never came to be are not in the listing */
 	links_del_tree(e->links, path);
+	/* the filter goes by paths */
+	if (strlen(path) > FAR_DOWN && !e->filter)
+		return remove_moved(e, path, mode);
 	int r = remove_below(e, path);
 	return r != 0 ? r : engine_push(e, STEP_RMDIR, path, NULL, NULL, NULL);
 }
@@ -101,7 +119,6 @@ static int protects(struct engine *e, const char *path)
 
 int remove_aside(struct engine *e, const char *path, mode_t mode)
 {
-	CLEANUP_FREE char *aside = NULL;
 	int r;
 
 	if (!S_ISDIR(mode))
@@ -113,10 +130,7 @@ int remove_aside(struct engine *e, const char *path, mode_t mode)
 		engine_fail(e, path, 0, r > 0 ? -ENOTEMPTY : r);
 		return 1;
 	}
-	aside = exec_stage_name(e->exec);
 	links_del_tree(e->links, path);
-	r = engine_push(e, STEP_RENAME, path, aside, NULL, NULL);
-	if (r == 0)
-		r = exec_drain(e->exec);
-	return r == 0 ? remove_tree(e, aside, mode) : r;
+	r = remove_moved(e, path, mode);
+	return r < 0 ? r : 0;
 }

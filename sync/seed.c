@@ -22,7 +22,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -309,7 +308,7 @@ static int count_local(struct engine *e, int fd, const char *path,
 		s->all_entries++;
 		if (S_ISREG(st.st_mode))
 			s->all_bytes += (uint64_t)st.st_size;
-		int sub = S_ISDIR(st.st_mode) && strlen(child) < PATH_MAX
+		int sub = S_ISDIR(st.st_mode) && !path_is_long(child)
 				  ? lower_open_folder(fd, de->d_name)
 				  : -1;
 		if (sub >= 0)

@@ -65,6 +65,11 @@ const char *path_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+bool path_is_long(const char *path)
+{
+	return strlen(path) >= PATH_LONG;
+}
+
 bool path_is_below(const char *path, const char *dir)
 {
 	size_t n = strlen(dir);

@@ -121,6 +121,7 @@ static int dirty_end(struct append *a, const struct record *r,
 struct dirty_path {
 	struct fhandle obj;
 	char *path; /* the new one */
+	bool gone;  /* what it is called in there is not known */
 };
 
 static void dirty_paths_free(struct dirty_path *list, unsigned n)
@@ -130,6 +131,22 @@ static void dirty_paths_free(struct dirty_path *list, unsigned n)
 	free(list);
 }
 
+/* dirty_path_after - where `obj`, which was at `path`, is after the rename, or
+ * NULL: where it was. One from a long path tells of its object alone, as it may
+ * be about anything below. */
+static char *dirty_path_after(const struct record *r, const struct fhandle *obj,
+			      const char *path)
+{
+	if (path_is_long(r->path) && fhandle_equal(&r->obj, obj))
+		return db_strdup(r->path2);
+	if (!path_is_long(r->path) && path_is_below(path, r->path))
+		return path_rebase(path, r->path, r->path2);
+	if (r->flags & RF_EXCHANGE && !path_is_long(r->path2) &&
+	    path_is_below(path, r->path2))
+		return path_rebase(path, r->path2, r->path);
+	return NULL;
+}
+
 /* dirty_moved - those whose path a rename changes, with the new path. */
 static int dirty_moved(struct append *a, const struct record *r,
 		       struct dirty_path **list, unsigned *n)
@@ -137,21 +154,16 @@ static int dirty_moved(struct append *a, const struct record *r,
 	DB_RESET sqlite3_stmt *st = NULL;
 	int rc = db_query(a->j, &st, "SELECT obj, path FROM dirty", "");
 	while (rc == 0 && (rc = db_next(a->j, st)) > 0) {
+		struct dirty_path d;
 		const char *path = db_str(st, 1);
-		const char *from = r->path, *to = r->path2;
-		if (!path_is_below(path, from)) {
-			if (!(r->flags & RF_EXCHANGE) ||
-			    !path_is_below(path, to)) {
-				rc = 0;
-				continue;
-			}
-			from = r->path2;
-			to = r->path;
-		}
+		rc = db_handle(st, 0, &d.obj);
+		d.path = rc < 0 ? NULL : dirty_path_after(r, &d.obj, path);
+		if (!d.path)
+			continue;
+		d.gone = path_is_long(path) && !path_is_long(d.path) &&
+			 !fhandle_equal(&r->obj, &d.obj);
 		db_grow(list, *n, sizeof(**list));
-		struct dirty_path *d = &(*list)[(*n)++];
-		d->path = path_rebase(path, from, to);
-		rc = db_handle(st, 0, &d->obj);
+		(*list)[(*n)++] = d;
 	}
 	return rc;
 }
@@ -167,8 +179,9 @@ static int dirty_rename(struct append *a, const struct record *r)
 		uint8_t obj[DB_HANDLE_MAX];
 		size_t len = db_handle_bytes(&list[i].obj, obj);
 		rc = db_run(a->j, NULL,
-			    "UPDATE dirty SET path = ? WHERE obj = ?", "tb",
-			    list[i].path, obj, len);
+			    "UPDATE dirty SET path = ?, gone = max(gone, ?) "
+			    "WHERE obj = ?",
+			    "tdb", list[i].path, (int)list[i].gone, obj, len);
 	}
 	dirty_paths_free(list, n);
 	return rc;

@@ -4,6 +4,7 @@
 
 #include "journal-fixture.h"
 
+#include "paths.h"
 #include "sync/asides.h"
 
 static unsigned n_gone;
@@ -77,6 +78,42 @@ static void test_names(void **state)
 	assert_null(name(a, 1));
 	assert_int_equal(n_gone, 2);
 	assert_true(asides_empty(a));
+	asides_close(a);
+	fx_close(&f);
+}
+
+/* Below such a folder only that one is told of: whatever is there may be meant,
+ * and is brought by state. */
+static void test_long(void **state)
+{
+	struct fixture f;
+	struct asides *a;
+	char far[PATH_LONG + 8], deeper[PATH_LONG + 16];
+	fx_open(&f);
+	int64_t id = fx_replica(&f, "r");
+
+	memset(far, 'l', sizeof(far) - 1);
+	far[sizeof(far) - 1] = 0;
+	snprintf(deeper, sizeof(deeper), "%s/x", far);
+	n_gone = 0;
+	assert_int_equal(asides_open(f.j, id, gone, NULL, &a), 0);
+	put(a, 1, deeper);
+	put(a, 2, "y");
+	told(a, OP_UNLINK, RF_LAST, 9, "z", NULL);
+	told(a, OP_RENAME, 0, 9, "z", "zz");
+	assert_int_equal(n_gone, 0);
+	told(a, OP_RENAME, 0, 9, far, "z"); /* another one, or what it is in */
+	assert_null(name(a, 1));
+	assert_string_equal(name(a, 2), "y");
+	told(a, OP_LINK, 0, 2, "y", far);
+	assert_string_equal(name(a, 2), "y");
+	told(a, OP_RENAME, 0, 2, "y", far);
+	assert_true(asides_empty(a));
+	put(a, 3, "d/x");
+	put(a, 4, deeper);
+	told(a, OP_RENAME, RF_EXCHANGE, 7, "d", far);
+	assert_true(asides_empty(a));
+	assert_int_equal(n_gone, 4);
 	asides_close(a);
 	fx_close(&f);
 }
@@ -159,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_kept),
 		cmocka_unit_test(test_again),
 	};

@@ -16,6 +16,7 @@
 
 #include "fs/inode.h"
 #include "fs/kept.h"
+#include "paths.h"
 
 static struct fhandle handle_of(unsigned n, unsigned len)
 {
@@ -253,6 +254,38 @@ static void deep(void **state)
 	assert_int_equal(inodes_count(), 1);
 }
 
+/* Where no system call can name anything, only the first such folder is told. */
+static void too_deep(void **state)
+{
+	struct inode *dirs[60], *at = *state;
+	char name[101], want[101 * 60], *is;
+	bool former;
+	memset(name, 'd', 100);
+	name[100] = 0;
+	want[0] = 0;
+	for (unsigned n = 0; n < 60; n++) {
+		at = dirs[n] = learn(n + 1, at, name, S_IFDIR);
+		if (strlen(want) < PATH_LONG)
+			sprintf(strchr(want, 0), "%s%s", n ? "/" : "", name);
+		path_is(at, want, false);
+	}
+	assert_int_equal(strlen(want), 41 * 101 - 1);
+	is = inode_path_of(dirs[40], "x");
+	assert_string_equal(is, want);
+	free(is);
+	is = inode_path_of(dirs[39], "x");
+	assert_int_equal(strlen(is), 40 * 101 - 1 + 2);
+	free(is);
+	/* whatever has no name any more is further up */
+	inode_name_del(dirs[0], *state, name);
+	is = inode_path(dirs[59], &former);
+	assert_true(former);
+	free(is);
+	for (unsigned n = 60; n > 0; n--)
+		inode_forget(inode_id(dirs[n - 1]), 1);
+	assert_int_equal(inodes_count(), 1);
+}
+
 static void set_id_bits_are_noted(void **state)
 {
 	struct stat st = {.st_mode = S_IFREG | 0644};
@@ -309,6 +342,7 @@ int main(void)
 		TEST(a_former_name),
 		TEST(many),
 		TEST(deep),
+		TEST(too_deep),
 		TEST(set_id_bits_are_noted),
 		TEST(half_a_name),
 	};

@@ -12,6 +12,7 @@
 
 #include "journal-fixture.h"
 #include "log.h"
+#include "paths.h"
 #include "lib/journal/db.h"
 #include "lib/journal/memory.h"
 
@@ -151,6 +152,48 @@ static void test_dirty(void **state)
 	fx_put(&f, OP_GAP, 0, 0, NULL, NULL);
 	fx_sync(&f);
 	assert_int_equal(dirty(&f, 2), 0);
+	fx_close(&f);
+}
+
+/* busy - is a file being written there? */
+static bool busy(struct fixture *f, const char *path)
+{
+	uint64_t target, last;
+	assert_int_equal(journal_last_seq(f->j, &last), 0);
+	return journal_wait_target(f->j, last, path, &target, NULL) == -EAGAIN;
+}
+
+/* A long path may stand for anything below it: its rename moves the object that
+ * it names, and no other one. */
+static void test_dirty_long(void **state)
+{
+	struct fixture f;
+	struct record out[10];
+	char far[PATH_LONG + 1];
+	fx_open(&f);
+	memset(far, 'l', PATH_LONG);
+	memcpy(far, "dd/", 3);
+	far[PATH_LONG] = 0;
+	fx_put(&f, OP_DIRTY, 0, 1, far, NULL);
+	fx_put(&f, OP_DIRTY, 0, 2, far, NULL);
+	fx_put(&f, OP_RENAME, 0, 1, far, "a");
+	fx_sync(&f);
+	assert_true(busy(&f, "a"));
+	assert_true(busy(&f, "dd"));
+	fx_put(&f, OP_SETTLE, 0, 1, "a", NULL);
+	fx_sync(&f);
+	assert_false(busy(&f, "a"));
+	/* now it is not too long, but nobody knows what it is called in there */
+	fx_put(&f, OP_RENAME, 0, 9, "dd", "e");
+	fx_sync(&f);
+	assert_false(busy(&f, "e"));
+	assert_int_equal(dirty(&f, 2), 1);
+	fx_umount(&f);
+	fx_mount(&f);
+	assert_int_equal(journal_read(f.j, SEQ_FIRST(2) - 1, out, 10), 1);
+	assert_int_equal(out[0].op, OP_SETTLE);
+	assert_true(out[0].flags & RF_LAST);
+	done_all(out, 1);
 	fx_close(&f);
 }
 
@@ -542,6 +585,7 @@ int main(void)
 		cmocka_unit_test(test_end_to_end),
 		cmocka_unit_test(test_long_paths),
 		cmocka_unit_test(test_dirty),
+		cmocka_unit_test(test_dirty_long),
 		cmocka_unit_test(test_epochs),
 		cmocka_unit_test(test_bad_end),
 		cmocka_unit_test(test_drain),

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "paths.h"
 #include "sync/pathset.h"
 #include "sync/plan.h"
 
@@ -406,6 +407,64 @@ static void test_held(void **state)
 	expect("rename p o");
 }
 
+/* plans - what was recorded; so many actions, all of them by state. */
+static void plans(struct plan *ret, unsigned n)
+{
+	plan_build(recs, n_recs, &view, memory, ret);
+	assert_int_equal(ret->used, n_recs);
+	assert_int_equal(ret->n, n);
+	for (unsigned i = 0; i < n; i++)
+		assert_true(action_is_state(&ret->actions[i]));
+	n_recs = 0;
+}
+
+/* No server can name it, and it stands for whatever is below. */
+static void test_long(void **state)
+{
+	char path[PATH_LONG + 1];
+	struct plan plan;
+
+	memset(path, 'l', PATH_LONG);
+	path[PATH_LONG] = 0;
+	rec(OP_MKDIR, 1, path, NULL, 0);
+	rec(OP_CREATE, 2, path, NULL, RF_OPEN);
+	rec(OP_SYMLINK, 3, path, "target", 0);
+	rec(OP_UNLINK, 4, path, NULL, RF_LAST);
+	rec(OP_RMDIR, 1, path, NULL, RF_LAST);
+	plans(&plan, 1);
+	assert_ptr_equal(plan.actions[0].path, path);
+	plan_done(&plan);
+	/* other names of the object have changed, too */
+	rec(OP_SETTLE, 2, path, NULL, 0);
+	plans(&plan, 1);
+	assert_int_equal(plan.actions[0].kind, ACT_OBJECT);
+	plan_done(&plan);
+	/* what comes from there is sent; a folder with all that is in it */
+	rec(OP_RENAME, 2, path, "a", 0);
+	dir(rec(OP_RENAME, 5, path, "b", 0));
+	rec(OP_LINK, 6, path, "c", 0);
+	plans(&plan, 4);
+	for (unsigned i = 0; i < 4; i++) {
+		const struct action *a = &plan.actions[i];
+		if (a->path != path)
+			assert_true(a->strict >= STRICT_FULL);
+		assert_int_equal(a->deep, a->path == path || *a->path == 'b');
+	}
+	plan_done(&plan);
+	/* and what goes there leaves */
+	dir(rec(OP_RENAME, 7, "d", path, 0));
+	rec(OP_RENAME, 8, "e", path, RF_EXCHANGE);
+	plans(&plan, 3);
+	plan_done(&plan);
+	/* one that is not too long */
+	path[PATH_LONG - 1] = 0;
+	rec(OP_CREATE, 9, path, NULL, 0);
+	plan_build(recs, n_recs, &view, memory, &plan);
+	assert_int_equal(plan.actions[0].kind, ACT_PUT);
+	plan_done(&plan);
+	n_recs = 0;
+}
+
 static void test_counts(void **state)
 {
 	struct plan plan;
@@ -452,7 +511,7 @@ int main(void)
 		T(test_dirs),	T(test_rename),	 T(test_pinned),
 		T(test_link),	T(test_symlink), T(test_alone),
 		T(test_moves),	T(test_state),	 T(test_held),
-		T(test_counts), T(test_pathset),
+		T(test_counts), T(test_pathset), T(test_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,10 +9,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "paths.h"
 #include "sync/lower.h"
 
 static char top[] = "/tmp/mirrorfs-lower.XXXXXX";
@@ -60,6 +62,39 @@ static void what_is_in_the_tree(void **state)
 	assert_int_equal(try_open("out", O_PATH), 0);
 }
 
+/* Longer than any system call takes. */
+static void what_is_far_down(void **state)
+{
+	char name[251], path[40 * 251];
+	int fd[40];
+	memset(name, 'n', 250);
+	name[250] = 0;
+	path[0] = 0;
+	for (int i = 0; i < 40; i++) {
+		int at = i ? fd[i - 1] : root_fd;
+		assert_int_equal(mkdirat(at, name, 0755), 0);
+		fd[i] = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		assert_true(fd[i] >= 0);
+		sprintf(strchr(path, 0), "%s%s", i ? "/" : "", name);
+		assert_int_equal(try_open(path, O_PATH), 0);
+	}
+	assert_true(strlen(path) > 2 * PATH_LONG);
+	assert_int_equal(symlinkat(".", fd[30], "out"), 0);
+	strcpy(path + 31 * 251 - 1, "/out");
+	assert_int_equal(try_open(path, O_PATH), 0);
+	strcat(path, "/");
+	strcat(path, name);
+	assert_int_equal(try_open(path, O_PATH), -ENOENT);
+	memset(path, 'n', sizeof(path) - 1);
+	path[sizeof(path) - 1] = 0;
+	assert_int_equal(try_open(path, O_PATH), -ENOENT);
+	assert_int_equal(unlinkat(fd[30], "out", 0), 0);
+	for (int i = 39; i >= 0; i--) {
+		close(fd[i]);
+		unlinkat(i ? fd[i - 1] : root_fd, name, AT_REMOVEDIR);
+	}
+}
+
 static void nothing_else(void **state)
 {
 	static const char *const astray[] = {"out/file", "in/file", "out/../dir",
@@ -89,6 +124,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_in_the_tree),
+		cmocka_unit_test(what_is_far_down),
 		cmocka_unit_test(nothing_else),
 		cmocka_unit_test(a_look_does_not_follow),
 	};
