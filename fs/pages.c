@@ -43,6 +43,7 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static TAILQ_HEAD(, pages_write) writes = TAILQ_HEAD_INITIALIZER(writes);
 static STAILQ_HEAD(, owed) owed = STAILQ_HEAD_INITIALIZER(owed);
 static unsigned slots, taken; /* threads that may wait, and that do */
+static bool serving;	      /* all of them do, from then on */
 static bool stopping;
 
 static struct fuse_session *session; /* constant after pages_start */
@@ -64,6 +65,9 @@ static bool slot_take(void)
 	if (flight_again())
 		return false;
 	pthread_mutex_lock(&pages_lock);
+	/* this one serves before the last one was started: for a moment */
+	while (!serving && !stopping)
+		pthread_cond_wait(&changed, &pages_lock);
 	bool free = !stopping && taken < slots;
 	taken += free;
 	pthread_mutex_unlock(&pages_lock);
@@ -158,7 +162,7 @@ void pages_start(struct fuse_session *se)
 {
 	session = se;
 	slots = taken = 0;
-	stopping = false;
+	serving = stopping = false;
 	inodes_each(restore);
 }
 
@@ -166,6 +170,8 @@ int pages_serve(unsigned threads)
 {
 	pthread_mutex_lock(&pages_lock);
 	slots = threads - 1;
+	serving = true;
+	pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&pages_lock);
 	int r = pthread_create(&thread, NULL, thread_main, NULL);
 	thread_runs = r == 0;

@@ -44,9 +44,9 @@ struct pages_write {
 };
 
 /* pages_start - for op_init's session; what an earlier worker owes is known
- * then. pages_serve - now that `threads` serve: returns 0, or a negative
- * errno. pages_stop - they are about to end, but serve still: nothing waits
- * for a page when it returns, and nothing will. */
+ * then. pages_serve - now that `threads` serve; who comes before waits for it.
+ * Returns 0, or a negative errno. pages_stop - they are about to end, but serve
+ * still: nothing waits for a page when it returns, and nothing will. */
 void pages_start(struct fuse_session *se);
 int pages_serve(unsigned threads);
 void pages_stop(void);
@@ -65,8 +65,8 @@ void pages_write_end(struct pages_write *w);
 
 /*
  * pages_written - the kernel writes back what was stored into its pages of `i`
- * by mappings, and drops them. False: not now. Not while the kernel may hold
- * pages for this request.
+ * by mappings, and drops them. False: not now, as one thread must stay
+ * free. Not while the kernel may hold pages for this request.
  */
 bool pages_written(struct inode *i);
 
