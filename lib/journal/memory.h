@@ -108,6 +108,9 @@ void ring_mend(struct shared *s);
 /* ring_pay_gap - put the GAP that a dead taker has left to be put. */
 void ring_pay_gap(struct shared *s);
 
+/* ring_owes_gap - dropped records have none yet, not even in the ring. */
+bool ring_owes_gap(const struct shared *s);
+
 /* ring_poke - end the present or the next shared_wait of this process. */
 void ring_poke(struct shared *s);
 

@@ -359,6 +359,11 @@ void shared_taken(struct shared *s)
 		futex_wake(&ring->room_word);
 }
 
+bool ring_owes_gap(const struct shared *s)
+{
+	return atomic_load(&s->mem->ring.gap_owed);
+}
+
 void ring_pay_gap(struct shared *s)
 {
 	ring_lock(&s->mem->ring);

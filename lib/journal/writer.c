@@ -205,7 +205,8 @@ static void writer_checkpoint(struct journal_writer *w)
 	w->wal_next = r < 0 ? w->j->wal_pages + WAL_PAGES / 4 : WAL_PAGES;
 }
 
-/* writer_sync - who asked for it before the ring was empty gets it. */
+/* writer_sync - who asked for it before the ring was empty gets it, unless
+ * what was dropped by then has not even its GAP there. */
 static void writer_sync(struct journal_writer *w, uint64_t asked)
 {
 	if (w->sync_done == asked) /* only this thread writes it */
@@ -230,39 +231,55 @@ static void writer_open(struct journal_writer *w)
 	shared_set_journal(w->s, r);
 }
 
+/* writer_turn - what the ring has by now is in the database, *ret_n records.
+ * *ret_more: there is more of it already. False: to stop, and it is not. */
+static bool writer_turn(struct journal_writer *w, unsigned *ret_n,
+			bool *ret_more)
+{
+	bool overflow;
+	uint64_t asked = w->sync_asked;
+	bool owed = ring_owes_gap(w->s); /* of what was dropped before that */
+	unsigned n = shared_take(w->s, w->batch, w->most, &overflow);
+	if (overflow)
+		log_error("the ring is full: changes were not recorded, "
+			  "everything will be compared");
+	bool ok = n == 0 || writer_commit(w, n);
+	for (unsigned i = 0; i < n; i++)
+		record_done(&w->batch[i]);
+	if (!ok)
+		return false;
+	owed |= overflow;
+	if (n > 0 || owed)
+		shared_taken(w->s); /* the GAP comes into the ring */
+	if (n > 0)
+		writer_wake(w);
+	*ret_n = n;
+	*ret_more = n == w->most || owed;
+	if (!*ret_more)
+		writer_sync(w, asked);
+	else if (n == w->most && n < WRITER_BATCH)
+		w->most *= 2;
+	return true;
+}
+
 static void *writer_loop(void *arg)
 {
 	struct journal_writer *w = arg;
 	writer_open(w);
 	ring_pay_gap(w->s);
 	for (;;) {
-		bool stop = w->stop, overflow;
-		uint64_t asked = w->sync_asked;
-		unsigned n = shared_take(w->s, w->batch, w->most, &overflow);
-		if (overflow)
-			log_error("the ring is full: changes were not "
-				  "recorded, everything will be compared");
-		bool ok = n == 0 || writer_commit(w, n);
-		for (unsigned i = 0; i < n; i++)
-			record_done(&w->batch[i]);
-		if (!ok)
+		bool stop = w->stop, more;
+		unsigned n;
+		if (!writer_turn(w, &n, &more))
 			break;
-		if (n > 0 || overflow)
-			shared_taken(w->s);
-		if (n > 0)
-			writer_wake(w);
-		bool more = n == w->most;
-		if (!more)
-			writer_sync(w, asked);
-		else if (w->most < WRITER_BATCH)
-			w->most *= 2;
 		if (n > 0) {
 			writer_prune(w);
 			writer_checkpoint(w);
 			if (!more)
 				writer_gather(w);
-			continue;
 		}
+		if (n > 0 || more)
+			continue;
 		if (stop)
 			break;
 		if (writer_ready(w) < 0) {
