@@ -208,7 +208,9 @@ static void free_if_unused_locked(struct inode *i)
 static void restore_item(void *item)
 {
 	struct inode *i = item;
-	if (!i->fh_len) { /* killed while it was made */
+	if (i->fh_len && !handle_bytes(i)) /* killed while it was dropped */
+		i->fh_len = 0;
+	if (!i->fh_len) { /* or made */
 		drop(i);
 		return;
 	}

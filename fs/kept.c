@@ -24,7 +24,7 @@
 /* What the members of inodes, handles, names, flights or the number of a
  * feature in them mean: one more with each change. Their sizes are compared
  * besides. */
-#define KEPT_VERSION 2
+#define KEPT_VERSION 3
 
 struct head {
 	uint64_t magic;
@@ -175,10 +175,39 @@ uint64_t flight_number(const struct flight *f)
 	return f ? header(f)->unique : 0;
 }
 
+static uint64_t *page_begin(const struct flight *f, size_t at)
+{
+	return (uint64_t *)(uintptr_t)(f->request + at);
+}
+
+size_t flight_whole(const struct flight *f)
+{
+	size_t len = header(f)->len, n = KEPT_HEAD_BYTES;
+	if (len > sizeof(f->request))
+		len = 0;
+	if (f->got >= len)
+		return len;
+	while (n < len && *page_begin(f, n))
+		n += KEPT_HEAD_BYTES;
+	return n < len ? n : len;
+}
+
+/* What it has left behind its first page would pass for the next one's. */
+static void flight_wipe(struct flight *f)
+{
+	size_t len = header(f)->len;
+	if (len > sizeof(f->request) || f->got > len)
+		len = f->got;
+	for (size_t n = KEPT_HEAD_BYTES; n < len; n += KEPT_HEAD_BYTES)
+		*page_begin(f, n) = 0;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
 void flight_done(struct flight *f)
 {
 	header(f)->unique = 0;
 	atomic_signal_fence(memory_order_seq_cst);
+	flight_wipe(f);
 	f->counted = 0;
 	f->got = 0;
 	f->forgetting.begun = f->forgetting.done = 0;
@@ -190,4 +219,17 @@ void flight_done(struct flight *f)
 bool flight_again(void)
 {
 	return now && now->tries > 0;
+}
+
+void flight_map(struct flight *f)
+{
+	const char *base = (const char *)flights;
+	off_t at = HEAD_BYTES + ((const char *)f - base);
+	off_t hole = lseek(kept_fd, at, SEEK_HOLE);
+	size_t used = hole > at ? (size_t)(hole - at) : 0;
+	if (used > sizeof(*f))
+		used = sizeof(*f);
+	for (size_t n = 0; n < used; n += KEPT_HEAD_BYTES)
+		atomic_fetch_add((_Atomic uint8_t *)f + n, 0);
+	atomic_fetch_add((_Atomic uint8_t *)f->request, 0);
 }

@@ -38,10 +38,14 @@ enum kept_items {
  * The request that a thread serves. It is read right into it, so that it is
  * there from the moment on at which the kernel takes it as read. Zero in the
  * place of its number: none. The rest is about this request only.
+ *
+ * Killed while it is read, all of it may be there or only some of its pages
+ * (flight_whole). So a page behind the first one begins with zeros as long as
+ * nothing was read into it.
  */
 struct flight {
 	_Atomic uint64_t counted; /* an inode: one lookup more, for the reply */
-	_Atomic uint32_t got;	  /* so long is it, once all of it is there */
+	_Atomic uint32_t got;	  /* so long is it, once that is known */
 	struct forgetting {
 		_Atomic uint32_t begun, done; /* of what it gives back */
 		uint64_t left; /* lookups of the one that has begun */
@@ -83,8 +87,14 @@ void flight_begin(struct flight *f);
 struct flight *flight_now(void);
 /* flight_number - the kernel's number of the request; 0: none. */
 uint64_t flight_number(const struct flight *f);
+/* flight_whole - how many bytes of it are there, from its beginning. For
+ * requests that have no zeros where a page begins. */
+size_t flight_whole(const struct flight *f);
 /* flight_done - it was answered. */
 void flight_done(struct flight *f);
+/* flight_map - this thread will read into `f`: the kernel, which gives up a
+ * request when it is killed with a page missing, finds those that were used. */
+void flight_map(struct flight *f);
 /* flight_again - the request of this thread was begun by another worker. */
 bool flight_again(void);
 

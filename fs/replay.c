@@ -35,26 +35,24 @@
 
 #define MAX_TRIES 3
 
+_Static_assert((KEPT_HEAD_BYTES - sizeof(struct fuse_in_header) -
+		sizeof(struct fuse_batch_forget_in)) %
+			       sizeof(struct fuse_forget_one) ==
+		       0,
+	       "each page begins with the number of an inode: flight_whole");
+
 static bool is_forget(const struct flight *f)
 {
 	const struct fuse_in_header *in = (const void *)f->request;
 	return in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET;
 }
 
-/* How much of it is there: killed while it was read, the first page of a
- * message is whole or not there, of the rest nobody knows. */
-static size_t whole(const struct flight *f)
-{
-	const struct fuse_in_header *in = (const void *)f->request;
-	size_t len = in->len <= sizeof(f->request) ? in->len : 0;
-	return f->got >= len || len < KEPT_HEAD_BYTES ? len : KEPT_HEAD_BYTES;
-}
-
 static void forget_one(struct flight *f)
 {
 	const struct fuse_in_header *in = (const void *)f->request;
 	const struct fuse_forget_in *one = (const void *)(in + 1);
-	if (whole(f) >= sizeof(*in) + sizeof(*one) && f->forgetting.done == 0)
+	if (flight_whole(f) >= sizeof(*in) + sizeof(*one) &&
+	    f->forgetting.done == 0)
 		inode_forget_resume(&f->forgetting, in->nodeid, one->nlookup);
 }
 
@@ -63,7 +61,7 @@ static void forget_many(struct flight *f)
 	const struct fuse_in_header *in = (const void *)f->request;
 	const struct fuse_batch_forget_in *b = (const void *)(in + 1);
 	const struct fuse_forget_one *list = (const void *)(b + 1);
-	size_t head = sizeof(*in) + sizeof(*b), len = whole(f);
+	size_t head = sizeof(*in) + sizeof(*b), len = flight_whole(f);
 	size_t n = len < head ? 0 : (len - head) / sizeof(*list);
 	if (n > 0 && b->count < n)
 		n = b->count;

@@ -148,9 +148,11 @@ static int thread_start(unsigned slot)
 static void *thread_main(void *arg)
 {
 	struct thread *t = arg;
+	struct flight *f = kept_flight(t->slot);
 	int status = WORKER_FAILED;
+	flight_map(f);
 	if (thread_start(t->slot) == 0)
-		status = thread_serve(t->worker, kept_flight(t->slot));
+		status = thread_serve(t->worker, f);
 	ops_thread_stop();
 	if (status >= 0)
 		t->worker->status = status;

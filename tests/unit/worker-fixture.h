@@ -28,11 +28,13 @@
 #include "journal.h"
 
 static int64_t wf_lift_ns = 1000000000; /* how often marks are lifted */
+static int wf_kept_fd = -1;		/* what a worker leaves to the next */
 
 struct mounted {
 	char dir[64], root[80], state[80];
 	pid_t worker;
 	int root_fd; /* the lower tree, past the mount */
+	int fuse_fd, shared_fd; /* for the next worker */
 	bool up;
 };
 
@@ -43,14 +45,14 @@ static inline int wf_remove(const char *path, const struct stat *st, int type,
 }
 
 /* The worker's process; only what it needs is open. */
-static inline void wf_serve(const struct mounted *m, int fuse_fd, int shared_fd)
+static inline void wf_serve(const struct mounted *m)
 {
 	struct worker_config cfg = {
 		.state_dir = m->state,
-		.fuse_fd = fuse_fd,
+		.fuse_fd = m->fuse_fd,
 		.lower_fd = m->root_fd,
-		.shared_fd = shared_fd,
-		.kept_fd = -1,
+		.shared_fd = m->shared_fd,
+		.kept_fd = wf_kept_fd,
 		.deposit_fd = -1,
 		.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 		.lift_ns = wf_lift_ns,
@@ -68,7 +70,6 @@ static inline void wf_up_limited(struct mounted *m, rlim_t files)
 {
 	struct journal *j;
 	uint64_t first;
-	int shared_fd;
 	char options[128];
 	*m = (struct mounted){.dir = "/tmp/mirrorfs-worker.XXXXXX"};
 	assert_non_null(mkdtemp(m->dir));
@@ -81,13 +82,13 @@ static inline void wf_up_limited(struct mounted *m, rlim_t files)
 	assert_int_equal(journal_open(m->state, JOURNAL_CREATE, &j), 0);
 	assert_int_equal(journal_epoch_begin(j, &first), 0);
 	journal_close(j);
-	assert_int_equal(shared_create(first, &shared_fd), 0);
-	int fuse_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	assert_true(fuse_fd >= 0);
+	assert_int_equal(shared_create(first, &m->shared_fd), 0);
+	m->fuse_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	assert_true(m->fuse_fd >= 0);
 	snprintf(options, sizeof(options),
 		 "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,"
 		 "default_permissions",
-		 fuse_fd);
+		 m->fuse_fd);
 	assert_int_equal(mount("test", m->root, "fuse.mirrorfs", 0, options),
 			 0);
 	m->up = true;
@@ -95,15 +96,26 @@ static inline void wf_up_limited(struct mounted *m, rlim_t files)
 	if (m->worker == 0 && files)
 		setrlimit(RLIMIT_NOFILE, &(struct rlimit){files, files});
 	if (m->worker == 0)
-		wf_serve(m, fuse_fd, shared_fd);
-	close(fuse_fd);
-	close(shared_fd);
+		wf_serve(m);
+	if (wf_kept_fd < 0) {
+		close(m->fuse_fd);
+		close(m->shared_fd);
+		m->fuse_fd = m->shared_fd = -1;
+	}
 	assert_int_equal(chdir(m->root), 0);
 }
 
 static inline void wf_up(struct mounted *m)
 {
 	wf_up_limited(m, 0);
+}
+
+/* wf_again - another one, after the last has died; wf_kept_fd was set. */
+static inline void wf_again(struct mounted *m)
+{
+	m->worker = fork();
+	if (m->worker == 0 && chdir("/") == 0)
+		wf_serve(m);
 }
 
 /* wf_down - unmount, and the worker must have ended well. The journal stays
@@ -127,6 +139,10 @@ static inline void wf_done(struct mounted *m)
 		waitpid(m->worker, NULL, 0);
 	}
 	close(m->root_fd);
+	if (m->fuse_fd >= 0) {
+		close(m->fuse_fd);
+		close(m->shared_fd);
+	}
 	nftw(m->dir, wf_remove, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
