@@ -59,28 +59,40 @@ one() {
 	esac >/dev/null 2>&1
 }
 
+# writer NAME COMMAND... - its status goes into a file: bash forgets that of who
+# ended thousands of children ago
 writers=()
+writer() {
+	writers+=("$1")
+	{ "${@:2}" >"$T/$1" 2>&1; echo $? >"$T/$1.status"; } &
+	CHILDREN+=($!)
+}
+ended() {
+	local w
+	for w in "${writers[@]}"; do
+		[ -s "$T/$w.status" ] || return 1
+	done
+}
 for w in 1 2; do
-	"$HELPERS/acked" run $((SEED + w)) "$seconds" "$T/tree/w$w" \
-		"$T/model$w" >"$T/acked$w" 2>&1 &
-	writers+=($!)
+	writer acked$w "$HELPERS/acked" run $((SEED + w)) "$seconds" \
+		"$T/tree/w$w" "$T/model$w"
 done
-"$HELPERS/churn" --seed "$SEED" --ops $((seconds * 100)) --procs 2 "$T/tree" \
-	>"$T/churn.out" 2>&1 &
-writers+=($!)
+writer churn "$HELPERS/churn" --seed "$SEED" --ops $((seconds * 100)) \
+	--procs 2 "$T/tree"
 end=$((SECONDS + seconds))
 while [ $SECONDS -lt $end ]; do
 	one
 	sleep 0.$((RANDOM % 3))
 done
+check "writers end" wait_for 300 ended
 for w in "${writers[@]}"; do
-	wait "$w" || { cat "$T"/acked* "$T/churn.out"; fail "a writer"; }
+	equal "$(cat "$T/$w.status")" 0 "$w: $(cat "$T/$w")"
 done
 for kind in "${!COUNT[@]}"; do
 	echo "$kind ${COUNT[$kind]}"
 done | sort | tr '\n' ' '
 echo
-cat "$T"/acked*
+cat "$T"/acked[12]
 
 check "the journal works" wait_for 60 journal_works
 # what was tampered with is found by a comparison, when it was not met
