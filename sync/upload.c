@@ -27,18 +27,24 @@
 #define SETTLE_MS   20
 #define CATCH_UP_NS (2 * NS_PER_S)
 
-static void upload_end(struct step *s)
+/* give_place - it is not among those under way any more. */
+static void give_place(struct step *s)
 {
 	struct exec *x = s->exec;
 
-	if (s->fd >= 0)
-		close(s->fd);
-	s->fd = -1;
-	delta_end(s);
 	for (unsigned i = 0; i < x->n_active; i++) {
 		if (x->active[i] == s)
 			x->active[i] = x->active[--x->n_active];
 	}
+}
+
+static void upload_end(struct step *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+	delta_end(s);
+	give_place(s);
 	s->phase = PHASE_READY;
 }
 
@@ -182,6 +188,9 @@ static void upload_attributes(struct step *s)
 	s->pending++;
 	remote_send_close(r, &s->handle, prepared, s);
 	s->handle.len = 0;
+	/* the server closes it before it opens what is asked for next */
+	if (!upload_is_large(s) && exec_is_far(s->exec))
+		give_place(s);
 }
 
 void upload_refresh(struct step *s)
