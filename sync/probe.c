@@ -148,8 +148,8 @@ static void ask_attributes(struct try *t, const char *a)
 	remote_send_lstat(t->r, a, answered, ask(t, LSTAT_OWNER));
 }
 
-static int second_bunch(struct try *t, const char *a, const char *l,
-			const char *h, const char *other_case)
+static void second_bunch(struct try *t, const char *a, const char *l,
+			 const char *h, const char *other_case)
 {
 	const struct remote_attr times = {.flags = ATTR_TIMES,
 					  .atime = TIME_BY_NAME,
@@ -169,12 +169,12 @@ static int second_bunch(struct try *t, const char *a, const char *l,
 	remote_send_lstat(t->r, other_case, answered, ask(t, LSTAT_OTHER_CASE));
 	remote_send_close(t->r, &t->a, answered, ask(t, CLOSE_A));
 	remote_send_close(t->r, &t->b, answered, ask(t, CLOSE_B));
-	return wait_all(t);
 }
 
-/* third_bunch - the rename is tried as it will be used: without the extension,
- * if that is refused. Then it takes more than one request, and what comes
- * behind has to wait. */
+/* third_bunch - right behind the second: nothing in it depends on what came of
+ * that. The rename is tried as it will be used: without the extension, if that
+ * is refused. Then it takes more than one request, and what comes behind has to
+ * wait. */
 static int third_bunch(struct try *t, const char *a, const char *b,
 		       const char *d, const char *l, const char *h)
 {
@@ -296,7 +296,7 @@ int probe(struct remote *r, const char *url, const char *stage,
 	if (s == 0)
 		s = draft_order(&t, l);
 	if (s == 0 && t.got[OPEN_A] == 0 && t.got[OPEN_B] == 0)
-		s = second_bunch(&t, a, l, h, other);
+		second_bunch(&t, a, l, h, other);
 	if (s == 0)
 		s = third_bunch(&t, a, b, d, l, h);
 	if (s < 0)
