@@ -80,6 +80,28 @@ static int look(struct remote *r, struct answer *base, char **ret_text)
 	return s;
 }
 
+/* look_new - the same where mirrorfs may not have been yet; and what else is in
+ * the folder. *ret_others: 1 when there is something, 0, or a negative errno. */
+static int look_new(struct remote *r, struct answer *base, int *ret_others,
+		    char **ret_text)
+{
+	struct remote_entry *list = NULL;
+	unsigned n = 0, pending = 2;
+	struct answer state = {.pending = &pending};
+	size_t len;
+
+	*base = (struct answer){.pending = &pending};
+	remote_send_lstat(r, "", answer_got, base);
+	remote_send_lstat(r, STATE_FILE, answer_got, &state);
+	int s = remote_list(r, "", &list, &n);
+	answers_wait(r, &pending);
+	*ret_others = s < 0 ? s : !only_ours(list, n);
+	remote_entries_free(list, n);
+	return state.status < 0
+		       ? state.status
+		       : remote_read_file(r, STATE_FILE, ret_text, &len);
+}
+
 /* check_base - the folder is there. */
 static int check_base(const struct answer *base, const char *url,
 		      struct remote_error *err)
@@ -105,13 +127,13 @@ static int check_base(const struct answer *base, const char *url,
 int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
 		bool seeded, struct stage_state *ret, struct remote_error *err)
 {
-	struct remote_entry *list = NULL;
 	CLEANUP_FREE char *text = NULL;
 	struct answer base;
-	unsigned n = 0;
+	int others = 0;
 
 	*ret = (struct stage_state){0};
-	int s = look(r, &base, &text);
+	int s = seeded || adopt ? look(r, &base, &text)
+				: look_new(r, &base, &others, &text);
 	if (s != -ENOTCONN && check_base(&base, url, err) < 0)
 		return -1;
 	if (s == -ENOENT && seeded)
@@ -130,16 +152,13 @@ int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
 	}
 	if (seeded || adopt)
 		return 0;
-	s = remote_list(r, "", &list, &n);
-	bool empty = s == 0 && only_ours(list, n);
-	remote_entries_free(list, n);
-	if (s == -ENOTCONN)
+	if (others == -ENOTCONN)
 		return lost(r, err);
-	if (s < 0)
+	if (others < 0)
 		return status_fail(err, REMOTE_NOT_WRITABLE,
 				   "%s: the login may not list this folder",
 				   url);
-	if (!empty)
+	if (others > 0)
 		return status_fail(
 			err, REMOTE_NOT_EMPTY,
 			"%s is not empty and was not made by mirrorfs: "
@@ -289,24 +308,20 @@ int sync_probe(const struct remote_config *cfg, const char *uuid, bool adopt,
 {
 	char stage[VISIT_STAGE_MAX] = "";
 	struct stage_state state;
-	struct remote_attr a;
+	unsigned pending = 1;
+	struct answer had = {.pending = &pending};
 	struct remote *r;
 	struct abilities can;
-	bool had;
 	int s;
 
 	if (remote_open(cfg, &r, err) < 0)
 		return -1;
+	remote_send_lstat(r, RESERVED_NAME, answer_got, &had);
 	s = stage_check(r, cfg->url, uuid, adopt, false, &state, err);
-	had = remote_lstat(r, RESERVED_NAME, &a) == 0;
+	answers_wait(r, &pending);
 	if (s == 0)
 		s = stage_prepare(r, cfg->url, true, stage, &can, err);
-	if (*stage)
-		visit_end(r, stage);
-	if (!had) {
-		remote_rmdir(r, STAGE_DIR);
-		remote_rmdir(r, RESERVED_NAME);
-	}
+	visit_end(r, stage, had.status < 0);
 	remote_close(r);
 	return s;
 }

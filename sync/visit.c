@@ -69,7 +69,7 @@ static int empty_dir(struct remote *r, const char *path)
 	return s;
 }
 
-/* need_dir - `path` is a folder, and no link to one. */
+/* need_dir - `path` is a folder, and no link to one. 1: we have made it. */
 static int need_dir(struct remote *r, const char *path)
 {
 	unsigned pending = 2;
@@ -82,7 +82,7 @@ static int need_dir(struct remote *r, const char *path)
 	if (seen.status < 0)
 		return seen.status == -ENOENT && made.status < 0 ? made.status
 								 : seen.status;
-	return S_ISDIR(seen.attr.mode) ? 0 : -ENOTDIR;
+	return S_ISDIR(seen.attr.mode) ? made.status == 0 : -ENOTDIR;
 }
 
 /* shut_out - from here on all earlier visits fail. */
@@ -166,22 +166,33 @@ int visit_begin(struct remote *r, bool only_look, char *stage, size_t size)
 	CLEANUP_FOLDERS struct folders old = {0};
 	int s = need_dir(r, RESERVED_NAME);
 
-	if (s == 0)
+	if (s >= 0)
 		s = need_dir(r, STAGE_DIR);
-	if (s == 0 && !only_look)
+	if (s == 0 && !only_look) /* where it is new, nobody was before */
 		s = shut_out(r, &old);
-	if (s == 0)
+	if (s >= 0)
 		s = make_own(r, stage, size);
 	return s == 0 ? tidy(r, &old) : s;
 }
 
-int visit_end(struct remote *r, const char *stage)
+void visit_end(struct remote *r, const char *stage, bool all)
 {
 	CLEANUP_FREE char *link = path_join(stage, "root");
+	unsigned pending = 0;
+	struct answer last = {.pending = &pending};
 
 	remote_set_root(r, NULL);
-	remote_remove(r, link);
-	return remote_rmdir(r, stage);
+	if (*stage) {
+		pending++;
+		remote_send_remove(r, link, NULL, NULL);
+		remote_send_rmdir(r, stage, answer_got, &last);
+	}
+	if (all) {
+		pending++;
+		remote_send_rmdir(r, STAGE_DIR, NULL, NULL);
+		remote_send_rmdir(r, RESERVED_NAME, answer_got, &last);
+	}
+	answers_wait(r, &pending);
 }
 
 bool visit_is_over(struct remote *r)

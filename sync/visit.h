@@ -28,8 +28,9 @@
  * folder, or what the server says.
  */
 int visit_begin(struct remote *r, bool only_look, char *stage, size_t size);
-/* visit_end - away with the folder, which must be empty. */
-int visit_end(struct remote *r, const char *stage);
+/* visit_end - away with the folder, which must be empty; "": there is none.
+ * `all`: with what it is in, if nobody else has something there. */
+void visit_end(struct remote *r, const char *stage, bool all);
 /* visit_is_over - has somebody else shut us out, or is the replica's folder
  * gone? Then the connection counts as lost. */
 bool visit_is_over(struct remote *r);
