@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "log.h"
+#include "paths.h"
 #include "sync/attr.h"
 #include "sync/exec.h"
 #include "sync/lower.h"
@@ -141,20 +143,74 @@ void attr_send_file(struct step *s)
 	remote_send_lstat(r, s->stage, linked_looked, s);
 }
 
-/* ---- times of folders ---- */
+/* ---- times of folders, which are fsynced behind them ---- */
+
+static void dirtimes_synced(void *arg, const struct remote_reply *reply)
+{
+	struct step *s = arg;
+
+	if (reply->status < 0) {
+		log_debug("fsync of /%s: %s", s->path,
+			  strerror(-reply->status));
+		s->synced &= reply->status != -ENOTCONN;
+	}
+	step_answered(s);
+}
+
+/* dirtimes_known - one answer less is missing; was it the last? */
+static void dirtimes_known(struct step *s)
+{
+	struct remote *r = s->exec->cfg.remote;
+
+	if (--s->looks > 0)
+		return;
+	struct remote_attr a = attr_mode_times(s);
+	a.flags &= ATTR_TIMES;
+	if (!s->astray && can(s, CAN_SETSTAT))
+		attr_send_named(s, s->path, &a, step_done_or_absent);
+	if (s->handle.len > 0) {
+		s->pending += 2;
+		remote_send_fsync(r, &s->handle, dirtimes_synced, s);
+		remote_send_close(r, &s->handle, dirtimes_synced, s);
+	}
+}
+
+static void dirtimes_opened(void *arg, const struct remote_reply *reply)
+{
+	struct step *s = arg;
+
+	if (reply->status == 0)
+		remote_keep_handle(reply, &s->handle);
+	else
+		s->synced &= reply->status != -ENOTCONN;
+	dirtimes_known(s);
+	step_answered(s);
+}
 
 static void dirtimes_looked(void *arg, const struct remote_reply *reply)
 {
 	struct step *s = arg;
-	struct remote_attr a = attr_mode_times(s);
 
 	s->astray |= reply->status < 0 || !S_ISDIR(reply->attr->mode);
 	if (reply->status == 0 && S_ISLNK(reply->attr->mode))
 		step_fail(s, -ELOOP);
-	a.flags &= ATTR_TIMES;
-	if (--s->looks == 0 && !s->astray && can(s, CAN_SETSTAT))
-		attr_send_named(s, s->path, &a, step_done_or_absent);
+	dirtimes_known(s);
 	step_answered(s);
+}
+
+/* dirtimes_open - in the same round trip; what is no folder is not opened:
+ * with a fifo that would stop the server. */
+static void dirtimes_open(struct step *s)
+{
+	CLEANUP_FREE char *self = path_join(s->path, ".");
+
+	if (!s->exec->cfg.durable || s->exec->hasty)
+		return;
+	s->synced = true;
+	s->looks++;
+	s->pending++;
+	remote_send_open(s->exec->cfg.remote, self, RO_READ, 0, dirtimes_opened,
+			 s);
 }
 
 void attr_send_dirtimes(struct step *s)
@@ -178,6 +234,7 @@ void attr_send_dirtimes(struct step *s)
 		s->pending++;
 		remote_send_lstat(r, part, dirtimes_looked, s);
 	}
+	dirtimes_open(s);
 	(*s->path ? remote_send_lstat : remote_send_stat)(r, s->path,
 							  dirtimes_looked, s);
 }

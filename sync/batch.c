@@ -233,6 +233,7 @@ int batch_commit(struct engine *e, uint64_t seq, bool seeded)
 	fresh_drop(&e->fresh, seq);
 	e->cursor = seq;
 	e->seeded = seeded;
+	stage_write_ahead(e);
 	return 0;
 }
 

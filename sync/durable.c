@@ -5,8 +5,10 @@
  * (upload.c). The rename itself, and all else that happens to names, is in
  * folders: SFTP has no request for those, but OpenSSH's server opens a folder
  * like a file and fsyncs what it has open. So before the cursor moves, all
- * folders that changed are fsynced; and files whose attributes were set by
- * path. Only then the journal says that the records are there. A cut before
+ * folders that changed are fsynced, most of them with their times (attr.c),
+ * which is no round trip more; and files whose attributes were set by path; and
+ * the folder of the state file, behind its new name (stage.c). Only then the
+ * journal says that the records are there. A cut before
  * that is like a lost connection: what is between cursor and inflight is
  * compared.
  *
@@ -33,7 +35,6 @@
 #include "paths.h"
 #include "sync/engine.h"
 
-#define FOLDERS		16		/* at once; each holds a handle */
 #define WRITTEN_BACK_NS (60 * NS_PER_S) /* see below */
 
 struct job {
@@ -94,7 +95,7 @@ static int await(struct job *job)
 
 static int sync_some(struct engine *e, char **paths, unsigned n)
 {
-	struct item items[FOLDERS];
+	struct item items[DURABLE_MAX];
 	struct job job = {.e = e};
 
 	for (unsigned i = 0; i < n; i++) {
@@ -107,21 +108,22 @@ static int sync_some(struct engine *e, char **paths, unsigned n)
 
 int durable_commit(struct engine *e)
 {
-	char **paths, *reserved = (char *)(uintptr_t)RESERVED_NAME;
 	struct exec *x = e->exec;
+	char **paths;
 	int r = 0;
 
 	if (!e->durable)
 		return 1;
 	unsigned n = engine_take_changed(e, &paths);
-	if (n > FOLDERS)
+	if (n > DURABLE_MAX)
 		x->hasty = true;
 	if (!x->hasty)
 		r = sync_some(e, paths, n);
-	if (r == 0 && !x->hasty) /* with the state file's new name */
-		r = sync_some(e, &reserved, 1);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		if (r < 0) /* nobody names them again */
+			engine_changed(e, paths[i]);
 		free(paths[i]);
+	}
 	free(paths);
 	bool safe = !x->hasty;
 	x->hasty = false;

@@ -54,10 +54,22 @@ static void set_clear(struct text_set **set)
 	set_del(set, t);
 }
 
-static void engine_changed(struct engine *e, const char *path)
+void engine_changed(struct engine *e, const char *path)
 {
-	if (e->durable)
-		set_add(&e->changed, path);
+	struct text_set *t = e->durable ? set_add(&e->changed, path) : NULL;
+
+	if (t) /* steps before that one have not seen it */
+		t->n = exec_next(e->exec);
+}
+
+/* engine_synced - a step that was pushed behind all that has changed there. */
+static void engine_synced(struct engine *e, const struct step *s)
+{
+	struct text_set *t;
+
+	HASH_FIND_STR(e->changed, s->path, t);
+	if (t && t->n <= s->number)
+		set_del(&e->changed, t);
 }
 
 void engine_touch(struct engine *e, const char *path)
@@ -153,6 +165,8 @@ static void step_finished(void *arg, const struct step *s)
 	 * connection there is no plan any more, nor what the tag points to) */
 	bool copy = e->plan && a && a->kind == ACT_LINK;
 
+	if (s->kind == STEP_DIRTIMES && s->synced)
+		engine_synced(e, s);
 	if (s->kind == STEP_PUT && later) {
 		bool linked = s->st.st_nlink > 1;
 		if (!a || a->absent)
@@ -403,6 +417,8 @@ int engine_push_times(struct engine *e)
 	struct text_set *t, *tmp;
 	int r = 0;
 
+	if (HASH_COUNT(e->changed) > DURABLE_MAX)
+		e->exec->hasty = true;
 	HASH_ITER(hh, e->touched, t, tmp)
 	{
 		/* what is parked is done as a whole, later or now */

@@ -50,7 +50,6 @@ struct engine {
 	int stop_fd, wake_fd;
 	uint64_t cursor, inflight;
 	bool seeded;
-
 	struct remote *remote;
 	char stage[VISIT_STAGE_MAX]; /* of this visit */
 	struct exec *exec;
@@ -100,6 +99,8 @@ struct engine {
 /* engine_touch - if `path` is a folder, its times are to be set. */
 void engine_touch(struct engine *e, const char *path);
 void engine_touch_parent(struct engine *e, const char *path);
+/* engine_changed - it is for durable_commit, and nothing else. */
+void engine_changed(struct engine *e, const char *path);
 int engine_push(struct engine *e, enum step_kind kind, const char *path,
 		const char *path2, const struct fhandle *obj, void *tag);
 void engine_count(struct engine *e, const char *kind, const char *path);
@@ -145,7 +146,6 @@ bool engine_is_parked(const struct engine *e, const char *path, uint64_t seq);
 /* batch_parked - retry what is due, or asked for. *ret_more: others are to have
  * their turn first. */
 int batch_parked(struct engine *e, bool *ret_more);
-
 /* engine_take_changed - folders whose entries changed since the last call, and
  * files that were given attributes by path; as above. */
 unsigned engine_take_changed(struct engine *e, char ***ret);
@@ -153,6 +153,7 @@ unsigned engine_take_changed(struct engine *e, char ***ret);
 void engine_end(struct engine *e);
 
 /* ---- durable.c ---- */
+#define DURABLE_MAX 16 /* folders; of more none is fsynced */
 /* durable_commit - all that was published is on the replica's disk when this
  * returns 1; 0: not all, see durable_mark; nothing to do unless e->durable. */
 int durable_commit(struct engine *e);
@@ -208,8 +209,7 @@ void aside_left(struct engine *e, const struct step *s);
 int aside_begin(struct engine *e);
 /* aside_comes - is the object on its way to that very name? What is published
  * then is the content of then. */
-bool aside_comes(struct engine *e, const char *path,
-		 const struct fhandle *obj);
+bool aside_comes(struct engine *e, const char *path, const struct fhandle *obj);
 /* aside_end_all - nothing is aside any more: all is compared, and records that
  * would tell of the names were dropped. */
 void aside_end_all(struct engine *e);

@@ -411,7 +411,7 @@ static bool run_head(struct exec *x)
 	bool moved = false;
 	struct step *s;
 
-	while ((s = x->head) && may_send(x) &&
+	while ((s = x->head) && !x->held && may_send(x) &&
 	       remote_pending(x->cfg.remote) < REQUESTS_MAX) {
 		if (s->kind == STEP_PUT && s->phase == PHASE_NEW &&
 		    s->retries) /* from the start again */

@@ -89,6 +89,7 @@ struct step {
 	bool space_asked; /* waits to hear whether there is room */
 	unsigned looks;	  /* at folders that lead to it, not answered yet */
 	bool astray;	  /* one of them is no folder */
+	bool synced;	  /* DIRTIMES: the folder was fsynced behind that */
 };
 
 /* How a file is updated: as in tbl/replica-options.h. */
@@ -178,7 +179,9 @@ struct exec {
 	uint64_t n_pushed;
 	uint64_t n_stage;
 	unsigned n_synced; /* contents, since durable_commit */
-	bool hasty;	   /* others were not: too many at once */
+	bool hasty;	   /* others were not, nor folders: too many */
+	bool held;	   /* nothing that is seen is sent: until the
+			    * state file is there (stage.c) */
 	struct space {	   /* left on the replica: space.c */
 		bool known, asking;
 		struct remote_space now; /* by the newest answer */

@@ -203,9 +203,10 @@ static int begin(struct replica *r, const struct stage_state *state)
 	s = 0;
 	if (!state->exists || state->seq) /* not what an earlier one left */
 		s = journal_seed_end(e->journal, e->row.id);
-	if (s == 0)
-		s = stage_write(e, 0);
-	return s == -ENOTCONN ? s : seed_run(e);
+	if (s < 0)
+		return s;
+	stage_write_first(e, 0); /* beside what seed_run looks at */
+	return seed_run(e);
 }
 
 /* ---- connected ---- */

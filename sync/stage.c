@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "cleanup.h"
+#include "log.h"
 #include "paths.h"
 #include "remote-wait.h"
 #include "sync/cause.h"
@@ -210,23 +211,79 @@ int stage_prepare(struct remote *r, const char *url, bool only_look,
 
 /* ---- the state file, written beside other things ---- */
 
-static void state_end(struct engine *e, int status)
+static void state_fail(struct engine *e, int status)
 {
 	if (e->state.status == 0)
 		e->state.status = status;
-	e->state.busy = false;
+}
+
+static void state_end(struct engine *e, int status)
+{
+	state_fail(e, status);
+	e->state.busy = e->exec->held = false;
+}
+
+static void state_answered(struct engine *e)
+{
+	if (--e->state.pending == 0)
+		e->state.busy = false;
+}
+
+static void base_synced(void *arg, const struct remote_reply *reply)
+{
+	struct engine *e = arg;
+
+	if (reply->status < 0)
+		log_debug("%s: fsync of " RESERVED_NAME ": %s", e->row.name,
+			  strerror(-reply->status));
+	state_answered(e);
+}
+
+static void base_opened(void *arg, const struct remote_reply *reply)
+{
+	struct engine *e = arg;
+	struct remote_handle h;
+
+	if (reply->status == 0) {
+		remote_keep_handle(reply, &h);
+		e->state.pending += 2;
+		remote_send_fsync(e->remote, &h, base_synced, e);
+		remote_send_close(e->remote, &h, base_synced, e);
+	}
+	state_answered(e);
+}
+
+/* base_sync - the state file's name is on the disk, once it was sent. */
+static void base_sync(struct engine *e)
+{
+	if (!e->durable || e->exec->hasty)
+		return;
+	e->state.pending++;
+	/* if that is no folder any more, it fails */
+	remote_send_open(e->remote, RESERVED_NAME "/.", RO_READ, 0, base_opened,
+			 e);
 }
 
 static void state_renamed(void *arg, const struct remote_reply *reply)
 {
-	state_end(arg, reply->status);
+	struct engine *e = arg;
+
+	e->exec->held = false;
+	if (reply->status < 0)
+		state_fail(e, reply->status);
+	else if (!e->can.can[CAN_POSIX_RENAME])
+		base_sync(e);
+	state_answered(e);
 }
 
 static void state_rename(struct engine *e)
 {
 	CLEANUP_FREE char *file = path_join(e->stage, "state");
 
+	e->state.pending = 1;
 	remote_send_rename(e->remote, file, STATE_FILE, state_renamed, e);
+	if (e->can.can[CAN_POSIX_RENAME])
+		base_sync(e);
 }
 
 static void state_closed(void *arg, const struct remote_reply *reply)
@@ -242,40 +299,74 @@ static void state_closed(void *arg, const struct remote_reply *reply)
 
 static void state_written(void *arg, const struct remote_reply *reply)
 {
-	struct engine *e = arg;
-
 	if (reply->status < 0)
-		e->state.status = reply->status;
+		state_fail(arg, reply->status);
+}
+
+/* state_fill - what is open in the stage. */
+static void state_fill(struct engine *e)
+{
+	struct remote_handle *h = &e->state.next;
+	char text[128];
+	int n = snprintf(text, sizeof(text), "uuid=%s\nseq=%llu\n",
+			 journal_uuid(e->journal),
+			 (unsigned long long)e->state.seq);
+
+	remote_send_write(e->remote, h, 0, text, (uint32_t)n, state_written, e);
+	if (e->durable && remote_caps(e->remote)->ext & EXT_FSYNC)
+		remote_send_fsync(e->remote, h, state_written, e);
+	remote_send_close(e->remote, h, state_closed, e);
+	h->len = 0;
 }
 
 static void state_opened(void *arg, const struct remote_reply *reply)
 {
 	struct engine *e = arg;
-	struct remote_handle h;
-	char text[128];
 
-	if (reply->status < 0) {
-		state_end(e, reply->status);
+	e->state.asked = false;
+	if (reply->status == 0)
+		remote_keep_handle(reply, &e->state.next);
+	if (!e->state.busy)
 		return;
-	}
-	remote_keep_handle(reply, &h);
-	int n = snprintf(text, sizeof(text), "uuid=%s\nseq=%llu\n",
-			 journal_uuid(e->journal),
-			 (unsigned long long)e->state.seq);
-	remote_send_write(e->remote, &h, 0, text, (uint32_t)n, state_written,
-			  e);
-	if (e->durable && remote_caps(e->remote)->ext & EXT_FSYNC)
-		remote_send_fsync(e->remote, &h, state_written, e);
-	remote_send_close(e->remote, &h, state_closed, e);
+	if (reply->status < 0)
+		state_end(e, reply->status);
+	else
+		state_fill(e);
+}
+
+static void state_open(struct engine *e)
+{
+	CLEANUP_FREE char *file = path_join(e->stage, "state");
+
+	e->state.asked = true;
+	remote_send_open(e->remote, file, RO_WRITE | RO_CREATE | RO_TRUNC, 0600,
+			 state_opened, e);
 }
 
 void stage_write_begin(struct engine *e, uint64_t seq)
 {
-	CLEANUP_FREE char *file = path_join(e->stage, "state");
+	e->state = (struct state_write){.seq = seq,
+					.busy = true,
+					.asked = e->state.asked,
+					.next = e->state.next};
+	if (e->state.next.len > 0)
+		state_fill(e);
+	else if (!e->state.asked)
+		state_open(e);
+}
 
-	e->state = (struct state_write){.seq = seq, .busy = true};
-	remote_send_open(e->remote, file, RO_WRITE | RO_CREATE | RO_TRUNC, 0600,
-			 state_opened, e);
+void stage_write_first(struct engine *e, uint64_t seq)
+{
+	e->exec->held = true;
+	stage_write_begin(e, seq);
+	stage_write_publish(e);
+}
+
+void stage_write_ahead(struct engine *e)
+{
+	if (exec_is_far(e->exec) && !e->state.busy && !e->state.asked &&
+	    e->state.next.len == 0)
+		state_open(e);
 }
 
 void stage_write_publish(struct engine *e)
@@ -299,6 +390,8 @@ int stage_write_end(struct engine *e)
 
 int stage_write(struct engine *e, uint64_t seq)
 {
+	if (e->state.busy && stage_write_end(e) == -ENOTCONN)
+		return -ENOTCONN;
 	stage_write_begin(e, seq);
 	return stage_write_end(e);
 }

@@ -22,6 +22,10 @@ struct state_write {
 	int status;
 	bool busy, written; /* … to the stage */
 	bool go;	    /* it may get its name */
+	unsigned pending;   /* requests behind that */
+	/* the next one is being opened, is open: on a long line, in advance */
+	bool asked;
+	struct remote_handle next;
 };
 
 struct stage_state {
@@ -40,10 +44,14 @@ int stage_prepare(struct remote *r, const char *url, bool only_look,
 		  char stage[VISIT_STAGE_MAX], struct abilities *ret,
 		  struct remote_error *err);
 /* stage_write - the state file: `seq` has been reached. _begin: it will be,
- * _publish: all that is needed for that was sent; nothing waits but _end. */
+ * _publish: all that is needed for that was sent; nothing waits but _end. With
+ * e->durable its name is on the disk as well. _ahead: open the next one.
+ * _first: nothing is seen on the replica before it. */
 void stage_write_begin(struct engine *e, uint64_t seq);
 void stage_write_publish(struct engine *e);
+void stage_write_first(struct engine *e, uint64_t seq);
 int stage_write_end(struct engine *e);
 int stage_write(struct engine *e, uint64_t seq);
+void stage_write_ahead(struct engine *e);
 
 #endif

@@ -3,6 +3,7 @@
 # of them it is the old one or the new one, never a part, and known to be ours:
 # nothing is compared as a whole.
 . "$(dirname "$0")/functions.sh"
+DURABLE=yes
 faulty_server
 ssh_replicas 1
 check "mount" mount_tree "${REPLICAS[@]}"
@@ -17,14 +18,27 @@ is_cut() {
 	date +%N >>"$T/tree/file"
 	[ ! -e "$CTL/cut" ]
 }
-for n in 1 2 3 4 5; do # open, write, fsync, close, rename
-	echo "$n /state" >"$CTL/cut"
-	check "cut at $n" wait_for 30 is_cut
-	check "wait, $n" synced
-	whole || fail "it is not whole after cut $n"
-	check "same, cut at $n" same "$T/replica1"
-done
-if grep "comparing everything" "$T/state/mirrorfs.log"; then
+# cut_each WHERE COUNT - at each of the first requests
+cut_each() {
+	local n
+	for ((n = 1; n <= $2; n++)); do
+		echo "$n /state" >"$CTL/cut"
+		check "cut at $n, $1" wait_for 30 is_cut
+		check "wait, $n, $1" synced
+		whole || fail "it is not whole after cut $n, $1"
+		check "same, cut at $n, $1" same "$T/replica1"
+	done
+}
+# open, write, fsync, close, rename, and of its folder open, fsync, close
+cut_each near 8
+check "umount" umount_tree
+# on a long line it is open in advance: rename, then the same
+proxy_start --delay 4
+rm -r "$T/replica1/.mirrorfs" "$T/replica1/file"
+check "mount, far" mount_at "$T/tree" "$T/far" "${REPLICAS[@]}"
+check "wait, far" synced
+cut_each far 4
+if grep "comparing everything" "$T"/{state,far}/mirrorfs.log; then
 	fail "everything was compared"
 fi
 exit 0

@@ -1,0 +1,35 @@
+#!/bin/bash
+# The replica is older than it was, so everything is compared, and its state
+# file has to say so before anything that can be seen is changed, though it is
+# written beside the first looks. Without posix-rename that takes longest. Cut
+# at each request meanwhile.
+. "$(dirname "$0")/functions.sh"
+faulty_server -P posix-rename
+ssh_replicas 1
+check "mount" mount_tree "${REPLICAS[@]}"
+echo 1 >"$T/tree/file"
+chmod 755 "$T/tree"
+check "wait" synced
+
+state=$T/replica1/.mirrorfs/state
+paused() { [ "$(status_get r1 state)" = paused ]; }
+cut_was() { [ ! -e "$CTL/cut" ]; }
+mode() { stat -c %a "$T/replica1"; }
+mended() {
+	[ "$(mode)" = 755 ] && [ "$(status_get r1 state)" = synced ]
+}
+# counted from what is asked once in each connection, near the end of the probe
+for n in ${NS:-20 22 24 25 26 27 28}; do
+	"$MIRRORFS" replica pause "$T/tree" r1 || fail "pause"
+	check "paused" wait_for 30 paused
+	sed -i 's/^seq=.*/seq=1/' "$state"
+	chmod 711 "$T/replica1"
+	echo "$n users-groups" >"$CTL/cut"
+	"$MIRRORFS" replica resume "$T/tree" r1 || fail "resume"
+	check "cut at $n" wait_for 30 cut_was
+	[ -z "${NS:-}" ] || say "$n $(mode) $(tail -n 1 "$state" 2>&1)"
+	[ "$(mode)" = 711 ] || grep -qx "seq=0" "$state" ||
+		fail "cut at $n: it was changed before the state file told"
+	check "mended after cut $n" wait_for 60 mended
+done
+exit 0
