@@ -21,6 +21,7 @@
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
+#include "fs/pages.h"
 #include "fs/touch.h"
 
 /* What of the caller's flags is for the lower file. The kernel gives an
@@ -98,12 +99,17 @@ static int open_file(fuse_req_t req, struct inode *i, struct fuse_file_info *fi)
 	int r = op_handle_new(req, i, fd, false, fi, &h);
 	if (r < 0)
 		return r;
-	bool changes = h->writable || (fi->flags & O_TRUNC);
-	if (changes)
+	bool cuts = fi->flags & O_TRUNC;
+	bool others = cuts && content_is_open(i);
+	if (h->writable || cuts)
 		op_who(req, &who);
 	if (h->writable)
 		content_open(i, &who, h->unseen);
-	if (fi->flags & O_TRUNC)
+	/* What they have stored by mappings must not be written back after the
+	 * cut: the kernel drops its pages only when we have answered. */
+	if (others)
+		pages_written(i);
+	if (cuts)
 		r = truncate_opened(req, h, &who);
 	if (r < 0)
 		handle_free(h);

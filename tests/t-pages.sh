@@ -89,6 +89,28 @@ exec 6>&-
 wait $MAPPER || fail "mapper"
 right stored "a store meanwhile"
 
+# … is written back while somebody else cuts the file to nothing
+digits 9000 0 >"$T/tree/cut"
+: >"$T/want"
+"$HELPERS/mapper" "$T/tree/cut" <"$T/fifo" >"$T/mapper.out" &
+MAPPER=$!
+exec 6>"$T/fifo"
+echo 5000 >&6
+check "it is stored" wait_for 30 grep -q stored "$T/mapper.out"
+hold cut
+sync "$T/tree/cut" &
+WRITER=$!
+check "it is on its way" wait_for 30 on_its_way
+: >"$T/tree/cut" &
+CUTTER=$!
+wait_for 1 process_gone $CUTTER # not before it was written
+ended
+wait $CUTTER || fail "cut"
+check "nothing is back" cmp "$T/want" "$T/tree/cut"
+exec 6>&-
+wait $MAPPER || fail "mapper"
+right cut "cut while it was written back"
+
 # a worker that dies meanwhile; the next one does it again, and the old pages
 # go a moment later
 digits 5000 0 >"$T/tree/killed"
