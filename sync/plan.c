@@ -166,7 +166,11 @@ static void apply_state(struct builder *b, const struct record *r)
 		strict = STRICT_ATTR;
 	if (r->op == OP_SETTLE || r->op == OP_TRUNC)
 		strict = STRICT_NEWS;
-	if (r->op == OP_UNSURE || r->op == OP_CREATE || r->op == OP_SYMLINK)
+	/* of a link, too: a walk that came by the new name, before this record,
+	 * has sent the newest content there, while the older name, which
+	 * nothing led to, has the old one, perhaps with newer times */
+	if (r->op == OP_UNSURE || r->op == OP_CREATE || r->op == OP_SYMLINK ||
+	    r->op == OP_LINK)
 		strict = STRICT_FULL;
 	if (may_move_dir(r))
 		strict = STRICT_TREE;

@@ -390,6 +390,10 @@ static void test_state(void **state)
 	rec(OP_CREATE, 1, "c", NULL, 0);
 	expect("reconcile a 4d; reconcile b 4d; reconcile  1d; "
 	       "reconcile c 3");
+	/* a walk may have sent a newer content to w/l, and to that name alone */
+	pathset_put(&fences, "w", UINT64_MAX);
+	rec(OP_LINK, 7, "n", "w/l", 0);
+	expect("reconcile n 3; reconcile w/l 3");
 }
 
 static void test_held(void **state)
