@@ -369,6 +369,8 @@ int engine_start(struct engine *e)
 	e->changed_ns = UINT64_MAX;
 	e->memory = plan_memory_new();
 	e->exec = exec_new(&cfg);
+	e->exec->hasty = e->unsynced;
+	e->unsynced = false;
 	e->exec->cfg.links = e->links;
 	r = aside_begin(e);
 	return r < 0 ? r : engine_parked_load(e);
@@ -378,6 +380,7 @@ void engine_stop(struct engine *e)
 {
 	remote_close(e->remote); /* answers all that is pending */
 	e->remote = NULL;
+	e->unsynced |= e->exec && e->exec->hasty;
 	exec_free(e->exec);
 	e->exec = NULL;
 	owners_close(e->owners);

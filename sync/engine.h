@@ -56,7 +56,7 @@ struct engine {
 	struct abilities can;
 	struct owners *owners;
 	int64_t unsafe_ns; /* when it last got what may not be on its disk */
-	bool durable;	   /* asked for, and the server has fsync */
+	bool durable, unsynced; /* it is to fsync; what a connection left is not */
 
 	struct links *links;
 	struct stale *stale;

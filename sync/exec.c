@@ -413,8 +413,12 @@ static bool run_head(struct exec *x)
 
 	while ((s = x->head) && !x->held && may_send(x) &&
 	       remote_pending(x->cfg.remote) < REQUESTS_MAX) {
-		if (s->kind == STEP_PUT && s->phase == PHASE_NEW &&
-		    s->retries) /* from the start again */
+		bool again = s->kind == STEP_PUT && s->phase == PHASE_NEW &&
+			     s->retries;
+		/* one before it has left the line, and has its place still */
+		if (again && x->n_active > EXEC_UPLOADS)
+			break;
+		if (again) /* from the start */
 			upload_begin(s);
 		if (s->kind == STEP_PUT && aside_leave(s)) {
 			leave(x);

@@ -92,8 +92,6 @@ static int connect_remote(struct replica *r, struct stage_state *state,
 		e->remote = NULL;
 		return -1;
 	}
-	e->durable = e->row.options.durable &&
-		     remote_caps(e->remote)->ext & EXT_FSYNC;
 	if (stage_check(e->remote, e->row.url, journal_uuid(e->journal),
 			e->row.adopt, e->seeded, state, err) < 0 ||
 	    stage_prepare(e->remote, e->row.url, false, e->stage, &e->can,
@@ -101,6 +99,8 @@ static int connect_remote(struct replica *r, struct stage_state *state,
 	    owners_open(e->row.options.owner, e->can.can[CAN_OWNER], e->remote,
 			&e->owners, err) < 0)
 		return -1;
+	/* as it was tried: a server may list what it refuses */
+	e->durable = e->row.options.durable && e->can.can[CAN_FSYNC];
 	return 0;
 }
 
