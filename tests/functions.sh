@@ -174,9 +174,9 @@ synced() {
 }
 
 # empty_stage REPLICA-FOLDER... - for wait_for: who has come back may compare,
-# and upload, once more.
+# and upload, once more. On a far line the next state file is open in advance.
 empty_stage() {
-	[ -z "$(find "${@/%//.mirrorfs/stage}" -type f)" ]
+	[ -z "$(find "${@/%//.mirrorfs/stage}" -type f ! -name state)" ]
 }
 
 # same REPLICA-FOLDER [OPTION...] - it equals the tree.
