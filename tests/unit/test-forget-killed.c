@@ -8,9 +8,9 @@
 
 #include <linux/fuse.h>
 #include <sys/mman.h>
-#include <sys/ptrace.h>
 #include <sys/syscall.h>
 
+#include "stepped.h"
 #include "worker-fixture.h"
 
 #include "fs/inode.h"
@@ -122,36 +122,17 @@ static void serve(struct flight *f)
 
 static pid_t child_start(int fd)
 {
-	int status;
 	pid_t pid = fork();
 	if (pid == 0) {
 		take_over(fd);
 		struct flight *f = kept_flight(THREAD);
 		make_some(f);
-		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
-			_exit(77);
-		raise(SIGSTOP);
+		stepped_from_here();
 		serve(f);
 		_exit(0);
 	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-		skip();
-	assert_true(WIFSTOPPED(status));
-	ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)PTRACE_O_EXITKILL);
+	stepped_begin(pid);
 	return pid;
-}
-
-/* child_step - false: it came to its end. */
-static bool child_step(pid_t pid)
-{
-	int status;
-	assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (WIFSTOPPED(status))
-		return true;
-	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	return false;
 }
 
 /* What of the kept memory is in use. */
@@ -248,7 +229,7 @@ static void test_each_store(void **state)
 			continue;
 		places++;
 		recover();
-	} while (child_step(pid));
+	} while (stepped_on(pid));
 	has_changed();
 	recover();
 	drop_extents();

@@ -18,10 +18,11 @@
 #include <string.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
-#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
+
+#include "stepped.h"
 
 #include "shared.h"
 #include "lib/journal/memory.h"
@@ -125,33 +126,14 @@ static void show(struct shared *s, const struct picture *from, pid_t dead)
 
 static pid_t child_start(struct shared *s, void (*work)(struct shared *s))
 {
-	int status;
 	pid_t pid = fork();
 	if (pid == 0) {
-		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
-			_exit(77);
-		raise(SIGSTOP);
+		stepped_from_here();
 		work(s);
 		_exit(0);
 	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-		skip();
-	assert_true(WIFSTOPPED(status));
-	ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)PTRACE_O_EXITKILL);
+	stepped_begin(pid);
 	return pid;
-}
-
-/* child_step - false: it came to its end. */
-static bool child_step(pid_t pid)
-{
-	int status;
-	assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (WIFSTOPPED(status))
-		return true;
-	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	return false;
 }
 
 /* ---- what is left ---- */
@@ -286,7 +268,7 @@ static void at_each_change(const struct place *p)
 		places++;
 		recover(p, &now, pid);
 		assert_true(++steps < STEPS_MAX);
-	} while (child_step(pid));
+	} while (stepped_on(pid));
 	look(s, &now);
 	recover(p, &now, 0);
 	stale(s, fd);
