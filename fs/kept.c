@@ -223,13 +223,6 @@ bool flight_again(void)
 
 void flight_map(struct flight *f)
 {
-	const char *base = (const char *)flights;
-	off_t at = HEAD_BYTES + ((const char *)f - base);
-	off_t hole = lseek(kept_fd, at, SEEK_HOLE);
-	size_t used = hole > at ? (size_t)(hole - at) : 0;
-	if (used > sizeof(*f))
-		used = sizeof(*f);
-	for (size_t n = 0; n < used; n += KEPT_HEAD_BYTES)
-		atomic_fetch_add((_Atomic uint8_t *)f + n, 0);
-	atomic_fetch_add((_Atomic uint8_t *)f->request, 0);
+	/* refused, it is as if it were not there */
+	(void)madvise(f, sizeof(*f), MADV_POPULATE_WRITE);
 }

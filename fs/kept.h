@@ -50,9 +50,9 @@ struct flight {
 		_Atomic uint32_t begun, done; /* of what it gives back */
 		uint64_t left; /* lookups of the one that has begun */
 	} forgetting;	       /* inode_forget_next */
-	uint64_t other;	 /* what the operation wants to find again … */
-	uint32_t before; /* … as it was before the lower call */
-	uint32_t tries;	 /* how many workers took it over */
+	uint64_t other;	       /* what the operation wants to find again … */
+	uint32_t before;       /* … as it was before the lower call */
+	uint32_t tries;	       /* how many workers took it over */
 	_Alignas(KEPT_HEAD_BYTES) uint8_t request[KEPT_REQUEST_BYTES];
 };
 
@@ -92,8 +92,9 @@ uint64_t flight_number(const struct flight *f);
 size_t flight_whole(const struct flight *f);
 /* flight_done - it was answered. */
 void flight_done(struct flight *f);
-/* flight_map - this thread will read into `f`: the kernel, which gives up a
- * request when it is killed with a page missing, finds those that were used. */
+/* flight_map - this thread will read into `f`: all of it is mapped from here
+ * on. The kernel answers EIO for a request whose reader is killed with a page
+ * missing (fuse_dev_do_read: pages are not faulted in for who dies). */
 void flight_map(struct flight *f);
 /* flight_again - the request of this thread was begun by another worker. */
 bool flight_again(void);

@@ -6,6 +6,7 @@
  */
 #include "confdefs.h"
 
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -277,6 +278,30 @@ static void test_each_page(void **state)
 	leave();
 }
 
+/* ---- killed in the midst of the kernel's copy ---- */
+
+/* The kernel gives up a request of which a page would have to be mapped then,
+ * and the next worker never sees it. */
+static void test_mapped(void **state)
+{
+	uint64_t entry;
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		skip();
+	assert_int_equal(kept_open(-1), 0);
+	struct flight *f = kept_flight(THREAD);
+	flight_map(f);
+	for (size_t n = 0; n < sizeof(*f); n += PAGE) {
+		uintptr_t page = ((uintptr_t)f + n) / PAGE;
+		assert_int_equal(pread(fd, &entry, sizeof(entry),
+				       (off_t)(page * sizeof(entry))),
+				 sizeof(entry));
+		assert_true(entry >> 63); /* present */
+	}
+	kept_close();
+	close(fd);
+}
+
 /* ---- the same, by the kernel ---- */
 
 static bool dies; /* of a worker: before it knows of a long message */
@@ -356,6 +381,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_store),
 		cmocka_unit_test(test_each_page),
+		cmocka_unit_test(test_mapped),
 		cmocka_unit_test(test_kernel),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
