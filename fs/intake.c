@@ -4,67 +4,174 @@
  * request wakes the next thread.
  *
  * Waking a thread costs more than what most requests ask for: 20 to 40 µs of
- * a round trip of 40 to 50 (virtual machine, Linux 6.18). So one thread that
- * has just served a request looks for the next one for a moment before it
- * sleeps; a client that does one thing after the other finds it awake.
+ * a round trip of 40 to 50 (virtual machine, Linux 6.18). And mostly it is in
+ * vain: an answer lets the client run at once, before the thread that gave it
+ * comes back to read, so the client's next request wakes a second thread on
+ * a processor that sleeps, which takes the client 10 to 15 µs, and then the
+ * first thread is there already. docs/PERFORMANCE.md has the trace.
+ *
+ * So a thread that has served a request looks for the next one for a moment.
+ * When it gets one, it is the holder: the descriptor stays disarmed while it
+ * serves what is quick and looks again, as long as requests come. For what
+ * may take long it arms it first.
+ *
+ * What seems quick may take long all the same: a disk, a lock, a program that
+ * has the processor. While there is a holder, a timer wakes one of the threads
+ * that sleep each millisecond (the watch). If the holder has not come back
+ * since the last time, the descriptor is armed, and the holder is none any
+ * longer; likewise if there was always a request waiting for it, and it
+ * sleeps while it serves them, or there are processors for more than one
+ * thread and one client.
  *
  * It must cost nobody else anything:
  *
- * - One thread looks, no more. While it does, the descriptor is disarmed, so
- *   that nobody is woken for the request that it is about to take. It is
- *   armed again before that request is served, as that may take long.
+ * - There is one holder. Who waits behind it waits two milliseconds at most,
+ *   and that rarely: see below.
  * - It gives its processor away between two looks. When that took long,
- *   somebody else had use for the processor: it sleeps.
+ *   somebody else has use for the processor: it sleeps. For less it goes on,
+ *   as that may have been the client, or the journal's writer before it.
  * - When looking was in vain too often, it is tried rarely; ever more rarely
  *   while others want the processor, as who has given it away once gets it
- *   back late.
+ *   back late, and where holders were late.
  */
 #include "confdefs.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
 #include <sched.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "fs/intake.h"
+#include "fs/kept.h"
 
-#define SPIN_NS	   50000 /* it looks so long … */
-#define BUSY_NS	   4000	 /* … unless one look takes so long */
-#define CREDIT_MAX 32
-#define MISS_COSTS 4
-#define TRY_EVERY  32	/* without credit … */
-#define TRY_RARELY 1024 /* … and when others want the processor */
+#define LOOK_NS	    50000  /* it looks so long by itself … */
+#define LOOK_MAX_NS 500000 /* … and with what others ran meanwhile */
+#define OTHERS_NS   4000   /* one look takes so long: somebody ran */
+#define BUSY_NS	    400000 /* … who is no client: those soon ask */
+#define WATCH_NS    NS_PER_MS
+#define SLOW_TURNS  8		/* so few meanwhile: they sleep in the calls */
+#define QUICK_BYTES (64u << 10) /* more of them keep two processors busy */
+#define CREDIT_MAX  32
+#define MISS_COSTS  4
+#define TRY_EVERY   32	 /* without credit … */
+#define TRY_RARELY  1024 /* … and when others want the processor */
 
-static int poll_set(struct intake *in, int op, uint32_t events)
+enum event { ASKED, END, WATCH };
+
+bool intake_is_quick(const void *request)
 {
-	struct epoll_event e = {.events = events | EPOLLONESHOT};
+	const struct fuse_in_header *in = request;
+	const union {
+		struct fuse_read_in read;
+		struct fuse_open_in open;
+		struct fuse_setattr_in setattr;
+	} *arg = (const void *)(in + 1);
+	switch (in->opcode) {
+	case FUSE_LOOKUP:
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET:
+	case FUSE_GETATTR:
+	case FUSE_ACCESS:
+	case FUSE_READLINK:
+	case FUSE_SYMLINK:
+	case FUSE_MKNOD:
+	case FUSE_MKDIR:
+	case FUSE_UNLINK:
+	case FUSE_RMDIR:
+	case FUSE_RENAME:
+	case FUSE_RENAME2:
+	case FUSE_LINK:
+	case FUSE_CREATE:
+	case FUSE_TMPFILE:
+	case FUSE_FLUSH:
+	case FUSE_RELEASE:
+	case FUSE_STATFS:
+	case FUSE_GETXATTR:
+	case FUSE_LISTXATTR:
+	case FUSE_SETXATTR:
+	case FUSE_REMOVEXATTR:
+	case FUSE_OPENDIR:
+	case FUSE_READDIR:
+	case FUSE_READDIRPLUS:
+	case FUSE_RELEASEDIR:
+		return true;
+	/* what is cut off may have to be written back before: by another */
+	case FUSE_SETATTR:
+		return !(arg->setattr.valid & FATTR_SIZE);
+	case FUSE_OPEN:
+		return !(arg->open.flags & O_TRUNC);
+	case FUSE_READ:
+		return arg->read.size <= QUICK_BYTES;
+	case FUSE_WRITE:
+		return in->len <= QUICK_BYTES + KEPT_HEAD_BYTES;
+	default:
+		return false;
+	}
+}
+
+/* ---- the descriptor ---- */
+
+static int poll_ctl(struct intake *in, int op)
+{
+	struct epoll_event e = {
+		.events = EPOLLIN | EPOLLONESHOT,
+		.data.u32 = ASKED,
+	};
 	return epoll_ctl(in->poll_fd, op, in->fuse_fd, &e) < 0 ? -errno : 0;
 }
 
+static void poll_arm(struct intake *in)
+{
+	/* another one may have added it in between */
+	if (poll_ctl(in, EPOLL_CTL_MOD) == -ENOENT &&
+	    poll_ctl(in, EPOLL_CTL_ADD) == -EEXIST)
+		poll_ctl(in, EPOLL_CTL_MOD);
+}
+
+/* A holder arms it after it has said that it is none any longer, so whoever
+ * sees one may leave it to that. */
 static void arm(struct intake *in, struct intake_thread *t)
 {
 	t->disarmed = false;
-	poll_set(in, EPOLL_CTL_MOD, EPOLLIN);
+	if (!in->held || in->late)
+		poll_arm(in);
 }
 
+/* To wait for no events would not do: those of errors stay, and FUSE does not
+ * tell what it wakes for, so a thread would be woken to look (Linux 6.18,
+ * ep_poll_callback). */
 static void disarm(struct intake *in, struct intake_thread *t)
 {
 	t->disarmed = true;
-	poll_set(in, EPOLL_CTL_MOD, 0);
+	poll_ctl(in, EPOLL_CTL_DEL);
+}
+
+static int poll_add(struct intake *in, int fd, uint32_t events, enum event what)
+{
+	struct epoll_event e = {.events = events, .data.u32 = what};
+	return epoll_ctl(in->poll_fd, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
 }
 
 int intake_open(struct intake *in, int fuse_fd, int exit_fd)
 {
-	struct epoll_event end = {.events = EPOLLIN, .data.u32 = 1};
 	in->fuse_fd = fuse_fd;
 	in->pause = TRY_EVERY;
+	in->crowded = sysconf(_SC_NPROCESSORS_ONLN) <= 2;
 	in->poll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (in->poll_fd < 0)
-		return -errno;
-	int r = poll_set(in, EPOLL_CTL_ADD, EPOLLIN);
-	if (r == 0 && epoll_ctl(in->poll_fd, EPOLL_CTL_ADD, exit_fd, &end) < 0)
-		r = -errno;
+	in->timer_fd =
+		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	int r = in->poll_fd < 0 || in->timer_fd < 0 ? -errno : 0;
+	if (r == 0)
+		r = poll_ctl(in, EPOLL_CTL_ADD);
+	if (r == 0)
+		r = poll_add(in, exit_fd, EPOLLIN, END);
+	/* EPOLLET: wakes one, and needs no read */
+	if (r == 0)
+		r = poll_add(in, in->timer_fd, EPOLLIN | EPOLLET, WATCH);
 	if (r < 0)
 		intake_close(in);
 	return r;
@@ -74,83 +181,164 @@ void intake_close(struct intake *in)
 {
 	if (in->poll_fd >= 0)
 		close(in->poll_fd);
+	if (in->timer_fd >= 0)
+		close(in->timer_fd);
 	in->poll_fd = -1;
+	in->timer_fd = -1;
 }
 
-static bool spin_begin(struct intake *in, struct intake_thread *t)
+/* ---- the watch ---- */
+
+static void watch_set(struct intake *in)
+{
+	const struct itimerspec soon = {.it_value.tv_nsec = WATCH_NS};
+	in->turns_then = in->turns;
+	in->empty_then = in->empty;
+	timerfd_settime(in->timer_fd, 0, &soon, NULL);
+}
+
+static void watch_begin(struct intake *in)
+{
+	if (!in->watched && !atomic_exchange(&in->watched, true))
+		watch_set(in);
+}
+
+static void watch(struct intake *in)
+{
+	unsigned turns = in->turns - in->turns_then;
+	bool full = in->empty == in->empty_then;
+	if (in->held &&
+	    (turns == 0 || (full && (turns < SLOW_TURNS || !in->crowded)))) {
+		in->late = true;
+		poll_arm(in);
+	}
+	/* a holder that begins now sees no watch, or we see the holder */
+	in->watched = false;
+	if (in->held && !in->late)
+		watch_begin(in);
+}
+
+/* ---- the holder ---- */
+
+static void tried_in_vain(struct intake *in)
+{
+	unsigned pause = in->pause;
+	if (pause < TRY_RARELY)
+		in->pause = pause * 2;
+}
+
+static bool look_begin(struct intake *in, struct intake_thread *t)
 {
 	if (!t->served)
 		return false;
-	if (in->credit <= 0 && ++t->turns < in->pause)
+	if (!t->holds) {
+		if (in->credit <= 0 && ++t->turns < in->pause)
+			return false;
+		if (atomic_exchange(&in->held, true))
+			return false;
+		in->late = false; /* of one before */
+		t->holds = true;
+		watch_begin(in);
+		disarm(in, t);
+	}
+	if (in->late)
 		return false;
-	if (atomic_exchange(&in->spinning, true))
-		return false;
-	disarm(in, t);
 	t->turns = 0;
 	t->busy = false;
-	t->spins = true;
+	t->looks = true;
 	t->last_ns = clock_mono_ns();
-	t->until_ns = t->last_ns + SPIN_NS;
+	t->until_ns = t->last_ns + LOOK_NS;
+	t->limit_ns = t->last_ns + LOOK_MAX_NS;
 	return true;
 }
 
-static void spin_end(struct intake *in, struct intake_thread *t, bool hit)
+static void look_end(struct intake *in, struct intake_thread *t, bool hit)
 {
 	int credit = in->credit;
 	unsigned pause = in->pause;
-	t->spins = false;
+	t->looks = false;
 	if (hit && credit < CREDIT_MAX)
 		in->credit = credit + 1;
-	if (hit && pause > TRY_EVERY)
+	if (hit && credit > MISS_COSTS && pause > TRY_EVERY)
 		in->pause = pause / 2;
 	if (!hit && credit > 0)
 		in->credit = credit - MISS_COSTS;
-	else if (t->busy && pause < TRY_RARELY)
-		in->pause = pause * 2;
-	in->spinning = false;
+	else if (t->busy)
+		tried_in_vain(in);
 }
 
-void intake_got(struct intake *in, struct intake_thread *t)
+static void let_go(struct intake *in, struct intake_thread *t)
+{
+	t->holds = false;
+	if (in->late) {
+		in->credit = 0;
+		tried_in_vain(in);
+	}
+	in->held = false;
+	arm(in, t);
+}
+
+void intake_got(struct intake *in, struct intake_thread *t, bool quick)
 {
 	t->served = true;
-	if (t->spins)
-		spin_end(in, t, true);
-	if (t->disarmed)
+	if (t->looks)
+		look_end(in, t, true);
+	if (t->holds && quick && !in->late) {
+		in->turns++;
+		watch_begin(in);
+		return;
+	}
+	if (t->holds)
+		let_go(in, t);
+	else if (t->disarmed)
 		arm(in, t);
 }
 
-static bool spin_on(struct intake_thread *t)
+/* Whoever ran meanwhile may be the client: what it asks for is read first. */
+static bool look_on(struct intake *in, struct intake_thread *t)
 {
+	if (t->busy || t->last_ns >= t->until_ns || in->late)
+		return false;
 	sched_yield();
 	int64_t now = clock_mono_ns(), took = now - t->last_ns;
 	t->last_ns = now;
 	t->busy = took >= BUSY_NS;
-	return !t->busy && now < t->until_ns;
+	if (took >= OTHERS_NS && t->until_ns + took < t->limit_ns)
+		t->until_ns += took;
+	return true;
 }
 
 static bool sleep_until_asked(struct intake *in, struct intake_thread *t)
 {
-	struct epoll_event events[2];
+	struct epoll_event events[3];
+	bool end = false;
 	if (t->disarmed)
 		arm(in, t);
-	int n = epoll_wait(in->poll_fd, events, 2, -1);
+	int n = epoll_wait(in->poll_fd, events, 3, -1);
 	for (int i = 0; i < n; i++) {
-		if (events[i].data.u32 == 1)
-			return true;
-		t->disarmed = true; /* its one shot */
+		if (events[i].data.u32 == ASKED)
+			t->disarmed = true; /* its one shot */
+		else if (events[i].data.u32 == WATCH)
+			watch(in);
+		else
+			end = true;
 	}
-	return false;
+	return end;
 }
 
 bool intake_wait(struct intake *in, struct intake_thread *t)
 {
-	if (t->spins) {
-		if (spin_on(t))
-			return false;
-		spin_end(in, t, false);
-	} else if (spin_begin(in, t)) {
-		return false;
+	if (t->holds) {
+		in->turns++;
+		in->empty++;
 	}
+	if (t->looks || look_begin(in, t)) {
+		if (look_on(in, t))
+			return false;
+		look_end(in, t, false);
+	}
+	if (t->holds)
+		let_go(in, t);
 	t->served = false;
 	return sleep_until_asked(in, t);
 }

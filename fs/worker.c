@@ -113,7 +113,7 @@ static int thread_serve(struct worker *w, struct flight *f)
 	for (;;) {
 		int r = device_read(w->session, f);
 		if (r > 0) {
-			intake_got(&w->intake, &t);
+			intake_got(&w->intake, &t, intake_is_quick(f->request));
 			serve_one(w, f, (size_t)r);
 			touch_end();
 			pins_request_done();
@@ -409,7 +409,7 @@ int worker_main(const struct worker_config *cfg)
 {
 	struct worker w = {
 		.cfg = cfg,
-		.intake = {.poll_fd = -1},
+		.intake = {.poll_fd = -1, .timer_fd = -1},
 		.exit_fd = -1,
 		.status = -1,
 	};
