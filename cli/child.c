@@ -115,6 +115,7 @@ int cmd_sync(int argc, char **argv)
 		.shared_fd = (int)o.shared_fd,
 		.wake_fd = (int)o.wake_fd,
 		.delta_above = o.delta_above,
+		.ahead = preflight_take(),
 	};
 	return sync_main(&cfg);
 }

@@ -166,9 +166,16 @@ int state_prepare(const struct settings *s, bool from_config, bool rescan,
 		  struct found_journal *found);
 
 /* preflight_replica - can it be used? Returns true, or false after it has
- * printed why. A replica that is merely unreachable is fine: a notice. */
+ * printed why. A replica that is merely unreachable is fine: a notice. `keep`:
+ * the connection may stay open (sync_probe), until one of the others. */
 bool preflight_replica(const struct settings_replica *r, const char *root,
-		       const char *uuid);
+		       const char *uuid, bool keep);
+/* preflight_ahead - those connections; NULL: none. preflight_take - the same,
+ * and the caller owns them now. _end, _forget: as sync_ahead_. */
+const struct sync_ahead *preflight_ahead(void);
+struct sync_ahead *preflight_take(void);
+void preflight_end(void);
+void preflight_forget(void);
 /* replica_row_from - a row for journal_replica_put; borrows r's strings. */
 struct replica_row replica_row_from(const struct settings_replica *r,
 				    bool from_config);

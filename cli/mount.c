@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "activity.h"
@@ -25,6 +26,7 @@
 #include "paths.h"
 #include "reserve.h"
 #include "runtime.h"
+#include "sync.h"
 
 struct mount_job {
 	struct settings settings;
@@ -249,7 +251,8 @@ static int check_replicas(struct mount_job *job, struct journal *j)
 		}
 		if (!preflight_replica(r, s->root,
 				       *job->found.uuid ? job->found.uuid
-							: NULL))
+							: NULL,
+				       !job->found.late))
 			return EXIT_NO;
 	}
 	return 0;
@@ -314,6 +317,8 @@ static int prepare_later(const struct supervisor_config *cfg)
 static int run(const struct mount_job *job, int ready_fd, const char *log_file)
 {
 	const struct settings *s = &job->settings;
+	const struct sync_ahead *ahead = preflight_ahead();
+	int sync_fds[SYNC_AHEAD_MAX];
 	const struct supervisor_config cfg = {
 		.root = s->root,
 		.name = s->name,
@@ -328,6 +333,10 @@ static int run(const struct mount_job *job, int ready_fd, const char *log_file)
 		.prepare_arg = job,
 		.late = job->found.late,
 		.mounts_changed = inner_report,
+		.sync_run = ahead ? cmd_sync : NULL,
+		.sync_forked = preflight_forget,
+		.sync_fds = sync_fds,
+		.n_sync_fds = sync_ahead_fds(ahead, sync_fds),
 		.history_ns = s->history_ns,
 		.settle_idle_ns = s->settle_idle_ns,
 		.settle_age_ns = s->settle_age_ns,
@@ -368,6 +377,14 @@ static int detach(const struct mount_job *job, int ready_fd)
 	return run(job, ready_fd, log_file);
 }
 
+/* daemon_run - in the child, which has the connections of the checks. */
+static int daemon_run(const struct mount_job *job, int ready_fd)
+{
+	int r = detach(job, ready_fd);
+	preflight_end();
+	return r;
+}
+
 static int start_background(const struct mount_job *job)
 {
 	int ready[2];
@@ -378,9 +395,10 @@ static int start_background(const struct mount_job *job)
 		return fail("fork: %s", strerror(errno));
 	if (pid == 0) {
 		close(ready[0]);
-		_exit(detach(job, ready[1]));
+		_exit(daemon_run(job, ready[1]));
 	}
 	close(ready[1]);
+	preflight_forget();
 	CLEANUP_FCLOSE FILE *f = fdopen(ready[0], "r");
 	char line[512] = "the supervisor died";
 	if (f && fgets(line, sizeof(line), f))
@@ -390,6 +408,7 @@ static int start_background(const struct mount_job *job)
 			fprintf(stderr, "mirrorfs: warning: %s", line);
 		return EXIT_YES;
 	}
+	waitpid(pid, NULL, 0); /* it still takes leave of the replicas */
 	return fail("cannot mount %s: %s (see %s/mirrorfs.log)",
 		    job->settings.root, line, job->settings.state_dir);
 }
@@ -438,6 +457,8 @@ static int mount_job_run(struct mount_job *job)
 		runtime_withdraw(s->name);
 		return r;
 	}
+	if (job->found.late) /* sync starts some day */
+		preflight_end();
 	if (chdir("/") < 0)
 		return fail("/: %s", strerror(errno));
 	if (!job->foreground)
@@ -500,6 +521,7 @@ int cmd_mount(int argc, char **argv)
 			       "configuration)");
 	if (r == 0)
 		r = mount_job_run(&job);
+	preflight_end();
 	settings_done(&job.settings);
 	free(job.found.done);
 	free(o.replicas.items);

@@ -100,8 +100,32 @@ static bool readable(const struct settings_replica *r, const char *what,
 	return false;
 }
 
+static struct sync_ahead *ahead;
+
+const struct sync_ahead *preflight_ahead(void)
+{
+	return ahead;
+}
+
+struct sync_ahead *preflight_take(void)
+{
+	struct sync_ahead *list = ahead;
+	ahead = NULL;
+	return list;
+}
+
+void preflight_end(void)
+{
+	sync_ahead_end(preflight_take());
+}
+
+void preflight_forget(void)
+{
+	sync_ahead_forget(preflight_take());
+}
+
 bool preflight_replica(const struct settings_replica *r, const char *root,
-		       const char *uuid)
+		       const char *uuid, bool keep)
 {
 	struct remote_url url;
 	const char *why;
@@ -121,7 +145,7 @@ bool preflight_replica(const struct settings_replica *r, const char *root,
 					  .accept_new = r->accept_new,
 					  .timeout_ms = PROBE_TIMEOUT_MS};
 	struct remote_error err = {0};
-	if (sync_probe(&cfg, uuid, r->adopt, &err) == 0)
+	if (sync_probe(&cfg, uuid, r->adopt, keep ? &ahead : NULL, &err) == 0)
 		return true;
 	if (err.kind < REMOTE_REFUSED) {
 		fprintf(stderr,

@@ -86,7 +86,8 @@ static int replica_add(struct replica_job *job)
 	int r = refuse_taken(job, s);
 	if (r != 0)
 		return r;
-	if (!preflight_replica(s, job->target.root, journal_uuid(job->journal)))
+	if (!preflight_replica(s, job->target.root, journal_uuid(job->journal),
+			       false))
 		return EXIT_NO;
 	struct replica_row row = replica_row_from(s, false);
 	r = job_result(job, journal_replica_put(job->journal, &row));

@@ -15,6 +15,9 @@ struct spawn {
 	int fds[SPAWN_ARGS];
 	unsigned n_args, n_fds;
 	int program_fd; /* what is run, whatever argv[0] says */
+	/* in place of the program: this process goes on here, in the child,
+	 * with what follows the subcommand, and ends with what it returns */
+	int (*run)(int argc, char **argv);
 };
 
 /* spawn_arg - one more argument. */
@@ -22,6 +25,8 @@ void spawn_arg(struct spawn *sp, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* spawn_fd - the child inherits `fd` and is told "OPTION=fd". */
 void spawn_fd(struct spawn *sp, const char *option, int fd);
+/* spawn_keep - with `run`: the child has `fd`, too. */
+void spawn_keep(struct spawn *sp, int fd);
 
 /* spawn_run - fork and exec, free the arguments. Signals are not
  * blocked in the child, which gets SIGTERM when its parent dies. Returns its

@@ -34,6 +34,7 @@ struct supervisor {
 	int64_t sync_after_ns; /* start sync again from then on */
 	int64_t stop_after_ns; /* try to unmount from then on; 0: not */
 	bool renew_sync;       /* it was told to end: start it at once */
+	bool sync_forked;      /* the first one: see supervisor_config */
 	bool mounted, ready, stopping, failed;
 	struct clock_trust trust; /* for the children */
 	unsigned covered;	  /* dead mounts below ours */
@@ -103,6 +104,11 @@ void supervisor_stamp(struct supervisor *s);
 /* supervisor_look_back - what was changed while nothing was mounted? A child
  * finds it out. */
 void supervisor_look_back(struct supervisor *s);
+
+/* ---- supervisor-sync.c ---- */
+
+/* supervisor_start_sync - it is not running. */
+void supervisor_start_sync(struct supervisor *s);
 
 /* ---- supervisor-late.c ---- */
 

@@ -80,15 +80,6 @@ void supervisor_common(struct supervisor *s, struct spawn *sp,
 		spawn_arg(sp, "--debug");
 }
 
-static void start_sync(struct supervisor *s)
-{
-	struct spawn sp = {0};
-	supervisor_common(s, &sp, "sync");
-	spawn_arg(&sp, "--delta-above=%llu",
-		  (unsigned long long)s->cfg->delta_above);
-	s->sync = spawn_run(&sp);
-}
-
 /* A child that looks at the mounted root once: it ends with 0 when the worker
  * has answered. It must not hold /dev/fuse, or a dead worker would keep it
  * waiting for ever. */
@@ -511,7 +502,7 @@ static int serve_timers(struct supervisor *s)
 		s->stop_after_ns = now + STOP_RETRY_NS;
 	}
 	if (!s->sync && !s->failed && !s->late && now >= s->sync_after_ns)
-		start_sync(s);
+		supervisor_start_sync(s);
 	int ms = sooner(sooner(worker_timers(s), supervisor_bare(s)),
 			sooner(client_ms(s), supervisor_late(s)));
 	return sooner(ms, s->stop_after_ns || !s->sync ? 200 : -1);
@@ -581,7 +572,7 @@ int supervisor_run(const struct supervisor_config *cfg)
 	supervisor_event(&s, OP_START);
 	worker_start(&s);
 	if (!s.late)
-		start_sync(&s);
+		supervisor_start_sync(&s);
 	start_prober(&s);
 	supervisor_serve(&s);
 	supervisor_ends(&s);

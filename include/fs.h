@@ -45,6 +45,13 @@ struct supervisor_config {
 	int late; /* 0, or a negative errno */
 	/* in the supervisor: the system's mount table is not what it was */
 	void (*mounts_changed)(const struct supervisor_config *cfg);
+	/* the first sync process is not run but forked, has these descriptors
+	 * as well, and goes on with `sync_run`, as the subcommand does; then
+	 * `sync_forked` is called here. NULL: it is run, too */
+	int (*sync_run)(int argc, char **argv);
+	void (*sync_forked)(void);
+	const int *sync_fds;
+	unsigned n_sync_fds;
 	int64_t history_ns;
 	int64_t settle_idle_ns;/* see struct worker_config */
 	int64_t settle_age_ns;

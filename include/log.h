@@ -17,6 +17,8 @@ enum log_level { LL_ERROR, LL_WARNING, LL_NOTICE, LL_INFO, LL_DEBUG };
  * Returns 0, or a negative errno: what open(2) says of `path`.
  */
 int log_open(const char *ident, const char *path);
+/* log_close - lines go to standard error again. */
+void log_close(void);
 
 /* log_set_level - drop what is less urgent than `level` (default: LL_INFO). */
 void log_set_level(enum log_level level);

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += sync/libsync.a
 sync_libsync_a_SOURCES = \
+	sync/ahead.c \
 	sync/asides.c \
 	sync/attr.c \
 	sync/batch-aside.c \
@@ -42,6 +43,7 @@ sync_libsync_a_SOURCES = \
 	sync/visit.c
 noinst_HEADERS += \
 	sync/action.h \
+	sync/ahead.h \
 	sync/asides.h \
 	sync/attr.h \
 	sync/cause.h \

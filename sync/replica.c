@@ -19,6 +19,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "log.h"
+#include "sync/ahead.h"
 #include "sync/engine.h"
 #include "sync/replica.h"
 
@@ -33,6 +34,7 @@
 struct replica {
 	struct engine e;
 	pthread_t thread;
+	struct sync_ahead *ahead; /* the first connection, or NULL */
 	_Atomic bool stop;
 	bool stale;		  /* its backlog was dropped */
 	enum replica_state state; /* as reported */
@@ -77,8 +79,9 @@ static const char *parked_error(struct engine *e)
 
 /* ---- connecting ---- */
 
-static int connect_remote(struct replica *r, struct stage_state *state,
-			  struct remote_error *err)
+/* enter - the visit has begun. */
+static int enter(struct replica *r, struct stage_state *state,
+		 struct remote_error *err)
 {
 	struct engine *e = &r->e;
 	const struct remote_config cfg = {.url = e->row.url,
@@ -88,14 +91,29 @@ static int connect_remote(struct replica *r, struct stage_state *state,
 					  .timeout_ms = TIMEOUT_MS,
 					  .stop_fd = e->stop_fd};
 
+	if (r->ahead) {
+		e->remote = ahead_open(r->ahead, e->stop_fd, e->stage, &e->can);
+		r->ahead = NULL;
+		*state = (struct stage_state){0};
+		return 0;
+	}
 	if (remote_open(&cfg, &e->remote, err) < 0) {
 		e->remote = NULL;
 		return -1;
 	}
-	if (stage_check(e->remote, e->row.url, journal_uuid(e->journal),
-			e->row.adopt, e->seeded, state, err) < 0 ||
-	    stage_prepare(e->remote, e->row.url, false, e->stage, &e->can,
-			  err) < 0 ||
+	return stage_check(e->remote, e->row.url, journal_uuid(e->journal),
+			   e->row.adopt, e->seeded, state, err) < 0
+		       ? -1
+		       : stage_prepare(e->remote, e->row.url, false, e->stage,
+				       &e->can, err);
+}
+
+static int connect_remote(struct replica *r, struct stage_state *state,
+			  struct remote_error *err)
+{
+	struct engine *e = &r->e;
+
+	if (enter(r, state, err) < 0 ||
 	    owners_open(e->row.options.owner, e->can.can[CAN_OWNER], e->remote,
 			&e->owners, err) < 0)
 		return -1;
@@ -443,6 +461,7 @@ static char *copy(const char *s)
 
 static void replica_free(struct replica *r)
 {
+	sync_ahead_end(r->ahead);
 	replica_row_done(&r->e.row);
 	filters_done(&r->e);
 	engine_end(&r->e);
@@ -453,12 +472,14 @@ static void replica_free(struct replica *r)
 }
 
 struct replica *replica_start(const struct sync_config *cfg,
-			      const struct replica_row *row)
+			      const struct replica_row *row,
+			      struct sync_ahead *ahead)
 {
 	struct replica *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		abort();
+	r->ahead = ahead;
 	r->e.cfg = cfg;
 	r->e.row = (struct replica_row){.id = row->id,
 					.name = copy(row->name),

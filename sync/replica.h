@@ -12,10 +12,11 @@
 
 struct replica;
 
-/* replica_start - `row` is copied as far as needed. NULL (logged) when no
- * thread can be made. */
+/* replica_start - `row` is copied as far as needed; `ahead` (or NULL) is taken:
+ * the first connection. NULL (logged) when no thread can be made. */
 struct replica *replica_start(const struct sync_config *cfg,
-			      const struct replica_row *row);
+			      const struct replica_row *row,
+			      struct sync_ahead *ahead);
 /* replica_wake - there are new records, or the administrator did something. */
 void replica_wake(struct replica *r);
 /* replica_quit - the thread is to end, in the middle of anything. */

@@ -395,26 +395,3 @@ int stage_write(struct engine *e, uint64_t seq)
 	stage_write_begin(e, seq);
 	return stage_write_end(e);
 }
-
-int sync_probe(const struct remote_config *cfg, const char *uuid, bool adopt,
-	       struct remote_error *err)
-{
-	char stage[VISIT_STAGE_MAX] = "";
-	struct stage_state state;
-	unsigned pending = 1;
-	struct answer had = {.pending = &pending};
-	struct remote *r;
-	struct abilities can;
-	int s;
-
-	if (remote_open(cfg, &r, err) < 0)
-		return -1;
-	remote_send_lstat(r, RESERVED_NAME, answer_got, &had);
-	s = stage_check(r, cfg->url, uuid, adopt, false, &state, err);
-	answers_wait(r, &pending);
-	if (s == 0)
-		s = stage_prepare(r, cfg->url, true, stage, &can, err);
-	visit_end(r, stage, had.status < 0);
-	remote_close(r);
-	return s;
-}

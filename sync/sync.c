@@ -17,6 +17,7 @@
 #include "privileges.h"
 #include "shared.h"
 #include "sync.h"
+#include "sync/ahead.h"
 #include "sync/lower.h"
 #include "sync/moves.h"
 #include "sync/replica.h"
@@ -30,6 +31,7 @@ struct fleet {
 	struct journal *journal;
 	struct replica **replicas;
 	unsigned n;
+	struct sync_ahead *ahead; /* for the first ones */
 };
 
 /* fleet_prune - stop what is not in the list any more, or has changed. */
@@ -82,7 +84,7 @@ static void fleet_start(struct fleet *f, const struct replica_row *row)
 		fleet_paused(f, row);
 		return;
 	}
-	r = replica_start(f->cfg, row);
+	r = replica_start(f->cfg, row, ahead_take(&f->ahead, row));
 	if (!r)
 		return;
 	f->replicas =
@@ -178,6 +180,8 @@ static int fleet_serve(struct fleet *f, int signal_fd)
 	if (r < 0)
 		log_warning("cannot drop privileges: %s", strerror(-r));
 	fleet_update(f);
+	sync_ahead_end(f->ahead);
+	f->ahead = NULL;
 	fleet_run(f, signal_fd);
 	for (unsigned i = 0; i < f->n; i++)
 		replica_quit(f->replicas[i]);
@@ -190,7 +194,7 @@ static int fleet_serve(struct fleet *f, int signal_fd)
 
 int sync_main(const struct sync_config *cfg)
 {
-	struct fleet f = {.cfg = cfg};
+	struct fleet f = {.cfg = cfg, .ahead = cfg->ahead};
 	struct rlimit files;
 	sigset_t set;
 
@@ -212,6 +216,7 @@ int sync_main(const struct sync_config *cfg)
 	if (shared_pinned(f.shared))
 		lower_without_handles();
 	r = fleet_serve(&f, signal_fd);
+	sync_ahead_end(f.ahead);
 	shared_unmap(f.shared);
 	close(signal_fd);
 	return r;

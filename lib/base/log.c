@@ -34,6 +34,13 @@ int log_open(const char *ident, const char *path)
 	return 0;
 }
 
+void log_close(void)
+{
+	if (log_fd != STDERR_FILENO)
+		close(log_fd);
+	log_fd = STDERR_FILENO;
+}
+
 void log_set_level(enum log_level level)
 {
 	log_level = level;

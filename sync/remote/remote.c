@@ -7,11 +7,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
+#include "remote-fork.h"
 #include "sync/remote/conn.h"
 #include "sync/remote/status.h"
 
@@ -175,6 +178,29 @@ void remote_close(struct remote *r)
 	free(r->base);
 	free(r->root);
 	free(r);
+}
+
+int remote_fd(const struct remote *r)
+{
+	return r->wire->fd;
+}
+
+void remote_set_stop(struct remote *r, int stop_fd)
+{
+	r->wire->stop_fd = stop_fd;
+}
+
+void remote_forget(struct remote *r)
+{
+	/* what is said at the end of a session goes nowhere */
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0) {
+		close(r->wire->fd);
+		return;
+	}
+	dup3(null, r->wire->fd, O_CLOEXEC);
+	close(null);
+	remote_close(r);
 }
 
 const struct remote_caps *remote_caps(const struct remote *r)
