@@ -308,10 +308,27 @@ static bool look_on(struct intake *in, struct intake_thread *t)
 	return true;
 }
 
-static bool sleep_until_asked(struct intake *in, struct intake_thread *t)
+bool intake_look(struct intake *in, struct intake_thread *t)
+{
+	if (t->holds) {
+		in->turns++;
+		in->empty++;
+	}
+	if (t->looks || look_begin(in, t)) {
+		if (look_on(in, t))
+			return true;
+		look_end(in, t, false);
+	}
+	if (t->holds)
+		let_go(in, t);
+	return false;
+}
+
+bool intake_sleep(struct intake *in, struct intake_thread *t)
 {
 	struct epoll_event events[3];
 	bool end = false;
+	t->served = false;
 	if (t->disarmed)
 		arm(in, t);
 	int n = epoll_wait(in->poll_fd, events, 3, -1);
@@ -324,21 +341,4 @@ static bool sleep_until_asked(struct intake *in, struct intake_thread *t)
 			end = true;
 	}
 	return end;
-}
-
-bool intake_wait(struct intake *in, struct intake_thread *t)
-{
-	if (t->holds) {
-		in->turns++;
-		in->empty++;
-	}
-	if (t->looks || look_begin(in, t)) {
-		if (look_on(in, t))
-			return false;
-		look_end(in, t, false);
-	}
-	if (t->holds)
-		let_go(in, t);
-	t->served = false;
-	return sleep_until_asked(in, t);
 }

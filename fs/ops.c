@@ -48,6 +48,7 @@ void ops_start(struct fuse_session *se, unsigned features_without)
 
 void ops_thread_stop(void)
 {
+	inode_let_go();
 	free(scratch);
 	scratch = NULL;
 	scratch_size = 0;

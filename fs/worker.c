@@ -130,7 +130,10 @@ static int thread_serve(struct worker *w, struct flight *f)
 			log_error("serving requests: %s", strerror(-r));
 			return WORKER_FAILED;
 		}
-		if (intake_wait(&w->intake, &t))
+		if (intake_look(&w->intake, &t))
+			continue;
+		inode_let_go();
+		if (intake_sleep(&w->intake, &t))
 			return -1;
 	}
 }

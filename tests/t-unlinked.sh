@@ -2,7 +2,7 @@
 # Hundreds of files that are open and have no name any more: while they are
 # open the supervisor has a descriptor of each, for another worker; when they
 # were all closed at once it has none, although it could not listen just then,
-# and what they took up on the disk is free.
+# and what they took up on the disk is free. Nor is a folder kept open.
 . "$(dirname "$0")/functions.sh"
 
 FILES=600
@@ -39,5 +39,13 @@ r=$?
 kill -CONT "$SUPERVISOR"
 check "the worker has closed them" test "$r" = 0
 check "and the supervisor" wait_for 60 has "$SUPERVISOR" 0
+
+# nor is a folder kept open that was just used
+mkdir "$T/tree/d" && touch "$T/tree/d/f" && mv "$T/tree/d/f" "$T/tree/d/g" ||
+	fail "using a folder"
+no_folder() {
+	[ "$(find "/proc/$WORKER/fd" -lname "$T/tree/d*" | wc -l)" -eq 0 ]
+}
+check "the worker lets go of a folder" wait_for 60 no_folder
 check "umount" umount_tree
 exit 0

@@ -78,6 +78,11 @@ static void serve(const struct request *r)
 				 sizeof(one));
 }
 
+static bool wait_for_one(struct intake_thread *t)
+{
+	return !intake_look(&intake, t) && intake_sleep(&intake, t);
+}
+
 static void *worker(void *arg)
 {
 	struct intake_thread t = {0};
@@ -86,7 +91,7 @@ static void *worker(void *arg)
 		if (read(device[0], &r, sizeof(r)) == sizeof(r)) {
 			intake_got(&intake, &t, r.kind >= QUICK);
 			serve(&r);
-		} else if (intake_wait(&intake, &t)) {
+		} else if (wait_for_one(&t)) {
 			return arg;
 		}
 	}
@@ -143,7 +148,7 @@ static void *sleeper(void *arg)
 {
 	struct intake_thread t = {0};
 	while (!take())
-		assert_false(intake_wait(&intake, &t));
+		assert_false(wait_for_one(&t));
 	intake_got(&intake, &t, true);
 	return arg;
 }
@@ -160,7 +165,7 @@ static void test_late_holder(void **state)
 	assert_true(take());
 	intake_got(&intake, &t, true);
 	assert_false(t.holds);
-	assert_false(intake_wait(&intake, &t));
+	assert_false(wait_for_one(&t));
 	assert_true(t.holds);
 	ask(QUICK, -1);
 	assert_true(take());
@@ -189,7 +194,7 @@ static void test_slow_request(void **state)
 	ask(QUICK, -1);
 	assert_true(take());
 	intake_got(&intake, &t, true);
-	assert_false(intake_wait(&intake, &t));
+	assert_false(wait_for_one(&t));
 	ask(SLOW, -1);
 	assert_true(take());
 	intake_got(&intake, &t, false);
