@@ -145,7 +145,8 @@ int journal_uncarried_load(struct journal *j, int64_t id,
 void uncarried_free(struct uncarried *u, unsigned n);
 
 /* journal_unsafe_put - what the replica gets after `seq` may not be on its disk
- * yet (0: all of it); an earlier mark stays. _get: 1 and the mark, or 0. */
+ * yet (0: all of it); of two marks the earlier one counts. _get: 1 and the mark,
+ * or 0. */
 int journal_unsafe_put(struct journal *j, int64_t id, uint64_t seq);
 int journal_unsafe_get(struct journal *j, int64_t id, uint64_t *ret_seq);
 /* _back - the cursor goes back to the mark, if there is one; what lies between

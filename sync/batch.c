@@ -199,13 +199,7 @@ int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
 int batch_commit(struct engine *e, uint64_t seq, bool seeded)
 {
 	int r = engine_dir_times(e);
-	char **failed = NULL;
 
-	/* a folder whose times cannot be set: it says so by other steps */
-	unsigned n = engine_take_failed(e, true, &failed);
-	for (unsigned i = 0; i < n; i++)
-		free(failed[i]);
-	free(failed);
 	if (r == 0)
 		r = e->state.seq == seq ? stage_write_end(e)
 					: stage_write(e, seq);

@@ -17,7 +17,9 @@
  * itself, which Linux does within 35 s (dirty_expire_centisecs and the commit
  * interval), and for a minute the journal has a mark of what is not sure. If
  * the connection is lost meanwhile, the replica may have lost its power: the
- * cursor goes back to the mark, and what lies behind is compared.
+ * cursor goes back to the mark, and what lies behind is compared. What was
+ * parked, or is compared on demand, is of records behind the cursor, which may
+ * be gone: of much at once of that the mark says that all is compared.
  *
  * What is not there any more needs nothing, and what is neither folder nor
  * file is left alone: opening a fifo would stop the server. A server that
@@ -133,9 +135,11 @@ int durable_commit(struct engine *e)
 
 int durable_mark(struct engine *e)
 {
+	uint64_t from = e->seeded && !e->beside ? e->cursor : 0;
+
 	e->unsafe_ns = clock_mono_ns();
-	return journal_unsafe_put(e->journal, e->row.id,
-				  e->seeded ? e->cursor : 0);
+	e->beside = false;
+	return journal_unsafe_put(e->journal, e->row.id, from);
 }
 
 int durable_review(struct engine *e)

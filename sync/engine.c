@@ -381,6 +381,7 @@ void engine_stop(struct engine *e)
 	remote_close(e->remote); /* answers all that is pending */
 	e->remote = NULL;
 	e->unsynced |= e->exec && e->exec->hasty;
+	e->beside &= e->unsynced;
 	exec_free(e->exec);
 	e->exec = NULL;
 	owners_close(e->owners);
@@ -440,7 +441,11 @@ int engine_dir_times(struct engine *e)
 {
 	int r = engine_push_times(e);
 
-	return r == 0 ? exec_drain(e->exec) : r;
+	if (r == 0)
+		r = exec_drain(e->exec);
+	/* a folder whose times cannot be set: it says so by other steps */
+	set_clear(&e->failed);
+	return r;
 }
 
 int engine_flush(struct engine *e)
@@ -469,14 +474,18 @@ int engine_flush(struct engine *e)
 
 int engine_note(struct engine *e)
 {
+	e->beside = true;
 	int r = engine_dir_times(e);
+	int safe = r < 0 ? r : durable_commit(e);
 
-	if (r == 0)
-		r = journal_transaction_begin(e->journal);
+	r = safe < 0 ? safe : journal_transaction_begin(e->journal);
 	if (r < 0)
 		return r;
 	r = engine_flush(e);
+	if (r == 0 && !safe)
+		r = durable_mark(e);
 	int r2 = journal_transaction_end(e->journal, r >= 0);
+	e->beside = false;
 	return r < 0 ? r : r2;
 }
 

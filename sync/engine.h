@@ -56,7 +56,8 @@ struct engine {
 	struct abilities can;
 	struct owners *owners;
 	int64_t unsafe_ns; /* when it last got what may not be on its disk */
-	bool durable, unsynced; /* it is to fsync; what a connection left is not */
+	bool durable, unsynced; /* it fsyncs; what a connection left is not */
+	bool beside; /* what is sent, or that, is of records behind the cursor */
 
 	struct links *links;
 	struct stale *stale;
@@ -107,14 +108,14 @@ void engine_count(struct engine *e, const char *kind, const char *path);
 /* engine_owner - learn how to map it, before something of theirs is sent. */
 int engine_owner(struct engine *e, uint32_t uid, uint32_t gid,
 		 const char *path);
-/* engine_connected - the replica's side is ours and ready (stage.c). */
 int engine_start(struct engine *e);
 void engine_stop(struct engine *e);
-/* engine_push_times - of folders, behind what was pushed; _dir_times waits */
+/* engine_push_times - of folders, behind what was pushed; _dir_times waits, and
+ * forgets what failed: all else must have been taken. */
 int engine_push_times(struct engine *e);
 int engine_dir_times(struct engine *e);
 /* engine_flush - links, asides, counts: into the journal, in its transaction.
- * engine_note - after what is not a batch: the times of folders, then that. */
+ * engine_note - after what is not a batch: as batch_commit does it. */
 int engine_flush(struct engine *e);
 int engine_note(struct engine *e);
 int engine_fence(struct engine *e, const char *path, uint64_t seq);
@@ -157,8 +158,8 @@ void engine_end(struct engine *e);
 /* durable_commit - all that was published is on the replica's disk when this
  * returns 1; 0: not all, see durable_mark; nothing to do unless e->durable. */
 int durable_commit(struct engine *e);
-/* durable_mark - in the transaction that moves the cursor: what the replica got
- * behind the old one may not be on its disk. */
+/* durable_mark - in the transaction that moves the cursor, or notes: what came
+ * behind the old one (e->beside: at all) may be lost with the power. */
 int durable_mark(struct engine *e);
 /* durable_review - now and then: by now it is. */
 int durable_review(struct engine *e);
@@ -239,8 +240,7 @@ void batch_plan(struct engine *e, const struct record *records, unsigned n,
 /* batch_run - the next records; *ret_some is false when there were none.
  * -ESTALE: everything is to be compared, by seed_run. */
 int batch_run(struct engine *e, bool *ret_some);
-/* batch_commit - the cursor is at `seq`: on the replica, then in the
- * journal. */
+/* batch_commit - the cursor is at `seq`: there, then in the journal. */
 int batch_commit(struct engine *e, uint64_t seq, bool seeded);
 /* batch_resume - after a connection: what was in flight. */
 int batch_resume(struct engine *e);

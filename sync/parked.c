@@ -197,7 +197,7 @@ static int try_again(struct engine *e, const char *path, uint64_t seq)
 	unsigned n;
 	int r;
 
-	e->reconciling = true;
+	e->reconciling = e->beside = true;
 	r = reconcile(e, path, STRICT_FULL, DEPTH_ALL);
 	n = r == 0 ? engine_take_failed(e, true, &failed) : 0;
 	for (unsigned i = 0; i < n; i++) {
@@ -208,10 +208,10 @@ static int try_again(struct engine *e, const char *path, uint64_t seq)
 		free(failed[i]);
 	}
 	free(failed);
+	if (r == 0) /* on its disk, before it is said to have arrived */
+		r = engine_note(e);
 	if (r == 0)
 		r = again ? engine_park(e, path, seq) : unpark(e, path);
-	if (r == 0)
-		r = engine_note(e);
 	e->reconciling = false;
 	return r;
 }

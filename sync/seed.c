@@ -243,19 +243,11 @@ static int save(struct engine *e, struct seeding *w)
 /* settle - all that was pushed is on the replica, or parked. */
 static int settle(struct engine *e, struct seeding *w)
 {
-	char **failed = NULL;
 	int r = exec_drain(e->exec);
 
 	if (r == 0)
 		r = batch_mend(e, w->s.seq);
-	if (r == 0)
-		r = engine_dir_times(e);
-	/* a folder whose times cannot be set: it says so by other steps */
-	unsigned n = engine_take_failed(e, true, &failed);
-	for (unsigned i = 0; i < n; i++)
-		free(failed[i]);
-	free(failed);
-	return r;
+	return r == 0 ? engine_dir_times(e) : r;
 }
 
 static int64_t next_mark(const struct engine *e)
@@ -567,6 +559,7 @@ int seed_part(struct engine *e, struct comparison *c)
 		.listed = true, .allowed = c->allowed, .seq = e->cursor};
 	w.c.begun_ns = clock_wall_ns();
 	w.c.entries = w.c.differed = w.c.read = 0;
+	e->beside = true;
 	count_on(e, &w);
 	int r = journal_comparison_put(e->journal, &w.c);
 	if (r == 0)

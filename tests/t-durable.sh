@@ -6,6 +6,8 @@
 # what is not fsynced. Much at once: on the first of them.
 . "$(dirname "$0")/functions.sh"
 
+need sqlite3
+expect_log "parked"
 DURABLE=${CUT_DURABLE:-yes}
 mkdir "$T/copy" "$T/host"
 # a file system that copies the image as it is at one moment, at once
@@ -60,10 +62,11 @@ revive() {
 	lay "$kind" "$T/host/$kind" "$T/$kind"
 	"$MIRRORFS" replica resume "$T/tree" "$kind"
 }
-noticed() {
-	[ "$(grep -c "$kind: .*may have been lost with its power" \
-		"$T/state/mirrorfs.log")" -ge "$1" ]
+notices() {
+	grep -c "$kind: .*may have been lost with its power" \
+		"$T/state/mirrorfs.log"
 }
+noticed() { [ "$(notices)" -gt "$1" ]; }
 
 check "mount" mount_tree "${REPLICAS[@]}"
 mkdir "$T/tree/few"
@@ -77,6 +80,13 @@ for i in 1 2; do
 	chmod "60$i" "$T/tree/few/same"
 	all_there "mode $i"
 done
+# so is what was not changed by a record
+for k in "${kinds[@]}"; do
+	chmod 666 "$T/$k/r/few/same" && sync -f "$T/$k/r" || fail "chmod"
+done
+check "reconcile" "$MIRRORFS" reconcile "$T/tree" "$T/tree/few" --wait \
+	>"$T/out"
+all_there "what was compared"
 for k in "${kinds[@]:1}"; do
 	check "remove $k" "$MIRRORFS" replica remove "$T/tree" "$k"
 done
@@ -93,9 +103,35 @@ for i in 1 2; do
 	"$MIRRORFS" replica resume "$T/tree" "$kind"
 	check "wait for much $i" synced
 	cut "$kind"
+	before=$(notices)
 	revive
-	check "it is noticed" wait_for 60 noticed $i
+	check "it is noticed" wait_for 60 noticed "$before"
 	check "wait for what was lost" synced
 	check "equal $i" same "$T/$kind/r"
 done
+# nor is what was parked, by records that are behind the cursor
+parked() {
+	[ "$(status_get "$kind" parked)" -ge 1 ] && state_is "$kind" synced
+}
+"$MIRRORFS" replica pause "$T/tree" "$kind"
+check "paused" wait_for 30 state_is "$kind" paused
+chattr +i "$T/$kind/r/few" || fail "chattr"
+mkdir "$T/tree/few/held"
+for k in {1..60}; do
+	echo "held $k" >"$T/tree/few/held/$k"
+done
+"$MIRRORFS" replica resume "$T/tree" "$kind"
+check "it is parked" wait_for 60 parked
+# the marks of before would do, too: a minute later they are gone
+sqlite3 "$T/state/journal.db" ".timeout 10000" "DELETE FROM unsafe" ||
+	fail "sqlite3"
+chattr -i "$T/$kind/r/few" && sync -f "$T/$kind/r" || fail "chattr"
+check "retry" "$MIRRORFS" retry "$T/tree" >"$T/out"
+check "wait for what was parked" synced
+cut "$kind"
+before=$(notices)
+revive
+check "it is noticed" wait_for 60 noticed "$before"
+check "wait for what was lost" synced
+check "equal" same "$T/$kind/r"
 exit 0

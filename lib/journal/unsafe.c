@@ -7,8 +7,8 @@
 int journal_unsafe_put(struct journal *j, int64_t id, uint64_t seq)
 {
 	return db_run(j, NULL,
-		      "INSERT OR IGNORE INTO unsafe(replica, seq) "
-		      "VALUES(?, ?)",
+		      "INSERT INTO unsafe(replica, seq) VALUES(?, ?) "
+		      "ON CONFLICT DO UPDATE SET seq = min(seq, excluded.seq)",
 		      "ll", id, seq);
 }
 

@@ -319,9 +319,31 @@ static void test_transactions(void **state)
 	fx_close(&f);
 }
 
+/* Of two marks the earlier one counts, in whatever order they came. */
+static void test_unsafe(void **state)
+{
+	static const uint64_t marks[] = {7, 3, 9, 0, 5};
+	static const uint64_t counts[] = {7, 3, 3, 0, 0};
+	struct fixture f;
+	uint64_t seq;
+	fx_open(&f);
+	int64_t id = fx_replica(&f, "r");
+
+	assert_int_equal(journal_unsafe_get(f.j, id, &seq), 0);
+	for (unsigned i = 0; i < 5; i++) {
+		assert_true(journal_unsafe_put(f.j, id, marks[i]) >= 0);
+		assert_int_equal(journal_unsafe_get(f.j, id, &seq), 1);
+		assert_int_equal(seq, counts[i]);
+	}
+	assert_true(journal_unsafe_clear(f.j, id) >= 0);
+	assert_int_equal(journal_unsafe_get(f.j, id, &seq), 0);
+	fx_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_unsafe),
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_new_url),
 		cmocka_unit_test(test_lag),
