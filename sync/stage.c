@@ -390,8 +390,11 @@ int stage_write_end(struct engine *e)
 
 int stage_write(struct engine *e, uint64_t seq)
 {
-	if (e->state.busy && stage_write_end(e) == -ENOTCONN)
-		return -ENOTCONN;
+	/* a number that was not reached never gets the name */
+	while (e->state.busy && (e->state.go || !e->state.written)) {
+		if (remote_pump(e->remote, 1000, -1) < 0)
+			return -ENOTCONN;
+	}
 	stage_write_begin(e, seq);
 	return stage_write_end(e);
 }
