@@ -37,6 +37,7 @@ struct replica {
 	struct sync_ahead *ahead; /* the first connection, or NULL */
 	_Atomic bool stop;
 	bool stale;		  /* its backlog was dropped */
+	bool known;		  /* a first copy to it has begun */
 	enum replica_state state; /* as reported */
 	char told[512];		  /* error as reported */
 	char retry[32];		  /* stamp of the newest one that was heard */
@@ -102,7 +103,7 @@ static int enter(struct replica *r, struct stage_state *state,
 		return -1;
 	}
 	return stage_check(e->remote, e->row.url, journal_uuid(e->journal),
-			   e->row.adopt, e->seeded, state, err) < 0
+			   e->row.adopt, r->known, state, err) < 0
 		       ? -1
 		       : stage_prepare(e->remote, e->row.url, false, e->stage,
 				       &e->can, err);
@@ -158,6 +159,7 @@ static int load_cursor(struct replica *r)
 	r->e.inflight = row.inflight;
 	r->e.seeded = row.seeded;
 	r->stale = row.cursor && !row.seeded && !row.seeding;
+	r->known = row.cursor || row.seeded || row.seeding;
 	replica_row_done(&row);
 	return 0;
 }

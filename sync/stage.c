@@ -126,18 +126,18 @@ static int check_base(const struct answer *base, const char *url,
 }
 
 int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
-		bool seeded, struct stage_state *ret, struct remote_error *err)
+		bool known, struct stage_state *ret, struct remote_error *err)
 {
 	CLEANUP_FREE char *text = NULL;
 	struct answer base;
 	int others = 0;
 
 	*ret = (struct stage_state){0};
-	int s = seeded || adopt ? look(r, &base, &text)
-				: look_new(r, &base, &others, &text);
+	int s = known || adopt ? look(r, &base, &text)
+			       : look_new(r, &base, &others, &text);
 	if (s != -ENOTCONN && check_base(&base, url, err) < 0)
 		return -1;
-	if (s == -ENOENT && seeded)
+	if (s == -ENOENT && known)
 		s = find_left(r, &text);
 	if (s == -ENOTCONN)
 		return lost(r, err);
@@ -151,7 +151,7 @@ int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
 			"retry\"; mount and replica add want --adopt",
 			url, ret->uuid, RESERVED_NAME);
 	}
-	if (seeded || adopt)
+	if (known || adopt)
 		return 0;
 	if (others == -ENOTCONN)
 		return lost(r, err);

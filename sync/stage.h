@@ -35,9 +35,10 @@ struct stage_state {
 };
 /* stage_state_parse - 0, or -EBADMSG when that is no state file. */
 int stage_state_parse(const char *text, struct stage_state *ret);
-/* stage_check - is the folder there, ours, empty? Changes nothing. */
+/* stage_check - is the folder there, ours, empty? `known`: it was ours before,
+ * and stays that without a state file. Changes nothing. */
 int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
-		bool seeded, struct stage_state *ret, struct remote_error *err);
+		bool known, struct stage_state *ret, struct remote_error *err);
 /* stage_prepare - begin the visit (visit.h: only_look, stage); probe what
  * works. */
 int stage_prepare(struct remote *r, const char *url, bool only_look,

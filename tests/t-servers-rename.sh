@@ -38,4 +38,19 @@ equal "$(grep -c "comparing everything" "$T/state/mirrorfs.log")" 0 \
 cut_after_removal .mirrorfs/state append other
 equal "$(grep -c "comparing everything" "$T/state/mirrorfs.log")" 0 \
 	"comparisons of everything"
+
+# nor does it in a first copy: what is there is known to be ours, though there
+# is no state file, and nothing but what the copy has brought
+check "umount" umount_tree
+rm -r "$T/replica1" && mkdir "$T/replica1" "$T/tree/folder" || fail "mkdir"
+echo "14 /folder" >"$CTL/hold"
+check "mount" mount_at "$T/tree" "$T/first" "${REPLICAS[@]}"
+check "the first copy has begun" wait_for 60 held 1
+check "with a state file" test -e "$T/replica1/.mirrorfs/state"
+kill -USR1 "$PROXY"
+check "it is told" wait_for 60 state_is r1 offline
+touch "$CTL/release"
+check "the server ends" wait_for 30 process_gone "$LATE"
+rm "$CTL/hold" "$CTL/held" "$CTL/release"
+cut_after_removal .mirrorfs/state kill -USR2 "$PROXY"
 exit 0
