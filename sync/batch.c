@@ -201,8 +201,10 @@ int batch_commit(struct engine *e, uint64_t seq, bool seeded)
 	int r = engine_dir_times(e);
 
 	if (r == 0)
-		r = e->state.seq == seq ? stage_write_end(e)
-					: stage_write(e, seq);
+		r = e->state.seq == seq ? stage_write_end(e) : -EAGAIN;
+	/* anew, too, where the file that was opened for it was no use */
+	if (r < 0 && r != -ENOTCONN && r != -ECANCELED)
+		r = stage_write(e, seq);
 	int safe = r == -ENOTCONN || r == -ECANCELED ? r : durable_commit(e);
 	if (safe < 0)
 		r = safe;

@@ -13,7 +13,9 @@
  *	cut      "N TEXT": the connection ends in place of the Nth request,
  *	         counted from the first one that has this text in it; the
  *	         file goes with it
- *	refuse   "TEXT": requests that have this text in them fail
+ *	refuse   "TEXT [N]": requests that have this text in them fail; N: so
+ *	         many, then the file goes
+ *	made     MKDIR never fails, as it seems
  *	faults   "SEED SPAN KIND...": each connection draws one of the kinds
  *	         and a request up to number SPAN for it ("=N": that one), and
  *	         perhaps one of the manners; none when there is `calm`
@@ -66,6 +68,8 @@ static const char *folder;
 static struct buf from_client, to_server, from_server, to_client;
 static struct buf waiting; /* requests that are held */
 static unsigned n_waiting, n_requests, n_counted, n_chops, connection;
+static unsigned n_refused, n_mkdirs;
+static uint32_t mkdirs[16]; /* ids of the newest, while they seem to be made */
 static bool holding, client_gone, released;
 static int fault = -1; /* enum kind */
 static unsigned fault_at, span;
@@ -194,14 +198,23 @@ static bool must_cut(const uint8_t *packet, size_t size)
 /* must_refuse - it is not carried out. */
 static bool must_refuse(const uint8_t *packet, size_t size)
 {
-	char text[256] = "";
+	char text[256] = "", path[4096];
+	unsigned most = 0;
 	FILE *f = control("refuse", "r");
 
 	if (!f)
 		return false;
-	bool told = fscanf(f, "%255s", text) == 1;
+	bool told = fscanf(f, "%255s %u", text, &most) >= 1;
 	fclose(f);
-	return told && memmem(packet, size, text, strlen(text));
+	if (!told || !memmem(packet, size, text, strlen(text)))
+		return false;
+	if (most && ++n_refused >= most) {
+		note("refused");
+		snprintf(path, sizeof(path), "%s/refuse", folder);
+		unlink(path);
+		n_refused = 0;
+	}
+	return true;
 }
 
 /* end_connection - the server ends when it has done what it was told. */
@@ -265,6 +278,8 @@ static void take_requests(void)
 		holding = must_hold(&p, packet, size);
 		if (p.type != FXP_INIT)
 			n_requests++;
+		if (p.type == FXP_MKDIR && there("made"))
+			mkdirs[n_mkdirs++ % 16] = p.id;
 		if (must_cut(packet, size)) {
 			end_connection();
 			return;
@@ -321,6 +336,15 @@ static void spoil(struct buf *reply)
 	}
 }
 
+static bool seems_made(uint32_t id)
+{
+	unsigned n = n_mkdirs < 16 ? n_mkdirs : 16, i;
+
+	for (i = 0; i < n && mkdirs[i] != id; i++)
+		;
+	return i < n;
+}
+
 static void give_reply(const uint8_t *packet, size_t size, uint32_t id)
 {
 	struct buf reply = BUF_INIT;
@@ -331,6 +355,8 @@ static void give_reply(const uint8_t *packet, size_t size, uint32_t id)
 		exit(0);
 	}
 	buf_put(&reply, packet, size);
+	if (seems_made(id))
+		buf_set_u32(&reply, 9, 0);
 	if (due && reply.len > 10)
 		spoil(&reply);
 	if (due)

@@ -31,6 +31,17 @@ cut_each() {
 }
 # open, write, fsync, close, rename, and of its folder open, fsync, close
 cut_each near 8
+# refused once, at its opening, or in what is written: it is written all the same
+refused() { [ ! -e "$CTL/refuse" ]; }
+for text in /state uuid=; do
+	echo "$text 1" >"$CTL/refuse"
+	echo "$text" >>"$T/tree/file"
+	check "$text is refused" wait_for 30 refused
+	check "wait, refused $text" synced
+	sshd_cut
+	echo "then $text" >>"$T/tree/file"
+	check "wait, after $text" synced
+done
 check "umount" umount_tree
 # on a long line it is open in advance: rename, then the same
 proxy_start --delay 4
