@@ -69,20 +69,21 @@ static int empty_dir(struct remote *r, const char *path)
 	return s;
 }
 
-/* need_dir - `path` is a folder, and no link to one. 1: we have made it. */
+/* need_dir - `path` is a folder, and no link to one. 1: we have made it, which
+ * is not what MKDIR says: there are servers to which all is well. */
 static int need_dir(struct remote *r, const char *path)
 {
-	unsigned pending = 2;
-	struct answer made = {.pending = &pending},
-		      seen = {.pending = &pending};
+	unsigned pending = 3;
+	struct answer had = {.pending = &pending}, made = had, seen = had;
 
+	remote_send_lstat(r, path, answer_got, &had);
 	remote_send_mkdir(r, path, 0700, answer_got, &made);
 	remote_send_lstat(r, path, answer_got, &seen);
 	answers_wait(r, &pending);
 	if (seen.status < 0)
 		return seen.status == -ENOENT && made.status < 0 ? made.status
 								 : seen.status;
-	return S_ISDIR(seen.attr.mode) ? made.status == 0 : -ENOTDIR;
+	return S_ISDIR(seen.attr.mode) ? had.status == -ENOENT : -ENOTDIR;
 }
 
 /* shut_out - from here on all earlier visits fail. */

@@ -71,4 +71,15 @@ check "same" same "$T/replica1"
 released
 check "left by a late upload" wait_for 30 empty_stage "$T/replica1"
 finish
+
+# 3. a server to which each folder is made: the next visit is not the first
+start
+touch "$CTL/made"
+kill -USR1 "$PROXY"
+check "it is told" wait_for 60 state_is r1 offline
+kill -USR2 "$PROXY"
+check "the next connection" wait_for 60 state_is r1 synced
+equal "$(find "$T/replica1/.mirrorfs/stage" -mindepth 1 -maxdepth 1 | wc -l)" \
+	1 "visits on the stage"
+finish
 exit 0
