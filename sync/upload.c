@@ -188,7 +188,8 @@ static void upload_attributes(struct step *s)
 	s->pending++;
 	remote_send_close(r, &s->handle, prepared, s);
 	s->handle.len = 0;
-	/* the server closes it before it opens what is asked for next */
+	/* the server closes both before it opens what is asked for next */
+	delta_end(s);
 	if (!upload_is_large(s) && exec_is_far(s->exec))
 		give_place(s);
 }

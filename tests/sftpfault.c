@@ -16,6 +16,8 @@
  *	refuse   "TEXT [N]": requests that have this text in them fail; N: so
  *	         many, then the file goes
  *	made     MKDIR never fails, as it seems
+ *	open     if it is there, appended to: how many files a client had open,
+ *	         each time that it was more than before
  *	faults   "SEED SPAN KIND...": each connection draws one of the kinds
  *	         and a request up to number SPAN for it ("=N": that one), and
  *	         perhaps one of the manners; none when there is `calm`
@@ -68,7 +70,7 @@ static const char *folder;
 static struct buf from_client, to_server, from_server, to_client;
 static struct buf waiting; /* requests that are held */
 static unsigned n_waiting, n_requests, n_counted, n_chops, connection;
-static unsigned n_refused, n_mkdirs;
+static unsigned n_refused, n_mkdirs, n_open, most_open;
 static uint32_t mkdirs[16]; /* ids of the newest, while they seem to be made */
 static bool holding, client_gone, released;
 static int fault = -1; /* enum kind */
@@ -268,6 +270,23 @@ static void tell_held(void)
 	rename(from, to);
 }
 
+/* count_open - as the server has them, which works in order. */
+static void count_open(uint8_t type)
+{
+	if (type == FXP_CLOSE)
+		n_open--;
+	else if (type == FXP_OPEN || type == FXP_OPENDIR)
+		n_open++;
+	if (n_open <= most_open || !there("open"))
+		return;
+	most_open = n_open;
+	FILE *f = control("open", "a");
+	if (!f)
+		return;
+	fprintf(f, "%u\n", most_open);
+	fclose(f);
+}
+
 static void take_requests(void)
 {
 	struct packet p;
@@ -278,6 +297,7 @@ static void take_requests(void)
 		holding = must_hold(&p, packet, size);
 		if (p.type != FXP_INIT)
 			n_requests++;
+		count_open(p.type);
 		if (p.type == FXP_MKDIR && there("made"))
 			mkdirs[n_mkdirs++ % 16] = p.id;
 		if (must_cut(packet, size)) {
