@@ -157,13 +157,16 @@ static void dirtimes_synced(void *arg, const struct remote_reply *reply)
 	step_answered(s);
 }
 
-/* dirtimes_known - one answer less is missing; was it the last? */
-static void dirtimes_known(struct step *s)
+/* dirtimes_set - all is known, and it is its turn. */
+static void dirtimes_set(struct step *s)
 {
 	struct remote *r = s->exec->cfg.remote;
 
-	if (--s->looks > 0)
+	if (s->result == STEP_GONE) {
+		if (s->handle.len > 0)
+			remote_send_close(r, &s->handle, NULL, NULL);
 		return;
+	}
 	struct remote_attr a = attr_mode_times(s);
 	a.flags &= ATTR_TIMES;
 	if (!s->astray && can(s, CAN_SETSTAT))
@@ -173,6 +176,13 @@ static void dirtimes_known(struct step *s)
 		remote_send_fsync(r, &s->handle, dirtimes_synced, s);
 		remote_send_close(r, &s->handle, dirtimes_synced, s);
 	}
+}
+
+/* dirtimes_known - one answer less is missing; was it the last? */
+static void dirtimes_known(struct step *s)
+{
+	if (--s->looks == 0 && s->phase == PHASE_SENT)
+		dirtimes_set(s);
 }
 
 static void dirtimes_opened(void *arg, const struct remote_reply *reply)
@@ -213,28 +223,39 @@ static void dirtimes_open(struct step *s)
 			 s);
 }
 
-void attr_send_dirtimes(struct step *s)
+static void dirtimes_lstat(struct step *s, const char *path)
 {
-	struct remote *r = s->exec->cfg.remote;
-	CLEANUP_FREE char *part = strdup(s->path);
-	struct fhandle obj;
-
+	s->looks++;
 	s->pending++;
-	if (lower_look(s->exec->cfg.lower_fd, s->path, &s->st, &obj) < 0 ||
-	    !S_ISDIR(s->st.st_mode)) {
-		s->result = STEP_GONE;
-		step_answered(s);
-		return;
-	}
 	/* the root itself may be reached through a link */
-	s->looks = 1;
+	(*path ? remote_send_lstat : remote_send_stat)(
+		s->exec->cfg.remote, path, dirtimes_looked, s);
+}
+
+void attr_look_dirtimes(struct step *s)
+{
+	CLEANUP_FREE char *part = strdup(s->path);
+
+	s->looked = true;
 	for (char *p = part; *p && (p = strchr(p, '/')); *p++ = '/') {
 		*p = 0;
-		s->looks++;
-		s->pending++;
-		remote_send_lstat(r, part, dirtimes_looked, s);
+		dirtimes_lstat(s, part);
 	}
 	dirtimes_open(s);
-	(*s->path ? remote_send_lstat : remote_send_stat)(r, s->path,
-							  dirtimes_looked, s);
+	dirtimes_lstat(s, s->path);
+}
+
+void attr_send_dirtimes(struct step *s)
+{
+	struct fhandle obj;
+
+	s->pending++; /* ours, until all is sent */
+	if (lower_look(s->exec->cfg.lower_fd, s->path, &s->st, &obj) < 0 ||
+	    !S_ISDIR(s->st.st_mode))
+		s->result = STEP_GONE;
+	else if (!s->looked)
+		attr_look_dirtimes(s);
+	if (s->looked && s->looks == 0)
+		dirtimes_set(s);
+	step_answered(s);
 }

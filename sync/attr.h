@@ -31,6 +31,9 @@ void attr_send_file(struct step *s);
  * a link to who knows where, on any part of the path. Then no times are set, and
  * the step has failed. */
 void attr_send_dirtimes(struct step *s);
+/* attr_look_dirtimes - the looks for that, before its turn: nothing that comes
+ * before it makes, moves or removes a folder. */
+void attr_look_dirtimes(struct step *s);
 /* attr_send_named - `a`; not of what a link leads to, if the server can */
 void attr_send_named(struct step *s, const char *at,
 		     const struct remote_attr *a, remote_done_fn *done);

@@ -2,10 +2,11 @@
  * Which uploads are begun, and which of them may send next: the small ones
  * whatever they have, the large ones a piece each in turn, in the window that
  * is left. A large one waits while many are under way, so that small ones
- * behind it find a place.
+ * behind it find a place. And folders are looked at in advance.
  */
 #include "confdefs.h"
 
+#include "sync/attr.h"
 #include "sync/exec.h"
 
 static void feed_small(struct exec *x)
@@ -49,6 +50,20 @@ static void begin_waiting(struct exec *x, unsigned max)
 	}
 }
 
+/* look_ahead - the times of a folder take a round trip less where contents are
+ * all that comes before them, soon: it can be looked at beside these. Each step
+ * may have a handle or two. */
+static void look_ahead(struct exec *x, struct step *s)
+{
+	if (x->n_other || x->n_live > remote_caps(x->cfg.remote)->handles / 4)
+		return;
+	for (unsigned i = 0; i < x->n_active; i++) {
+		if (upload_is_large(x->active[i]) && !x->active[i]->aside)
+			return;
+	}
+	attr_look_dirtimes(s);
+}
+
 /* Begin uploads in order, as many as may be under way, and feed them: the
  * small ones first. */
 void exec_uploads(struct exec *x)
@@ -64,6 +79,8 @@ void exec_uploads(struct exec *x)
 	for (; x->fresh && x->n_active < max; x->fresh = x->fresh->next) {
 		if (x->fresh->kind == STEP_PUT && x->fresh->phase == PHASE_NEW)
 			upload_begin(x->fresh);
+		else if (x->fresh->kind == STEP_DIRTIMES)
+			look_ahead(x, x->fresh);
 	}
 	feed_small(x);
 	feed_large(x);

@@ -81,11 +81,17 @@ void step_fail(struct step *s, int error)
 	}
 }
 
+static bool is_other(enum step_kind kind)
+{
+	return kind != STEP_PUT && kind != STEP_DIRTIMES;
+}
+
 static void step_finish(struct step *s)
 {
 	struct exec *x = s->exec;
 
 	x->n_live--;
+	x->n_other -= is_other(s->kind);
 	x->n_sent--;
 	x->cfg.finished(x->cfg.arg, s);
 	step_free(s);
@@ -288,7 +294,8 @@ static void send_rename(struct step *s)
 
 	s->pending++;
 	if (links_same(x->cfg.links, s->path, s->path2))
-		remote_send_remove(x->cfg.remote, s->path, step_done_or_absent, s);
+		remote_send_remove(x->cfg.remote, s->path, step_done_or_absent,
+				   s);
 	else
 		remote_send_rename(x->cfg.remote, s->path, s->path2, step_done,
 				   s);
@@ -522,6 +529,7 @@ static int push(struct exec *x, enum step_kind kind, const char *path,
 	*x->tail = s;
 	x->tail = &s->next;
 	x->n_live++;
+	x->n_other += is_other(kind);
 	if (x->n_live % 16 == 0)
 		r = run(x, 0, -1);
 	while (r >= 0 && x->n_live > QUEUE_MAX)

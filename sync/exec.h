@@ -89,6 +89,7 @@ struct step {
 	bool space_asked; /* waits to hear whether there is room */
 	unsigned looks;	  /* at folders that lead to it, not answered yet */
 	bool astray;	  /* one of them is no folder */
+	bool looked;	  /* DIRTIMES: they were begun */
 	bool synced;	  /* DIRTIMES: the folder was fsynced behind that */
 };
 
@@ -176,6 +177,7 @@ struct exec {
 	} spares[EXEC_SPARES];
 	unsigned n_sent; /* steps that are sent and not finished */
 	unsigned n_live; /* steps pushed and not finished */
+	unsigned n_other; /* … that are neither contents nor DIRTIMES */
 	uint64_t n_pushed;
 	uint64_t n_stage;
 	unsigned n_synced; /* contents, since durable_commit */

@@ -239,18 +239,41 @@ static void base_synced(void *arg, const struct remote_reply *reply)
 	state_answered(e);
 }
 
+static void base_fsync(struct engine *e)
+{
+	struct remote_handle *h = &e->state.base;
+
+	if (h->len == 0)
+		return;
+	e->state.pending += 2;
+	remote_send_fsync(e->remote, h, base_synced, e);
+	remote_send_close(e->remote, h, base_synced, e);
+	h->len = 0;
+}
+
 static void base_opened(void *arg, const struct remote_reply *reply)
 {
 	struct engine *e = arg;
-	struct remote_handle h;
 
-	if (reply->status == 0) {
-		remote_keep_handle(reply, &h);
-		e->state.pending += 2;
-		remote_send_fsync(e->remote, &h, base_synced, e);
-		remote_send_close(e->remote, &h, base_synced, e);
-	}
+	e->state.base_asked = false;
+	if (reply->status == 0)
+		remote_keep_handle(reply, &e->state.base);
+	if (!e->state.base_wanted)
+		return;
+	e->state.base_wanted = false;
+	base_fsync(e);
 	state_answered(e);
+}
+
+/* base_open - beside the writing. */
+static void base_open(struct engine *e)
+{
+	if (!e->durable || e->state.base_asked || e->state.base.len > 0)
+		return;
+	e->state.base_asked = true;
+	/* if that is no folder any more, it fails */
+	remote_send_open(e->remote, RESERVED_NAME "/.", RO_READ, 0, base_opened,
+			 e);
 }
 
 /* base_sync - the state file's name is on the disk, once it was sent. */
@@ -258,10 +281,12 @@ static void base_sync(struct engine *e)
 {
 	if (!e->durable || e->exec->hasty)
 		return;
+	if (!e->state.base_asked) {
+		base_fsync(e);
+		return;
+	}
+	e->state.base_wanted = true;
 	e->state.pending++;
-	/* if that is no folder any more, it fails */
-	remote_send_open(e->remote, RESERVED_NAME "/.", RO_READ, 0, base_opened,
-			 e);
 }
 
 static void state_renamed(void *arg, const struct remote_reply *reply)
@@ -348,11 +373,14 @@ void stage_write_begin(struct engine *e, uint64_t seq)
 	e->state = (struct state_write){.seq = seq,
 					.busy = true,
 					.asked = e->state.asked,
-					.next = e->state.next};
+					.next = e->state.next,
+					.base_asked = e->state.base_asked,
+					.base = e->state.base};
 	if (e->state.next.len > 0)
 		state_fill(e);
 	else if (!e->state.asked)
 		state_open(e);
+	base_open(e);
 }
 
 void stage_write_first(struct engine *e, uint64_t seq)

@@ -26,6 +26,10 @@ struct state_write {
 	/* the next one is being opened, is open: on a long line, in advance */
 	bool asked;
 	struct remote_handle next;
+	/* the folder that its name is in, to be fsynced: is being opened, is
+	 * open; wanted: as soon as it is */
+	bool base_asked, base_wanted;
+	struct remote_handle base;
 };
 
 struct stage_state {

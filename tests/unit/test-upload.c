@@ -24,12 +24,16 @@ struct place {
 	struct fhandle obj; /* of tree/file */
 	bool may_leave;
 	enum step_result result; /* of the newest step */
+	bool looked;		 /* DIRTIMES: before its turn */
 };
 
 /* ---- what the executor asks and tells ---- */
 
 static void sending(void *arg, const struct step *s)
 {
+	struct place *p = arg;
+	if (s->kind == STEP_DIRTIMES)
+		p->looked = s->looked;
 }
 
 static void finished(void *arg, const struct step *s)
@@ -214,6 +218,61 @@ static void newer_attributes(void **state)
 	replica_has(p, "3", 3000);
 }
 
+/* folder_times - those of tree/folder go to the replica, behind a content and
+ * what the test has pushed. */
+static void folder_times(struct place *p, time_t mtime)
+{
+	const struct timespec times[2] = {{.tv_sec = mtime}, {.tv_sec = mtime}};
+	char path[80];
+	struct stat st;
+	assert_int_equal(utimensat(p->tree_fd, "folder", times, 0), 0);
+	assert_int_equal(
+		exec_push(p->exec, STEP_PUT, "file", NULL, &p->obj, NULL) |
+			exec_push(p->exec, STEP_DIRTIMES, "folder", NULL, NULL,
+				  NULL),
+		0);
+	assert_int_equal(exec_drain(p->exec), 0);
+	snprintf(path, sizeof(path), "%s/replica/folder", p->dir);
+	assert_int_equal(lstat(path, &st), 0);
+	assert_int_equal(st.st_mtime, mtime);
+}
+
+/* A folder is looked at beside the contents before it; but not beside what
+ * makes it, or may put something else in its place: what was seen there would
+ * not be what is there. */
+static void looks_ahead(void **state)
+{
+	struct place *p = *state;
+	struct fhandle folder;
+	struct stat st;
+	assert_int_equal(mkdirat(p->tree_fd, "folder", 0755), 0);
+	assert_int_equal(lower_look(p->tree_fd, "folder", &st, &folder), 0);
+	change(p, "one", 1000);
+	assert_int_equal(
+		exec_push(p->exec, STEP_MKDIR, "folder", NULL, &folder, NULL),
+		0);
+	folder_times(p, 1000);
+	assert_false(p->looked);
+	folder_times(p, 2000);
+	assert_true(p->looked);
+	assert_int_equal(
+		exec_push(p->exec, STEP_RENAME, "folder", "other", NULL, NULL) |
+			exec_push(p->exec, STEP_MKDIR, "folder", NULL, &folder,
+				  NULL),
+		0);
+	folder_times(p, 3000);
+	assert_false(p->looked);
+	assert_int_equal(p->result, STEP_DONE);
+	/* it goes before its turn comes */
+	assert_int_equal(unlinkat(p->tree_fd, "folder", AT_REMOVEDIR), 0);
+	assert_int_equal(
+		exec_push(p->exec, STEP_DIRTIMES, "folder", NULL, NULL, NULL),
+		0);
+	assert_int_equal(exec_drain(p->exec), 0);
+	assert_true(p->looked);
+	assert_int_equal(p->result, STEP_GONE);
+}
+
 #define PLACE(t) cmocka_unit_test_setup_teardown(t, set_up, take_down)
 
 int main(void)
@@ -221,6 +280,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PLACE(what_is_aside),
 		PLACE(newer_attributes),
+		PLACE(looks_ahead),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
