@@ -4,6 +4,11 @@
  * so of more than a few the others are parked as they are, and tried when what
  * is behind them has had its turn: a folder that takes nothing, and thousands
  * of files for it, would hold up everybody for minutes.
+ *
+ * A folder that is missing on the replica is brought by reconcile, so when it
+ * is missing still, it was removed here or there meanwhile, and more tries are
+ * worth while: users may remove a tree, of which some files have other names
+ * elsewhere, and make it anew, faster than it can be compared.
  */
 #include "confdefs.h"
 
@@ -13,6 +18,7 @@
 #include "sync/engine.h"
 
 #define REDO_TRIES 2
+#define RACE_TRIES 8 /* where a folder is gone from under it */
 #define REDO_MAX   16
 
 /* What is to be done over, and how it is in doubt. */
@@ -94,8 +100,13 @@ static int mend(struct engine *e, const char *path, int try, unsigned i,
 {
 	if (i >= REDO_MAX)
 		return engine_park_for_now(e, path, seq);
-	return try < REDO_TRIES ? reconcile(e, path, STRICT_FULL, DEPTH_ALL)
-				: engine_park(e, path, seq);
+	int r = try < REDO_TRIES   ? 1
+		: try < RACE_TRIES ? engine_lacks_folder(e, path)
+				   : 0;
+	if (r < 0)
+		return r;
+	return r > 0 ? reconcile(e, path, STRICT_FULL, DEPTH_ALL)
+		     : engine_park(e, path, seq);
 }
 
 int batch_mend(struct engine *e, uint64_t seq)

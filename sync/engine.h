@@ -138,8 +138,10 @@ const char *engine_failure(const struct engine *e, const char *path,
 
 /* ---- parked.c ---- */
 int engine_parked_load(struct engine *e);
-/* engine_park - hold `path` back, with the cause of its failure. */
+/* engine_park - hold `path` back, with the cause. engine_lacks_folder - is it
+ * that a folder above is missing there? */
 int engine_park(struct engine *e, const char *path, uint64_t seq);
+int engine_lacks_folder(struct engine *e, const char *path);
 /* engine_park_for_now - the same, untried, as many failed. It is due at once. */
 int engine_park_for_now(struct engine *e, const char *path, uint64_t seq);
 /* engine_is_parked - for records up to `seq`, or what it is in is. */
@@ -254,7 +256,5 @@ void filters_done(struct engine *e);
 /* filters_apply - before engine_start: if it was compared by another filter,
  * it is not seeded any more. */
 int filters_apply(struct engine *e);
-
 #include "sync/seed.h"
-
 #endif

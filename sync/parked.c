@@ -109,25 +109,31 @@ static char *cause_words(enum cause cause, const struct evidence *ev)
 	return text;
 }
 
-static int find_cause(struct engine *e, struct parked *p)
+static int find_cause(struct engine *e, const char *path, enum cause *ret,
+		      struct evidence *ev)
 {
 	struct failure why = {.error = -EREMOTEIO};
-	struct evidence ev;
-	const char *at = engine_failure(e, p->path, &why);
+	const char *at = engine_failure(e, path, &why);
 	int r;
 
-	ev = (struct evidence){.kind = why.kind,
-			       .error = why.error,
-			       .need = why.need,
-			       .want = why.want,
-			       .may_fill = e->can.can[CAN_OWNER]};
-	r = cause_look(e->remote, at ? at : p->path, &ev);
-	if (r < 0)
-		return r;
-	p->cause = cause_judge(&ev);
-	free(p->error);
-	p->error = cause_words(p->cause, &ev);
-	return 0;
+	*ev = (struct evidence){.kind = why.kind,
+				.error = why.error,
+				.need = why.need,
+				.want = why.want,
+				.may_fill = e->can.can[CAN_OWNER]};
+	r = cause_look(e->remote, at ? at : path, ev);
+	if (r == 0)
+		*ret = cause_judge(ev);
+	return r;
+}
+
+int engine_lacks_folder(struct engine *e, const char *path)
+{
+	struct evidence ev;
+	enum cause cause;
+	int r = find_cause(e, path, &cause, &ev);
+
+	return r < 0 ? r : cause == CAUSE_MISSING;
 }
 
 static bool waits_for_room(const struct parked *p)
@@ -139,10 +145,13 @@ int engine_park(struct engine *e, const char *path, uint64_t seq)
 {
 	struct parked *p = parked_slot(e, path, seq);
 	int64_t max, pause = PARK_FIRST_NS;
-	int r = find_cause(e, p);
+	struct evidence ev;
+	int r = find_cause(e, path, &p->cause, &ev);
 
 	if (r < 0)
 		return r;
+	free(p->error);
+	p->error = cause_words(p->cause, &ev);
 	max = waits_for_room(p) ? PARK_FULL_NS : PARK_MAX_NS;
 	for (unsigned i = 0; i < p->tries && pause < max; i++)
 		pause *= 2;

@@ -18,6 +18,9 @@
  *	made     MKDIR never fails, as it seems
  *	open     if it is there, appended to: how many files a client had open,
  *	         each time that it was more than before
+ *	vanish   "N TEXT FOLDER": the first N renames that have this text in
+ *	         them fail, each when FOLDER was there, is empty, and was
+ *	         removed
  *	faults   "SEED SPAN KIND...": each connection draws one of the kinds
  *	         and a request up to number SPAN for it ("=N": that one), and
  *	         perhaps one of the manners; none when there is `calm`
@@ -76,7 +79,11 @@ static bool holding, client_gone, released;
 static int fault = -1; /* enum kind */
 static unsigned fault_at, span;
 static uint32_t fault_id;
-static bool fault_due; /* at the reply to fault_id */
+static bool fault_due;	/* at the reply to fault_id */
+static bool vanish_due; /* when the folder is gone */
+static char vanishing[4096];
+static unsigned n_vanished;
+static uint32_t vanish_id;
 static bool chopped, shuffled, slow;
 static struct buf shuffle[SHUFFLED];
 static unsigned n_shuffle;
@@ -219,6 +226,30 @@ static bool must_refuse(const uint8_t *packet, size_t size)
 	return true;
 }
 
+/* must_vanish - it is answered when the folder is gone. */
+static bool must_vanish(const struct packet *p, const uint8_t *packet,
+			size_t size)
+{
+	char text[256] = "";
+	FILE *f = p->type == FXP_RENAME || p->type == FXP_EXTENDED
+			  ? control("vanish", "r")
+			  : NULL;
+	unsigned n;
+
+	if (!f)
+		return false;
+	bool told = fscanf(f, "%u %255s %4095s", &n, text, vanishing) == 3;
+	fclose(f);
+	if (!told || vanish_due || n_vanished >= n ||
+	    !memmem(packet, size, text, strlen(text)))
+		return false;
+	n_vanished++;
+	vanish_due = true;
+	vanish_id = p->id;
+	note("vanish");
+	return true;
+}
+
 /* end_connection - the server ends when it has done what it was told. */
 static void end_connection(void)
 {
@@ -310,11 +341,21 @@ static void take_requests(void)
 			tell_held();
 		} else if (must_refuse(packet, size)) {
 			answer_failure(p.id);
+		} else if (must_vanish(&p, packet, size)) {
+			/* maybe_vanish */
 		} else if (!fault_request(p.id)) {
 			buf_put(&to_server, packet, size);
 		}
 		buf_consume(&from_client, size);
 	}
+}
+
+static void maybe_vanish(void)
+{
+	if (!vanish_due || rmdir(vanishing) != 0)
+		return;
+	vanish_due = false;
+	answer_failure(vanish_id);
 }
 
 static void maybe_release(void)
@@ -465,6 +506,7 @@ static void serve(int server_in, int server_out)
 		if (poll(p, 4, n_shuffle ? 2 : HELD_MS) == 0)
 			give_shuffled();
 		maybe_release();
+		maybe_vanish();
 		if (p[0].revents && !fill(0, &from_client))
 			client_gone = true;
 		take_requests();
