@@ -68,9 +68,14 @@ static void look_ahead(struct exec *x, struct step *s)
  * small ones first. */
 void exec_uploads(struct exec *x)
 {
-	uint32_t handles = remote_caps(x->cfg.remote)->handles / 2;
+	uint32_t handles = remote_caps(x->cfg.remote)->handles;
 	unsigned max = exec_is_far(x) ? EXEC_UPLOADS : EXEC_UPLOADS_NEAR;
 
+	/* two each, as the old content may be open, beside what is open in
+	 * advance */
+	if (handles > 3 * EXEC_SPARES)
+		handles -= EXEC_SPARES + 2;
+	handles /= 2;
 	if (handles && handles < max)
 		max = handles;
 
