@@ -107,6 +107,8 @@ int cmd_fs_worker(int argc, char **argv)
 int cmd_sync(int argc, char **argv)
 {
 	struct child_options o = {0};
+	if (preflight_ahead()) /* a fork of the supervisor */
+		title_set("sync", argc, argv);
 	if (!child_parse("sync", "sync", argc, argv, &o))
 		return EXIT_USAGE;
 	const struct sync_config cfg = {

@@ -1,6 +1,6 @@
 sbin_PROGRAMS += mirrorfs
 mirrorfs_SOURCES = cli/main.c cli/child.c cli/dead.c cli/health.c cli/holders.c cli/journal-find.c cli/log.c cli/mount.c cli/mount-state.c \
-	cli/ask.c cli/options.c cli/preflight.c cli/print.c cli/progress.c cli/replica.c cli/report.c cli/status.c cli/target.c \
+	cli/ask.c cli/options.c cli/preflight.c cli/print.c cli/progress.c cli/replica.c cli/report.c cli/status.c cli/target.c cli/title.c \
 	cli/umount.c cli/upgrade.c cli/wait.c
 mirrorfs_LDADD = fs/libfs.a sync/libsync.a sync/remote/libremote.a \
 	lib/journal/libjournal.a lib/base/libbase.a \

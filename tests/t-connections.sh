@@ -46,6 +46,7 @@ check "same" same "$T/replica2"
 # 3. as if it were run
 sync=$(status_pid sync_pid)
 ls -l "/proc/$sync/fd" >"$T/fds" || fail "descriptors"
+check "it is called so" grep -qz '^sync$' "/proc/$sync/cmdline"
 refuse "it holds what it must not" grep -E "/dev/fuse|pipe:|pidfd" "$T/fds"
 for set in "CapEff 6" "CapPrm 1f" "CapBnd 1f" "CapInh 0" "CapAmb 0"; do
 	got=$(awk -v k="${set% *}:" '$1 == k { print $2 }' "/proc/$sync/status")
