@@ -165,9 +165,9 @@ int journal_set_aside(const char *state_dir, struct found_journal *f);
 int state_prepare(const struct settings *s, bool from_config, bool rescan,
 		  struct found_journal *found);
 
-/* title_begin - at the start of main: returns copies of the arguments. title_set
- * - what ps shows of this process; cut where there is no room. */
-char **title_begin(int argc, char **argv);
+/* title_begin - at the start of main: argv points to copies from then on.
+ * title_set - what ps shows of this process; cut where there is no room. */
+void title_begin(int argc, char **argv);
 void title_set(const char *command, int argc, char *const *argv);
 
 /* preflight_replica - can it be used? Returns true, or false after it has

@@ -81,7 +81,7 @@ static int unknown_command(const char *word)
 
 int main(int argc, char **argv)
 {
-	argv = title_begin(argc, argv);
+	title_begin(argc, argv);
 	const char *word = argc > 1 ? argv[1] : "";
 	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 ||
 	    strcmp(word, "help") == 0) {

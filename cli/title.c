@@ -10,26 +10,29 @@
 
 #include "cli.h"
 
-static char *area; /* where the arguments came in */
+static char *area, *copy; /* what the arguments came in; the same, ours */
 static size_t area_size;
-static char **copies;
 
-char **title_begin(int argc, char **argv)
+void title_begin(int argc, char **argv)
 {
-	copies = calloc((size_t)argc + 1, sizeof(*copies));
-	if (!copies)
-		abort();
-	area = argv[0];
+	size_t size = 0;
+
 	for (int i = 0; i < argc; i++) {
-		size_t size = strlen(argv[i]) + 1;
 		/* the kernel puts one behind the other */
-		if (argv[i] == area + area_size)
-			area_size += size;
-		copies[i] = strdup(argv[i]);
-		if (!copies[i])
-			abort();
+		if (argv[i] == argv[0] + area_size)
+			area_size += strlen(argv[i]) + 1;
+		size += strlen(argv[i]) + 1;
 	}
-	return copies;
+	area = argv[0];
+	copy = malloc(size + 1);
+	if (!copy)
+		abort();
+	char *at = copy;
+	for (int i = 0; i < argc; i++) {
+		char *next = stpcpy(at, argv[i]) + 1;
+		argv[i] = at;
+		at = next;
+	}
 }
 
 void title_set(const char *command, int argc, char *const *argv)
@@ -39,7 +42,7 @@ void title_set(const char *command, int argc, char *const *argv)
 	if (!area_size)
 		return;
 	memset(area, 0, area_size);
-	at = memccpy(at, copies[0], 0, (size_t)(end - at - 1));
+	at = memccpy(at, copy, 0, (size_t)(end - at - 1));
 	if (at)
 		at = memccpy(at, command, 0, (size_t)(end - at - 1));
 	for (int i = 0; at && i < argc; i++)
