@@ -130,7 +130,7 @@ static int find_cause(struct engine *e, const char *path, enum cause *ret,
 int engine_lacks_folder(struct engine *e, const char *path)
 {
 	struct evidence ev;
-	enum cause cause;
+	enum cause cause = CAUSE_UNKNOWN;
 	int r = find_cause(e, path, &cause, &ev);
 
 	return r < 0 ? r : cause == CAUSE_MISSING;
