@@ -18,7 +18,6 @@
 #include "sync/engine.h"
 
 #define REDO_TRIES 2
-#define RACE_TRIES 8 /* where a folder is gone from under it */
 #define REDO_MAX   16
 
 /* What is to be done over, and how it is in doubt. */
@@ -100,13 +99,9 @@ static int mend(struct engine *e, const char *path, int try, unsigned i,
 {
 	if (i >= REDO_MAX)
 		return engine_park_for_now(e, path, seq);
-	int r = try < REDO_TRIES   ? 1
-		: try < RACE_TRIES ? engine_lacks_folder(e, path)
-				   : 0;
-	if (r < 0)
-		return r;
-	return r > 0 ? reconcile(e, path, STRICT_FULL, DEPTH_ALL)
-		     : engine_park(e, path, seq);
+	return try < REDO_TRIES || engine_lacks_folder(e, path, try)
+		       ? reconcile(e, path, STRICT_FULL, DEPTH_ALL)
+		       : engine_park(e, path, seq);
 }
 
 int batch_mend(struct engine *e, uint64_t seq)

@@ -139,9 +139,9 @@ const char *engine_failure(const struct engine *e, const char *path,
 /* ---- parked.c ---- */
 int engine_parked_load(struct engine *e);
 /* engine_park - hold `path` back, with the cause. engine_lacks_folder - is it
- * that a folder above is missing there? */
+ * that a folder above is missing there, and another try worth while? */
 int engine_park(struct engine *e, const char *path, uint64_t seq);
-int engine_lacks_folder(struct engine *e, const char *path);
+bool engine_lacks_folder(const struct engine *e, const char *path, int try);
 /* engine_park_for_now - the same, untried, as many failed. It is due at once. */
 int engine_park_for_now(struct engine *e, const char *path, uint64_t seq);
 /* engine_is_parked - for records up to `seq`, or what it is in is. */

@@ -22,7 +22,8 @@
 
 #define PARK_FIRST_NS NS_PER_S
 #define PARK_MAX_NS   (300 * NS_PER_S)
-#define PARK_FULL_NS  (2 * NS_PER_S)   /* a look is cheap */
+#define PARK_FULL_NS  (2 * NS_PER_S) /* a look is cheap */
+#define RACE_TRIES    8
 #define TURN_NS	      (50 * NS_PER_MS) /* then others have theirs */
 
 static void paths_put(struct engine *e, const struct parked *p)
@@ -127,13 +128,12 @@ static int find_cause(struct engine *e, const char *path, enum cause *ret,
 	return r;
 }
 
-int engine_lacks_folder(struct engine *e, const char *path)
+bool engine_lacks_folder(const struct engine *e, const char *path, int try)
 {
-	struct evidence ev;
-	enum cause cause = CAUSE_UNKNOWN;
-	int r = find_cause(e, path, &cause, &ev);
+	struct failure why = {0};
 
-	return r < 0 ? r : cause == CAUSE_MISSING;
+	return try < RACE_TRIES && engine_failure(e, path, &why) &&
+	       why.error == -ENOENT;
 }
 
 static bool waits_for_room(const struct parked *p)
@@ -199,28 +199,46 @@ static int unpark(struct engine *e, const char *path)
 
 /* ---- trying again ---- */
 
+/* once_more - what failed when `path` was tried: *again when that, or below. */
+static int once_more(struct engine *e, const char *path, const char *failed,
+		     int try, uint64_t seq, bool *again)
+{
+	bool below = path_is_below(failed, path);
+
+	if (engine_lacks_folder(e, failed, try))
+		return reconcile(e, failed, STRICT_FULL, DEPTH_ALL);
+	if (!below) /* another name of an object there, or beside it */
+		return engine_park(e, failed, seq);
+	if (*again)
+		return 0;
+	*again = true;
+	return engine_park(e, path, seq);
+}
+
 static int try_again(struct engine *e, const char *path, uint64_t seq)
 {
 	char **failed = NULL;
 	bool again = false;
 	unsigned n;
-	int r;
 
 	e->reconciling = e->beside = true;
-	r = reconcile(e, path, STRICT_FULL, DEPTH_ALL);
-	n = r == 0 ? engine_take_failed(e, true, &failed) : 0;
-	for (unsigned i = 0; i < n; i++) {
-		if (path_is_below(failed[i], path))
-			again = true;
-		else if (r == 0) /* another name of an object there */
-			r = engine_park(e, failed[i], seq);
-		free(failed[i]);
+	int r = reconcile(e, path, STRICT_FULL, DEPTH_ALL);
+	for (int try = 0;
+	     r == 0 && (n = engine_take_failed(e, true, &failed)) > 0; try++) {
+		for (unsigned i = 0; i < n; i++) {
+			if (r == 0)
+				r = once_more(e, path, failed[i], try, seq,
+					      &again);
+			free(failed[i]);
+		}
+		free(failed);
+		failed = NULL;
 	}
 	free(failed);
 	if (r == 0) /* on its disk, before it is said to have arrived */
 		r = engine_note(e);
-	if (r == 0)
-		r = again ? engine_park(e, path, seq) : unpark(e, path);
+	if (r == 0 && !again)
+		r = unpark(e, path);
 	e->reconciling = false;
 	return r;
 }

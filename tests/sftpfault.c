@@ -259,14 +259,19 @@ static void end_connection(void)
 	close(1);
 }
 
-static void answer_failure(uint32_t id)
+static void answer(uint32_t id, uint32_t status)
 {
 	size_t at = codec_begin(&to_client, FXP_STATUS, id);
 
-	buf_put_u32(&to_client, 4);
+	buf_put_u32(&to_client, status);
 	buf_put_text(&to_client, "Failure");
 	buf_put_text(&to_client, "");
 	codec_end(&to_client, at);
+}
+
+static void answer_failure(uint32_t id)
+{
+	answer(id, 4);
 }
 
 /* fault_request - true: the request goes no further. */
@@ -355,7 +360,7 @@ static void maybe_vanish(void)
 	if (!vanish_due || rmdir(vanishing) != 0)
 		return;
 	vanish_due = false;
-	answer_failure(vanish_id);
+	answer(vanish_id, 2); /* no such file */
 }
 
 static void maybe_release(void)
