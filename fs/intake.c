@@ -115,21 +115,24 @@ bool intake_is_quick(const void *request)
 
 /* ---- the descriptor ---- */
 
-static int poll_ctl(struct intake *in, int op)
+static int poll_ctl(struct intake *in, int op, int fd, uint32_t events,
+		    enum event what)
 {
-	struct epoll_event e = {
-		.events = EPOLLIN | EPOLLONESHOT,
-		.data.u32 = ASKED,
-	};
-	return epoll_ctl(in->poll_fd, op, in->fuse_fd, &e) < 0 ? -errno : 0;
+	struct epoll_event e = {.events = events, .data.u32 = what};
+	return epoll_ctl(in->poll_fd, op, fd, &e) < 0 ? -errno : 0;
+}
+
+static int poll_fuse(struct intake *in, int op)
+{
+	return poll_ctl(in, op, in->fuse_fd, EPOLLIN | EPOLLONESHOT, ASKED);
 }
 
 static void poll_arm(struct intake *in)
 {
 	/* another one may have added it in between */
-	if (poll_ctl(in, EPOLL_CTL_MOD) == -ENOENT &&
-	    poll_ctl(in, EPOLL_CTL_ADD) == -EEXIST)
-		poll_ctl(in, EPOLL_CTL_MOD);
+	if (poll_fuse(in, EPOLL_CTL_MOD) == -ENOENT &&
+	    poll_fuse(in, EPOLL_CTL_ADD) == -EEXIST)
+		poll_fuse(in, EPOLL_CTL_MOD);
 }
 
 /* A holder arms it after it has said that it is none any longer, so whoever
@@ -147,13 +150,7 @@ static void arm(struct intake *in, struct intake_thread *t)
 static void disarm(struct intake *in, struct intake_thread *t)
 {
 	t->disarmed = true;
-	poll_ctl(in, EPOLL_CTL_DEL);
-}
-
-static int poll_add(struct intake *in, int fd, uint32_t events, enum event what)
-{
-	struct epoll_event e = {.events = events, .data.u32 = what};
-	return epoll_ctl(in->poll_fd, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
+	poll_fuse(in, EPOLL_CTL_DEL);
 }
 
 int intake_open(struct intake *in, int fuse_fd, int exit_fd)
@@ -166,12 +163,13 @@ int intake_open(struct intake *in, int fuse_fd, int exit_fd)
 		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	int r = in->poll_fd < 0 || in->timer_fd < 0 ? -errno : 0;
 	if (r == 0)
-		r = poll_ctl(in, EPOLL_CTL_ADD);
+		r = poll_fuse(in, EPOLL_CTL_ADD);
 	if (r == 0)
-		r = poll_add(in, exit_fd, EPOLLIN, END);
+		r = poll_ctl(in, EPOLL_CTL_ADD, exit_fd, EPOLLIN, END);
 	/* EPOLLET: wakes one, and needs no read */
 	if (r == 0)
-		r = poll_add(in, in->timer_fd, EPOLLIN | EPOLLET, WATCH);
+		r = poll_ctl(in, EPOLL_CTL_ADD, in->timer_fd, EPOLLIN | EPOLLET,
+			     WATCH);
 	if (r < 0)
 		intake_close(in);
 	return r;
@@ -189,18 +187,14 @@ void intake_close(struct intake *in)
 
 /* ---- the watch ---- */
 
-static void watch_set(struct intake *in)
+static void watch_begin(struct intake *in)
 {
 	const struct itimerspec soon = {.it_value.tv_nsec = WATCH_NS};
+	if (in->watched || atomic_exchange(&in->watched, true))
+		return;
 	in->turns_then = in->turns;
 	in->empty_then = in->empty;
 	timerfd_settime(in->timer_fd, 0, &soon, NULL);
-}
-
-static void watch_begin(struct intake *in)
-{
-	if (!in->watched && !atomic_exchange(&in->watched, true))
-		watch_set(in);
 }
 
 static void watch(struct intake *in)

@@ -148,6 +148,12 @@ int lower_open(const struct fhandle *fh, int flags)
 	return fd < 0 ? lower_errno() : fd;
 }
 
+int lower_duplicate(int fd)
+{
+	int again = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return again < 0 ? lower_errno() : again;
+}
+
 const char *lower_link_path(int fd, char out[LOWER_LINK_BYTES])
 {
 	snprintf(out, LOWER_LINK_BYTES, "/proc/self/fd/%d", fd);

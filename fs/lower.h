@@ -47,6 +47,8 @@ void lower_number(struct stat *st);
  * or a negative errno: -ESTALE when it is gone, -ENFILE when this process has
  * too many files open. */
 int lower_open(const struct fhandle *fh, int flags);
+/* lower_duplicate - of a descriptor; errors as for lower_open. */
+int lower_duplicate(int fd);
 /* lower_reopen - the object behind `fd` (which may be O_PATH) once more. */
 int lower_reopen(int fd, int flags);
 

@@ -358,8 +358,7 @@ int pins_open(const struct fhandle *fh, int flags)
 	pthread_mutex_lock(&lock);
 	struct pin *p = by_handle(fh);
 	if (p) {
-		fd = fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
-		fd = fd < 0 ? lower_errno() : fd;
+		fd = lower_duplicate(p->fd);
 		if (flags & O_DIRECTORY && !S_ISDIR(p->type)) {
 			close(fd);
 			fd = -ENOTDIR;
