@@ -95,20 +95,23 @@ static unsigned rnd(unsigned n)
 	return (unsigned)(seed >> 33) % n;
 }
 
-static FILE *control(const char *name, const char *mode)
+/* in_folder - for the moment. */
+static const char *in_folder(const char *name)
 {
-	char path[4096];
+	static char path[4096];
 
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	return fopen(path, mode);
+	return path;
+}
+
+static FILE *control(const char *name, const char *mode)
+{
+	return fopen(in_folder(name), mode);
 }
 
 static bool there(const char *name)
 {
-	char path[4096];
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	return access(path, F_OK) == 0;
+	return access(in_folder(name), F_OK) == 0;
 }
 
 static void note(const char *what)
@@ -185,7 +188,7 @@ static bool must_hold(const struct packet *p, const uint8_t *packet,
 /* must_cut - what came before this request is still carried out. */
 static bool must_cut(const uint8_t *packet, size_t size)
 {
-	char text[256] = "", path[4096];
+	char text[256] = "";
 	int n = 0;
 	FILE *f = control("cut", "r");
 
@@ -199,15 +202,14 @@ static bool must_cut(const uint8_t *packet, size_t size)
 	if (++n_counted < (unsigned)n)
 		return false;
 	note("cut");
-	snprintf(path, sizeof(path), "%s/cut", folder);
-	unlink(path);
+	unlink(in_folder("cut"));
 	return true;
 }
 
 /* must_refuse - it is not carried out. */
 static bool must_refuse(const uint8_t *packet, size_t size)
 {
-	char text[256] = "", path[4096];
+	char text[256] = "";
 	unsigned most = 0;
 	FILE *f = control("refuse", "r");
 
@@ -219,8 +221,7 @@ static bool must_refuse(const uint8_t *packet, size_t size)
 		return false;
 	if (most && ++n_refused >= most) {
 		note("refused");
-		snprintf(path, sizeof(path), "%s/refuse", folder);
-		unlink(path);
+		unlink(in_folder("refuse"));
 		n_refused = 0;
 	}
 	return true;
@@ -259,7 +260,9 @@ static void end_connection(void)
 	close(1);
 }
 
-static void answer(uint32_t id, uint32_t status)
+enum status { NO_SUCH_FILE = 2, FAILED = 4 };
+
+static void answer(uint32_t id, enum status status)
 {
 	size_t at = codec_begin(&to_client, FXP_STATUS, id);
 
@@ -267,11 +270,6 @@ static void answer(uint32_t id, uint32_t status)
 	buf_put_text(&to_client, "Failure");
 	buf_put_text(&to_client, "");
 	codec_end(&to_client, at);
-}
-
-static void answer_failure(uint32_t id)
-{
-	answer(id, 4);
 }
 
 /* fault_request - true: the request goes no further. */
@@ -287,7 +285,7 @@ static bool fault_request(uint32_t id)
 	fault_due = fault != FAILURE;
 	if (fault != FAILURE)
 		return false;
-	answer_failure(id);
+	answer(id, FAILED);
 	fault_at += span ? 1 + rnd(span) : 0;
 	return true;
 }
@@ -345,7 +343,7 @@ static void take_requests(void)
 			n_waiting++;
 			tell_held();
 		} else if (must_refuse(packet, size)) {
-			answer_failure(p.id);
+			answer(p.id, FAILED);
 		} else if (must_vanish(&p, packet, size)) {
 			/* maybe_vanish */
 		} else if (!fault_request(p.id)) {
@@ -360,7 +358,7 @@ static void maybe_vanish(void)
 	if (!vanish_due || rmdir(vanishing) != 0)
 		return;
 	vanish_due = false;
-	answer(vanish_id, 2); /* no such file */
+	answer(vanish_id, NO_SUCH_FILE);
 }
 
 static void maybe_release(void)
