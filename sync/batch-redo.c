@@ -18,6 +18,7 @@
 #include "sync/engine.h"
 
 #define REDO_TRIES 2
+#define RACE_TRIES 8 /* where a folder is missing */
 #define REDO_MAX   16
 
 /* What is to be done over, and how it is in doubt. */
@@ -93,18 +94,14 @@ static int redo(struct engine *e, struct pathset *bad, const char *path,
 	return r == 0 ? engine_park_for_now(e, path, seq) : r;
 }
 
-/* mend - the `i`th of those that failed. */
-static int mend(struct engine *e, const char *path, int try, unsigned i,
-		uint64_t seq)
+static bool is_missing(const struct engine *e, const char *path)
 {
-	if (i >= REDO_MAX)
-		return engine_park_for_now(e, path, seq);
-	return try < REDO_TRIES || engine_lacks_folder(e, path, try)
-		       ? reconcile(e, path, STRICT_FULL, DEPTH_ALL)
-		       : engine_park(e, path, seq);
+	struct failure why = {0};
+
+	return engine_failure(e, path, &why) && why.error == -ENOENT;
 }
 
-int batch_mend(struct engine *e, uint64_t seq)
+int batch_each_failed(struct engine *e, mend_fn *fn, void *arg)
 {
 	char **failed = NULL;
 	unsigned n;
@@ -113,8 +110,14 @@ int batch_mend(struct engine *e, uint64_t seq)
 	for (int try = 0;
 	     r == 0 && (n = engine_take_failed(e, true, &failed)) > 0; try++) {
 		for (unsigned i = 0; i < n; i++) {
+			const struct mending m = {
+				.try = try,
+				.i = i,
+				.missing = try < RACE_TRIES &&
+					   is_missing(e, failed[i]),
+			};
 			if (r == 0)
-				r = mend(e, failed[i], try, i, seq);
+				r = fn(e, failed[i], &m, arg);
 			free(failed[i]);
 		}
 		free(failed);
@@ -122,6 +125,23 @@ int batch_mend(struct engine *e, uint64_t seq)
 	}
 	free(failed);
 	return r;
+}
+
+static int mend(struct engine *e, const char *path, const struct mending *m,
+		void *arg)
+{
+	const uint64_t *seq = arg;
+
+	if (m->i >= REDO_MAX)
+		return engine_park_for_now(e, path, *seq);
+	return m->try < REDO_TRIES || m->missing
+		       ? reconcile(e, path, STRICT_FULL, DEPTH_ALL)
+		       : engine_park(e, path, *seq);
+}
+
+int batch_mend(struct engine *e, uint64_t seq)
+{
+	return batch_each_failed(e, mend, &seq);
 }
 
 int batch_redo_failed(struct engine *e, const struct plan *plan, uint64_t seq)

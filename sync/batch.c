@@ -16,6 +16,7 @@
 #include "log.h"
 #include "paths.h"
 #include "remote-wait.h"
+#include "sync/durable.h"
 #include "sync/engine.h"
 
 #define BATCH_MAX 4096

@@ -35,6 +35,7 @@
 #include "clock.h"
 #include "log.h"
 #include "paths.h"
+#include "sync/durable.h"
 #include "sync/engine.h"
 
 #define WRITTEN_BACK_NS (60 * NS_PER_S) /* see below */

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "log.h"
 #include "paths.h"
+#include "sync/durable.h"
 #include "sync/engine.h"
 
 /* A set of texts, each with a number and perhaps an example. */

@@ -138,10 +138,8 @@ const char *engine_failure(const struct engine *e, const char *path,
 
 /* ---- parked.c ---- */
 int engine_parked_load(struct engine *e);
-/* engine_park - hold `path` back, with the cause. engine_lacks_folder - is it
- * that a folder above is missing there, and another try worth while? */
+/* engine_park - hold `path` back, with the cause of its failure. */
 int engine_park(struct engine *e, const char *path, uint64_t seq);
-bool engine_lacks_folder(const struct engine *e, const char *path, int try);
 /* engine_park_for_now - the same, untried, as many failed. It is due at once. */
 int engine_park_for_now(struct engine *e, const char *path, uint64_t seq);
 /* engine_is_parked - for records up to `seq`, or what it is in is. */
@@ -154,19 +152,6 @@ int batch_parked(struct engine *e, bool *ret_more);
 unsigned engine_take_changed(struct engine *e, char ***ret);
 /* engine_end - for ever: that set outlives a connection. */
 void engine_end(struct engine *e);
-
-/* ---- durable.c ---- */
-#define DURABLE_MAX 16 /* folders; of more none is fsynced */
-/* durable_commit - all that was published is on the replica's disk when this
- * returns 1; 0: not all, see durable_mark; nothing to do unless e->durable. */
-int durable_commit(struct engine *e);
-/* durable_mark - in the transaction that moves the cursor, or notes: what came
- * behind the old one (e->beside: at all) may be lost with the power. */
-int durable_mark(struct engine *e);
-/* durable_review - now and then: by now it is. */
-int durable_review(struct engine *e);
-/* durable_back - at the start: the cursor goes back to what is sure. */
-int durable_back(struct engine *e);
 
 /* ---- reconcile.c ---- */
 enum depth {
@@ -226,6 +211,17 @@ int batch_redo(struct engine *e, const char *path, enum strictness strict,
 	       enum depth depth, uint64_t seq);
 /* batch_mend - what has failed so far is done over, or parked. */
 int batch_mend(struct engine *e, uint64_t seq);
+/* batch_each_failed - `fn` is told what has failed, until nothing has: in each
+ * round the `i`th. `missing`: as a folder above it is missing on the replica,
+ * which reconcile brings: so it is worth another try. */
+struct mending {
+	int try; /* the round, from 0 */
+	unsigned i;
+	bool missing;
+};
+typedef int mend_fn(struct engine *e, const char *failed,
+		    const struct mending *m, void *arg);
+int batch_each_failed(struct engine *e, mend_fn *fn, void *arg);
 /* batch_redo_failed - what the steps of the plan could not do. */
 int batch_redo_failed(struct engine *e, const struct plan *plan, uint64_t seq);
 
@@ -256,5 +252,7 @@ void filters_done(struct engine *e);
 /* filters_apply - before engine_start: if it was compared by another filter,
  * it is not seeded any more. */
 int filters_apply(struct engine *e);
+
 #include "sync/seed.h"
+
 #endif

@@ -48,6 +48,7 @@ noinst_HEADERS += \
 	sync/attr.h \
 	sync/cause.h \
 	sync/delta.h \
+	sync/durable.h \
 	sync/engine.h \
 	sync/exec-aside.h \
 	sync/exec.h \

@@ -22,8 +22,7 @@
 
 #define PARK_FIRST_NS NS_PER_S
 #define PARK_MAX_NS   (300 * NS_PER_S)
-#define PARK_FULL_NS  (2 * NS_PER_S) /* a look is cheap */
-#define RACE_TRIES    8
+#define PARK_FULL_NS  (2 * NS_PER_S)   /* a look is cheap */
 #define TURN_NS	      (50 * NS_PER_MS) /* then others have theirs */
 
 static void paths_put(struct engine *e, const struct parked *p)
@@ -110,30 +109,25 @@ static char *cause_words(enum cause cause, const struct evidence *ev)
 	return text;
 }
 
-static int find_cause(struct engine *e, const char *path, enum cause *ret,
-		      struct evidence *ev)
+static int find_cause(struct engine *e, struct parked *p)
 {
 	struct failure why = {.error = -EREMOTEIO};
-	const char *at = engine_failure(e, path, &why);
+	struct evidence ev;
+	const char *at = engine_failure(e, p->path, &why);
 	int r;
 
-	*ev = (struct evidence){.kind = why.kind,
-				.error = why.error,
-				.need = why.need,
-				.want = why.want,
-				.may_fill = e->can.can[CAN_OWNER]};
-	r = cause_look(e->remote, at ? at : path, ev);
-	if (r == 0)
-		*ret = cause_judge(ev);
-	return r;
-}
-
-bool engine_lacks_folder(const struct engine *e, const char *path, int try)
-{
-	struct failure why = {0};
-
-	return try < RACE_TRIES && engine_failure(e, path, &why) &&
-	       why.error == -ENOENT;
+	ev = (struct evidence){.kind = why.kind,
+			       .error = why.error,
+			       .need = why.need,
+			       .want = why.want,
+			       .may_fill = e->can.can[CAN_OWNER]};
+	r = cause_look(e->remote, at ? at : p->path, &ev);
+	if (r < 0)
+		return r;
+	p->cause = cause_judge(&ev);
+	free(p->error);
+	p->error = cause_words(p->cause, &ev);
+	return 0;
 }
 
 static bool waits_for_room(const struct parked *p)
@@ -145,13 +139,10 @@ int engine_park(struct engine *e, const char *path, uint64_t seq)
 {
 	struct parked *p = parked_slot(e, path, seq);
 	int64_t max, pause = PARK_FIRST_NS;
-	struct evidence ev;
-	int r = find_cause(e, path, &p->cause, &ev);
+	int r = find_cause(e, p);
 
 	if (r < 0)
 		return r;
-	free(p->error);
-	p->error = cause_words(p->cause, &ev);
 	max = waits_for_room(p) ? PARK_FULL_NS : PARK_MAX_NS;
 	for (unsigned i = 0; i < p->tries && pause < max; i++)
 		pause *= 2;
@@ -199,45 +190,39 @@ static int unpark(struct engine *e, const char *path)
 
 /* ---- trying again ---- */
 
-/* once_more - what failed when `path` was tried: *again when that, or below. */
-static int once_more(struct engine *e, const char *path, const char *failed,
-		     int try, uint64_t seq, bool *again)
-{
-	bool below = path_is_below(failed, path);
+struct retry {
+	const char *path;
+	uint64_t seq;
+	bool again; /* it has failed, or what is below it */
+};
 
-	if (engine_lacks_folder(e, failed, try))
+static int retry_failed(struct engine *e, const char *failed,
+			const struct mending *m, void *arg)
+{
+	struct retry *t = arg;
+
+	if (m->missing)
 		return reconcile(e, failed, STRICT_FULL, DEPTH_ALL);
-	if (!below) /* another name of an object there, or beside it */
-		return engine_park(e, failed, seq);
-	if (*again)
+	if (!path_is_below(failed, t->path))
+		/* another name of an object there, or beside it */
+		return engine_park(e, failed, t->seq);
+	if (t->again)
 		return 0;
-	*again = true;
-	return engine_park(e, path, seq);
+	t->again = true;
+	return engine_park(e, t->path, t->seq);
 }
 
 static int try_again(struct engine *e, const char *path, uint64_t seq)
 {
-	char **failed = NULL;
-	bool again = false;
-	unsigned n;
+	struct retry t = {.path = path, .seq = seq};
 
 	e->reconciling = e->beside = true;
 	int r = reconcile(e, path, STRICT_FULL, DEPTH_ALL);
-	for (int try = 0;
-	     r == 0 && (n = engine_take_failed(e, true, &failed)) > 0; try++) {
-		for (unsigned i = 0; i < n; i++) {
-			if (r == 0)
-				r = once_more(e, path, failed[i], try, seq,
-					      &again);
-			free(failed[i]);
-		}
-		free(failed);
-		failed = NULL;
-	}
-	free(failed);
+	if (r == 0)
+		r = batch_each_failed(e, retry_failed, &t);
 	if (r == 0) /* on its disk, before it is said to have arrived */
 		r = engine_note(e);
-	if (r == 0 && !again)
+	if (r == 0 && !t.again)
 		r = unpark(e, path);
 	e->reconciling = false;
 	return r;

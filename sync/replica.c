@@ -20,6 +20,7 @@
 #include "clock.h"
 #include "log.h"
 #include "sync/ahead.h"
+#include "sync/durable.h"
 #include "sync/engine.h"
 #include "sync/replica.h"
 

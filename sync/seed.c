@@ -33,6 +33,7 @@
 #include "log.h"
 #include "paths.h"
 #include "remote-wait.h"
+#include "sync/durable.h"
 #include "sync/engine.h"
 #include "sync/lower.h"
 

@@ -1,0 +1,23 @@
+/* layer: sync */
+#ifndef SYNC_DURABLE_H
+#define SYNC_DURABLE_H
+
+/*
+ * What the replica got is on its disk before the cursor says so: durable.c.
+ */
+
+#include "sync/engine.h"
+
+#define DURABLE_MAX 16 /* folders; of more none is fsynced */
+/* durable_commit - all that was published is on the replica's disk when this
+ * returns 1; 0: not all, see durable_mark; nothing to do unless e->durable. */
+int durable_commit(struct engine *e);
+/* durable_mark - in the transaction that moves the cursor, or notes: what came
+ * behind the old one (e->beside: at all) may be lost with the power. */
+int durable_mark(struct engine *e);
+/* durable_review - now and then: by now it is. */
+int durable_review(struct engine *e);
+/* durable_back - at the start: the cursor goes back to what is sure. */
+int durable_back(struct engine *e);
+
+#endif
