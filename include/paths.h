@@ -71,6 +71,11 @@ const char *text_nearest(const char *word, const char *const *words, size_t n);
 /* utf8_length - bytes of the well-formed character at `s`, or 0. */
 size_t utf8_length(const unsigned char *s);
 
+/* text_copy - owned by the caller; NULL of NULL. text_same - to which none is
+ * as good as an empty one. */
+char *text_copy(const char *s);
+bool text_same(const char *a, const char *b);
+
 /*
  * text_printable - `s` with control characters, backslashes and what is not
  * UTF-8 as \xNN, so that a hostile file name cannot drive a terminal. Owned by

@@ -33,16 +33,6 @@ struct sync_ahead {
 	struct abilities can;
 };
 
-static char *copy(const char *s)
-{
-	return s ? strdup(s) : NULL;
-}
-
-static bool same(const char *a, const char *b)
-{
-	return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
 static void ahead_free(struct sync_ahead *a)
 {
 	free(a->url);
@@ -60,9 +50,9 @@ static void add(struct sync_ahead **list, const struct remote_config *cfg,
 
 	if (!a)
 		abort();
-	a->url = strdup(cfg->url);
-	a->identity = copy(cfg->identity);
-	a->known_hosts = copy(cfg->known_hosts);
+	a->url = text_copy(cfg->url);
+	a->identity = text_copy(cfg->identity);
+	a->known_hosts = text_copy(cfg->known_hosts);
 	a->remote = r;
 	memcpy(a->stage, stage, sizeof(a->stage));
 	a->can = *can;
@@ -117,23 +107,34 @@ unsigned sync_ahead_fds(const struct sync_ahead *list, int fds[SYNC_AHEAD_MAX])
 	return n;
 }
 
-void sync_ahead_end(struct sync_ahead *list)
+static void leave(struct sync_ahead *a)
+{
+	visit_end(a->remote, a->stage, true);
+	remote_close(a->remote);
+}
+
+static void forget(struct sync_ahead *a)
+{
+	remote_forget(a->remote);
+}
+
+static void each_ends(struct sync_ahead *list, void (*how)(struct sync_ahead *))
 {
 	for (struct sync_ahead *a = list, *next; a; a = next) {
 		next = a->next;
-		visit_end(a->remote, a->stage, true);
-		remote_close(a->remote);
+		how(a);
 		ahead_free(a);
 	}
 }
 
+void sync_ahead_end(struct sync_ahead *list)
+{
+	each_ends(list, leave);
+}
+
 void sync_ahead_forget(struct sync_ahead *list)
 {
-	for (struct sync_ahead *a = list, *next; a; a = next) {
-		next = a->next;
-		remote_forget(a->remote);
-		ahead_free(a);
-	}
+	each_ends(list, forget);
 }
 
 struct sync_ahead *ahead_take(struct sync_ahead **list,
@@ -141,9 +142,9 @@ struct sync_ahead *ahead_take(struct sync_ahead **list,
 {
 	for (struct sync_ahead **at = list; *at; at = &(*at)->next) {
 		struct sync_ahead *a = *at;
-		if (!same(a->url, row->url) ||
-		    !same(a->identity, row->identity) ||
-		    !same(a->known_hosts, row->known_hosts))
+		if (!text_same(a->url, row->url) ||
+		    !text_same(a->identity, row->identity) ||
+		    !text_same(a->known_hosts, row->known_hosts))
 			continue;
 		*at = a->next;
 		a->next = NULL;

@@ -26,15 +26,6 @@ struct asides {
 	bool changed;
 };
 
-static char *copy_text(const char *s)
-{
-	char *copy = strdup(s);
-
-	if (!copy)
-		abort();
-	return copy;
-}
-
 static void entry_free(struct entry *e)
 {
 	for (unsigned i = 0; i < e->n; i++)
@@ -61,7 +52,7 @@ static void name_add(struct entry *e, const char *name)
 	e->names = reallocarray(e->names, e->n + 1, sizeof(*e->names));
 	if (!e->names)
 		abort();
-	e->names[e->n++] = copy_text(name);
+	e->names[e->n++] = text_copy(name);
 }
 
 static bool name_del(struct entry *e, const char *name)
@@ -178,7 +169,7 @@ static void add_arrived(struct asides *a, const struct entry *e)
 		abort();
 	for (unsigned i = 0; i < e->n; i++) {
 		a->arrived[a->n_arrived] = e->row;
-		a->arrived[a->n_arrived++].path = copy_text(e->names[i]);
+		a->arrived[a->n_arrived++].path = text_copy(e->names[i]);
 	}
 }
 

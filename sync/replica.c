@@ -19,6 +19,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "log.h"
+#include "paths.h"
 #include "sync/ahead.h"
 #include "sync/durable.h"
 #include "sync/engine.h"
@@ -457,11 +458,6 @@ static void *replica_main(void *arg)
 
 /* ---- from outside ---- */
 
-static char *copy(const char *s)
-{
-	return s ? strdup(s) : NULL;
-}
-
 static void replica_free(struct replica *r)
 {
 	sync_ahead_end(r->ahead);
@@ -484,13 +480,14 @@ struct replica *replica_start(const struct sync_config *cfg,
 		abort();
 	r->ahead = ahead;
 	r->e.cfg = cfg;
-	r->e.row = (struct replica_row){.id = row->id,
-					.name = copy(row->name),
-					.url = copy(row->url),
-					.identity = copy(row->identity),
-					.known_hosts = copy(row->known_hosts),
-					.accept_new = row->accept_new,
-					.adopt = row->adopt};
+	r->e.row =
+		(struct replica_row){.id = row->id,
+				     .name = text_copy(row->name),
+				     .url = text_copy(row->url),
+				     .identity = text_copy(row->identity),
+				     .known_hosts = text_copy(row->known_hosts),
+				     .accept_new = row->accept_new,
+				     .adopt = row->adopt};
 	replica_given_add(&r->e.row.in_force, &row->in_force);
 	replica_options_make(&r->e.row.options, &row->in_force);
 	r->e.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -523,18 +520,13 @@ void replica_stop(struct replica *r)
 	replica_free(r);
 }
 
-static bool same(const char *a, const char *b)
-{
-	return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
 bool replica_is(const struct replica *r, const struct replica_row *row)
 {
 	const struct replica_row *have = &r->e.row;
 
-	return have->id == row->id && same(have->url, row->url) &&
-	       same(have->identity, row->identity) &&
-	       same(have->known_hosts, row->known_hosts) &&
+	return have->id == row->id && text_same(have->url, row->url) &&
+	       text_same(have->identity, row->identity) &&
+	       text_same(have->known_hosts, row->known_hosts) &&
 	       have->accept_new == row->accept_new &&
 	       have->adopt == row->adopt &&
 	       replica_given_same(&have->in_force, &row->in_force);

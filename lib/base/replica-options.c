@@ -58,14 +58,6 @@ const char *replica_option_preset(unsigned id)
 
 /* ---- as given ---- */
 
-static char *copy(const char *text)
-{
-	char *s = text ? strdup(text) : NULL;
-	if (text && !s)
-		abort();
-	return s;
-}
-
 static bool texts_same(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);
@@ -94,7 +86,7 @@ void replica_given_add(struct replica_given *to,
 {
 	for (unsigned i = 0; i < REPLICA_OPTIONS; i++) {
 		if (!to->text[i])
-			to->text[i] = copy(from->text[i]);
+			to->text[i] = text_copy(from->text[i]);
 		else if (table[i].kind == KIND_FILTER && from->text[i])
 			rules_append(&to->text[i], from->text[i]);
 	}
@@ -125,7 +117,7 @@ static int option_read(const struct replica_option *o, const char *text,
 		return value_word(text, o->words, member);
 	case KIND_FILTER: /* option_check parses it */
 		free(*(char **)member);
-		*(char **)member = *text ? copy(text) : NULL;
+		*(char **)member = *text ? text_copy(text) : NULL;
 		return 0;
 	case KIND_RATE:
 		return rate_parse(text, member);
@@ -138,7 +130,7 @@ static int option_read(const struct replica_option *o, const char *text,
 		return 0;
 	case KIND_TEXT:
 		free(*(char **)member);
-		*(char **)member = *text ? copy(text) : NULL;
+		*(char **)member = *text ? text_copy(text) : NULL;
 		return 0;
 	}
 	return -EINVAL;
@@ -222,7 +214,7 @@ int replica_given_set(struct replica_given *g, const char *key,
 	if (r < 0)
 		return r;
 	free(g->text[o - table]);
-	g->text[o - table] = *value ? copy(value) : NULL;
+	g->text[o - table] = *value ? text_copy(value) : NULL;
 	return 0;
 }
 
@@ -230,7 +222,7 @@ int replica_given_set(struct replica_given *g, const char *key,
  * caller, the backslashes before commas gone. */
 static char *list_item(const char **list)
 {
-	char *item = copy(*list), *out = item;
+	char *item = text_copy(*list), *out = item;
 	const char *p = *list;
 	for (; *p && *p != ','; p++) {
 		if (*p == '\\' && p[1] == ',')

@@ -90,6 +90,19 @@ char *text_printable(const char *text)
 	return out;
 }
 
+char *text_copy(const char *s)
+{
+	char *copy = s ? strdup(s) : NULL;
+	if (s && !copy)
+		abort();
+	return copy;
+}
+
+bool text_same(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
 void size_text(uint64_t bytes, char *out, size_t size)
 {
 	static const char units[] = "KMGTPE";

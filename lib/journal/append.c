@@ -138,7 +138,7 @@ static char *dirty_path_after(const struct record *r, const struct fhandle *obj,
 			      const char *path)
 {
 	if (path_is_long(r->path) && fhandle_equal(&r->obj, obj))
-		return db_strdup(r->path2);
+		return text_copy(r->path2);
 	if (!path_is_long(r->path) && path_is_below(path, r->path))
 		return path_rebase(path, r->path, r->path2);
 	if (r->flags & RF_EXCHANGE && !path_is_long(r->path2) &&

@@ -39,7 +39,7 @@ static int load_paths(struct journal *j, struct arrival *a)
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		db_grow(&a->paths, a->n_paths, sizeof(*a->paths));
 		a->paths[a->n_paths++] = (struct arrival_path){
-			.path = db_strdup(db_str(st, 0)),
+			.path = text_copy(db_str(st, 0)),
 			.from = (uint64_t)sqlite3_column_int64(st, 1),
 			.to = (uint64_t)sqlite3_column_int64(st, 2),
 			.time_ns = sqlite3_column_int64(st, 3),
@@ -70,7 +70,7 @@ static int load_replicas(struct arrivals *a)
 		db_grow(&a->list, a->n_list, sizeof(*a->list));
 		a->list[a->n_list++] = (struct arrival){
 			.id = sqlite3_column_int64(st, 0),
-			.name = db_strdup(name),
+			.name = text_copy(name),
 			.removed = sqlite3_column_int64(st, 2) > 0,
 			.cursor = (uint64_t)sqlite3_column_int64(st, 3),
 		};

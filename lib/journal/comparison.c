@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "comparison.h"
+#include "paths.h"
 #include "lib/journal/db.h"
 
 #define KEPT_NS (24 * 3600 * NS_PER_S)
@@ -56,7 +57,7 @@ static void from_row(sqlite3_stmt *st, struct comparison *ret)
 {
 	*ret = (struct comparison){
 		.id = sqlite3_column_int64(st, 0),
-		.path = db_strdup(db_str(st, 1)),
+		.path = text_copy(db_str(st, 1)),
 		.checksum = sqlite3_column_int(st, 2),
 		.allowed = sqlite3_column_int(st, 3),
 		.seq = (uint64_t)sqlite3_column_int64(st, 4),

@@ -107,14 +107,6 @@ const char *journal_error(const struct journal *j)
 
 /* ---- memory ---- */
 
-char *db_strdup(const char *s)
-{
-	char *copy = s ? strdup(s) : NULL;
-	if (s && !copy)
-		abort();
-	return copy;
-}
-
 void db_grow(void *array, unsigned n, size_t item)
 {
 	void **p = array;
@@ -269,7 +261,7 @@ const char *db_str(sqlite3_stmt *st, int column)
 
 char *db_text(sqlite3_stmt *st, int column)
 {
-	return db_strdup((const char *)sqlite3_column_text(st, column));
+	return text_copy((const char *)sqlite3_column_text(st, column));
 }
 
 int db_handle(sqlite3_stmt *st, int column, struct fhandle *ret)
@@ -443,7 +435,7 @@ static int make_folders(const char *path)
 	int r = make_folder(path, 0700);
 	if (r != -ENOENT)
 		return r;
-	CLEANUP_FREE char *up = db_strdup(path);
+	CLEANUP_FREE char *up = text_copy(path);
 	for (char *p = up + 1; (p = strchr(p, '/')) != NULL; p++) {
 		*p = 0;
 		r = make_folder(up, 0755);
@@ -559,7 +551,7 @@ int journal_open(const char *state_dir, enum journal_mode mode,
 	r = db_open(file, mode, ret);
 	if (r < 0)
 		return r;
-	(*ret)->dir = db_strdup(state_dir);
+	(*ret)->dir = text_copy(state_dir);
 	(*ret)->lock_fd = lock;
 	lock = -1;
 	return 0;

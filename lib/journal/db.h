@@ -106,8 +106,6 @@ static inline void db_reset(sqlite3_stmt **st)
 }
 #define DB_RESET __attribute__((cleanup(db_reset)))
 
-/* db_strdup - strdup that cannot fail; NULL gives NULL. */
-char *db_strdup(const char *s);
 /* db_grow - room for one more in an array of `n` that doubles: moves *array */
 void db_grow(void *array, unsigned n, size_t item);
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "paths.h"
 #include "lib/journal/memory.h"
 
 /* A change that takes longer has died, or waits for a disk that does not
@@ -22,14 +23,6 @@ static struct intent *intent_of(struct shared *s, unsigned thread)
 {
 	assert(thread < SHARED_THREADS);
 	return &s->mem->intents[thread];
-}
-
-static char *copy_text(const char *text)
-{
-	char *copy = strdup(text);
-	if (!copy)
-		abort();
-	return copy;
 }
 
 /* intent_shorten - a folder above `path` whose path is short enough. */
@@ -146,7 +139,7 @@ static void intent_unsure(struct intent *slot, uint32_t len, struct record *r)
 		r->path2 = NULL;
 	}
 	if (!r->path)
-		r->path = copy_text("");
+		r->path = text_copy("");
 	r->op = OP_UNSURE;
 	r->seq = 0;
 	r->time_ns = 0;

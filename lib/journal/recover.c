@@ -26,6 +26,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "log.h"
+#include "paths.h"
 #include "lib/journal/db.h"
 
 static struct record *opening_add(struct opening *o, enum record_op op)
@@ -45,7 +46,7 @@ static int opening_settle(struct journal *j, struct opening *o)
 			 "SELECT obj, path, gone FROM dirty ORDER BY seq", "");
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		struct record *s = opening_add(o, OP_SETTLE);
-		s->path = db_strdup(db_str(st, 1));
+		s->path = text_copy(db_str(st, 1));
 		s->flags = sqlite3_column_int(st, 2) ? RF_LAST : 0;
 		r = db_handle(st, 0, &s->obj);
 	}
@@ -67,8 +68,8 @@ static void opening_unsure(struct opening *o, const struct fhandle *obj,
 	struct record *r = opening_add(o, OP_UNSURE);
 	r->flags = RF_OBJECT | flags;
 	r->obj = *obj;
-	r->path = db_strdup("");
-	r->path2 = db_strdup(name);
+	r->path = text_copy("");
+	r->path2 = text_copy(name);
 	r->size = since_ns > 0 ? (uint64_t)since_ns : 0;
 }
 

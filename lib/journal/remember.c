@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "paths.h"
 #include "lib/journal/db.h"
 #include "memo.h"
 
@@ -36,7 +37,7 @@ int journal_links_load(struct journal *j, int64_t id, struct link_name **ret,
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		db_grow(&list, n, sizeof(*list));
 		r = db_handle(st, 0, &list[n].obj);
-		list[n++].path = db_strdup(db_str(st, 1));
+		list[n++].path = text_copy(db_str(st, 1));
 	}
 	if (r < 0) {
 		links_free(list, n);
@@ -133,7 +134,7 @@ int journal_fences_load(struct journal *j, int64_t id, struct fence **ret,
 			 id);
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		db_grow(&list, n, sizeof(*list));
-		list[n].path = db_strdup(db_str(st, 0));
+		list[n].path = text_copy(db_str(st, 0));
 		list[n++].seq = (uint64_t)sqlite3_column_int64(st, 1);
 		r = 0;
 	}
@@ -188,7 +189,7 @@ int journal_parked_load(struct journal *j, int64_t id, struct parked **ret,
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		db_grow(&list, n, sizeof(*list));
 		list[n++] = (struct parked){
-			.path = db_strdup(db_str(st, 0)),
+			.path = text_copy(db_str(st, 0)),
 			.seq = (uint64_t)sqlite3_column_int64(st, 1),
 			.error = db_text(st, 2),
 			.tries = (unsigned)sqlite3_column_int(st, 3),
@@ -378,7 +379,7 @@ int journal_uncarried_load(struct journal *j, int64_t id,
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		db_grow(&list, n, sizeof(*list));
 		list[n++] = (struct uncarried){
-			.kind = db_strdup(db_str(st, 0)),
+			.kind = text_copy(db_str(st, 0)),
 			.count = (uint64_t)sqlite3_column_int64(st, 1),
 			.example = db_text(st, 2),
 		};

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "paths.h"
 #include "lib/journal/db.h"
 #include "memo.h"
 
@@ -57,8 +58,8 @@ static void replica_from_row(sqlite3_stmt *st, struct replica_row *row)
 {
 	memset(row, 0, sizeof(*row));
 	row->id = sqlite3_column_int64(st, 0);
-	row->name = db_strdup(db_str(st, 1));
-	row->url = db_strdup(db_str(st, 2));
+	row->name = text_copy(db_str(st, 1));
+	row->url = text_copy(db_str(st, 2));
 	row->identity = db_text(st, 3);
 	row->known_hosts = db_text(st, 4);
 	row->accept_new = sqlite3_column_int(st, 5);

@@ -27,7 +27,7 @@ static int wait_busy(struct journal *j, uint64_t seq, const char *path,
 		if (path && !path_related(p, path))
 			continue;
 		if (ret_busy)
-			*ret_busy = db_strdup(p);
+			*ret_busy = text_copy(p);
 		return -EAGAIN;
 	}
 	return r;

@@ -34,6 +34,7 @@
 #include "clock.h"
 #include "log.h"
 #include "reserve.h"
+#include "paths.h"
 #include "lib/journal/db.h"
 #include "lib/journal/memory.h"
 
@@ -320,7 +321,7 @@ int journal_writer_start(const char *state_dir, struct shared *s, int wake_fd,
 	struct journal_writer *w = calloc(1, sizeof(*w));
 	if (!w)
 		abort();
-	w->state_dir = db_strdup(state_dir);
+	w->state_dir = text_copy(state_dir);
 	w->s = s;
 	w->most = WRITER_FIRST;
 	w->wake_fd = wake_fd;

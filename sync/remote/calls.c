@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "paths.h"
 #include "sync/remote/conn.h"
 
 #define REQUEST(k) (&(struct request){.fn = fn, .arg = arg, .kind = (k)})
@@ -227,14 +228,6 @@ static void replace_tried(void *arg, const struct remote_reply *reply)
 	remote_send_remove(p->r, p->to, replace_removed, p);
 }
 
-static char *copy_text(const char *s)
-{
-	char *copy = strdup(s);
-	if (!copy)
-		abort();
-	return copy;
-}
-
 static void send_replace(struct remote *r, const char *from, const char *to,
 			 remote_done_fn *fn, void *arg)
 {
@@ -242,7 +235,7 @@ static void send_replace(struct remote *r, const char *from, const char *to,
 	if (!p)
 		abort();
 	*p = (struct replace){.r = r, .fn = fn, .arg = arg,
-			      .from = copy_text(from), .to = copy_text(to)};
+			      .from = text_copy(from), .to = text_copy(to)};
 	send_plain_rename(r, from, to, replace_tried, p);
 }
 
