@@ -307,8 +307,11 @@ static void state_rename(struct engine *e)
 
 	e->state.pending = 1;
 	remote_send_rename(e->remote, file, STATE_FILE, state_renamed, e);
-	if (e->can.can[CAN_POSIX_RENAME])
-		base_sync(e);
+	if (!e->can.can[CAN_POSIX_RENAME])
+		return; /* the file is not out of the way before the answer */
+	base_sync(e);
+	/* the next batch may begin right behind this one */
+	stage_write_ahead(e);
 }
 
 static void state_closed(void *arg, const struct remote_reply *reply)
@@ -333,6 +336,8 @@ static void state_fill(struct engine *e)
 {
 	struct remote_handle *h = &e->state.next;
 	char text[128];
+
+	e->state.filled = true;
 	int n = snprintf(text, sizeof(text), "uuid=%s\nseq=%llu\n",
 			 journal_uuid(e->journal),
 			 (unsigned long long)e->state.seq);
@@ -351,7 +356,7 @@ static void state_opened(void *arg, const struct remote_reply *reply)
 	e->state.asked = false;
 	if (reply->status == 0)
 		remote_keep_handle(reply, &e->state.next);
-	if (!e->state.busy)
+	if (!e->state.busy || e->state.filled)
 		return;
 	if (reply->status < 0)
 		state_end(e, reply->status);
@@ -392,8 +397,8 @@ void stage_write_first(struct engine *e, uint64_t seq)
 
 void stage_write_ahead(struct engine *e)
 {
-	if (exec_is_far(e->exec) && !e->state.busy && !e->state.asked &&
-	    e->state.next.len == 0)
+	if (exec_is_far(e->exec) && (!e->state.busy || e->state.filled) &&
+	    !e->state.asked && e->state.next.len == 0)
 		state_open(e);
 }
 

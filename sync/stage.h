@@ -21,6 +21,7 @@ struct state_write {
 	uint64_t seq;
 	int status;
 	bool busy, written; /* … to the stage */
+	bool filled;	    /* its text was sent */
 	bool go;	    /* it may get its name */
 	unsigned pending;   /* requests behind that */
 	/* the next one is being opened, is open: on a long line, in advance */

@@ -49,6 +49,15 @@ rm -r "$T/replica1/.mirrorfs" "$T/replica1/file"
 check "mount, far" mount_at "$T/tree" "$T/far" "${REPLICAS[@]}"
 check "wait, far" synced
 cut_each far 4
+# and the next one is opened right behind its rename, as the next batch may begin
+# at once: rename, fsync and close of the folder, open; and of what the stage has
+# in advance, an open for the one that was used
+echo "200 /state" >"$CTL/hold"
+date +%N >>"$T/tree/file"
+check "the next one is opened" wait_for 30 held 5
+touch "$CTL/release"
+check "wait, held" synced
+check "same, held" same "$T/replica1"
 if grep "comparing everything" "$T"/{state,far}/mirrorfs.log; then
 	fail "everything was compared"
 fi
