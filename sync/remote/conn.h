@@ -27,6 +27,7 @@ struct remote {
 	struct decoded decoded;
 	uint32_t init_id;        /* what VERSION is a reply to */
 	bool dead;
+	bool bulk_waits;         /* for `out` to become empty */
 	bool delivering;         /* a done function runs */
 	bool keepalive;          /* one is under way */
 	bool provoked;           /* the wire was asked for a sign of life */

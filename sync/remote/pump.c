@@ -34,6 +34,7 @@
 #define BUSY_FACTOR  10
 #define WINDOW_COUNT 4096
 #define WINDOW_BYTES (4u * 1024 * 1024 + WINDOW_MAX)
+#define BULK_AHEAD   (128u * 1024) /* that the wire has not taken yet */
 
 void remote_die(struct remote *r, enum remote_failure kind, const char *fmt,
 		...)
@@ -284,6 +285,15 @@ static bool doze(struct remote *r, int ms, int wake_fd)
 	return n > 0 && p[1].revents;
 }
 
+/* bulk_may_go - now the wire has taken what kept more from being sent. */
+static bool bulk_may_go(struct remote *r)
+{
+	bool may = r->bulk_waits && buf_left(&r->out) < BULK_AHEAD;
+
+	r->bulk_waits &= !may;
+	return may;
+}
+
 static int pump(struct remote *r, int64_t end, int wake_fd)
 {
 	for (bool woken = false;;) {
@@ -292,6 +302,8 @@ static int pump(struct remote *r, int64_t end, int wake_fd)
 		note_life(r, now, n);
 		if (!r->dead && n > 0)
 			return n;
+		if (!r->dead && bulk_may_go(r))
+			return 1;
 		int64_t due = silence(r, now);
 		if (r->dead)
 			return bury(r);
@@ -345,9 +357,12 @@ bool remote_window_open(struct remote *r)
 	       r->requests.weight < WINDOW_BYTES && pace_open(r, false);
 }
 
+/* What the wire does not take, as when the window of the SSH channel is
+ * closed, small requests would have to wait for, too. */
 bool remote_bulk_open(struct remote *r)
 {
-	if (!remote_window_open(r) || !pace_open(r, true))
+	r->bulk_waits = buf_left(&r->out) >= BULK_AHEAD;
+	if (r->bulk_waits || !remote_window_open(r) || !pace_open(r, true))
 		return false;
 	if (r->requests.weight < r->window.limit)
 		return true;

@@ -507,6 +507,46 @@ static void test_deep(void **state)
 	assert_int_equal(remote_pending(f->r), 0);
 }
 
+/* hear - all that has come; how many bytes. */
+static uint64_t hear(struct fake *f)
+{
+	static uint8_t heard[65536];
+	uint64_t sum = 0;
+	ssize_t n;
+	while ((n = recv(f->fd, heard, sizeof(heard), MSG_DONTWAIT)) > 0)
+		sum += (uint64_t)n;
+	return sum;
+}
+
+/* A server that does not read: of large files no more is sent than the wire
+ * takes, or what comes after it would wait behind that. Where it has read, more
+ * may be sent, before anything is answered. */
+static void test_bulk(void **state)
+{
+	static const uint8_t data[32 * 1024];
+	static const struct remote_handle h = {.len = 1, .bytes = "h"};
+	struct fake *f = *state;
+	struct count c = {.r = f->r};
+	f->r->window.limit = WINDOW_MAX;
+	for (unsigned n = 0; n < 3; n++) {
+		do {
+			while (remote_bulk_open(f->r)) {
+				c.sent++;
+				remote_send_write(f->r, &h, 0, data,
+						  sizeof(data), count_done, &c);
+			}
+		} while (remote_pump(f->r, 0, -1) > 0);
+		assert_true(buf_left(&f->r->out) < 256 * 1024);
+		assert_true(hear(f) > 0);
+		assert_int_equal(remote_pump(f->r, -1, -1), 1);
+		assert_true(remote_bulk_open(f->r));
+	}
+	assert_int_equal(c.calls, 0);
+	remote_close(f->r);
+	f->r = NULL;
+	assert_int_equal(c.calls, c.sent);
+}
+
 #define FAKE(t) cmocka_unit_test_setup_teardown(t, fake_start, fake_stop)
 
 int main(void)
@@ -525,6 +565,7 @@ int main(void)
 		FAKE(test_local_answers),
 		FAKE(test_silence),
 		FAKE(test_no_spin),
+		FAKE(test_bulk),
 		FAKE(test_deep),
 		cmocka_unit_test(test_random),
 	};
