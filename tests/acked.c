@@ -1,19 +1,24 @@
 /*
  * acked - a writer that knows what was acknowledged
  *
- *	acked run SEED SECONDS FOLDER MODEL    change files, then check them
- *	acked check FOLDER MODEL               are they in FOLDER as in MODEL?
+ *	acked run SEED SECONDS FOLDER MODEL [OUTAGE]   change files, then check
+ *	acked check FOLDER MODEL                       are they as in MODEL?
  *
  * Files of FOLDER are written, appended to, renamed and removed; each call
  * must succeed. MODEL is what they must be once close(2) has returned: written
  * at the end, it tells for each file its size and the key that its bytes
  * follow from. Prints how many calls there were, and the longest and the 99th
  * percentile of their times: a file system that is being repaired shows there.
+ *
+ * OUTAGE (outage.h) says when the mount is gone: then a call may fail. Of what
+ * was under way nobody knows how far it came, but it is one of few things, and
+ * nothing else is touched: that is looked at when the mount is back.
  */
 #include "confdefs.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,6 +27,8 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "outage.h"
 
 #define FILES	  60
 #define SIZE_MAX_ 60000u
@@ -35,8 +42,18 @@ struct file {
 static struct file model[FILES];
 static const char *folder;
 static uint64_t state;
-static unsigned long calls, slots[SLOTS];
+static unsigned long calls, outages, slots[SLOTS];
 static int64_t longest;
+
+/* what is under way: files a and b become next_a and next_b, or stay as they
+ * are; of a one that is written any beginning may be there */
+static struct {
+	unsigned a, b;
+	struct file next_a, next_b;
+	int fd; /* -1: none; it is dead then, too */
+	bool writes, appends;
+} now;
+static sigjmp_buf cut_off;
 
 static uint32_t rnd(uint32_t below)
 {
@@ -74,13 +91,33 @@ static long timed(const char *what, unsigned i, int64_t from, long r)
 		longest = took;
 	if (r >= 0)
 		return r;
+	if (outage_explains(errno))
+		siglongjmp(cut_off, 1);
 	fprintf(stderr, "acked: %s of file%u: %s\n", what, i, strerror(errno));
 	exit(1);
 }
 
-static void put(unsigned i, bool append)
+/* done - it is all as it was to become. */
+static void done(void)
+{
+	model[now.a] = now.next_a;
+	model[now.b] = now.next_b;
+}
+
+static void write_all(unsigned i, uint32_t from, uint32_t n)
 {
 	static uint8_t data[SIZE_MAX_];
+	for (uint32_t k = 0; k < n; k++)
+		data[k] = byte_of(now.next_a.key, from + k);
+	for (uint32_t at = 0; at < n;) {
+		int64_t t = now_us();
+		at += (uint32_t)timed("write", i, t,
+				      write(now.fd, data + at, n - at));
+	}
+}
+
+static void put(unsigned i, bool append)
+{
 	struct file *f = &model[i];
 	char path[512];
 	path_of(i, path);
@@ -88,25 +125,25 @@ static void put(unsigned i, bool append)
 	uint32_t from = append ? f->size : 0;
 	uint32_t key = append ? f->key : rnd(1u << 30);
 	uint32_t n = 1 + rnd(SIZE_MAX_ - from - 1);
-	for (uint32_t k = 0; k < n; k++)
-		data[k] = byte_of(key, from + k);
+	now.a = now.b = i;
+	now.next_a = now.next_b = (struct file){true, key, from + n};
+	now.writes = true;
+	now.appends = append;
 
 	int64_t t = now_us();
-	int fd = (int)timed(
+	now.fd = (int)timed(
 		"open", i, t,
 		open(path, O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC),
 		     0644));
-	for (uint32_t done = 0; done < n;) {
-		t = now_us();
-		done += (uint32_t)timed("write", i, t,
-					write(fd, data + done, n - done));
-	}
+	write_all(i, from, n);
 	t = now_us();
 	if (rnd(8) == 0)
-		timed("fsync", i, t, fsync(fd));
+		timed("fsync", i, t, fsync(now.fd));
 	t = now_us();
+	int fd = now.fd;
+	now.fd = -1; /* closed, also when it says that it failed */
 	timed("close", i, t, close(fd));
-	*f = (struct file){true, key, from + n};
+	done();
 }
 
 static void move(unsigned a, unsigned b)
@@ -116,10 +153,13 @@ static void move(unsigned a, unsigned b)
 		return;
 	path_of(a, from);
 	path_of(b, to);
+	now.a = a;
+	now.b = b;
+	now.next_a = (struct file){0};
+	now.next_b = model[a];
 	int64_t t = now_us();
 	timed("rename", a, t, rename(from, to));
-	model[b] = model[a];
-	model[a].there = false;
+	done();
 }
 
 static void drop(unsigned i)
@@ -128,29 +168,11 @@ static void drop(unsigned i)
 	if (!model[i].there)
 		return;
 	path_of(i, path);
+	now.a = now.b = i;
+	now.next_a = now.next_b = (struct file){0};
 	int64_t t = now_us();
 	timed("unlink", i, t, unlink(path));
-	model[i].there = false;
-}
-
-static void run(int64_t seconds)
-{
-	int64_t end = now_us() + seconds * 1000000;
-	while (now_us() < end) {
-		unsigned i = rnd(FILES);
-		switch (rnd(8)) {
-		case 0:
-			move(i, rnd(FILES));
-			break;
-		case 1:
-			drop(i);
-			break;
-		default:
-			put(i, rnd(3) == 0);
-		}
-		if (rnd(4) == 0)
-			usleep(rnd(4000));
-	}
+	done();
 }
 
 static void tell_times(void)
@@ -158,8 +180,9 @@ static void tell_times(void)
 	unsigned long seen = 0, at = 0;
 	while (at < SLOTS && (seen += slots[at]) * 100 < calls * 99)
 		at++;
-	printf("acked: %lu calls, longest %.1f ms, p99 %.2f ms\n", calls,
-	       (double)longest / 1000, (double)at / 100);
+	printf("acked: %lu calls, longest %.1f ms, p99 %.2f ms, %lu times cut "
+	       "off\n",
+	       calls, (double)longest / 1000, (double)at / 100, outages);
 }
 
 /* ---- the model ---- */
@@ -191,59 +214,151 @@ static void model_read(const char *file)
 	fclose(f);
 }
 
-static const char *wrong_content(unsigned i, int fd)
+/* look - why file i is not `f`, or NULL. The size that it has may be any
+ * from `least` on up to that of `f`. */
+static const char *look(unsigned i, const struct file *f, uint32_t least,
+			uint32_t *ret_size)
 {
 	static uint8_t data[SIZE_MAX_ + 1];
-	ssize_t n = read(fd, data, sizeof(data));
-	if (n != (ssize_t)model[i].size)
+	char path[512];
+	path_of(i, path);
+	int fd = open(path, O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : read(fd, data, sizeof(data));
+	int error = n < 0 ? errno : 0;
+	if (fd >= 0)
+		close(fd);
+	if (error == ENOENT && !f->there)
+		return NULL;
+	if (error) {
+		outage_explains(error); /* then it is known when this returns */
+		return strerror(error);
+	}
+	if (!f->there)
+		return "was removed, and is there";
+	if (n < (ssize_t)least || n > (ssize_t)f->size)
 		return "has another size";
-	for (uint32_t k = 0; k < model[i].size; k++) {
-		if (data[k] != byte_of(model[i].key, k))
+	for (uint32_t k = 0; k < n; k++) {
+		if (data[k] != byte_of(f->key, k))
 			return "has other bytes";
 	}
+	*ret_size = (uint32_t)n;
 	return NULL;
+}
+
+static const char *wrong(unsigned i, const struct file *f)
+{
+	uint32_t size;
+	return look(i, f, f->size, &size);
 }
 
 static int check(void)
 {
 	int bad = 0;
 	for (unsigned i = 0; i < FILES; i++) {
-		char path[512];
-		path_of(i, path);
-		int fd = open(path, O_RDONLY);
-		const char *why = NULL;
-		if (fd < 0 && model[i].there)
-			why = strerror(errno);
-		else if (fd >= 0 && !model[i].there)
-			why = "was removed, and is there";
-		else if (fd >= 0)
-			why = wrong_content(i, fd);
-		if (fd >= 0)
-			close(fd);
+		const char *why = wrong(i, &model[i]);
 		if (why)
-			printf("acked: %s: %s\n", path, why);
+			printf("acked: %s/file%u: %s\n", folder, i, why);
 		bad += why != NULL;
 	}
 	return bad ? 1 : 0;
 }
 
+/* ---- changes ---- */
+
+/* found - what was under way is as before, or done, in part. */
+static bool found(void)
+{
+	uint32_t least = now.appends ? model[now.a].size : 0;
+	if (!wrong(now.a, &model[now.a]) && !wrong(now.b, &model[now.b]))
+		return true;
+	if (now.writes) {
+		if (look(now.a, &now.next_a, least, &now.next_a.size))
+			return false;
+		now.next_b = now.next_a;
+	} else if (wrong(now.a, &now.next_a) || wrong(now.b, &now.next_b)) {
+		return false;
+	}
+	done();
+	return true;
+}
+
+/* settle - when the mount is back. */
+static void settle(void)
+{
+	do {
+		outage_begin();
+		if (found())
+			return;
+	} while (outage_size() != outage_seen);
+	fprintf(stderr, "acked: file%u or file%u: neither old nor new\n", now.a,
+		now.b);
+	exit(1);
+}
+
+static void cut(void)
+{
+	if (now.fd >= 0)
+		close(now.fd);
+	now.fd = -1;
+	outages++;
+}
+
+static void step(void)
+{
+	unsigned i = rnd(FILES);
+	now.writes = now.appends = false;
+	switch (rnd(8)) {
+	case 0:
+		move(i, rnd(FILES));
+		break;
+	case 1:
+		drop(i);
+		break;
+	default:
+		put(i, rnd(3) == 0);
+	}
+}
+
+static void run(int64_t seconds)
+{
+	int64_t end = now_us() + seconds * 1000000;
+	now.fd = -1;
+	while (now_us() < end) {
+		outage_begin();
+		if (sigsetjmp(cut_off, 0) == 0) {
+			step();
+		} else {
+			cut();
+			settle();
+		}
+		if (rnd(4) == 0)
+			usleep(rnd(4000));
+	}
+}
+
 int main(int argc, char **argv)
 {
-	if (argc == 6 && strcmp(argv[1], "run") == 0) {
+	if (argc >= 6 && argc <= 7 && strcmp(argv[1], "run") == 0) {
+		outage_file = argv[6];
 		state = strtoull(argv[2], NULL, 10) * 2654435761u + 1;
 		folder = argv[4];
 		mkdir(folder, 0755);
 		run(atoi(argv[3]));
 		model_write(argv[5]);
 		tell_times();
-		return check();
+		int r;
+		do {
+			outage_begin();
+			r = check();
+		} while (outage_size() != outage_seen);
+		return r;
 	}
 	if (argc == 4 && strcmp(argv[1], "check") == 0) {
 		folder = argv[2];
 		model_read(argv[3]);
 		return check();
 	}
-	fprintf(stderr, "usage: acked run SEED SECONDS FOLDER MODEL | "
-			"check FOLDER MODEL\n");
+	fprintf(stderr, "usage: acked run SEED SECONDS FOLDER MODEL [OUTAGE] "
+			"| check FOLDER MODEL\n");
 	return 2;
 }

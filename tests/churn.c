@@ -10,7 +10,8 @@
  * does follows from the seed; how the processes mix does not.
  *
  * An error that a local file system would not give (EIO, ESTALE, …) ends it
- * with status 1 and a line that says what was tried.
+ * with status 1 and a line that says what was tried. With --outage FILE
+ * (outage.h) the mount may be gone: each goes on when it is back.
  */
 #include "confdefs.h"
 
@@ -32,6 +33,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "outage.h"
 
 #define NAME_POOL 9   /* names in a directory */
 #define DEPTH 4       /* of paths */
@@ -39,6 +41,7 @@
 
 static uint64_t state;
 static bool is_root;
+static const char *root;
 static int kept[KEPT];
 static unsigned long done, refused;
 
@@ -88,6 +91,8 @@ static void judge(int r, const char *what, const char *path)
 		if (errno == fair[i] &&
 		    !(is_root && errno == EACCES))
 			return;
+	if (outage_explains(errno))
+		return;
 	fprintf(stderr, "churn: %s %s: %s\n", what, path, strerror(errno));
 	exit(1);
 }
@@ -369,6 +374,17 @@ static void op_utimes(void)
 	      path);
 }
 
+/* What was open is dead, and so is the working directory. */
+static void come_back(void)
+{
+	for (size_t i = 0; i < KEPT; i++) {
+		if (kept[i] >= 0)
+			close(kept[i]);
+		kept[i] = -1;
+	}
+	judge(chdir(root), "chdir", root);
+}
+
 static const struct {
 	unsigned int weight;
 	void (*run)(void);
@@ -395,6 +411,8 @@ static void churn(uint64_t seed, unsigned long n)
 	while (n--) {
 		unsigned int pick = rnd(total), i = 0;
 
+		if (outage_begin())
+			come_back();
 		while (pick >= ops[i].weight)
 			pick -= ops[i++].weight;
 		ops[i].run();
@@ -447,6 +465,7 @@ int main(int argc, char **argv)
 		{"seed", required_argument, NULL, 's'},
 		{"ops", required_argument, NULL, 'n'},
 		{"procs", required_argument, NULL, 'p'},
+		{"outage", required_argument, NULL, 'o'},
 		{NULL, 0, NULL, 0},
 	};
 	unsigned long seed = (unsigned long)time(NULL), n = 1000, procs = 4;
@@ -459,16 +478,20 @@ int main(int argc, char **argv)
 			n = number(optarg);
 		else if (c == 'p')
 			procs = number(optarg);
+		else if (c == 'o')
+			outage_file = optarg;
 		else
 			return 2;
 	}
 	if (argc - optind != 1 || !procs) {
-		fputs("usage: churn [--seed N] [--ops N] [--procs N] DIR\n",
+		fputs("usage: churn [--seed N] [--ops N] [--procs N] "
+		      "[--outage FILE] DIR\n",
 		      stderr);
 		return 2;
 	}
-	if (chdir(argv[optind])) {
-		perror(argv[optind]);
+	root = argv[optind];
+	if (chdir(root)) {
+		perror(root);
 		return 2;
 	}
 	is_root = geteuid() == 0;

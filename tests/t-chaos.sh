@@ -1,8 +1,9 @@
 #!/bin/bash
 # Chaos, from a seed: writers that know what was acknowledged work while the fs
 # worker, the sync process, sessions and their proxy are killed, stalled and
-# cut, the journal's disk fills up, and the journal is lost. No call of a
-# writer fails; at the end trees are equal and the model holds everywhere.
+# cut, the disks of the journal and of replicas fill up, and the journal is lost.
+# No call of a writer fails, but while the supervisor is dead, until the tree is
+# mounted again; at the end trees are equal and the model holds everywhere.
 # CHAOS: seconds (5).
 . "$(dirname "$0")/functions.sh"
 expect_log "."
@@ -11,8 +12,13 @@ seconds=${CHAOS:-5}
 RANDOM=$((SEED % 32768))
 declare -A COUNT=()
 mkdir "$T/state" "$T/replica2"
-mount -t tmpfs -o size=64m none "$T/state" || skip "no tmpfs"
-LOWERS+=("$T/state")
+ROOM=2g
+for disk in state:64m replica1:$ROOM replica2:$ROOM; do
+	mount -t tmpfs -o "size=${disk#*:},mode=755" none "$T/${disk%:*}" ||
+		skip "no tmpfs"
+	LOWERS+=("$T/${disk%:*}")
+done
+: >"$T/outage"
 ssh_replicas 1
 port=$(free_port)
 background "$HELPERS/proxy" "$port" "$SSHD_PORT"
@@ -40,22 +46,60 @@ kill_pid() {
 kill_worker() {
 	timeout 10 ls "$T/tree" && kill_pid worker_pid
 }
+fill_journal() {
+	cat /dev/zero >"$T/state/filler" 2>/dev/null
+	did journal-full
+}
+# room REPLICA - its disk is full, or is not any more
+FULL=("" "" "")
+room() {
+	local at=$T/replica$1 size=$ROOM
+	[ -n "${FULL[$1]}" ] ||
+		size=$(($(df -k --output=used "$at" | tail -n 1) + RANDOM % 100))k
+	mount -o "remount,size=$size" "$at" 2>/dev/null || return
+	[ "$size" = $ROOM ] && FULL[$1]= || { FULL[$1]=1; did replica-full; }
+}
+
+# outage - the supervisor is killed, alone or with others, and the tree mounted
+# again; writers know when (tests/outage.h).
+dead() {
+	! ls "$T/tree"
+} >/dev/null 2>&1
+outage() {
+	local pids p full=
+	pids=("$(status_pid supervisor_pid)" "$(status_pid worker_pid)"
+		"$(status_pid sync_pid)")
+	[ "${pids[0]:-0}" -gt 0 ] 2>/dev/null || return
+	[ $((RANDOM % 4)) != 0 ] || { full=1; fill_journal; }
+	for p in "${pids[@]:0:1 + ${COUNT[supervisor]:-0} % 3}"; do
+		[ "${p:-0}" -gt 0 ] 2>/dev/null && kill -9 "$p" 2>/dev/null
+	done
+	did supervisor
+	check "it ends" wait_for 60 dead
+	printf x >>"$T/outage"
+	! { echo x >"$T/tree/unseen"; } 2>/dev/null || fail "it is open"
+	check "mount again" mount_tree
+	[ ! -e "$T/tree/unseen" ] || fail "what nobody saw"
+	printf x >>"$T/outage"
+	[ -z "$full" ] || rm "$T/state/filler"
+}
 one() {
-	case $((RANDOM % 16)) in
+	case $((RANDOM % 18)) in
 	0 | 1 | 2 | 3 | 4 | 5) kill_worker ;;
 	6 | 7) kill_pid sync_pid ;;
 	8) kill_children "$(status_pid sync_pid)" && did local-session ;;
 	9) kill_children "$SSHD_PID" && did sshd-session ;;
 	10) kill -USR1 "$PROXY"; sleep 0.3; kill -USR2 "$PROXY"; did cut ;;
 	11) kill -HUP "$PROXY"; sleep 0.5; kill -USR2 "$PROXY"; did stall ;;
-	12) cat /dev/zero >"$T/state/filler" 2>/dev/null; sleep 0.5
-		rm "$T/state/filler"; did journal-full ;;
+	12) fill_journal; sleep 0.5; rm "$T/state/filler" ;;
 	13) [ $((RANDOM % 4)) = 0 ] && rm -f "$T/state/journal.db" &&
 		did journal-lost ;;
 	14) rm -rf "$T/replica2/${RANDOM:0:1}" "$T/replica2/.mirrorfs/state"
 		did tampered ;;
 	15) "$MIRRORFS" replica pause "$T/tree" r1
 		"$MIRRORFS" replica resume "$T/tree" r1; did pause ;;
+	16) room 1 ;;
+	17) room 2 ;;
 	esac >/dev/null 2>&1
 }
 
@@ -75,13 +119,19 @@ ended() {
 }
 for w in 1 2; do
 	writer acked$w "$HELPERS/acked" run $((SEED + w)) "$seconds" \
-		"$T/tree/w$w" "$T/model$w"
+		"$T/tree/w$w" "$T/model$w" "$T/outage"
 done
 writer churn "$HELPERS/churn" --seed "$SEED" --ops $((seconds * 100)) \
-	--procs 2 "$T/tree"
-end=$((SECONDS + seconds))
+	--procs 2 --outage "$T/outage" "$T/tree"
+check "they write" wait_for 60 test -e "$T/tree/w1" -a -e "$T/tree/w2"
+end=$((SECONDS + seconds)) next=$((SECONDS + 1))
+room $((1 + RANDOM % 2))
 while [ $SECONDS -lt $end ]; do
 	one
+	if [ $SECONDS -ge $next ]; then
+		outage
+		next=$((SECONDS + (seconds < 60 ? seconds / 3 : 20)))
+	fi
 	sleep 0.$((RANDOM % 3))
 done
 check "writers end" wait_for 300 ended
@@ -95,6 +145,11 @@ echo
 cat "$T"/acked[12]
 
 check "the journal works" wait_for 60 journal_works
+for r in 1 2; do
+	[ -z "${FULL[r]}" ] || room $r
+	none_parked() { [ "$(status_get r$r parked)" = 0 ]; }
+	check "what was parked on $r arrives by itself" wait_for 60 none_parked
+done
 # what was tampered with is found by a comparison, when it was not met
 drop() { kill_children "$(status_pid sync_pid)"; }
 check "its session ends" wait_for 60 drop

@@ -1,0 +1,61 @@
+/*
+ * outage - the mount is taken away on purpose, and a test says so
+ *
+ * A file grows by a byte when the supervisor has been killed, and by another one
+ * when the tree is mounted again: while its size is odd there is no mount, and
+ * what was open before stays dead. A call that fails as they do then must be
+ * followed by that. Not for threads.
+ */
+#ifndef TESTS_OUTAGE_H
+#define TESTS_OUTAGE_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *outage_file; /* NULL: there is none */
+static off_t outage_seen;
+
+static off_t outage_size(void)
+{
+	struct stat st;
+	if (!outage_file)
+		return 0;
+	if (stat(outage_file, &st) < 0) {
+		perror(outage_file);
+		exit(2);
+	}
+	return st.st_size;
+}
+
+/* outage_begin - what may fail begins, once there is a mount. True: another
+ * one than at the last call. */
+static inline bool outage_begin(void)
+{
+	off_t now;
+	while ((now = outage_size()) % 2)
+		usleep(10000);
+	bool another = now != outage_seen;
+	outage_seen = now;
+	return another;
+}
+
+/* outage_explains - that errno, since outage_begin. */
+static inline bool outage_explains(int error)
+{
+	if (!outage_file ||
+	    (error != ENOTCONN && error != ECONNABORTED && error != EIO))
+		return false;
+	for (int i = 0; i < 6000; i++) {
+		if (outage_size() != outage_seen)
+			return true;
+		usleep(10000);
+	}
+	errno = error;
+	return false;
+}
+
+#endif
