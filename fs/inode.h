@@ -97,9 +97,6 @@ bool inode_parent(const struct inode *i, struct fhandle *ret);
 /* inode_open - the lower object; flags and errors as for lower_open. The
  * caller does not hold its order lock. */
 int inode_open(struct inode *i, int flags);
-/* inode_let_go - this thread may sleep or end: nothing of ours stays open that
- * the file system below would have to keep. */
-void inode_let_go(void);
 /* inode_copy_up - see pins_copy_up. */
 void inode_copy_up(struct inode *i);
 /* inode_stat - of the lower object. The caller holds its order lock. */

@@ -27,34 +27,6 @@ static int open_pinned(struct inode *i, int flags)
 	return fd;
 }
 
-/* The folder that this thread opened last: three requests in a row, such as
- * those of a rename, mostly ask for the same one. By handle it costs 3 us, a
- * duplicate a tenth of that (Linux 6.18, tmpfs). */
-static __thread struct {
-	int fd; /* -1: none */
-	struct fhandle fh;
-} last = {.fd = -1};
-
-void inode_let_go(void)
-{
-	if (last.fd >= 0)
-		close(last.fd);
-	last.fd = -1;
-}
-
-static int open_folder(const struct fhandle *fh)
-{
-	if (last.fd < 0 || !fhandle_equal(&last.fh, fh)) {
-		int fd = lower_open(fh, O_PATH | O_DIRECTORY);
-		if (fd < 0)
-			return fd;
-		inode_let_go();
-		last.fd = fd;
-		last.fh = *fh;
-	}
-	return lower_duplicate(last.fd);
-}
-
 int inode_open(struct inode *i, int flags)
 {
 	struct fhandle fh;
@@ -62,10 +34,7 @@ int inode_open(struct inode *i, int flags)
 	if (fd != -ESTALE)
 		return fd;
 	inode_handle(i, &fh);
-	if (flags & O_PATH && S_ISDIR(i->type) && !pins_used())
-		fd = open_folder(&fh);
-	else
-		fd = lower_open(&fh, flags);
+	fd = lower_open(&fh, flags);
 	return fd == -ESTALE ? open_pinned(i, flags) : fd;
 }
 

@@ -8,29 +8,41 @@
 #include "cleanup.h"
 #include "fs/change.h"
 #include "fs/content.h"
+#include "fs/folder.h"
 #include "fs/handle.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
 #include "fs/touch.h"
 
+static int look(int fd, struct stat *ret)
+{
+	return fd < 0 ? fd : fstat(fd, ret) < 0 ? lower_errno() : 0;
+}
+
+static int getattr(struct inode *i, const struct handle *h, struct stat *ret)
+{
+	if (h)
+		return look(h->fd, ret);
+	if (inode_type(i) == S_IFDIR) {
+		CLEANUP_FOLDER int fd = folder_open(i);
+		return look(fd, ret);
+	}
+	CLEANUP_CLOSE int fd = inode_open(i, O_PATH | O_NOFOLLOW);
+	return look(fd, ret);
+}
+
 void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct handle *h = fi ? handle_get(fi->fh) : NULL;
 	struct inode *i = inode_get(ino);
 	struct stat st;
-	CLEANUP_CLOSE int path_fd = -1;
-	if (i && !h)
-		path_fd = inode_open(i, O_PATH | O_NOFOLLOW);
-	int r = h ? h->fd : i ? path_fd : -ESTALE;
-	if (r >= 0 && fstat(r, &st) < 0)
-		r = lower_errno();
+	int r = i ? getattr(i, h, &st) : -ESTALE;
 	if (r < 0) {
 		op_reply(req, r);
 		return;
 	}
-	if (i)
-		inode_saw(i, &st);
+	inode_saw(i, &st);
 	lower_number(&st);
 	fuse_reply_attr(req, &st, op_timeout(i));
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "fs/folder.h"
 #include "fs/kept.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
@@ -19,7 +20,7 @@ static int lookup(struct inode *dir, const char *name,
 		return -ESTALE;
 	if (op_reserved(dir, name))
 		return -ENOENT;
-	CLEANUP_CLOSE int dirfd = op_dir_open(dir);
+	CLEANUP_FOLDER int dirfd = folder_open(dir);
 	if (dirfd < 0)
 		return dirfd;
 	return op_lookup_child(dirfd, dir, name, e);

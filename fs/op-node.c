@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "fs/change.h"
 #include "fs/content.h"
+#include "fs/folder.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
@@ -76,7 +77,7 @@ static int make(fuse_req_t req, struct inode *dir, const char *name,
 		return -ESTALE;
 	if (op_reserved(dir, name))
 		return -EACCES;
-	CLEANUP_CLOSE int dirfd = op_dir_open(dir);
+	CLEANUP_FOLDER int dirfd = folder_open(dir);
 	if (dirfd < 0)
 		return dirfd;
 	int r = op_become(req, CALLER_KEEPS_SETID);
@@ -175,7 +176,7 @@ static int make_link(fuse_req_t req, struct inode *i, struct inode *dir,
 		return -ESTALE;
 	if (op_reserved(dir, name))
 		return -EACCES;
-	CLEANUP_CLOSE int dirfd = op_dir_open(dir);
+	CLEANUP_FOLDER int dirfd = folder_open(dir);
 	if (dirfd < 0)
 		return dirfd;
 	CLEANUP_CLOSE int fd = inode_open(i, O_PATH | O_NOFOLLOW);

@@ -13,9 +13,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "cleanup.h"
 #include "fs/change.h"
 #include "fs/content.h"
+#include "fs/folder.h"
 #include "fs/handle.h"
 #include "fs/kept.h"
 #include "fs/lower.h"
@@ -197,7 +197,7 @@ static int create_file(fuse_req_t req, struct inode *dir, const char *name,
 		return op_tmpfile(req, dir, mode, fi, e);
 	if (op_reserved(dir, name))
 		return -EACCES;
-	CLEANUP_CLOSE int dirfd = op_dir_open(dir);
+	CLEANUP_FOLDER int dirfd = folder_open(dir);
 	if (dirfd < 0)
 		return dirfd;
 	int r = create_new(req, dirfd, dir, name, mode, fi, e);

@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "cleanup.h"
 #include "fs/change.h"
+#include "fs/folder.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
@@ -62,7 +62,7 @@ static int remove_name(fuse_req_t req, struct inode *dir, const char *name,
 		return -ESTALE;
 	if (op_reserved(dir, name))
 		return -ENOENT;
-	CLEANUP_CLOSE int dirfd = op_dir_open(dir);
+	CLEANUP_FOLDER int dirfd = folder_open(dir);
 	if (dirfd < 0)
 		return dirfd;
 	int r = victim_find(&v, dirfd, name);

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "cleanup.h"
 #include "fs/change.h"
+#include "fs/folder.h"
 #include "fs/kept.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
@@ -38,15 +38,14 @@ static int end_open(struct end *end, int dirfd)
 		return -ESTALE;
 	if (op_reserved(end->dir, end->name))
 		return -EACCES;
-	end->dirfd = dirfd >= 0 ? dirfd : op_dir_open(end->dir);
+	end->dirfd = dirfd >= 0 ? dirfd : folder_open(end->dir);
 	return end->dirfd < 0 ? end->dirfd : 0;
 }
 
 static void end_done(struct end *end)
 {
 	victim_done(&end->v);
-	if (end->dirfd >= 0)
-		close(end->dirfd);
+	folder_close(end->dirfd);
 }
 
 static int rename_look(struct rename *rn)
@@ -57,7 +56,7 @@ static int rename_look(struct rename *rn)
 		r = end_open(to, to->dir == from->dir ? from->dirfd : -1);
 	if (r < 0)
 		return r;
-	r = victim_find(&from->v, from->dirfd, from->name);
+	r = victim_know(&from->v, from->dirfd, from->name);
 	if (r < 0 && change_past() == CHANGE_NEW)
 		return r;
 	int there = victim_find(&to->v, to->dirfd, to->name);

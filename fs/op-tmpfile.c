@@ -18,8 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cleanup.h"
 #include "fs/content.h"
+#include "fs/folder.h"
 #include "fs/handle.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
@@ -96,7 +96,7 @@ static int made(fuse_req_t req, struct inode *dir, int fd,
 int op_tmpfile(fuse_req_t req, struct inode *dir, mode_t mode,
 	       struct fuse_file_info *fi, struct fuse_entry_param *e)
 {
-	CLEANUP_CLOSE int dirfd = op_dir_open(dir);
+	CLEANUP_FOLDER int dirfd = folder_open(dir);
 	if (dirfd < 0)
 		return dirfd;
 	int r = op_become(req, CALLER_KEEPS_SETID);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/folder.h"
 #include "fs/kept.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
@@ -48,7 +49,7 @@ void ops_start(struct fuse_session *se, unsigned features_without)
 
 void ops_thread_stop(void)
 {
-	inode_let_go();
+	folder_let_go();
 	free(scratch);
 	scratch = NULL;
 	scratch_size = 0;
@@ -120,11 +121,6 @@ bool op_direct_writes(void)
 bool op_reserved(const struct inode *dir, const char *name)
 {
 	return inode_id(dir) == INODE_ROOT && strcmp(name, RESERVED_NAME) == 0;
-}
-
-int op_dir_open(struct inode *dir)
-{
-	return inode_open(dir, O_PATH | O_DIRECTORY);
 }
 
 double op_timeout(const struct inode *i)

@@ -34,8 +34,6 @@ char *op_scratch(size_t size);
 
 /* op_reserved - `name` in `dir` is not there and must not be made. */
 bool op_reserved(const struct inode *dir, const char *name);
-/* op_dir_open - a descriptor for *at() calls, or a negative errno. */
-int op_dir_open(struct inode *dir);
 /* op_who - who asked. */
 void op_who(fuse_req_t req, struct who *ret);
 /* op_become - this thread acts for the caller. */

@@ -8,17 +8,21 @@
 #include "fs/lower.h"
 #include "fs/victim.h"
 
+int victim_know(struct victim *v, int dirfd, const char *name)
+{
+	int r = lower_identify(dirfd, name, &v->fh, &v->st);
+	if (r == 0)
+		v->inode = inode_find(&v->fh);
+	return r;
+}
+
 int victim_find(struct victim *v, int dirfd, const char *name)
 {
 	v->fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	int r = v->fd < 0 ? lower_errno() : 0;
-	if (r == 0)
-		r = lower_identify(v->fd, "", &v->fh, &v->st);
-	else if (r == -ENFILE)
-		r = lower_identify(dirfd, name, &v->fh, &v->st);
-	if (r == 0)
-		v->inode = inode_find(&v->fh);
-	return r;
+	if (r == -ENFILE)
+		return victim_know(v, dirfd, name);
+	return r < 0 ? r : victim_know(v, v->fd, "");
 }
 
 bool victim_is_last(const struct victim *v)

@@ -24,6 +24,8 @@ struct victim {
 
 /* victim_find - fill `v`. Returns 0, or a negative errno: -ENOENT. */
 int victim_find(struct victim *v, int dirfd, const char *name);
+/* victim_know - the same without a descriptor: it stays. */
+int victim_know(struct victim *v, int dirfd, const char *name);
 /* victim_is_last - the name is its only one. */
 bool victim_is_last(const struct victim *v);
 /* victim_hold - it is about to go: see inode_hold. */

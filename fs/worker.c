@@ -40,6 +40,7 @@
 #include "fs/content.h"
 #include "fs/deposit.h"
 #include "fs/gate.h"
+#include "fs/folder.h"
 #include "fs/handle.h"
 #include "fs/inode.h"
 #include "fs/intake.h"
@@ -132,7 +133,7 @@ static int thread_serve(struct worker *w, struct flight *f)
 		}
 		if (intake_look(&w->intake, &t))
 			continue;
-		inode_let_go();
+		folder_let_go();
 		if (intake_sleep(&w->intake, &t))
 			return -1;
 	}
