@@ -1,7 +1,8 @@
 /*
  * benchtool - makes load and watches when it has arrived
  *
- *	benchtool files DIR DIRS FILES SIZE   FILES files in each of DIRS folders
+ *	benchtool files DIR DIRS FILES SIZE   FILES files in each of DIRS folders,
+ *	                                      which are made if they are not there
  *	benchtool until DIR N SIZE            wait until DIR has N files of SIZE
  *	benchtool gone PATH                   wait until PATH does not exist
  *	benchtool latency DIR REPLICA N       close to readable, N times:
@@ -59,7 +60,7 @@ static void write_file(const char *path, size_t size)
 
 	if (fd < 0)
 		fail(path);
-	for (size_t i = 0; i < sizeof(data); i += sizeof(int)) {
+	for (size_t i = 0; i < sizeof(data) && i < size; i += sizeof(int)) {
 		int v = rand();
 
 		memcpy(data + i, &v, sizeof(v));
@@ -78,7 +79,7 @@ static void make_folder(const char *dir, long d, long files, size_t size)
 	char path[4096];
 
 	snprintf(path, sizeof(path), "%s/d%ld", dir, d);
-	if (mkdir(path, 0755))
+	if (mkdir(path, 0755) && errno != EEXIST)
 		fail(path);
 	for (long f = 0; f < files; f++) {
 		snprintf(path, sizeof(path), "%s/d%ld/f%ld", dir, d, f);
