@@ -9,7 +9,8 @@
  *
  *   the tree is told that a comparison is owed (owed.h): whatever comes now, a
  *   power cut, or an umount before the disk works again, the next mount
- *   compares everything. Where that cannot be noted the mount is refused.
+ *   compares everything, and after a power cut sends it. Where that cannot be
+ *   noted the mount is refused.
  *   Records stay in memory, with numbers of the epoch after the next; the
  *   worker touches neither database nor activity log, sync is not started.
  *   Each second a child tries to make up for it: all that a mount does to the
@@ -94,6 +95,7 @@ static int put_off(struct supervisor *s, int error, uint64_t *ret_first_seq)
 
 int supervisor_begin(struct supervisor *s, uint64_t *ret_first_seq)
 {
+	owed_begin(s->lower_fd); /* where it cannot be, nothing is noted */
 	int r = s->cfg->late ? s->cfg->late : begin(s, ret_first_seq);
 	if (r == 0)
 		return 0;

@@ -351,8 +351,11 @@ static void end_child(pid_t *pid)
  * may it be there, as what is marked is not looked at after it. */
 static void put_stop(struct supervisor *s)
 {
-	if (supervisor_drain(s, NULL) < 0 || !supervisor_bare_noted(s))
+	if (supervisor_drain(s, NULL) < 0 || !supervisor_bare_noted(s)) {
+		if (!s->bare_owed && syncfs(s->lower_fd) == 0)
+			owed_put_away(s->lower_fd);
 		return;
+	}
 	if (syncfs(s->lower_fd) < 0) {
 		log_error("the tree cannot be synced: %s; what was changed "
 			  "lately is compared at the next mount",

@@ -37,6 +37,13 @@ int journal_epoch_reach(struct journal *j, uint64_t epoch, int64_t since_ns);
 /* owed_note - what was changed since `since_ns` may be unknown; on the disk
  * when it returns. One that is there already stays. */
 int owed_note(int lower_fd, int64_t since_ns);
+/* owed_begin - a mount begins. One that no mount has put away (owed_put_away)
+ * was cut off: what was written in place may have reached the disk with old
+ * times, so everything may be unknown. */
+int owed_begin(int lower_fd);
+/* owed_put_away - all that was changed is on the disk, and nobody changes more
+ * before the next mount: times can be believed. */
+int owed_put_away(int lower_fd);
 /* owed_read - 1 and since when, or 0: nothing is owed. */
 int owed_read(int lower_fd, int64_t *ret_since_ns);
 /* owed_clear - all is known by what is on the disk. */
