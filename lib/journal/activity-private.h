@@ -44,6 +44,7 @@ struct activity {
 	int *buckets;		     /* head.slots of them */
 	int free;		     /* first free slot, or -1 */
 	unsigned used;
+	uint32_t before; /* began with the last cycle that ended well */
 	uint64_t written, synced; /* tickets */
 	bool syncing;
 	unsigned waiting; /* threads that need a free slot */

@@ -7,6 +7,11 @@
  * that were not used since can go. They are emptied on the disk without a
  * sync, as a mark too many does no harm.
  *
+ * A file that is written to while somebody moves it: its mark may be of the next
+ * generation already and yet say where it was, as the move is not done. So marks
+ * of folders stay for one cycle more than those of files: then the mark of the
+ * file is gone, or says where it is now (test_moved_meanwhile).
+ *
  * The header says how old the ctime of a changed object can be: the time of
  * the beginning of the oldest generation that is not lifted, or less, when the
  * clock was set back meanwhile.
@@ -53,9 +58,11 @@ static void free_old_locked(struct activity *a, uint32_t gen)
 		struct activity_slot *s = &a->slots[i];
 		if (s->gen && s->pins)
 			s->gen = gen;
-		if (s->gen && s->gen < gen)
+		if (s->gen &&
+		    s->gen < (s->mark.kind == MARK_FILE ? gen : a->before))
 			activity_free_slot_locked(a, (int)i);
 	}
+	a->before = gen;
 }
 
 static void end_cycle_locked(struct activity *a, uint32_t gen, int64_t since,

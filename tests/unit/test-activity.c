@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -18,6 +19,7 @@
 #include "activity.h"
 #include "activity-fixture.h"
 #include "lib/journal/activity-file.h"
+#include "lib/journal/activity-private.h"
 
 /* ---- what reaches the disk ---- */
 
@@ -129,6 +131,8 @@ static void test_lift(void **state)
 	struct fhandle two = fx_obj(2);
 	activity_pin(t.a, &two);
 	assert_int_equal(activity_lift(t.a), 0);
+	assert_int_equal(marks(&t), 2); /* the folder stays for one more */
+	assert_int_equal(activity_lift(t.a), 0);
 	assert_int_equal(marks(&t), 1); /* it may change unseen */
 	activity_unpin(t.a, &two);
 	assert_int_equal(activity_lift(t.a), 0);
@@ -148,6 +152,33 @@ static void test_lift(void **state)
 	pthread_join(thread, NULL);
 	while (marks(&t) > 1)
 		assert_int_equal(activity_lift(t.a), 0);
+	af_close(&t);
+}
+
+/* A file is written to while it is moved from 5 to 6, and while the marks of
+ * that are being lifted: one of them says where it is. */
+static void test_moved_meanwhile(void **state)
+{
+	struct af t;
+	struct activity_past p;
+	struct mark move[2] = {dir_mark(5), dir_mark(6)};
+	pthread_t thread;
+	af_open(&t, 0);
+	activity_touch(t.a, 1, move, 2);
+	uint32_t gen = t.a->gen;
+	pthread_create(&thread, NULL, lift, &t);
+	while (t.a->gen == gen)
+		sched_yield();
+	touch_once(&t, file_mark(2, 5));
+	activity_done(t.a, 1);
+	pthread_join(thread, NULL);
+	assert_int_equal(past(&t, &p), PAST_MARKS);
+	assert_true(has_mark(&p, MARK_FILE, 2) && has_mark(&p, MARK_DIR, 6));
+	activity_past_done(&p);
+	touch_once(&t, file_mark(2, 6)); /* it is known where it is */
+	assert_int_equal(activity_lift(t.a), 0);
+	touch_once(&t, file_mark(2, 6));
+	assert_int_equal(marks(&t), 1);
 	af_close(&t);
 }
 
@@ -219,8 +250,9 @@ static void test_errors(void **state)
 			assert_int_equal(past(&t, &p), PAST_DOUBT);
 			activity_past_done(&p);
 		}
+		assert_int_equal(activity_lift(t.a), 0); /* it works again */
 		assert_int_equal(activity_lift(t.a), 0);
-		assert_int_equal(marks(&t), 0); /* it works again */
+		assert_int_equal(marks(&t), 0);
 		touch_once(&t, dir_mark(1));
 		assert_int_equal(marks(&t), 1);
 		af_close(&t);
@@ -489,6 +521,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_lift),
+		cmocka_unit_test(test_moved_meanwhile),
 		cmocka_unit_test(test_lift_syncs),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_errors),
