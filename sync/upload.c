@@ -177,11 +177,12 @@ static void upload_attributes(struct step *s)
 		attr_send_open(s, &owner, prepared);
 	}
 	attr_send_open(s, &rest, prepared);
+	bool counts = !upload_is_large(s) && !s->early; /* no more than few */
 	if (s->exec->cfg.durable && s->exec->n_synced == EXEC_SYNCED &&
-	    !upload_is_large(s)) {
+	    counts) {
 		s->exec->hasty = true;
 	} else if (s->exec->cfg.durable) {
-		s->exec->n_synced += !upload_is_large(s);
+		s->exec->n_synced += counts;
 		s->pending++;
 		remote_send_fsync(r, &s->handle, prepared, s);
 	}
