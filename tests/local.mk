@@ -83,14 +83,15 @@ fuzz_sources = $(sort $(lib_base_libbase_a_SOURCES) \
 	$(lib_journal_libjournal_a_SOURCES) \
 	$(sync_remote_libremote_a_SOURCES) $(sync_libsync_a_SOURCES))
 
-# to be preloaded: no libtool for this one
-tests/sysfault.so: $(srcdir)/tests/sysfault.c
+# to be preloaded: no libtool for these
+preloads = tests/sysfault.so tests/wrongclock.so
+$(preloads): tests/%.so: $(srcdir)/tests/%.c
 	@$(MKDIR_P) tests
 	$(AM_V_CC)$(CC) -shared -fPIC -O2 -o $@ $< -ldl
 
 all-tests: all
 	$(MAKE) $(AM_MAKEFLAGS) $(helpers) $(unit_programs) $(fuzz_programs) \
-		tests/sysfault.so
+		$(preloads)
 
 # TESTS_ONLY=unit,style,shell: what make check runs
 check-local: all-tests
@@ -144,7 +145,7 @@ pjdfstest: all all-tests
 
 .PHONY: all-tests bench soak pjdfstest fuzz
 
-EXTRA_DIST += tests/sysfault.c tests/run tests/functions.sh tests/property.sh tests/lower.sh \
+EXTRA_DIST += tests/sysfault.c tests/wrongclock.c tests/run tests/functions.sh tests/property.sh tests/lower.sh \
 	tests/powercut.sh tests/pjdfstest.sh tests/stress.sh tests/fuzz.sh \
 	$(wildcard $(srcdir)/tests/fuzz/*.[ch]) \
 	.ci/run \
@@ -154,5 +155,5 @@ EXTRA_DIST += tests/sysfault.c tests/run tests/functions.sh tests/property.sh te
 	$(wildcard $(srcdir)/tests/unit/*.[ch])
 clean-local:
 	rm -rf tests/logs
-	rm -f $(unit_programs) $(fuzz_programs) tests/sysfault.so
+	rm -f $(unit_programs) $(fuzz_programs) $(preloads)
 	rm -rf fuzz

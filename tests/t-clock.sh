@@ -6,15 +6,6 @@
 [ -z "$SANITIZED" ] || skip "cannot be preloaded into a sanitized program"
 expect_log "the sync process ended|fs worker died"
 
-# clock SECONDS - it is ahead by so many from now on: eight bytes
-clock() {
-	local n=$1 i bytes=
-	for i in 1 2 3 4 5 6 7 8; do
-		bytes+=$(printf '\\x%02x' $((n & 255)))
-		n=$((n >> 8))
-	done
-	printf '%b' "$bytes" | dd of="$T/step" conv=notrunc status=none
-}
 YEAR=31536000
 clock 0
 pipe_replicas 2
