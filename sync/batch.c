@@ -180,13 +180,10 @@ int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
 	}
 	if (r == 0)
 		r = engine_push_times(e);
-	if (seq > e->cursor)
-		early_begin(e, seq);
 	if (r == 0)
 		r = publish_state(e, plan, seq);
 	if (r == 0)
 		r = exec_drain(e->exec);
-	early_end(e);
 	e->plan = NULL;
 	if (r == 0)
 		r = batch_redo_failed(e, plan, seq);

@@ -325,11 +325,6 @@ const char *engine_failure(const struct engine *e, const char *path,
 	return t ? t->text : NULL;
 }
 
-static void woken(void *arg)
-{
-	early_look(arg);
-}
-
 /* ---- beginning and end ---- */
 
 int engine_start(struct engine *e)
@@ -341,8 +336,6 @@ int engine_start(struct engine *e)
 					.stage = e->stage,
 					.lower_fd = e->cfg->lower_fd,
 					.stop_fd = e->stop_fd,
-					.wake_fd = e->wake_fd,
-					.woken = woken,
 					.can = &e->can,
 					.owners = e->owners,
 					.durable = e->durable,

@@ -20,7 +20,6 @@
 #include "remote.h"
 #include "sync.h"
 #include "sync/asides.h"
-#include "sync/early.h"
 #include "sync/exec.h"
 #include "sync/fresh.h"
 #include "sync/links.h"
@@ -93,7 +92,6 @@ struct engine {
 	struct verify *verify;	  /* NULL: contents are not compared */
 	char refusal[512];	  /* why it waits for the administrator */
 	struct state_write state; /* the newest one of the state file */
-	struct early early;
 	bool lull;	  /* what there was to read gave nothing to do */
 	bool reconciling; /* what is parked is tried again */
 };

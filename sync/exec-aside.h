@@ -4,8 +4,8 @@
 
 /*
  * The part of the executor (exec.h, which includes this) that decides which
- * uploads go on when: exec-uploads.c, exec-spare.c, exec-early.c, and
- * exec-aside.c for the large ones that have left the line.
+ * uploads go on when: exec-uploads.c, exec-spare.c, and exec-aside.c for the
+ * large ones that have left the line.
  */
 
 /* exec_aside - begin such a one: all of obj. */
@@ -20,11 +20,6 @@ bool exec_aside_is_ready(struct exec *x, const struct fhandle *obj);
 bool exec_has_asides(const struct exec *x);
 /* exec_aside_comes - is one of that object being sent, and all well so far? */
 bool exec_aside_comes(struct exec *x, const struct fhandle *obj);
-/* exec_early - upload a small file, whole, that a step which is yet to be pushed
- * will probably ask for; does nothing where that cannot be. early_drop - what no
- * step has taken is not wanted any more. */
-void exec_early(struct exec *x, const char *path, const struct fhandle *obj);
-void early_drop(struct exec *x);
 /* exec_serve - let them go on for at most `ms`, until one is ready or
  * `wake_fd`, which is left unread, is readable. Returns 1 when nothing came
  * for all that time, 0, or as exec_drain. */
@@ -37,16 +32,8 @@ void spare_fill(struct exec *x);
 bool spare_take(struct step *s);
 void spares_free(struct exec *x);
 
-/* exec-uploads.c: begin and feed uploads, of which so many may be under way */
+/* exec-uploads.c: begin and feed uploads */
 void exec_uploads(struct exec *x);
-unsigned uploads_max(const struct exec *x);
-
-/* exec-early.c: take that one over, as a step at `path`, or NULL; free the
- * dropped, all */
-struct step *early_take(struct exec *x, const char *path,
-			const struct fhandle *obj);
-void early_reap(struct exec *x);
-void early_free(struct exec *x);
 
 /* exec-aside.c: is it time for the head of the line to leave it? then add; take
  * one that is ready, another one of that object is dropped; free the dropped */

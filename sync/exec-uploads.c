@@ -64,7 +64,9 @@ static void look_ahead(struct exec *x, struct step *s)
 	attr_look_dirtimes(s);
 }
 
-unsigned uploads_max(const struct exec *x)
+/* Begin uploads in order, as many as may be under way, and feed them: the
+ * small ones first. */
+void exec_uploads(struct exec *x)
 {
 	uint32_t handles = remote_caps(x->cfg.remote)->handles;
 	unsigned max = exec_is_far(x) ? EXEC_UPLOADS : EXEC_UPLOADS_NEAR;
@@ -74,17 +76,10 @@ unsigned uploads_max(const struct exec *x)
 	if (handles > 3 * EXEC_SPARES)
 		handles -= EXEC_SPARES + 2;
 	handles /= 2;
-	return handles && handles < max ? handles : max;
-}
-
-/* Begin uploads in order, as many as may be under way, and feed them: the
- * small ones first. */
-void exec_uploads(struct exec *x)
-{
-	unsigned max = uploads_max(x);
+	if (handles && handles < max)
+		max = handles;
 
 	aside_reap(x);
-	early_reap(x);
 	begin_waiting(x, max);
 	for (; x->fresh && x->n_active < max; x->fresh = x->fresh->next) {
 		if (x->fresh->kind == STEP_PUT && x->fresh->phase == PHASE_NEW)

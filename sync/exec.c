@@ -21,7 +21,6 @@
 #define QUEUE_MAX    2048 /* steps that wait, in memory */
 #define REQUESTS_MAX 4096 /* without an answer, of steps that are sent */
 #define PUMP_MS	     1000
-#define AGAIN_MS     2
 
 struct exec *exec_new(const struct exec_config *cfg)
 {
@@ -60,7 +59,6 @@ void exec_free(struct exec *x)
 		x->asides = s->next;
 		step_free(s);
 	}
-	early_free(x);
 	spares_free(x);
 	free(x);
 }
@@ -498,15 +496,14 @@ struct step *step_new(struct exec *x, enum step_kind kind, const char *path,
 	return s;
 }
 
-/* step_again - what went aside is in the stage, or its upload was begun early:
- * its own place in the line. */
+/* step_again - what went aside is in the stage: its own place in the line. */
 static struct step *step_again(struct exec *x, const char *path,
 			       const struct fhandle *obj)
 {
 	struct step *s = aside_take(x, obj);
 
 	if (!s)
-		return early_take(x, path, obj);
+		return NULL;
 	free(s->path);
 	s->path = strdup(path);
 	s->since = 0;
@@ -557,25 +554,12 @@ uint64_t exec_next(const struct exec *x)
 	return x->n_pushed + 1;
 }
 
-/* run_on - wait, and perhaps hear of what is to come. */
-static int run_on(struct exec *x)
-{
-	struct pollfd wake = {.fd = x->watching ? x->cfg.wake_fd : -1,
-			      .events = POLLIN};
-	bool again = x->watching && x->look_again;
-	int r = run(x, again ? AGAIN_MS : PUMP_MS, wake.fd);
-
-	if (r >= 0 && (again || poll(&wake, 1, 0) > 0))
-		x->cfg.woken(x->cfg.arg);
-	return r;
-}
-
 int exec_send(struct exec *x)
 {
 	int r = 0;
 
 	while (r >= 0 && x->head)
-		r = run_on(x);
+		r = run(x, PUMP_MS, -1);
 	return r < 0 ? r : 0;
 }
 
@@ -584,7 +568,7 @@ int exec_drain(struct exec *x)
 	int r = 0;
 
 	while (r >= 0 && x->n_live)
-		r = run_on(x);
+		r = run(x, PUMP_MS, -1);
 	if (r >= 0)
 		spare_fill(x);
 	return r < 0 ? r : 0;

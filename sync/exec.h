@@ -72,8 +72,7 @@ struct step {
 	uint64_t off, hole_end, mark;
 	int64_t begun_ns; /* PUT: monotonic */
 	bool aside;	  /* in the list of those */
-	bool early;	  /* PUT: begun before its turn */
-	bool dropped;	  /* aside, early: nobody wants it any more */
+	bool dropped;	  /* … and nobody wants it any more */
 	uint64_t as_of;	  /* PUT, SETATTR: all records up to it are in what is
 			   * read */
 	uint64_t since; /* PUT: path has the content as of this record; 0: no */
@@ -118,10 +117,6 @@ struct exec_config {
 	void (*sending)(void *arg, const struct step *s);
 	/* each finished step, in the order of their ends; then it is freed */
 	void (*finished)(void *arg, const struct step *s);
-	/* while it waits, and is watching: wake_fd, which is borrowed, is
-	 * readable */
-	void (*woken)(void *arg);
-	int wake_fd;
 	/* may this PUT be done later than all that is behind it? */
 	bool (*may_leave)(void *arg, const struct step *s);
 	/* counts what SFTP cannot carry */
@@ -163,7 +158,6 @@ char *exec_stage_name(struct exec *x);
 #define EXEC_UPLOADS	  512 /* what a long line needs for small files */
 #define EXEC_UPLOADS_NEAR 96 /* … and a short one: more only cost time */
 #define EXEC_SPARES	  16
-#define EXEC_EARLY	  16
 
 struct exec {
 	struct exec_config cfg;
@@ -176,10 +170,6 @@ struct exec {
 	struct step *asides; /* large ones that have left the line */
 	unsigned n_aside;
 	unsigned n_waiting; /* steps with PHASE_WAITING */
-	struct step *earlies; /* uploads before their turn */
-	unsigned n_early;
-	bool watching; /* exec_send and exec_drain tell of wake_fd */
-	bool look_again; /* … soon, readable or not */
 	struct spare {
 		char *name; /* in the stage; NULL: none */
 		bool asked; /* it is being opened */
@@ -247,8 +237,24 @@ void space_sent(struct exec *x, uint64_t n);
 
 #define EXEC_SYNCED 16 /* contents that are fsynced one by one */
 
+/* upload_answered - one request of an upload, whatever came of it */
+void upload_answered(struct step *s);
+/* upload.c: begins, continues (true: something was sent), and publishes */
+void upload_begin(struct step *s);
+bool upload_feed(struct step *s);
+/* upload_again - from the start, in its place among those under way */
+void upload_again(struct step *s);
+/* upload_drop_stage - what was begun and will not be published */
+void upload_drop_stage(struct step *s);
+/* upload_refresh - what is in the stage gets the attributes of now */
+void upload_refresh(struct step *s);
+/* upload_is_large - it takes turns with others. */
+bool upload_is_large(const struct step *s);
+/* upload_settled - may it be published? false: it has started over or ended */
+bool upload_settled(struct step *s);
+void upload_publish(struct step *s);
+
 #include "sync/delta.h"
 #include "sync/exec-aside.h"
-#include "sync/upload.h"
 
 #endif

@@ -4,7 +4,6 @@ sync_libsync_a_SOURCES = \
 	sync/asides.c \
 	sync/attr.c \
 	sync/batch-aside.c \
-	sync/batch-early.c \
 	sync/batch-redo.c sync/batch-view.c \
 	sync/batch.c \
 	sync/cause.c \
@@ -12,7 +11,6 @@ sync_libsync_a_SOURCES = \
 	sync/durable.c \
 	sync/engine.c \
 	sync/exec-aside.c \
-	sync/exec-early.c \
 	sync/exec-spare.c \
 	sync/exec-uploads.c \
 	sync/exec.c \
@@ -51,7 +49,6 @@ noinst_HEADERS += \
 	sync/cause.h \
 	sync/delta.h \
 	sync/durable.h \
-	sync/early.h \
 	sync/engine.h \
 	sync/exec-aside.h \
 	sync/exec.h \
@@ -70,5 +67,4 @@ noinst_HEADERS += \
 	sync/stage.h \
 	sync/stale.h \
 	sync/unsure.h \
-	sync/upload.h \
 	sync/visit.h

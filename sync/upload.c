@@ -177,12 +177,11 @@ static void upload_attributes(struct step *s)
 		attr_send_open(s, &owner, prepared);
 	}
 	attr_send_open(s, &rest, prepared);
-	bool counts = !upload_is_large(s) && !s->early; /* no more than few */
 	if (s->exec->cfg.durable && s->exec->n_synced == EXEC_SYNCED &&
-	    counts) {
+	    !upload_is_large(s)) {
 		s->exec->hasty = true;
 	} else if (s->exec->cfg.durable) {
-		s->exec->n_synced += counts;
+		s->exec->n_synced += !upload_is_large(s);
 		s->pending++;
 		remote_send_fsync(r, &s->handle, prepared, s);
 	}
