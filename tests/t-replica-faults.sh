@@ -10,7 +10,9 @@ R=$T/replica1
 drop() {
 	kill_children "$(status_pid sync_pid)"
 }
+# one at least, whatever churn was refused: without any, nobody connects
 change() {
+	echo "$SEED" >"$T/tree/changed" || fail "a change"
 	"$HELPERS/churn" --seed $((SEED += 3)) --ops "$(scaled 100)" \
 		--procs 2 "$T/tree" || fail "churn"
 }
