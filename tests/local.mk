@@ -85,7 +85,7 @@ fuzz_sources = $(sort $(lib_base_libbase_a_SOURCES) \
 
 # to be preloaded: no libtool for these
 preloads = tests/sysfault.so tests/wrongclock.so
-$(preloads): tests/%.so: $(srcdir)/tests/%.c
+$(preloads): tests/%.so: $(srcdir)/tests/%.c $(srcdir)/tests/clockstep.h
 	@$(MKDIR_P) tests
 	$(AM_V_CC)$(CC) -shared -fPIC -O2 -o $@ $< -ldl
 
@@ -145,7 +145,7 @@ pjdfstest: all all-tests
 
 .PHONY: all-tests bench soak pjdfstest fuzz
 
-EXTRA_DIST += tests/sysfault.c tests/wrongclock.c tests/run tests/functions.sh tests/property.sh tests/lower.sh \
+EXTRA_DIST += tests/sysfault.c tests/wrongclock.c tests/clockstep.h tests/run tests/functions.sh tests/property.sh tests/lower.sh \
 	tests/powercut.sh tests/pjdfstest.sh tests/stress.sh tests/fuzz.sh \
 	$(wildcard $(srcdir)/tests/fuzz/*.[ch]) \
 	.ci/run \

@@ -35,6 +35,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clockstep.h"
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct timespec seen; /* of the file, when it was read */
 static char call[16], pattern[256];
@@ -320,19 +322,6 @@ FALLOCATE(fallocate)
 FALLOCATE(fallocate64)
 
 /* ---- the wall clock ---- */
-
-static const volatile long *step;
-
-__attribute__((constructor)) static void find_step(void)
-{
-	const char *file = getenv("CLOCK_STEP");
-	int fd = file ? (int)syscall(SYS_openat, AT_FDCWD, file, O_RDONLY) : -1;
-	if (fd < 0)
-		return;
-	void *p = mmap(NULL, sizeof(*step), PROT_READ, MAP_SHARED, fd, 0);
-	step = p == MAP_FAILED ? NULL : p;
-	syscall(SYS_close, fd);
-}
 
 int clock_gettime(clockid_t id, struct timespec *ts)
 {

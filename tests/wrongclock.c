@@ -17,24 +17,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-static const volatile long *step;
-
-__attribute__((constructor)) static void find_step(void)
-{
-	const char *file = getenv("CLOCK_STEP");
-	int fd = file ? (int)syscall(SYS_openat, AT_FDCWD, file, O_RDONLY) : -1;
-	if (fd < 0)
-		return;
-	void *p = mmap(NULL, sizeof(*step), PROT_READ, MAP_SHARED, fd, 0);
-	step = p == MAP_FAILED ? NULL : p;
-	syscall(SYS_close, fd);
-}
+#include "clockstep.h"
 
 static int stamp(int dirfd, const char *path)
 {
@@ -65,6 +53,13 @@ static void stamp_folder_of(const char *path)
 		return;
 	stamp(fd, NULL);
 	syscall(SYS_close, fd);
+}
+
+/* stamp_new - what was just made, and the folder that it is in. */
+static void stamp_new(const char *path)
+{
+	stamp(AT_FDCWD, path);
+	stamp_folder_of(path);
 }
 
 #define REAL(name, ...)                                                        \
@@ -122,9 +117,7 @@ int mkdir(const char *path, mode_t mode)
 {
 	REAL(mkdir, path, mode);
 	if (r == 0)
-		stamp(AT_FDCWD, path);
-	if (r == 0)
-		stamp_folder_of(path);
+		stamp_new(path);
 	return r;
 }
 
@@ -132,9 +125,7 @@ int symlink(const char *target, const char *path)
 {
 	REAL(symlink, target, path);
 	if (r == 0)
-		stamp(AT_FDCWD, path);
-	if (r == 0)
-		stamp_folder_of(path);
+		stamp_new(path);
 	return r;
 }
 
