@@ -16,6 +16,23 @@
 #include "lib/journal/db.h"
 #include "memo.h"
 
+#define STAMPS 100000
+
+/*
+ * missing_since - of the first record that it misses: no earlier than the
+ * latest that those before it say, as a clock that was set back for a while
+ * makes nobody impatient either. Looks at STAMPS of them.
+ */
+static int missing_since(struct journal *j, uint64_t after, int64_t *ret_ns)
+{
+	return db_number(j, ret_ns, 0,
+			 "SELECT max(time_ns) FROM (SELECT time_ns FROM record "
+			 "WHERE seq <= (SELECT seq FROM record "
+			 "WHERE seq > ? " DB_NO_EVENTS "ORDER BY seq LIMIT 1) "
+			 "ORDER BY seq DESC LIMIT ?)",
+			 "ll", after, (int64_t)STAMPS);
+}
+
 int journal_replica_overdue(struct journal *j, const struct replica_row *row,
 			    uint64_t *ret_records)
 {
@@ -37,6 +54,8 @@ int journal_replica_overdue(struct journal *j, const struct replica_row *row,
 	r = db_lag_since(j, (uint64_t)after, &first_ns);
 	if (r == 0 && o->max_backlog_bytes != UINT64_MAX)
 		r = db_lag_bytes(j, (uint64_t)after, &bytes);
+	if (r == 0 && o->max_away && now_ns - first_ns > o->max_away)
+		r = missing_since(j, (uint64_t)after, &first_ns);
 	if (r < 0)
 		return r;
 	return *ret_records > o->max_backlog || bytes > o->max_backlog_bytes ||

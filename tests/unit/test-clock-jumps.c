@@ -130,6 +130,27 @@ static void test_away_jump(void **state)
 	fx_close(&f);
 }
 
+/* Nor because of records from the time when it was set back. */
+static void test_away_back(void **state)
+{
+	struct fixture f;
+	struct replica_row row;
+	fx_open(&f);
+	int64_t id = fx_replica(&f, "r");
+	uint64_t has = fx_put(&f, OP_UNLINK, 0, 0, "a", NULL);
+	fx_sync(&f);
+	assert_int_equal(journal_batch_end(f.j, id, has, true), 0);
+	assert_int_equal(journal_replica_get(f.j, "r", &row), 0);
+	step_ns = -row.options.max_away * 2;
+	fx_put(&f, OP_UNLINK, 0, 0, "b", NULL);
+	step_ns = 0;
+	fx_put(&f, OP_UNLINK, 0, 0, "c", NULL);
+	fx_sync(&f);
+	assert_false(is_overdue(&f, &row));
+	replica_row_done(&row);
+	fx_close(&f);
+}
+
 /* A first record from the time when it was ahead: those behind it tell. */
 static void test_since_jump(void **state)
 {
@@ -156,6 +177,7 @@ int main(void)
 		cmocka_unit_test(test_trust),
 		cmocka_unit_test(test_prune_jump),
 		cmocka_unit_test(test_away_jump),
+		cmocka_unit_test(test_away_back),
 		cmocka_unit_test(test_since_jump),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
