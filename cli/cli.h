@@ -118,9 +118,13 @@ char *silence_text(const char *root, const char *state_dir, pid_t pid);
 int ask_status(const char *name, pid_t pid, char **ret_answer);
 int target_silent(const struct target *t, const char *but);
 
-/* dead_mount_clear - what a killed supervisor left over `root` goes. Returns 0,
- * or an exit status after it has said why: one is alive there. */
-int dead_mount_clear(const char *root);
+/*
+ * dead_mount_look - did a killed supervisor leave a mount over `root`, which has
+ * no symbolic link in it? Returns 0 with -1 twice when it did not, else with
+ * descriptors on that and on the directory below it, owned by the caller; or an
+ * exit status after it has said why: one is alive there.
+ */
+int dead_mount_look(const char *root, int *ret_fd, int *ret_below_fd);
 
 /* ---- printing ---- */
 struct libscols_table;

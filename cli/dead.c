@@ -2,22 +2,28 @@
  * What a supervisor that was killed has left: its children, which see that it
  * is gone, put away what they have and end (they hold the lock of the mount as
  * long); and a mount that answers ENOTCONN. "mirrorfs mount" waits for the
- * first and takes the second away. What programs have open on a dead mount
- * stays dead, so it may go although it is in use.
+ * first and puts a new mount in place of the second, which is never taken away
+ * before: a program that tries again and again would write to the bare tree,
+ * and nobody would know. So the tree is opened below it, in a mount namespace
+ * of a child, where it is taken away.
  *
  * Of two that find the same dead mount, one may have mounted again when the
- * other comes to take it away. So what is taken away is the mount that was
- * opened before it was seen that nobody serves it, not what is there by then: a
- * new one is published (runtime.h) before it is mounted.
+ * other is about to: it is put in place of the one that was opened before it
+ * was seen that nobody serves it, if that is the topmost still. A new one is
+ * published (runtime.h) before it is mounted.
  */
 #include "confdefs.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -69,18 +75,64 @@ static enum life await_end(const char *root, char **ret_text)
 	return life;
 }
 
-/* take_away - the mount that `fd` is on. */
-static int take_away(int fd, const char *root)
+/* uncover - in a mount namespace of our own. Returns the root of the tree
+ * below, or a negative errno. */
+static int uncover(const char *root)
+{
+	char link[64], path[PATH_MAX];
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -errno;
+	while (mount_is_mirrorfs(root)) {
+		if (umount2(root, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+			return -errno;
+	}
+	int fd = open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0)
+		return -errno;
+	path[n] = 0;
+	return strcmp(path, root) == 0 ? fd : -ELOOP;
+}
+
+/* uncover_serve - until nobody listens any more. */
+static void uncover_serve(const char *root, int sock)
+{
+	int fd = uncover(root);
+	(void)!write(sock, &fd, sizeof(fd));
+	(void)!read(sock, &fd, sizeof(fd));
+}
+
+/* open_below - as uncover, and what is mounted here stays. */
+static int open_below(const char *root)
 {
 	char link[64];
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	if (umount2(link, MNT_DETACH) == 0)
-		return 0;
-	int error = errno;
-	if (!mount_is_ours(fd, root)) /* somebody else has done it */
-		return 0;
-	return fail("%s has a dead mount on it, which cannot be taken away: %s",
-		    root, strerror(error));
+	int sock[2], fd = -EIO;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) < 0)
+		return -errno;
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(sock[0]);
+		uncover_serve(root, sock[1]);
+		_exit(0);
+	}
+	close(sock[1]);
+	if (pid < 0)
+		fd = -errno;
+	else if (read(sock[0], &fd, sizeof(fd)) != (ssize_t)sizeof(fd))
+		fd = -EIO;
+	if (fd >= 0) {
+		snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int)pid, fd);
+		fd = open(link, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		fd = fd < 0 ? -errno : fd;
+	}
+	close(sock[0]);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	return fd;
 }
 
 /* refuse - why nothing is taken away; 0: a mount is about to be there. */
@@ -98,19 +150,23 @@ static int refuse(enum life life, const char *root, const char *text)
 		       : 0;
 }
 
-int dead_mount_clear(const char *root)
+int dead_mount_look(const char *root, int *ret_fd, int *ret_below_fd)
 {
-	for (;;) {
-		CLEANUP_FREE char *text = NULL;
-		CLEANUP_CLOSE int fd =
-			open(root, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		enum life life = await_end(root, &text);
-		if (life != GONE)
-			return refuse(life, root, text);
-		if (!mount_is_ours(fd, root))
-			return 0;
-		int r = take_away(fd, root);
-		if (r != 0)
-			return r;
-	}
+	CLEANUP_FREE char *text = NULL;
+	CLEANUP_CLOSE int fd = open(root, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	enum life life = await_end(root, &text);
+	*ret_fd = *ret_below_fd = -1;
+	if (life != GONE)
+		return refuse(life, root, text);
+	if (!mount_is_ours(fd, root))
+		return 0;
+	int below = open_below(root);
+	if (below < 0)
+		return fail("%s has a dead mount on it, and what is below "
+			    "cannot be opened: %s",
+			    root, strerror(-below));
+	*ret_fd = fd;
+	*ret_below_fd = below;
+	fd = -1;
+	return 0;
 }

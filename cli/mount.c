@@ -34,6 +34,7 @@ struct mount_job {
 	bool foreground, debug, rescan;
 	struct found_journal found;
 	int lock_fd;
+	int lower_fd, dead_fd; /* see struct supervisor_config */
 	char program[PATH_MAX];
 };
 
@@ -120,58 +121,61 @@ static int apply_options(struct mount_job *job, const struct mount_options *o,
 
 /* ---- the checks ---- */
 
-static int check_root(struct settings *s)
+/* Nothing is asked of what is mounted there, which may be dead. */
+static int check_root(struct mount_job *job)
 {
+	struct settings *s = &job->settings;
 	CLEANUP_FREE char *cwd = getcwd(NULL, 0);
-	char *text = path_normalise(s->root, cwd ? cwd : "/");
-	free(s->root);
-	s->root = text;
-	int r = dead_mount_clear(s->root);
-	if (r != 0)
-		return r;
-	char *real = realpath(s->root, NULL);
+	CLEANUP_FREE char *text = path_normalise(s->root, cwd ? cwd : "/");
+	char *real = realpath(text, NULL);
 	if (!real)
-		return fail("%s: %s", s->root, strerror(errno));
+		return fail("%s: %s", text, strerror(errno));
 	free(s->root);
 	s->root = real;
-	struct stat st;
-	if (stat(s->root, &st) < 0)
-		return fail("%s: %s", s->root, strerror(errno));
-	if (!S_ISDIR(st.st_mode))
-		return fail("%s is not a directory", s->root);
 	if (strcmp(s->root, "/") == 0)
 		return fail("mounting over / is not possible: name a document "
 			    "root below it");
-	return dead_mount_clear(s->root);
+	int r = dead_mount_look(s->root, &job->dead_fd, &job->lower_fd);
+	if (r != 0)
+		return r;
+	if (job->dead_fd < 0)
+		job->lower_fd = open(s->root, O_RDONLY | O_DIRECTORY |
+						      O_NOFOLLOW | O_CLOEXEC);
+	if (job->lower_fd >= 0)
+		return 0;
+	return errno == ENOTDIR ? fail("%s is not a directory", s->root)
+				: fail("%s: %s", s->root, strerror(errno));
 }
 
-static int check_tree(const struct settings *s)
+static int check_tree(const struct mount_job *job)
 {
+	const struct settings *s = &job->settings;
 	CLEANUP_FREE char *inner = mount_below(s->root);
 	if (inner)
 		return fail("%s is another mount inside %s, which mirrorfs "
 			    "does not follow: mount it elsewhere, or mirror it "
 			    "by itself",
 			    inner, s->root);
-	CLEANUP_FREE char *reserved = path_join(s->root, RESERVED_NAME);
 	struct stat st;
-	if (lstat(reserved, &st) == 0)
-		return fail("%s exists, but this name is reserved at the top "
-			    "of a tree (is %s a replica of another mirrorfs?): "
-			    "rename or remove it",
-			    reserved, s->root);
+	if (fstatat(job->lower_fd, RESERVED_NAME, &st, AT_SYMLINK_NOFOLLOW) ==
+	    0)
+		return fail("%s/%s exists, but this name is reserved at the "
+			    "top of a tree (is %s a replica of another "
+			    "mirrorfs?): rename or remove it",
+			    s->root, RESERVED_NAME, s->root);
 	return 0;
 }
 
 /* note_handles - what it costs that the file system below has none. */
-static void note_handles(const struct settings *s)
+static void note_handles(const struct mount_job *job)
 {
 	struct {
 		struct file_handle h;
 		unsigned char bytes[MAX_HANDLE_SZ];
 	} handle = {.h.handle_bytes = MAX_HANDLE_SZ};
 	int mount_id;
-	if (name_to_handle_at(AT_FDCWD, s->root, &handle.h, &mount_id, 0) == 0)
+	if (name_to_handle_at(job->lower_fd, "", &handle.h, &mount_id,
+			      AT_EMPTY_PATH) == 0)
 		return;
 	fprintf(stderr,
 		"mirrorfs: note: the file system of %s cannot name files by "
@@ -179,7 +183,7 @@ static void note_handles(const struct settings *s)
 		"each file that is known, and after each mount everything is "
 		"compared; ext4, xfs, btrfs and tmpfs (in a container: a "
 		"volume) can, and overlayfs with nfs_export=on,index=on\n",
-		s->root, strerror(errno));
+		job->settings.root, strerror(errno));
 }
 
 /* existing_part - the real path of the part of `path` that is there. */
@@ -261,7 +265,7 @@ static int check_replicas(struct mount_job *job, struct journal *j)
 static int check_all(struct mount_job *job)
 {
 	struct settings *s = &job->settings;
-	int r = check_root(s);
+	int r = check_root(job);
 	if (r != 0)
 		return r;
 	if (!s->name)
@@ -282,7 +286,7 @@ static int check_all(struct mount_job *job)
 		return fail_usage("journal: \"%s\" is neither required nor "
 				  "preferred",
 				  s->journal);
-	if ((r = check_tree(s)) != 0 || (r = check_state_dir(s)) != 0 ||
+	if ((r = check_tree(job)) != 0 || (r = check_state_dir(s)) != 0 ||
 	    (r = check_fuse()) != 0)
 		return r;
 	struct journal *j;
@@ -293,7 +297,7 @@ static int check_all(struct mount_job *job)
 		r = check_replicas(job, j);
 	journal_close(j);
 	if (r == 0)
-		note_handles(s);
+		note_handles(job);
 	return r;
 }
 
@@ -324,6 +328,8 @@ static int run(const struct mount_job *job, int ready_fd, const char *log_file)
 		.name = s->name,
 		.state_dir = s->state_dir,
 		.program = job->program,
+		.lower_fd = job->lower_fd,
+		.dead_fd = job->dead_fd,
 		.lock_fd = job->lock_fd,
 		.log_file = log_file,
 		.debug = job->debug,
@@ -470,7 +476,7 @@ static int mount_job_run(struct mount_job *job)
 int cmd_mount(int argc, char **argv)
 {
 	struct mount_options o = {0};
-	struct mount_job job = {.lock_fd = -1};
+	struct mount_job job = {.lock_fd = -1, .lower_fd = -1, .dead_fd = -1};
 	const struct option options[] = {
 		{"name", "NAME", OPTION_TEXT, &o.name,
 		 "name of the mount (default: the escaped path, var-www)"},

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "activity.h"
+#include "cleanup.h"
 #include "clock.h"
 #include "fs/lookback.h"
 #include "fs/lower.h"
@@ -32,48 +33,65 @@
 #define MS_NOSYMFOLLOW 256
 #endif
 
-/* The flags that the lower mount has are those of the overlay. */
-static unsigned long lower_mount_flags(int lower_fd)
+#ifndef MOVE_MOUNT_BENEATH
+#define MOVE_MOUNT_BENEATH 0x200 /* Linux 6.5 */
+#endif
+
+/* lower_mount_flags - what the lower mount has is what the overlay has; as for
+ * mount(2), and as fsmount(2) names it. */
+static unsigned long lower_mount_flags(int lower_fd, unsigned *ret_attr)
 {
 	static const struct {
 		unsigned long st, ms;
+		unsigned attr;
 	} map[] = {
-		{ST_RDONLY, MS_RDONLY},	    {ST_NOSUID, MS_NOSUID},
-		{ST_NODEV, MS_NODEV},	    {ST_NOEXEC, MS_NOEXEC},
-		{ST_NOATIME, MS_NOATIME},   {ST_NODIRATIME, MS_NODIRATIME},
-		{ST_RELATIME, MS_RELATIME}, {ST_NOSYMFOLLOW, MS_NOSYMFOLLOW},
+		{ST_RDONLY, MS_RDONLY, MOUNT_ATTR_RDONLY},
+		{ST_NOSUID, MS_NOSUID, MOUNT_ATTR_NOSUID},
+		{ST_NODEV, MS_NODEV, MOUNT_ATTR_NODEV},
+		{ST_NOEXEC, MS_NOEXEC, MOUNT_ATTR_NOEXEC},
+		{ST_NOATIME, MS_NOATIME, MOUNT_ATTR_NOATIME},
+		{ST_NODIRATIME, MS_NODIRATIME, MOUNT_ATTR_NODIRATIME},
+		{ST_RELATIME, MS_RELATIME, MOUNT_ATTR_RELATIME},
+		{ST_NOSYMFOLLOW, MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW},
 	};
 	struct statvfs st;
 	unsigned long flags = 0;
+	*ret_attr = 0;
 	if (fstatvfs(lower_fd, &st) < 0)
 		return 0;
 	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
-		if (st.f_flag & map[i].st)
+		if (st.f_flag & map[i].st) {
 			flags |= map[i].ms;
+			*ret_attr |= map[i].attr;
+		}
 	}
-	/* mount(2) takes none of them for relatime */
-	if (!(flags & (MS_NOATIME | MS_RELATIME)))
+	/* mount(2) takes none of them for relatime, fsmount(2) does so, too */
+	if (!(flags & (MS_NOATIME | MS_RELATIME))) {
 		flags |= MS_STRICTATIME;
+		*ret_attr |= MOUNT_ATTR_STRICTATIME;
+	}
 	return flags;
 }
 
 /* Who may write in a folder above the root can put a symbolic link into its
  * path at any time. So what was opened must be what was asked for, and that
  * is what is mounted over, whatever the path means by then. */
-int supervisor_open_root(struct supervisor *s)
+int supervisor_take_root(struct supervisor *s)
 {
 	char link[LOWER_LINK_BYTES], path[PATH_MAX];
-	s->lower_fd = open(s->cfg->root,
-			   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (s->lower_fd < 0)
-		return -errno;
-	ssize_t n = readlink(lower_link_path(s->lower_fd, link), path,
-			     sizeof(path) - 1);
-	if (n < 0)
-		return -errno;
-	path[n] = '\0';
-	if (strcmp(path, s->cfg->root) != 0)
-		return -ELOOP;
+	s->lower_fd = s->cfg->lower_fd;
+	if (s->cfg->dead_fd >= 0) {
+		/* all but the one that is replaced */
+		s->covered = mount_count(s->cfg->root) - 1;
+	} else {
+		ssize_t n = readlink(lower_link_path(s->lower_fd, link), path,
+				     sizeof(path) - 1);
+		if (n < 0)
+			return -errno;
+		path[n] = '\0';
+		if (strcmp(path, s->cfg->root) != 0)
+			return -ELOOP;
+	}
 	/* before we change it ourselves, by what is owed */
 	struct stat st;
 	if (fstat(s->lower_fd, &st) < 0)
@@ -82,26 +100,117 @@ int supervisor_open_root(struct supervisor *s)
 	return 0;
 }
 
-int supervisor_mount(struct supervisor *s)
+/* fuse_begin - a connection that is mounted nowhere yet. */
+static int fuse_begin(struct supervisor *s)
 {
-	struct stat st;
-	if (fstat(s->lower_fd, &st) < 0)
-		return -errno;
 	s->at.mounted_ns = clock_wall_ns();
 	s->fuse_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	if (s->fuse_fd < 0)
-		return -errno;
-	char source[512], data[256], link[LOWER_LINK_BYTES];
-	snprintf(source, sizeof(source), "mirrorfs#%s", s->cfg->name);
-	snprintf(data, sizeof(data),
-		 "fd=%d,rootmode=%o,user_id=0,group_id=0,allow_other,"
-		 "default_permissions",
-		 s->fuse_fd, st.st_mode & S_IFMT);
-	if (mount(source, lower_link_path(s->lower_fd, link), "fuse.mirrorfs",
-		  lower_mount_flags(s->lower_fd), data) < 0)
-		return -errno;
+	return s->fuse_fd < 0 ? -errno : 0;
+}
+
+/* The options of a mount: those with a value, then those without. */
+enum { FD, ROOTMODE, USER, GROUP, VALUES };
+static const char *const value_keys[] = {
+	[FD] = "fd",
+	[ROOTMODE] = "rootmode",
+	[USER] = "user_id",
+	[GROUP] = "group_id",
+};
+static const char *const flag_keys[] = {"allow_other", "default_permissions"};
+#define FLAGS (sizeof(flag_keys) / sizeof(flag_keys[0]))
+
+static void mount_values(const struct supervisor *s, char out[VALUES][16])
+{
+	struct stat st = {.st_mode = S_IFDIR};
+	fstat(s->lower_fd, &st);
+	snprintf(out[FD], sizeof(out[0]), "%d", s->fuse_fd);
+	snprintf(out[ROOTMODE], sizeof(out[0]), "%o", st.st_mode & S_IFMT);
+	strcpy(out[USER], "0");
+	strcpy(out[GROUP], "0");
+}
+
+static void mount_source(const struct supervisor *s, char out[512])
+{
+	snprintf(out, 512, "mirrorfs#%s", s->cfg->name);
+}
+
+static void mount_made(struct supervisor *s)
+{
 	s->mounted = true;
 	mount_device(s->cfg->root, &s->device);
+}
+
+/* mount_over - what `fd` is on, and all that is mounted there already. */
+static int mount_over(struct supervisor *s, int fd)
+{
+	char source[512], data[256] = "", values[VALUES][16],
+			  link[LOWER_LINK_BYTES];
+	size_t n = 0;
+	unsigned attr;
+	mount_source(s, source);
+	mount_values(s, values);
+	for (unsigned i = 0; i < VALUES; i++)
+		n += (size_t)snprintf(data + n, sizeof(data) - n, "%s=%s,",
+				      value_keys[i], values[i]);
+	for (unsigned i = 0; i < FLAGS; i++)
+		n += (size_t)snprintf(data + n, sizeof(data) - n, "%s%s",
+				      i ? "," : "", flag_keys[i]);
+	if (mount(source, lower_link_path(fd, link), "fuse.mirrorfs",
+		  lower_mount_flags(s->lower_fd, &attr), data) < 0)
+		return -errno;
+	mount_made(s);
+	return 0;
+}
+
+int supervisor_mount(struct supervisor *s)
+{
+	int r = fuse_begin(s);
+	return r < 0 ? r : mount_over(s, s->lower_fd);
+}
+
+/* mount_detached - a mount that is nowhere yet. Returns its descriptor. */
+static int mount_detached(const struct supervisor *s)
+{
+	char source[512], values[VALUES][16];
+	unsigned attr;
+	unsigned long flags = lower_mount_flags(s->lower_fd, &attr);
+	CLEANUP_CLOSE int fs = fsopen("fuse", FSOPEN_CLOEXEC);
+	if (fs < 0)
+		return -errno;
+	mount_source(s, source);
+	mount_values(s, values);
+	int r = fsconfig(fs, FSCONFIG_SET_STRING, "source", source, 0);
+	if (r == 0)
+		r = fsconfig(fs, FSCONFIG_SET_STRING, "subtype", "mirrorfs", 0);
+	for (unsigned i = 0; r == 0 && i < VALUES; i++)
+		r = fsconfig(fs, FSCONFIG_SET_STRING, value_keys[i], values[i],
+			     0);
+	for (unsigned i = 0; r == 0 && i < FLAGS; i++)
+		r = fsconfig(fs, FSCONFIG_SET_FLAG, flag_keys[i], NULL, 0);
+	if (r == 0 && flags & MS_RDONLY) /* also of the file system */
+		r = fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0);
+	if (r == 0)
+		r = fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+	if (r == 0)
+		r = fsmount(fs, FSMOUNT_CLOEXEC, attr);
+	return r < 0 ? -errno : r;
+}
+
+/* mount_instead - of the dead one that `dead_fd` is on: beneath it, so that
+ * nobody ever reaches the tree below, then the dead one goes. */
+static int mount_instead(struct supervisor *s, int dead_fd)
+{
+	char link[LOWER_LINK_BYTES];
+	CLEANUP_CLOSE int fd = mount_detached(s);
+	if (fd < 0)
+		return fd;
+	if (move_mount(fd, "", dead_fd, "",
+		       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH |
+			       MOVE_MOUNT_BENEATH) < 0)
+		return -errno;
+	if (umount2(lower_link_path(dead_fd, link), MNT_DETACH) < 0)
+		return -errno;
+	mount_made(s);
 	return 0;
 }
 
@@ -113,16 +222,25 @@ bool supervisor_is_there(struct supervisor *s)
 
 void supervisor_abort(struct supervisor *s)
 {
-	close(s->fuse_fd); /* nobody else has it: the kernel fails all */
+	if (s->fuse_fd >= 0)
+		close(s->fuse_fd); /* nobody else has it: all calls fail */
 	s->fuse_fd = -1;
 }
 
-/* If it was taken away first, whoever writes in between would reach the bare
- * tree. Linux can put a mount beneath another one, but not everywhere. */
-int supervisor_cover(struct supervisor *s)
+int supervisor_cover(struct supervisor *s, int dead_fd)
 {
+	if (!mount_is_ours(dead_fd, s->cfg->root))
+		return -EBUSY;
+	int r = fuse_begin(s);
+	if (r == 0)
+		r = mount_instead(s, dead_fd);
+	if (r == 0)
+		return 0;
+	log_debug("the dead mount stays below: %s", strerror(-r));
+	supervisor_abort(s); /* it belongs to what was tried */
 	s->covered++;
-	return supervisor_mount(s);
+	r = fuse_begin(s);
+	return r < 0 ? r : mount_over(s, dead_fd);
 }
 
 /* What programs have open on a dead mount stays dead; it must not keep the

@@ -75,17 +75,23 @@ struct supervisor {
 
 /* ---- supervisor-mount.c ---- */
 
-/* supervisor_open_root - before anything is mounted there. Returns 0, or a
+/* supervisor_take_root - before anything is mounted there. Returns 0, or a
  * negative errno: -ELOOP when its path leads elsewhere by now. */
-int supervisor_open_root(struct supervisor *s);
+int supervisor_take_root(struct supervisor *s);
 /* supervisor_mount - over what was opened. Returns 0, or a negative errno. */
 int supervisor_mount(struct supervisor *s);
 /* supervisor_is_there - it is in the mount table. */
 bool supervisor_is_there(struct supervisor *s);
 /* supervisor_abort - nobody serves it: fail all callers. */
 void supervisor_abort(struct supervisor *s);
-/* supervisor_cover - a new mount over the dead one, which stays below. */
-int supervisor_cover(struct supervisor *s);
+/*
+ * supervisor_cover - a new mount in place of the dead one that `dead_fd` is on
+ * (borrowed; O_PATH), at the root. Nobody reaches the tree below in between:
+ * the new one is put beneath the dead one (Linux 6.5), else over it, and then
+ * the dead one stays below. Returns 0, or a negative errno: -EBUSY when the
+ * topmost mount there is another one.
+ */
+int supervisor_cover(struct supervisor *s, int dead_fd);
 /* supervisor_uncover - when it is unmounted, the dead ones go, too. */
 void supervisor_uncover(struct supervisor *s);
 

@@ -8,7 +8,7 @@
  * pause before each start, so that it does not cost a processor. When VAIN
  * workers in a row ended before they served, and not because somebody killed
  * them, or none came to serve for DOWN_NS, callers shall not hang for ever:
- * the connection is cut, and a new mount is laid over the dead one. If that
+ * the connection is cut, and a new mount is put in its place. If that
  * does not help either, it stays dead (ENOTCONN) until "mirrorfs umount": never
  * the bare tree.
  *
@@ -30,6 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "clock.h"
 #include "fs/control.h"
 #include "fs/kept.h"
@@ -309,9 +310,11 @@ static void mount_anew(struct supervisor *s, const char *why)
 		s->stopping = true;
 		return;
 	}
+	CLEANUP_CLOSE int dead_fd =
+		open(s->cfg->root, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	int r = forget_kept(s);
 	if (r == 0)
-		r = supervisor_cover(s);
+		r = supervisor_cover(s, dead_fd);
 	supervisor_gap(s, since_ns);
 	if (r < 0) {
 		log_error("cannot mount again: %s", strerror(-r));

@@ -221,7 +221,7 @@ static const char *supervisor_setup(struct supervisor *s, char *text,
 	r = (call);                                                            \
 	if (r < 0)                                                             \
 		goto failed;
-	STEP("opening the root", supervisor_open_root(s));
+	STEP("opening the root", supervisor_take_root(s));
 	STEP("starting an epoch of the journal",
 	     supervisor_begin(s, &first_seq));
 	STEP("making shared memory", shared_create(first_seq, &s->shared_fd));
@@ -239,7 +239,9 @@ static const char *supervisor_setup(struct supervisor *s, char *text,
 	STEP("making shared memory", kept_create(&s->kept_fd));
 	STEP("opening this program",
 	     s->program_fd = open(s->cfg->program, O_PATH | O_CLOEXEC));
-	STEP("mounting", supervisor_mount(s));
+	STEP("mounting", s->cfg->dead_fd < 0
+				 ? supervisor_mount(s)
+				 : supervisor_cover(s, s->cfg->dead_fd));
 #undef STEP
 	return NULL;
 failed:

@@ -28,6 +28,8 @@ struct supervisor_config {
 	const char *name;
 	const char *state_dir; /* exists, has a journal */
 	const char *program;   /* this program's file, to start the children */
+	int lower_fd;          /* the directory there; kept */
+	int dead_fd;           /* on a dead mount that lies over it; else -1 */
 	int lock_fd;           /* of runtime_claim: the children keep it, too */
 	const char *log_file;  /* NULL: stderr */
 	bool debug;

@@ -18,8 +18,11 @@ bool mount_device(const char *path, dev_t *ret);
 /* mount_has_device - one of ours at `path`, not only the topmost, has it. */
 bool mount_has_device(const char *path, dev_t dev);
 
-/* mount_is_ours - `fd` (O_PATH will do) is on one of ours, mounted at `path`;
- * false when that one has been taken away. */
+/* mount_count - how many of ours are at `path`, one over the other. */
+unsigned mount_count(const char *path);
+
+/* mount_is_ours - `fd` (O_PATH will do) is on the topmost mount at `path`, which
+ * is one of ours; false when that one has been taken away. */
 bool mount_is_ours(int fd, const char *path);
 
 /* mount_below - a mount point strictly below `path`, owned by the caller, or

@@ -12,8 +12,8 @@
  * whose path contains PATTERN (several: with | between them), COUNT calls fail
  * with ERRNO (a number; "short": half of it is written; "wait": it is done when
  * FILE has another line). CALL: open, pwrite (and write), fsync (and
- * fdatasync), ftruncate (and fallocate), rename, unlink, or any. An empty file:
- * nothing fails. PROCESS: only in those whose first argument is that. What
+ * fdatasync), ftruncate (and fallocate), rename, unlink, move_mount, or any. An
+ * empty file: nothing fails. PROCESS: only in those whose first argument is that. What
  * failed is counted in FILE.hits.
  *
  * CLOCK_STEP=FILE: the wall clock is ahead by the number of seconds that the
@@ -30,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -208,6 +209,7 @@ static int (*real_ftruncate)(int, off_t);
 static int (*real_ftruncate64)(int, off_t);
 static int (*real_fallocate)(int, int, off_t, off_t);
 static int (*real_fallocate64)(int, int, off_t, off_t);
+static int (*real_move_mount)(int, const char *, int, const char *, unsigned);
 
 static mode_t mode_of(int flags, va_list ap)
 {
@@ -320,6 +322,15 @@ TRUNCATE(ftruncate64)
 	}
 FALLOCATE(fallocate)
 FALLOCATE(fallocate64)
+
+int move_mount(int from, const char *from_path, int to, const char *to_path,
+	       unsigned flags)
+{
+	FIND(move_mount);
+	long e = fault_fd("move_mount", to);
+	return e ? fail(e)
+		 : REAL(move_mount)(from, from_path, to, to_path, flags);
+}
 
 /* ---- the wall clock ---- */
 

@@ -84,6 +84,20 @@ bool mount_has_device(const char *path, dev_t dev)
 	return false;
 }
 
+unsigned mount_count(const char *path)
+{
+	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/mountinfo", "re");
+	CLEANUP_FREE char *line = NULL;
+	size_t size = 0;
+	char *point, *type;
+	unsigned n = 0;
+	dev_t dev;
+	while (f && mount_next(f, &line, &size, &point, &type, &dev))
+		n += strcmp(point, path) == 0 &&
+		     strcmp(type, "fuse.mirrorfs") == 0;
+	return n;
+}
+
 bool mount_is_mirrorfs(const char *path)
 {
 	dev_t dev;
@@ -113,14 +127,15 @@ bool mount_is_ours(int fd, const char *path)
 	size_t size = 0;
 	char *point, *type;
 	int id = mount_id(fd);
+	bool ours = false;
 	dev_t dev;
 	while (f && id >= 0 &&
 	       mount_next(f, &line, &size, &point, &type, &dev)) {
-		if (atoi(line) == id)
-			return strcmp(point, path) == 0 &&
+		if (strcmp(point, path) == 0)
+			ours = atoi(line) == id &&
 			       strcmp(type, "fuse.mirrorfs") == 0;
 	}
-	return false;
+	return ours;
 }
 
 char *mount_below(const char *path)

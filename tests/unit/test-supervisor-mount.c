@@ -5,6 +5,7 @@
 #include "confdefs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,9 +35,11 @@ static char *at(const char *name)
 static int open_root(struct supervisor *s, struct supervisor_config *cfg,
 		     const char *name)
 {
-	*cfg = (struct supervisor_config){.root = at(name), .name = "test"};
+	*cfg = (struct supervisor_config){
+		.root = at(name), .name = "test", .dead_fd = -1};
+	cfg->lower_fd = open(cfg->root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	*s = (struct supervisor){.cfg = cfg, .lower_fd = -1, .fuse_fd = -1};
-	return supervisor_open_root(s);
+	return supervisor_take_root(s);
 }
 
 static void links_in_the_path(void **state)

@@ -1,0 +1,87 @@
+#!/bin/bash
+# The supervisor is killed while a program creates files again and again, as an
+# FTP daemon would, in a folder where nothing was changed lately. Until there is
+# a new mount it gets errors, and nothing else: what it is told to be done is in
+# the journal, and the tree below is not there for a moment. With a mount put
+# beneath the dead one, and laid over it, as on kernels before Linux 6.5.
+. "$(dirname "$0")/functions.sh"
+[ -z "$SANITIZED" ] || skip "cannot be preloaded into a sanitized program"
+expect_log "fs worker died|the sync process ended|journal|cannot"
+
+pipe_replicas 1
+# the root is a mount by itself, as a document root often is
+lay_below tmpfs "$T/tree"
+mkdir "$T/tree/quiet" "$T/raw" || fail "mkdir"
+mount --bind "$T/tree" "$T/raw" && mount --make-private "$T/raw" ||
+	skip "no bind mounts"
+LOWERS+=("$T/raw")
+PLAN=$T/plan
+: >"$PLAN"
+export FAULTS=$PLAN
+mount_again() {
+	LD_PRELOAD=$HELPERS/sysfault.so mount_tree "$@"
+}
+# one after the other; the last one that was made is told in DONE
+writer() {
+	local i=0
+	while [ ! -e "$T/enough" ]; do
+		{ echo "$i" >"$T/tree/quiet/$1.$i"; } 2>/dev/null || continue
+		echo "$i" >"$T/done"
+		i=$((i + 1))
+	done
+}
+watcher() {
+	while [ ! -e "$T/enough" ]; do
+		[[ $T/tree -ef $T/raw ]] && touch "$T/bare"
+	done
+}
+made() { # NAME - how many files the tree below has
+	find "$T/raw/quiet" -name "$1.*" | wc -l
+}
+recorded() {
+	"$MIRRORFS" log "$T/tree" --op create --limit 1000000 |
+		grep -c "/quiet/$1\."
+}
+more() { # MORE than so many were made
+	local n
+	n=$(cat "$T/done" 2>/dev/null)
+	[ "${n:-0}" -gt "$1" ]
+}
+
+# round NAME MOUNTS - that are there afterwards
+round() {
+	local supervisor worker sync p
+	supervisor=$(status_pid supervisor_pid)
+	worker=$(status_pid worker_pid) sync=$(status_pid sync_pid)
+	rm -f "$T/enough" "$T/done"
+	background writer "$1"
+	local writer=$BG
+	background watcher
+	local watcher=$BG
+	check "$1: it writes" wait_for 30 more 20
+	kill -9 "$supervisor"
+	for p in "$supervisor" "$worker" "$sync"; do
+		check "$1: all end" wait_for 30 process_gone "$p"
+	done
+	check "$1: mount again" mount_again
+	check "$1: it goes on" wait_for 30 more $(($(made "$1") + 20))
+	touch "$T/enough"
+	wait "$writer" "$watcher"
+	refuse "$1: the bare tree was there" test -e "$T/bare"
+	check "$1: wait" synced
+	equal "$(recorded "$1")" "$(made "$1")" "$1: files with a record"
+	check "$1: same" same "$T/replica1"
+	equal "$(grep -c " $T/tree fuse" /proc/self/mounts)" "$2" "$1: mounts"
+}
+
+check "mount" mount_again "${REPLICAS[@]}"
+round first 1
+echo "move_mount 1 1000 22 $T/tree" >"$PLAN"
+round over 2
+# the kernel can again: beneath the topmost one, the other stays
+: >"$PLAN"
+round both 2
+check "umount" umount_tree
+equal "$(grep -c " $T/tree fuse" /proc/self/mounts)" 0 "mounts"
+refuse "the bare tree was there" test -e "$T/bare"
+exit 0
