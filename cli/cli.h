@@ -125,6 +125,9 @@ int target_silent(const struct target *t, const char *but);
  * exit status after it has said why: one is alive there.
  */
 int dead_mount_look(const char *root, int *ret_fd, int *ret_below_fd);
+/* dead_mount_cut - whoever waits for an answer there gets an error, if there is
+ * such a mount and nobody serves it. */
+void dead_mount_cut(const char *root);
 
 /* ---- printing ---- */
 struct libscols_table;

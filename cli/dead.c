@@ -7,6 +7,11 @@
  * and nobody would know. So the tree is opened below it, in a mount namespace
  * of a child, where it is taken away.
  *
+ * A worker that is killed in the same moment may stay for ever, with a thread
+ * that waits in the kernel for a page of a file; whoever reads that has it
+ * locked, and waits for the worker's answer (Linux 6.18, t-supervisor-stuck). So
+ * the connection is cut when it does not end soon.
+ *
  * Of two that find the same dead mount, one may have mounted again when the
  * other is about to: it is put in place of the one that was opened before it
  * was seen that nobody serves it, if that is the topmost still. A new one is
@@ -33,6 +38,7 @@
 #include "runtime.h"
 
 #define END_WAIT_NS (30 * NS_PER_S)
+#define CUT_NS	    (5 * NS_PER_S)
 
 enum life { GONE, ENDING, SILENT, ALIVE };
 
@@ -65,26 +71,27 @@ static enum life look(const char *root, char **ret_text)
 	return life;
 }
 
-/* await_end - as look, when nobody is about to end any more. */
-static enum life await_end(const char *root, char **ret_text)
+/* topmost - `fd` is on it, and it is ours; its device. */
+static bool topmost(int fd, const char *root, dev_t *ret_device)
 {
-	int64_t end = clock_mono_ns() + END_WAIT_NS;
-	enum life life;
-	while ((life = look(root, ret_text)) == ENDING && clock_mono_ns() < end)
-		usleep(20000);
-	return life;
+	return mount_is_ours(fd, root) && mount_device(root, ret_device) &&
+	       mount_is_ours(fd, root);
 }
 
-/* uncover - in a mount namespace of our own. Returns the root of the tree
- * below, or a negative errno. */
-static int uncover(const char *root)
+/* uncover - in a mount namespace of our own, where `device` is the topmost. Who
+ * waits for an answer of what is taken away there is told that there is none.
+ * Returns the root of the tree below, or a negative errno. */
+static int uncover(const char *root, dev_t device)
 {
 	char link[64], path[PATH_MAX];
+	dev_t top;
 	if (unshare(CLONE_NEWNS) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return -errno;
+	if (!mount_device(root, &top) || top != device)
+		return -EBUSY;
 	while (mount_is_mirrorfs(root)) {
-		if (umount2(root, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+		if (umount2(root, MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
 			return -errno;
 	}
 	int fd = open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -99,15 +106,15 @@ static int uncover(const char *root)
 }
 
 /* uncover_serve - until nobody listens any more. */
-static void uncover_serve(const char *root, int sock)
+static void uncover_serve(const char *root, dev_t device, int sock)
 {
-	int fd = uncover(root);
+	int fd = uncover(root, device);
 	(void)!write(sock, &fd, sizeof(fd));
 	(void)!read(sock, &fd, sizeof(fd));
 }
 
 /* open_below - as uncover, and what is mounted here stays. */
-static int open_below(const char *root)
+static int open_below(const char *root, dev_t device)
 {
 	char link[64];
 	int sock[2], fd = -EIO;
@@ -116,7 +123,7 @@ static int open_below(const char *root)
 	pid_t pid = fork();
 	if (pid == 0) {
 		close(sock[0]);
-		uncover_serve(root, sock[1]);
+		uncover_serve(root, device, sock[1]);
 		_exit(0);
 	}
 	close(sock[1]);
@@ -133,6 +140,41 @@ static int open_below(const char *root)
 	if (pid > 0)
 		waitpid(pid, NULL, 0);
 	return fd;
+}
+
+static void cut(int fd, const char *root)
+{
+	dev_t device;
+	int below = topmost(fd, root, &device) ? open_below(root, device) : -1;
+	if (below >= 0)
+		close(below);
+}
+
+void dead_mount_cut(const char *root)
+{
+	CLEANUP_CLOSE int fd = open(root, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	CLEANUP_FREE char *text = NULL;
+	enum life life = look(root, &text);
+	if (life == GONE || life == ENDING)
+		cut(fd, root);
+}
+
+/* await_end - as look, when nobody is about to end any more. */
+static enum life await_end(int fd, const char *root, char **ret_text)
+{
+	int64_t begin = clock_mono_ns(), now = begin;
+	bool is_cut = false;
+	enum life life;
+	while ((life = look(root, ret_text)) == ENDING &&
+	       now - begin < END_WAIT_NS) {
+		if (!is_cut && now - begin > CUT_NS) {
+			is_cut = true;
+			cut(fd, root);
+		}
+		usleep(20000);
+		now = clock_mono_ns();
+	}
+	return life;
 }
 
 /* refuse - why nothing is taken away; 0: a mount is about to be there. */
@@ -154,13 +196,14 @@ int dead_mount_look(const char *root, int *ret_fd, int *ret_below_fd)
 {
 	CLEANUP_FREE char *text = NULL;
 	CLEANUP_CLOSE int fd = open(root, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	enum life life = await_end(root, &text);
+	enum life life = await_end(fd, root, &text);
+	dev_t device;
 	*ret_fd = *ret_below_fd = -1;
 	if (life != GONE)
 		return refuse(life, root, text);
-	if (!mount_is_ours(fd, root))
+	if (!topmost(fd, root, &device))
 		return 0;
-	int below = open_below(root);
+	int below = open_below(root, device);
 	if (below < 0)
 		return fail("%s has a dead mount on it, and what is below "
 			    "cannot be opened: %s",

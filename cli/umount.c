@@ -73,6 +73,7 @@ static int try_stop(const struct target *t)
 	}
 	if (!mount_is_mirrorfs(t->root))
 		return fail("%s is not mounted", t->root);
+	dead_mount_cut(t->root);
 	int r = umount2(t->root, UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
 	if (r == -EBUSY)
 		return r;

@@ -11,9 +11,9 @@
  * From the NTH call on (counted since the line was read) of CALL on a file
  * whose path contains PATTERN (several: with | between them), COUNT calls fail
  * with ERRNO (a number; "short": half of it is written; "wait": it is done when
- * FILE has another line). CALL: open, pwrite (and write), fsync (and
- * fdatasync), ftruncate (and fallocate), rename, unlink, move_mount, or any. An
- * empty file: nothing fails. PROCESS: only in those whose first argument is that. What
+ * FILE has another line). CALL: open, pread, pwrite (and write), fsync
+ * (and fdatasync), ftruncate (and fallocate), rename, unlink, move_mount, or
+ * any. An empty file: nothing fails. PROCESS: only in those whose first argument is that. What
  * failed is counted in FILE.hits.
  *
  * CLOCK_STEP=FILE: the wall clock is ahead by the number of seconds that the
@@ -200,6 +200,8 @@ static int (*real_openat64)(int, const char *, int, ...);
 static int (*real_rename)(const char *, const char *);
 static int (*real_renameat)(int, const char *, int, const char *);
 static int (*real_unlink)(const char *);
+static ssize_t (*real_pread)(int, void *, size_t, off_t);
+static ssize_t (*real_pread64)(int, void *, size_t, off_t);
 static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
 static ssize_t (*real_pwrite64)(int, const void *, size_t, off_t);
 static ssize_t (*real_write)(int, const void *, size_t);
@@ -266,6 +268,17 @@ int unlink(const char *path)
 	long e = fault("unlink", path);
 	return e ? fail(e) : REAL(unlink)(path);
 }
+
+#define PREAD(name)                                                            \
+	ssize_t name(int fd, void *p, size_t n, off_t off);                    \
+	ssize_t name(int fd, void *p, size_t n, off_t off)                     \
+	{                                                                      \
+		FIND(name);                                                    \
+		long e = fault_fd("pread", fd);                                \
+		return e ? fail(e) : REAL(name)(fd, p, n, off);                \
+	}
+PREAD(pread)
+PREAD(pread64)
 
 #define PWRITE(name)                                                           \
 	ssize_t name(int fd, const void *p, size_t n, off_t off);              \

@@ -66,20 +66,21 @@ dead() {
 	! ls "$T/tree"
 } >/dev/null 2>&1
 outage() {
-	local pids p full= n=1
+	local pids p full= n=$((1 + ${COUNT[supervisor]:-0} % 3))
 	pids=("$(status_pid supervisor_pid)" "$(status_pid worker_pid)"
 		"$(status_pid sync_pid)")
 	[ "${pids[0]:-0}" -gt 0 ] 2>/dev/null || return
 	[ $((RANDOM % 4)) != 0 ] || { full=1; fill_journal; }
-	# with others in long runs only: RELIABILITY.md, Limits
-	[ "$seconds" -lt 60 ] || n=$((1 + ${COUNT[supervisor]:-0} % 3))
 	for p in "${pids[@]:0:n}"; do
 		[ "${p:-0}" -gt 0 ] 2>/dev/null && kill -9 "$p" 2>/dev/null
 	done
 	did supervisor
-	check "it ends" wait_for 60 dead
+	check "it ends" wait_for 60 process_gone "${pids[0]}"
+	# with the worker, callers may wait until it is mounted again
+	[ $n != 1 ] || check "nobody serves" wait_for 60 dead
 	printf x >>"$T/outage"
-	! { echo x >"$T/tree/unseen"; } 2>/dev/null || fail "it is open"
+	[ $n != 1 ] || ! { echo x >"$T/tree/unseen"; } 2>/dev/null ||
+		fail "it is open"
 	check "mount again" mount_tree
 	[ ! -e "$T/tree/unseen" ] || fail "what nobody saw"
 	printf x >>"$T/outage"

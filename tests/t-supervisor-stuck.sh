@@ -1,0 +1,74 @@
+#!/bin/bash
+# Supervisor and worker are killed in the same moment, while a thread of the
+# worker waits in the kernel for a page that a reader has locked, who waits for
+# the worker's answer. Such a thread cannot be killed, and keeps the connection:
+# whoever waits there would do so for ever. "mirrorfs mount" and "mirrorfs umount"
+# cut it.
+. "$(dirname "$0")/functions.sh"
+[ -z "$SANITIZED" ] || skip "cannot be preloaded into a sanitized program"
+expect_log "fs worker died|the sync process ended|journal|cannot"
+
+plan() {
+	echo "$*" >"$T/new" && mv "$T/new" "$T/plan"
+}
+plan
+pipe_replicas 1
+head -c 300000 /dev/zero | tr '\0' x >"$T/tree/held"
+export FAULTS=$T/plan
+mount_again() {
+	LD_PRELOAD=$HELPERS/sysfault.so mount_tree "$@"
+}
+caller() { # LIBC-CALL-OF-PERL
+	perl -e "use Fcntl; $1" "$T/tree/held" >/dev/null 2>&1
+}
+waits() { # PID WHERE - some thread of it, in the kernel
+	cat "/proc/$1/task/"*/wchan | tr '\0' '\n' | grep -q "$2"
+}
+# stuck NAME - two callers, and a worker that cannot end
+stuck() {
+	local supervisor worker p
+	supervisor=$(status_pid supervisor_pid) worker=$(status_pid worker_pid)
+	rm -f "$T/plan.hits"
+	plan pread 1 1 wait /tree/held
+	# for both, so that it goes by the pages
+	background caller 'sysopen(F, $ARGV[0], O_RDWR); sysread(F, $x, 10)'
+	callers=("$BG")
+	check "$1: a read is under way" wait_for 30 test -e "$T/plan.hits"
+	background caller 'sysopen(F, $ARGV[0], O_WRONLY | O_TRUNC)'
+	callers+=("$BG")
+	check "$1: pages are to go" wait_for 30 waits "$worker" folio
+	kill -9 "$supervisor" "$worker"
+	check "$1: the supervisor ends" wait_for 30 process_gone "$supervisor"
+	sleep 1
+	for p in "${callers[@]}"; do
+		refuse "$1: this is not what is meant" process_gone "$p"
+	done
+	plan
+}
+callers_end() {
+	local p
+	for p in "${callers[@]}"; do
+		wait_for 30 process_gone "$p" || return 1
+	done
+}
+
+check "mount" mount_again "${REPLICAS[@]}"
+check "wait" synced
+[ -r /proc/self/wchan ] && [ "$(cat /proc/self/wchan)" != "" ] ||
+	skip "this kernel does not tell where a thread waits"
+stuck first
+check "mount again" mount_again
+check "callers end" callers_end
+check "wait" synced
+check "same" same "$T/replica1"
+
+head -c 300000 /dev/zero | tr '\0' y >"$T/tree/held"
+check "wait" synced
+stuck second
+check "umount" umount_tree
+check "callers end" callers_end
+check "mount" mount_again
+check "wait" synced
+check "same" same "$T/replica1"
+check "umount" umount_tree
+exit 0
