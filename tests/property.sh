@@ -19,6 +19,11 @@ property_rounds() {
 			say "--- what happened to $path"
 			"$MIRRORFS" log "$T/tree" "$T/tree/$path" --limit 20
 			cp "$T/treecmp.out" "$T/difference"
+			# or only in the kernel's pages? docs/CONFORMANCE.md
+			echo 1 >/proc/sys/vm/drop_caches
+			same "$T/replica$i" ${SAME[@]+"${SAME[@]}"} >"$T/again"
+			echo "read once more: $(head -n 1 "$T/again")" |
+				tee -a "$T/difference"
 			fail "replica $i, round $round, seed $seed"
 		done
 	done

@@ -144,8 +144,13 @@ static void compare_content(const char *path, int dir_a, int dir_b,
 		}
 		while (i < n && i < m && x[i] == y[i])
 			i++;
-		differ(path, "content differs at byte %llu",
-		       (unsigned long long)(off + i));
+		if (i < n && i < m)
+			differ(path, "content differs at byte %llu: %02x, %02x",
+			       (unsigned long long)(off + i), x[i] & 255,
+			       y[i] & 255);
+		else
+			differ(path, "content ends at byte %llu in one",
+			       (unsigned long long)(off + i));
 		return;
 	}
 }
