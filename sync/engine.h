@@ -168,10 +168,6 @@ enum depth {
  */
 int reconcile(struct engine *e, const char *path, enum strictness strict,
 	      enum depth depth);
-/* reconcile_attributes - of something whose content is the same. */
-int reconcile_attributes(struct engine *e, const char *path,
-			 const struct stat *st, const struct fhandle *obj,
-			 const struct remote_attr *a);
 
 /* ---- remove.c ---- */
 /* remove_tree - what is at `path`, of the type of `mode`, with all below it;

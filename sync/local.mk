@@ -29,7 +29,7 @@ sync_libsync_a_SOURCES = \
 	sync/plan-memory.c \
 	sync/plan.c \
 	sync/probe.c \
-	sync/reconcile.c \
+	sync/compare.c sync/reconcile.c \
 	sync/remove.c \
 	sync/replica.c \
 	sync/seed.c \
@@ -46,7 +46,7 @@ noinst_HEADERS += \
 	sync/ahead.h \
 	sync/asides.h \
 	sync/attr.h \
-	sync/cause.h \
+	sync/cause.h sync/compare.h \
 	sync/delta.h \
 	sync/durable.h \
 	sync/engine.h \

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "sync/engine.h"
+#include "sync/compare.h"
 #include "sync/lower.h"
 
 #define CHECKS_MAX 64
@@ -232,7 +232,7 @@ static int judge(struct engine *e, const struct check *c)
 	if (changed(c))
 		return 0;
 	if (!c->differs)
-		return reconcile_attributes(e, c->path, &c->st, &c->obj,
+		return compare_attributes(e, c->path, &c->st, &c->obj,
 					    &c->there);
 	seed_sends(e, &c->st);
 	engine_touch_parent(e, c->path);

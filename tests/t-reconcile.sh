@@ -30,6 +30,7 @@ for i in 1 2 3 4 5 6 7 8 9; do
 	echo "content $i" >"$T/tree/other/$i"
 done
 ln "$T/tree/dir/sub/1" "$T/tree/dir/link"
+ln -s sub "$T/tree/dir/symlink" && ln -P "$T/tree/dir/symlink" "$T/tree/dir/twin"
 : >"$T/tree/dir/empty"
 "$HELPERS/blob" write "$T/tree/dir/large" "$SEED" 3000000 || fail "write"
 pipe_replicas 2
