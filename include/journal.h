@@ -122,7 +122,7 @@ int journal_is_dirty(struct journal *j, const struct fhandle *obj,
 
 /* journal_ranges - what was changed in the content of `obj` by records with
  * seq > `after`, merged; `out` has room for RECORD_RANGES_MAX. Complete only up
- * to journal_last_seq. -ENODATA: that is not known. */
+ * to journal_last_seq. -ENODATA: that is not known, also as records are gone. */
 int journal_ranges(struct journal *j, const struct fhandle *obj,
 		   uint64_t after, struct range *out, uint32_t *ret_n);
 

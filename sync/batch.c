@@ -84,6 +84,16 @@ static int push_copy(struct engine *e, const struct action *a)
 			   (void *)a);
 }
 
+/* push_update - if its last upload was given up, what the replica has is older
+ * than the cursor says. */
+static int push_update(struct engine *e, const struct action *a)
+{
+	struct stale_content is = {.since = e->cursor};
+
+	stale_get(e->stale, &a->rec->obj, &is);
+	return exec_push_update(e->exec, a->path, &a->rec->obj, is, (void *)a);
+}
+
 static int push_action(struct engine *e, const struct action *a)
 {
 	const char *two = action_second(a);
@@ -102,8 +112,7 @@ static int push_action(struct engine *e, const struct action *a)
 	if (a->kind == ACT_LINK && !e->can.can[CAN_HARDLINK])
 		r = push_copy(e, a);
 	else if (a->update)
-		r = exec_push_update(e->exec, a->path, &a->rec->obj, e->cursor,
-				     (void *)a);
+		r = push_update(e, a);
 	else
 		r = engine_push(e, steps_of[a->kind].step, a->path, two,
 				&a->rec->obj, (void *)a);
@@ -260,17 +269,6 @@ static void touch_folders(struct engine *e, const struct record *records,
 	}
 }
 
-/* trust_contents - what the replica has is an older content than the cursor
- * says, if its last upload was given up. Before the records are noted. */
-static void trust_contents(const struct engine *e, struct plan *plan)
-{
-	for (unsigned i = 0; i < plan->n; i++) {
-		struct action *a = &plan->actions[i];
-		if (a->update && stale_has(e->stale, &a->rec->obj))
-			a->update = false;
-	}
-}
-
 /* note_stale - not what the replica has already: nothing would end that. */
 static void note_stale(struct engine *e, const struct record *records,
 		       unsigned n)
@@ -280,7 +278,7 @@ static void note_stale(struct engine *e, const struct record *records,
 		if (r->path && filter_excludes(e->filter, r->path, false))
 			continue;
 		if (!fresh_tells(e->fresh, r))
-			stale_record(e->stale, r);
+			stale_record(e->stale, r, e->cursor);
 		if (r->op == OP_RENAME &&
 		    (pathset_cover(&e->parked_paths, r->path) ||
 		     pathset_cover(&e->parked_paths, r->path2)))
@@ -322,7 +320,6 @@ static int run_records(struct engine *e, const struct record *records,
 	/* beside the uploads, as it takes several round trips */
 	stage_write_begin(e, last);
 	touch_folders(e, records, plan->used);
-	trust_contents(e, plan);
 	note_stale(e, records, plan->used);
 	for (unsigned i = 0; i < plan->used; i++)
 		asides_record(e->asides, &records[i]);

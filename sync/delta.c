@@ -43,6 +43,7 @@ bool delta_find_ranges(struct step *s)
 	if (range_total(ranges, n) > size / 2)
 		return false;
 	s->n_ranges = n;
+	s->ranges_to = now;
 	free(s->ranges);
 	s->ranges = calloc(n + 1, sizeof(*s->ranges));
 	if (!s->ranges)

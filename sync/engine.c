@@ -157,6 +157,16 @@ static void doubt_links(struct engine *e, const struct step *s)
 	free(names);
 }
 
+/* written_in_place - all of it, but it is not the content of any moment. */
+static void written_in_place(struct engine *e, const struct step *s)
+{
+	const struct stale_content is = {
+		.since = s->ranges_to,
+		.size = s->base_size ? s->base_size : s->source_size};
+
+	stale_in_place(e->stale, &s->obj, is);
+}
+
 static void step_finished(void *arg, const struct step *s)
 {
 	struct engine *e = arg;
@@ -173,6 +183,8 @@ static void step_finished(void *arg, const struct step *s)
 		if (!a || a->absent)
 			plan_memory_absent(e->memory, &s->obj, linked);
 	}
+	if (s->result == STEP_SUPERSEDED && s->in_place)
+		written_in_place(e, s);
 	if (s->kind == STEP_PUT && s->result == STEP_ASIDE)
 		aside_left(e, s);
 	else if (s->kind == STEP_PUT &&

@@ -506,24 +506,24 @@ static struct step *step_again(struct exec *x, const char *path,
 		return NULL;
 	free(s->path);
 	s->path = strdup(path);
-	s->since = 0;
 	upload_refresh(s);
 	return s;
 }
 
 static int push(struct exec *x, enum step_kind kind, const char *path,
-		const char *path2, const struct fhandle *obj, uint64_t since,
-		void *tag)
+		const char *path2, const struct fhandle *obj,
+		struct stale_content has, void *tag)
 {
 	struct step *s = kind == STEP_PUT ? step_again(x, path, obj) : NULL;
 	int r = 0;
 
 	if (!s) {
 		s = step_new(x, kind, path, path2, obj);
-		s->since = since;
 		if (!x->fresh)
 			x->fresh = s;
 	}
+	s->since = has.since; /* should it have to start over, too */
+	s->base_size = has.size;
 	s->number = ++x->n_pushed;
 	s->tag = tag;
 	*x->tail = s;
@@ -540,13 +540,14 @@ static int push(struct exec *x, enum step_kind kind, const char *path,
 int exec_push(struct exec *x, enum step_kind kind, const char *path,
 	      const char *path2, const struct fhandle *obj, void *tag)
 {
-	return push(x, kind, path, path2, obj, 0, tag);
+	return push(x, kind, path, path2, obj, (struct stale_content){0}, tag);
 }
 
 int exec_push_update(struct exec *x, const char *path,
-		     const struct fhandle *obj, uint64_t since, void *tag)
+		     const struct fhandle *obj, struct stale_content has,
+		     void *tag)
 {
-	return push(x, STEP_PUT, path, NULL, obj, since, tag);
+	return push(x, STEP_PUT, path, NULL, obj, has, tag);
 }
 
 uint64_t exec_next(const struct exec *x)

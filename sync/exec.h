@@ -27,6 +27,7 @@
 #include "shared.h"
 #include "sync/links.h"
 #include "sync/owners.h"
+#include "sync/stale.h"
 
 enum step_kind {
 	STEP_PUT,      /* content and attributes of obj to path */
@@ -76,6 +77,8 @@ struct step {
 	uint64_t as_of;	  /* PUT, SETATTR: all records up to it are in what is
 			   * read */
 	uint64_t since; /* PUT: path has the content as of this record; 0: no */
+	uint64_t base_size; /* … and its size as of then; 0: what it has */
+	uint64_t ranges_to; /* the record up to which they were asked for */
 	struct range *ranges; /* only these travel; owned; NULL: all does */
 	uint32_t n_ranges;
 	bool source_asked; /* the old content is being opened */
@@ -137,11 +140,12 @@ void exec_free(struct exec *x);
 /* exec_push - a copy of path and path2 is taken. May pump. */
 int exec_push(struct exec *x, enum step_kind kind, const char *path,
 	      const char *path2, const struct fhandle *obj, void *tag);
-/* exec_push_update - a PUT of an object whose content as of record `since` (>
- * 0) the replica has at `path`, when the step before is done and no step that
- * is not has to do with path or object: only what changed need travel. */
+/* exec_push_update - a PUT of an object of which the replica has an older
+ * content at `path`, `has`, when the step before is done and no step that is not
+ * has to do with path or object: only what changed need travel. */
 int exec_push_update(struct exec *x, const char *path,
-		     const struct fhandle *obj, uint64_t since, void *tag);
+		     const struct fhandle *obj, struct stale_content has,
+		     void *tag);
 
 /* exec_next - the number that the next step will have. */
 uint64_t exec_next(const struct exec *x);
@@ -237,24 +241,8 @@ void space_sent(struct exec *x, uint64_t n);
 
 #define EXEC_SYNCED 16 /* contents that are fsynced one by one */
 
-/* upload_answered - one request of an upload, whatever came of it */
-void upload_answered(struct step *s);
-/* upload.c: begins, continues (true: something was sent), and publishes */
-void upload_begin(struct step *s);
-bool upload_feed(struct step *s);
-/* upload_again - from the start, in its place among those under way */
-void upload_again(struct step *s);
-/* upload_drop_stage - what was begun and will not be published */
-void upload_drop_stage(struct step *s);
-/* upload_refresh - what is in the stage gets the attributes of now */
-void upload_refresh(struct step *s);
-/* upload_is_large - it takes turns with others. */
-bool upload_is_large(const struct step *s);
-/* upload_settled - may it be published? false: it has started over or ended */
-bool upload_settled(struct step *s);
-void upload_publish(struct step *s);
-
 #include "sync/delta.h"
 #include "sync/exec-aside.h"
+#include "sync/upload.h"
 
 #endif

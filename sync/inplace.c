@@ -5,12 +5,13 @@
  * there see the file while it is being written.
  *
  * So nothing is sent before it is this step's turn, and nothing of what is
- * behind it before it is done. A file that was written in part is made whole
- * by sending all of it into the stage: when it changed meanwhile (its object
- * is stale then), when a request failed (the path is reconciled), and when the
- * connection was lost (the batch was in flight: it is applied by state). That
- * one gets a new inode, so what the old connection's server may still write
- * does no harm.
+ * behind it before it is done. When the file changed meanwhile, what was
+ * written is as of the record up to which it was asked what had changed; the
+ * next one goes on from there (stale.h). A file that was written in part is made
+ * whole by sending all of it into the stage when a request failed (the path is
+ * reconciled), and when the connection was lost (the batch was in flight: it is
+ * applied by state). That one gets a new inode, so what the old connection's
+ * server may still write does no harm.
  *
  * The file is opened by a hard link in the stage, for the reason that delta.c
  * tells.
@@ -36,14 +37,17 @@ static bool allowed(const struct step *s)
 /* fits - may that file be written into? */
 static bool fits(const struct step *s)
 {
-	uint64_t size = (uint64_t)s->st.st_size;
+	uint64_t size = (uint64_t)s->st.st_size, had = s->source_size;
 
-	if (s->source_size == 0 || s->source_size > size)
+	if (had == 0 || had > size)
 		return false;
 	if (s->exec->cfg.update == UPDATE_INPLACE)
 		return true;
+	/* what was appended in place already may be written once more */
+	if (s->base_size && s->base_size < had)
+		had = s->base_size;
 	for (uint32_t i = 0; i < s->n_ranges; i++) {
-		if (s->ranges[i].off < s->source_size)
+		if (s->ranges[i].off < had)
 			return false;
 	}
 	return true;

@@ -67,4 +67,5 @@ noinst_HEADERS += \
 	sync/stage.h \
 	sync/stale.h \
 	sync/unsure.h \
+	sync/upload.h \
 	sync/visit.h

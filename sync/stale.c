@@ -8,6 +8,7 @@
 
 struct object {
 	struct fhandle obj;
+	struct stale_content is;
 	UT_hash_handle hh;
 };
 
@@ -26,17 +27,44 @@ static struct object *find(const struct stale *s, const struct fhandle *obj)
 	return o;
 }
 
-void stale_add(struct stale *s, const struct fhandle *obj)
+/* add - the one that is there, too. */
+static struct object *add(struct stale *s, const struct fhandle *obj,
+			  uint64_t since)
 {
 	struct object *o = find(s, obj);
 
 	if (o)
-		return;
+		return o;
 	o = calloc(1, sizeof(*o));
 	if (!o)
 		abort();
-	o->obj = *obj;
+	*o = (struct object){.obj = *obj, .is.since = since};
 	HASH_ADD_KEYPTR(hh, s->objects, &o->obj, fhandle_size(&o->obj), o);
+	return o;
+}
+
+void stale_add(struct stale *s, const struct fhandle *obj)
+{
+	add(s, obj, 0)->is = (struct stale_content){0};
+}
+
+void stale_in_place(struct stale *s, const struct fhandle *obj,
+		    struct stale_content is)
+{
+	struct object *o = find(s, obj);
+
+	if (o && o->is.since)
+		o->is = is;
+}
+
+bool stale_get(const struct stale *s, const struct fhandle *obj,
+	       struct stale_content *ret)
+{
+	const struct object *o = find(s, obj);
+
+	if (o)
+		*ret = o->is;
+	return o;
 }
 
 int stale_open(struct journal *j, int64_t replica, struct stale **ret)
@@ -73,14 +101,14 @@ void stale_close(struct stale *s)
 	free(s);
 }
 
-void stale_record(struct stale *s, const struct record *r)
+void stale_record(struct stale *s, const struct record *r, uint64_t since)
 {
 	if (r->obj.len == 0)
 		return;
 	switch (r->op) {
 	case OP_SETTLE:
 	case OP_TRUNC:
-		stale_add(s, &r->obj);
+		add(s, &r->obj, since);
 		break;
 	case OP_UNSURE: /* an object that was marked */
 		if (r->flags & RF_CONTENT)

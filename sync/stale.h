@@ -16,14 +16,35 @@
 
 #include "memo.h"
 
+/*
+ * What the replica has of such an object is an older content, mostly a known
+ * one: as of `since`, a record, so that only what changed from then on need
+ * travel. Where it was written in place since then that is part of it, and
+ * `size` is how long the file was before, else 0. A new connection knows
+ * nothing of that: what the old one has sent may still be on its way.
+ */
+struct stale_content {
+	uint64_t since; /* 0: not known */
+	uint64_t size;
+};
+
 struct stale;
 
 /* stale_open - from the journal; a negative errno when that cannot be read. */
 int stale_open(struct journal *j, int64_t replica, struct stale **ret);
 void stale_close(struct stale *s);
-/* stale_record - what `r` tells about the content of its object. */
-void stale_record(struct stale *s, const struct record *r);
+/* stale_record - what `r` tells about the content of its object; what the
+ * replica has, if that was up to date, is as of `since`; 0: not known. */
+void stale_record(struct stale *s, const struct record *r, uint64_t since);
+/* stale_add - and nothing is known of what the replica has. */
 void stale_add(struct stale *s, const struct fhandle *obj);
+/* stale_in_place - all that changed up to `is.since` was written into the
+ * replica's file, and then something changed again. */
+void stale_in_place(struct stale *s, const struct fhandle *obj,
+		    struct stale_content is);
+/* stale_get - false, and *ret stays, when it is not stale. */
+bool stale_get(const struct stale *s, const struct fhandle *obj,
+	       struct stale_content *ret);
 /* stale_published - its content is on the replica, or there is none more. */
 void stale_published(struct stale *s, const struct fhandle *obj);
 bool stale_has(const struct stale *s, const struct fhandle *obj);

@@ -221,7 +221,7 @@ int unsure_all(struct engine *e, uint64_t after)
 		for (int i = 0; i < n; i++) {
 			const struct record *r = &list[i];
 			bool file = r->op == OP_UNSURE && r->flags & RF_CONTENT;
-			stale_record(e->stale, r);
+			stale_record(e->stale, r, 0);
 			if (!file && r->flags & (RF_OBJECT | RF_CONTENT))
 				since_at(e, r->size);
 			after = r->seq;

@@ -22,6 +22,7 @@
 #include "sync/lower.h"
 
 #define RETRIES_MAX 20
+#define DELTA_TRIES 4 /* … and so many of them with what changed only */
 #define LARGE_BYTES (256 * 1024) /* more than one WRITE */
 #define LARGE_MAX   16		 /* at once: small ones must find a place */
 #define SETTLE_MS   20
@@ -361,7 +362,7 @@ static bool is_same(struct step *s)
 static uint64_t settled_mark(struct step *s, bool *ret_busy)
 {
 	uint64_t mark;
-	int ms = s->since && s->retries == 0 ? SETTLE_MS : 0;
+	int ms = s->since ? SETTLE_MS : 0;
 
 	while ((mark = shared_busy_mark(s->exec->cfg.shared, &s->obj,
 					ret_busy)) == s->mark &&
@@ -390,8 +391,10 @@ bool upload_settled(struct step *s)
 	 * ranges were asked for: then all of it must travel. */
 	if (unchanged(s) && s->retries > 0 && !s->since)
 		return true;
-	if (s->retries > 0 || s->in_place)
+	if (s->retries >= DELTA_TRIES)
 		s->since = 0;
+	if (s->in_place && !s->base_size)
+		s->base_size = s->source_size;
 	s->in_place = false;
 	s->retries++;
 	upload_drop_stage(s);

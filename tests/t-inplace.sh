@@ -34,6 +34,8 @@ looked() {
 start() {
 	check "mount" mount_above 1M "${REPLICAS[@]}" -o inplace-above=2M "$@"
 	check "looked" wait_for 30 looked
+	# what happened is numbered anew, and the replica must know of that
+	touch "$T/tree/marker"
 	check "wait for the beginning" synced
 }
 need sqlite3

@@ -175,19 +175,30 @@ int journal_is_dirty(struct journal *j, const struct fhandle *obj,
 
 /* A TRUNC without ranges changed nothing; any other without them may have
  * changed all. */
+/* all_are_there - of those behind `after`: old ones go first. */
+static int all_are_there(struct journal *j, uint64_t after)
+{
+	int64_t first;
+	int r = db_number(j, &first, 0, "SELECT min(seq) FROM record", "");
+	return r < 0 ? r : (uint64_t)first <= after + 1;
+}
+
 int journal_ranges(struct journal *j, const struct fhandle *obj, uint64_t after,
 		   struct range *out, uint32_t *ret_n)
 {
 	DB_RESET sqlite3_stmt *st = NULL;
 	uint8_t bytes[DB_HANDLE_MAX];
-	int r = db_query(j, &st,
-			 "SELECT " RECORD_COLUMNS " FROM record "
-			 "WHERE seq > ? AND (op = ? OR"
-			 " (obj = ? AND op IN (?, ?, ?)))",
-			 "llblll", after, (int64_t)OP_GAP, bytes,
-			 db_handle_bytes(obj, bytes), (int64_t)OP_SETTLE,
-			 (int64_t)OP_TRUNC, (int64_t)OP_UNSURE);
 	*ret_n = 0;
+	int r = all_are_there(j, after);
+	if (r <= 0)
+		return r < 0 ? r : -ENODATA;
+	r = db_query(j, &st,
+		     "SELECT " RECORD_COLUMNS " FROM record "
+		     "WHERE seq > ? AND (op = ? OR"
+		     " (obj = ? AND op IN (?, ?, ?)))",
+		     "llblll", after, (int64_t)OP_GAP, bytes,
+		     db_handle_bytes(obj, bytes), (int64_t)OP_SETTLE,
+		     (int64_t)OP_TRUNC, (int64_t)OP_UNSURE);
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		struct record one = {
 			.op = (enum record_op)sqlite3_column_int(st, COL_OP)};

@@ -139,12 +139,34 @@ static void test_doubts(void **state)
 	fx_close(&f);
 }
 
+/* What changed since a record is not known when some of that is gone. */
+static void test_ranges(void **state)
+{
+	struct fixture f;
+	struct range ranges[RECORD_RANGES_MAX];
+	struct fhandle h = fx_obj(1);
+	uint64_t seq[3];
+	uint32_t n;
+	fx_open(&f);
+	for (int i = 0; i < 3; i++)
+		seq[i] = fx_put(&f, OP_TRUNC, 0, 1, "a", NULL);
+	fx_sync(&f);
+	assert_int_equal(journal_ranges(f.j, &h, seq[0], ranges, &n), 0);
+	assert_int_equal(db_run(f.j, NULL, "DELETE FROM record WHERE seq <= ?",
+				"l", seq[1]),
+			 0);
+	assert_int_equal(journal_ranges(f.j, &h, seq[1], ranges, &n), 0);
+	assert_int_equal(journal_ranges(f.j, &h, seq[0], ranges, &n), -ENODATA);
+	fx_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_doubts),
+		cmocka_unit_test(test_ranges),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

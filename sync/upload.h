@@ -1,0 +1,25 @@
+/* layer: sync */
+#ifndef SYNC_UPLOAD_H
+#define SYNC_UPLOAD_H
+
+/* One file, into the stage: upload.c, for the executor (exec.h, which includes
+ * this) and its parts. */
+
+/* upload_answered - one request of an upload, whatever came of it */
+void upload_answered(struct step *s);
+/* upload.c: begins, continues (true: something was sent), and publishes */
+void upload_begin(struct step *s);
+bool upload_feed(struct step *s);
+/* upload_again - from the start, in its place among those under way */
+void upload_again(struct step *s);
+/* upload_drop_stage - what was begun and will not be published */
+void upload_drop_stage(struct step *s);
+/* upload_refresh - what is in the stage gets the attributes of now */
+void upload_refresh(struct step *s);
+/* upload_is_large - it takes turns with others. */
+bool upload_is_large(const struct step *s);
+/* upload_settled - may it be published? false: it has started over or ended */
+bool upload_settled(struct step *s);
+void upload_publish(struct step *s);
+
+#endif
