@@ -46,6 +46,7 @@ struct action {
 	bool fresh;              /* PUT, SYMLINK: nothing is at path before;
 				  * RENAME: at path2 */
 	bool absent;             /* PUT: the replica has no name of obj before */
+	bool lone;               /* PUT: obj has no other name, here or there */
 	bool update;             /* PUT: path has an older content of obj, and
 				  * no action before has to do with them */
 	bool tree;               /* RENAME: of a directory */

@@ -129,10 +129,13 @@ static int push_action(struct engine *e, const struct action *a)
 }
 
 /* run_state - reconcile the path, and with OBJECT all other names that the
- * replica has of the object: it changed under them, too. */
-static int run_state(struct engine *e, const struct action *a, uint64_t seq)
+ * replica has of the object: it changed under them, too. `done`: what was
+ * looked at in this batch, with how strictly. */
+static int run_state(struct engine *e, const struct action *a, uint64_t seq,
+		     struct pathset *done)
 {
 	const char **names = NULL;
+	uint64_t level = (uint64_t)a->strict * 2 + a->deep + 1;
 	unsigned n = a->kind == ACT_OBJECT
 			     ? links_other(e->links, &a->rec->obj, a->path,
 					   UINT64_MAX, &names)
@@ -141,6 +144,11 @@ static int run_state(struct engine *e, const struct action *a, uint64_t seq)
 
 	if (!*a->path && a->deep)
 		return -ESTALE;
+	/* of a name that many objects have had, one after the other */
+	if (n == 0 && a->rec->op != OP_GAP &&
+	    pathset_at(done, a->path) >= level)
+		return 0;
+	pathset_put(done, a->path, level);
 	/* reconcile changes the set that the names belong to */
 	for (unsigned i = 0; i < n; i++)
 		names[i] = strdup(names[i]);
@@ -176,6 +184,7 @@ static int publish_state(struct engine *e, const struct plan *plan,
 
 int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
 {
+	struct pathset done = {0};
 	int r = 0;
 
 	e->plan = plan;
@@ -201,8 +210,9 @@ int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
 		if (a->kind == ACT_UNSURE)
 			r = unsure_run(e, a->rec, seq);
 		else if (action_is_state(a))
-			r = run_state(e, a, seq);
+			r = run_state(e, a, seq, &done);
 	}
+	pathset_done(&done);
 	return r;
 }
 
@@ -237,6 +247,7 @@ int batch_commit(struct engine *e, uint64_t seq, bool seeded)
 		return r < 0 ? r : r2;
 	pathset_drop(&e->fences, seq);
 	fresh_drop(&e->fresh, seq);
+	plan_memory_forget(e->memory, seq);
 	e->cursor = seq;
 	e->seeded = seeded;
 	stage_write_ahead(e);
@@ -321,6 +332,8 @@ static int run_records(struct engine *e, const struct record *records,
 	stage_write_begin(e, last);
 	touch_folders(e, records, plan->used);
 	note_stale(e, records, plan->used);
+	for (unsigned i = 0; i < plan->n_gone; i++)
+		stale_published(e->stale, &plan->gone[i]);
 	for (unsigned i = 0; i < plan->used; i++)
 		asides_record(e->asides, &records[i]);
 	r = batch_run_plan(e, plan, last);

@@ -183,6 +183,10 @@ static void step_finished(void *arg, const struct step *s)
 		if (!a || a->absent)
 			plan_memory_absent(e->memory, &s->obj, linked);
 	}
+	if (s->kind == STEP_PUT && s->result == STEP_GONE && a && a->absent &&
+	    !copy)
+		plan_memory_gone(e->memory, &s->obj, !a->fresh,
+				 shared_last_seq(e->shared));
 	if (s->result == STEP_SUPERSEDED && s->in_place)
 		written_in_place(e, s);
 	if (s->kind == STEP_PUT && s->result == STEP_ASIDE)

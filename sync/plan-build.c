@@ -163,6 +163,17 @@ void builder_kill(struct builder *b, int index)
 	a->kind = ACT_NONE;
 }
 
+void builder_gone(struct builder *b, int index)
+{
+	struct plan *p = b->plan;
+	const struct fhandle *obj = &p->actions[index].rec->obj;
+
+	p->gone = grow(p->gone, p->n_gone, &b->cap_gone, sizeof(*obj));
+	p->gone[p->n_gone++] = *obj;
+	builder_object(b, obj)->gone = true;
+	builder_kill(b, index);
+}
+
 int builder_last(struct builder *b, const char *path, enum action_kind kind)
 {
 	struct plan_path *p = find_path(b, path, strlen(path));

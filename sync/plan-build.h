@@ -44,7 +44,7 @@ struct builder {
 	struct plan_slot *slots;
 	unsigned cap;
 	struct action *states;
-	unsigned n_states, cap_states;
+	unsigned n_states, cap_states, cap_gone;
 	struct plan_path *paths;
 	struct plan_object *objects;
 };
@@ -60,6 +60,8 @@ int builder_emit(struct builder *b, enum action_kind kind,
 		 const struct record *r, const char *path, const char *path2);
 /* builder_kill - undo an action that nothing after it depends on. */
 void builder_kill(struct builder *b, int index);
+/* builder_gone - the same of a PUT, and of its object nothing is left. */
+void builder_gone(struct builder *b, int index);
 /* builder_last - the newest live action on `path` when it is of this kind,
  * else -1. */
 int builder_last(struct builder *b, const char *path, enum action_kind kind);
@@ -92,6 +94,7 @@ struct plan_absent {
 	struct fhandle obj;
 	bool shadow; /* something older may be at its name on the replica */
 	bool linked; /* it has got more than one name */
+	uint64_t until; /* it is gone: no later record tells of it; or 0 */
 	UT_hash_handle hh;
 };
 

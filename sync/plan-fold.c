@@ -64,8 +64,10 @@ static void do_content(struct builder *b, const struct record *r, bool fresh,
 		       bool absent)
 {
 	struct plan_object *o = builder_object(b, &r->obj);
-	struct action put = {
-		.fresh = fresh, .absent = absent, .first_seq = r->seq};
+	struct action put = {.fresh = fresh,
+			     .absent = absent,
+			     .lone = fresh,
+			     .first_seq = r->seq};
 	int i;
 
 	if (o->gone)
@@ -85,11 +87,11 @@ static void do_content(struct builder *b, const struct record *r, bool fresh,
 	i = builder_emit(b, ACT_PUT, r, r->path, NULL);
 	b->plan->actions[i].fresh = put.fresh;
 	b->plan->actions[i].absent = put.absent;
+	b->plan->actions[i].lone = put.lone;
 	b->plan->actions[i].first_seq = put.first_seq;
-	b->plan->actions[i].update = !fhandle_is_number(&r->obj, NULL) &&
-				     !put.fresh && !put.absent &&
-				     b->slots[i].prev < 0 &&
-				     b->slots[i].prev_obj < 0;
+	b->plan->actions[i].update =
+		!fhandle_is_number(&r->obj, NULL) && !put.fresh &&
+		!put.absent && b->slots[i].prev < 0 && b->slots[i].prev_obj < 0;
 	o->put = i;
 }
 
@@ -179,6 +181,21 @@ static bool fold_chain(struct builder *b, const struct record *r,
 	return true;
 }
 
+/* take_version - a new file at `path` that another one replaces is not sent.
+ * Returns true when there was nothing before it on the replica. */
+static bool take_version(struct builder *b, const char *path)
+{
+	int i = builder_last(b, path, ACT_PUT);
+	const struct action *put = i < 0 ? NULL : &b->plan->actions[i];
+
+	if (!put || !put->lone || builder_above(b, path, i) ||
+	    builder_object(b, &put->rec->obj)->last != i)
+		return false;
+	bool fresh = put->fresh;
+	builder_gone(b, i);
+	return fresh;
+}
+
 static void do_rename(struct builder *b, const struct record *r,
 		      const char *from, const char *to)
 {
@@ -206,7 +223,8 @@ static void do_rename(struct builder *b, const struct record *r,
 	}
 	/* an older version keeps its name until the upload is complete */
 	older = i >= 0 && !put.fresh && !put.absent && put.kind == ACT_PUT;
-	over = take_unlink(b, to) || r->flags & RF_REPLACED;
+	over = r->flags & RF_REPLACED && !take_version(b, to);
+	over = take_unlink(b, to) || over;
 	if ((i < 0 || older) && !fold_chain(b, r, from, to, over)) {
 		int k = builder_emit(b, ACT_RENAME, r, from, to);
 		b->plan->actions[k].fresh = !over;
@@ -217,6 +235,7 @@ static void do_rename(struct builder *b, const struct record *r,
 	b->plan->actions[i].first_seq = put.first_seq;
 	b->plan->actions[i].fresh = !older && !over;
 	b->plan->actions[i].absent = !older;
+	b->plan->actions[i].lone = put.lone;
 	builder_object(b, &r->obj)->put = i;
 	if (!put.fresh && !older)
 		builder_emit(b, ACT_UNLINK, r, from, NULL);

@@ -81,6 +81,26 @@ void plan_memory_absent(struct plan_memory *m, const struct fhandle *obj,
 		memory_find(m, obj)->linked = true;
 }
 
+void plan_memory_gone(struct plan_memory *m, const struct fhandle *obj,
+		      bool shadow, uint64_t until)
+{
+	memory_add(m, obj, shadow);
+	memory_find(m, obj)->until = until;
+}
+
+void plan_memory_forget(struct plan_memory *m, uint64_t upto)
+{
+	struct plan_absent *a, *tmp;
+
+	HASH_ITER(hh, m->absent, a, tmp)
+	{
+		if (!a->until || a->until > upto)
+			continue;
+		HASH_DEL(m->absent, a);
+		free(a);
+	}
+}
+
 void plan_memory_linked(struct plan_memory *m, const struct fhandle *obj)
 {
 	struct plan_absent *a = memory_find(m, obj);

@@ -410,5 +410,6 @@ void plan_build(const struct record *records, unsigned n,
 void plan_done(struct plan *plan)
 {
 	free(plan->actions);
+	free(plan->gone);
 	*plan = (struct plan){.used = 0};
 }

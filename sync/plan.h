@@ -34,6 +34,13 @@ void plan_memory_free(struct plan_memory *m);
  * than one name. */
 void plan_memory_absent(struct plan_memory *m, const struct fhandle *obj,
 			bool linked);
+/* plan_memory_gone - such an upload came to nothing, as the object is gone: it
+ * will get no other name, but records up to `until` may tell that it had one.
+ * `shadow`: something older is at its name. plan_memory_forget - records up to
+ * that one have been planned. */
+void plan_memory_gone(struct plan_memory *m, const struct fhandle *obj,
+		      bool shadow, uint64_t until);
+void plan_memory_forget(struct plan_memory *m, uint64_t upto);
 /* plan_memory_linked - it has got one more name: so it has if it is absent. */
 void plan_memory_linked(struct plan_memory *m, const struct fhandle *obj);
 /* plan_memory_present - it has reached the replica after all. */
@@ -76,6 +83,8 @@ struct plan {
 	unsigned used; /* records that it covers, from the first */
 	struct plan_count counts[PLAN_KINDS];
 	unsigned n_counts;
+	struct fhandle *gone; /* versions that were replaced: never sent */
+	unsigned n_gone;
 };
 
 /*

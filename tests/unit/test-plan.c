@@ -154,6 +154,66 @@ static void test_write(void **state)
 	expect("put a");
 }
 
+static void version(unsigned obj)
+{
+	rec(OP_CREATE, obj, "t", NULL, RF_OPEN);
+	rec(OP_SETTLE, obj, "t", NULL, 0);
+	rec(OP_RENAME, obj, "t", "a", RF_REPLACED);
+}
+
+/* Only the last one is sent; but who has another name is kept by that. */
+static void test_versions(void **state)
+{
+	struct plan plan;
+
+	for (unsigned i = 1; i < 5; i++)
+		version(i);
+	plan_build(recs, n_recs, &view, memory, &plan);
+	assert_string_equal(show(&plan), "put a");
+	assert_int_equal(plan.n_gone, 3);
+	plan_done(&plan);
+	n_recs = 0;
+	version(5);
+	rec(OP_LINK, 5, "a", "b", 0);
+	version(6);
+	expect("put a; link a b; put a");
+	/* it replaced nothing the first time */
+	rec(OP_CREATE, 7, "t", NULL, RF_OPEN);
+	rec(OP_SETTLE, 7, "t", NULL, 0);
+	rec(OP_RENAME, 7, "t", "n", 0);
+	rec(OP_CREATE, 8, "t", NULL, RF_OPEN);
+	rec(OP_SETTLE, 8, "t", NULL, 0);
+	rec(OP_RENAME, 8, "t", "n", RF_REPLACED);
+	rec(OP_UNLINK, 8, "n", NULL, RF_LAST);
+	expect("");
+	/* the replica has that one, and so perhaps another name of it */
+	rec(OP_SETTLE, 9, "c", NULL, 0);
+	rec(OP_CREATE, 10, "t", NULL, RF_OPEN);
+	rec(OP_SETTLE, 10, "t", NULL, 0);
+	rec(OP_RENAME, 10, "t", "c", RF_REPLACED);
+	expect("put c; put c");
+}
+
+/* It was gone when it was to be sent: what renamed it is no rename of what the
+ * replica has at that name; once all of that is planned it is forgotten. */
+static void test_gone(void **state)
+{
+	rec(OP_CREATE, 1, "t", NULL, RF_OPEN);
+	struct fhandle h = rec(OP_SETTLE, 1, "t", NULL, 0)->obj;
+	expect("put t");
+	plan_memory_gone(memory, &h, false, 100);
+	rec(OP_RENAME, 1, "t", "a", RF_REPLACED);
+	rec(OP_CREATE, 2, "t", NULL, RF_OPEN);
+	expect("");
+	plan_memory_forget(memory, 99);
+	rec(OP_RENAME, 1, "a", "b", 0);
+	expect("unlink a");
+	plan_memory_forget(memory, 100);
+	rec(OP_SETTLE, 2, "t", NULL, 0); /* one that lives is not */
+	rec(OP_RENAME, 1, "x", "y", 0);
+	expect("put t; rename x y");
+}
+
 static void test_cancel(void **state)
 {
 	rec(OP_CREATE, 1, "a", NULL, RF_OPEN);
@@ -512,6 +572,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_create), T(test_write),	 T(test_cancel),
+		T(test_versions),		 T(test_gone),
 		T(test_dirs),	T(test_rename),	 T(test_pinned),
 		T(test_link),	T(test_symlink), T(test_alone),
 		T(test_moves),	T(test_state),	 T(test_held),
