@@ -2,10 +2,13 @@
 #include "confdefs.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <stdbool.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -262,6 +265,60 @@ static void direct_io(void)
 	CHECK(pread(fd, block, 4096, 4096) == 4096 && block[9] == 'd');
 }
 
+/* transfer - as pread or pwrite, of `n` bytes; where a file system may demand
+ * alignment it may refuse: false. */
+static bool transfer(bool writes, int fd, char *data, size_t n, off_t at)
+{
+	struct statfs st;
+	ssize_t r;
+
+	CHECK(!fstatfs(fd, &st));
+	r = writes ? pwrite(fd, data, n, at) : pread(fd, data, n, at);
+	if (r < 0 && errno == EINVAL && st.f_type != FUSE_SUPER_MAGIC)
+		return false;
+	CHECK(r == (ssize_t)n);
+	return true;
+}
+
+/* Memory, length and offset: each alone, and all of them. */
+static void direct_unaligned(void)
+{
+	static const struct {
+		int memory, n, at;
+	} ways[] = {
+		{1, 4096, 4096}, {0, 4099, 4096}, {0, 4096, 777},
+		{3, 5001, 3777}, {0, 1, 9999},
+	};
+	static char block[16384] __attribute__((aligned(4096)));
+	static char is[16384], got[16384];
+	int fd = open("f", O_RDWR | O_CREAT | O_DIRECT, 0644);
+	int reader = open("f", O_RDONLY | O_DIRECT);
+	int plain = open("f", O_RDWR);
+
+	if (fd < 0)
+		_exit(SKIPPED);
+	CHECK(reader >= 0 && plain >= 0);
+	for (size_t i = 0; i < sizeof(is); i++)
+		is[i] = (char)(i * 7 + i / 251);
+	CHECK(pwrite(plain, is, sizeof(is), 0) == sizeof(is));
+	for (size_t w = 0; w < sizeof(ways) / sizeof(*ways); w++) {
+		char *data = block + ways[w].memory;
+		size_t n = (size_t)ways[w].n, at = (size_t)ways[w].at;
+
+		memset(data, 0, n);
+		if (transfer(false, fd, data, n, (off_t)at))
+			CHECK(!memcmp(data, is + at, n));
+		memset(data, 0, n);
+		if (transfer(false, reader, data, n, (off_t)at))
+			CHECK(!memcmp(data, is + at, n));
+		memset(data, 'A' + (int)w, n);
+		if (transfer(true, fd, data, n, (off_t)at))
+			memset(is + at, 'A' + (int)w, n);
+		CHECK(pread(plain, got, sizeof(got), 0) == sizeof(got));
+		CHECK(!memcmp(got, is, sizeof(is)));
+	}
+}
+
 static void big_writes(void)
 {
 	static char block[3 << 20];
@@ -305,6 +362,7 @@ const struct fscase cases_data[] = {
 	{"allocates", allocates, 0},
 	{"locks", locks, 0},
 	{"direct-io", direct_io, 0},
+	{"direct-unaligned", direct_unaligned, 0},
 	{"big-writes", big_writes, 0},
 	{"executes", executes, 0},
 	{NULL, NULL, 0},
