@@ -1,0 +1,70 @@
+#!/bin/bash
+# Who opens with O_SYNC or O_DSYNC has written to the disk below when write(2)
+# returns: the lower file is open in the same way, also for a new worker.
+. "$(dirname "$0")/functions.sh"
+need python3
+expect_log "fs worker died"
+
+check "mount" mount_tree
+echo text | tee "$T/tree/full" "$T/tree/data" "$T/tree/plain" \
+	>"$T/tree/trunc" || fail "files"
+mkfifo "$T/go"
+exec 9<>"$T/go"
+python3 -c "
+import os, sys
+os.chdir('$T/tree')
+new = os.O_CREAT | os.O_EXCL
+fds = [os.open(name, os.O_RDWR | flags, 0o644) for name, flags in (
+    ('full', os.O_SYNC), ('data', os.O_DSYNC), ('plain', 0),
+    ('trunc', os.O_SYNC | os.O_TRUNC),
+    ('new-full', os.O_SYNC | new), ('new-data', os.O_DSYNC | new))]
+wr = os.open('full', os.O_WRONLY | os.O_DSYNC)
+try:
+    fds.append(os.open('.', os.O_TMPFILE | os.O_RDWR | os.O_SYNC, 0o644))
+    os.link('/proc/self/fd/%d' % fds[-1], 'nameless')
+except OSError as e:
+    print('without O_TMPFILE', e)
+print('open', flush=True)
+for line in sys.stdin:
+    for fd in fds + [wr]:
+        os.write(fd, b'more')
+    print('written', flush=True)" <"$T/go" >"$T/said" &
+CHILDREN+=($!)
+check "open" wait_for 30 grep -q '^open' "$T/said"
+
+# below NAME - the sync flags of the worker's descriptors of it
+below() {
+	local fd flags ino
+	ino=$(stat -c %i "$T/tree/$1")
+	for fd in "/proc/$WORKER/fd"/*; do
+		# (one that was made without a name never has it there)
+		[[ $(readlink "$fd") == "$T/tree/"* &&
+			$(stat -Lc %i "$fd") == "$ino" ]] || continue
+		flags=$(sed -n 's/^flags:\t*//p' "${fd/fd/fdinfo}")
+		# (neither O_PATH nor for reading only)
+		((8#$flags & 8#10000000 || !(8#$flags & 3))) && continue
+		printf '%o\n' $((8#$flags & 8#4010000))
+	done | sort | tr '\n' ' '
+}
+
+FULL="4010000 " DATA="10000 "
+look_below() {
+	WORKER=$(status_pid worker_pid)
+	equal "$(below plain)" "0 " "neither, $1"
+	equal "$(below full)" "$DATA$FULL" "O_SYNC and O_DSYNC of one file, $1"
+	equal "$(below data)" "$DATA" "O_DSYNC, $1"
+	equal "$(below trunc)" "$FULL" "cut by O_TRUNC, $1"
+	equal "$(below new-full)" "$FULL" "created with O_SYNC, $1"
+	equal "$(below new-data)" "$DATA" "created with O_DSYNC, $1"
+	[ ! -e "$T/tree/nameless" ] ||
+		equal "$(below nameless)" "$FULL" "O_TMPFILE, $1"
+}
+look_below "as opened"
+
+OLD=$WORKER
+kill -9 "$OLD"
+echo >&9
+check "written" wait_for 30 grep -q '^written' "$T/said"
+refuse "a new worker" test "$(status_pid worker_pid)" = "$OLD"
+look_below "anew"
+exit 0
