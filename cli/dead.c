@@ -23,11 +23,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,6 +41,7 @@
 
 #define END_WAIT_NS (30 * NS_PER_S)
 #define CUT_NS	    (5 * NS_PER_S)
+#define ANSWER_NS   (3 * NS_PER_S)
 
 enum life { GONE, ENDING, SILENT, ALIVE };
 
@@ -142,10 +145,31 @@ static int open_below(const char *root, dev_t device)
 	return fd;
 }
 
+/* answers - somebody serves it after all, whatever /run says: never cut that.
+ * Who waits for an answer in vain cannot be ended, so a child asks. */
+static bool answers(const char *root)
+{
+	struct statfs fs;
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(statfs(root, &fs) < 0);
+	int64_t end = clock_mono_ns() + ANSWER_NS;
+	int status = 1;
+	while (pid > 0 && waitpid(pid, &status, WNOHANG) == 0) {
+		if (clock_mono_ns() > end) {
+			kill(pid, SIGKILL);
+			return false;
+		}
+		usleep(2000);
+	}
+	return pid > 0 && status == 0;
+}
+
 static void cut(int fd, const char *root)
 {
 	dev_t device;
-	int below = topmost(fd, root, &device) ? open_below(root, device) : -1;
+	bool dead = topmost(fd, root, &device) && !answers(root);
+	int below = dead ? open_below(root, device) : -1;
 	if (below >= 0)
 		close(below);
 }
@@ -203,6 +227,11 @@ int dead_mount_look(const char *root, int *ret_fd, int *ret_below_fd)
 		return refuse(life, root, text);
 	if (!topmost(fd, root, &device))
 		return 0;
+	if (answers(root))
+		return fail("%s is mounted and served, but /run/mirrorfs does "
+			    "not know of it any more: unmount it first (umount "
+			    "%s)",
+			    root, root);
 	int below = open_below(root, device);
 	if (below < 0)
 		return fail("%s has a dead mount on it, and what is below "

@@ -208,8 +208,12 @@ static int mount_instead(struct supervisor *s, int dead_fd)
 		       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH |
 			       MOVE_MOUNT_BENEATH) < 0)
 		return -errno;
-	if (umount2(lower_link_path(dead_fd, link), MNT_DETACH) < 0)
+	/* a thread of a dead worker may keep its connection: not any longer */
+	if (umount2(lower_link_path(dead_fd, link), MNT_FORCE | MNT_DETACH) <
+	    0) {
+		s->covered++; /* the one that is beneath is of no use */
 		return -errno;
+	}
 	mount_made(s);
 	return 0;
 }

@@ -40,6 +40,7 @@
 
 #define VAIN	   5
 #define DOWN_NS	   (30 * NS_PER_S)
+#define END_NS	   (10 * NS_PER_S)   /* a killed one has ended by then */
 #define ANEW_NS	   (60 * NS_PER_S)   /* not twice within that */
 #define HASTE_NS   (100 * NS_PER_MS) /* a death is forgotten after that … */
 #define HASTE_MANY 10		     /* … and with so many it is haste */
@@ -62,7 +63,7 @@ void worker_init(struct supervisor *s)
 			      : DEPOSIT_MAX;
 	}
 	deposits_init(&s->deposits, max);
-	s->former_fd = s->upgrader = s->checked_fd = -1;
+	s->former_fd = s->upgrader = s->checked_fd = s->leader_fd = -1;
 }
 
 void worker_done(struct supervisor *s)
@@ -104,6 +105,8 @@ void worker_start(struct supervisor *s)
 	arguments(s, &sp, sock);
 	s->worker = spawn_run(&sp);
 	close(sock);
+	if (s->worker)
+		stuck_watch(s);
 	s->serving = false;
 	s->worker_start_ns = clock_mono_ns();
 	s->worker_after_ns = s->worker ? 0 : s->worker_start_ns + PAUSE_MAX;
@@ -358,6 +361,7 @@ void worker_ended(struct supervisor *s, int status)
 {
 	int64_t now = clock_mono_ns();
 	s->worker = 0;
+	stuck_done(s);
 	worker_listen(s);
 	deposits_hang_up(&s->deposits);
 	/* not every kernel tells the worker which of the two it was */
@@ -400,10 +404,43 @@ void worker_ended(struct supervisor *s, int status)
 		worker_start(s);
 }
 
+/* abandon - it cannot even be killed: whatever it hangs in, its callers shall
+ * not. */
+static void abandon(struct supervisor *s)
+{
+	s->worker = 0;
+	stuck_done(s);
+	worker_listen(s);
+	deposits_hang_up(&s->deposits);
+	s->serving = false;
+	s->restarts++;
+	mount_anew(s, "no fs worker comes to serve, and the last one does not "
+		      "end");
+}
+
+/* lost - it is dead, but for a thread that cannot end; returns how long to
+ * sleep, ms. */
+static int lost(struct supervisor *s)
+{
+	int status, ms = stuck_look(s, &status);
+	if (ms == 0) {
+		worker_ended(s, status);
+		return 10;
+	}
+	if (s->lost_ns) {
+		s->serving = false;
+		if (!s->down_ns)
+			s->down_ns = s->lost_ns;
+	}
+	return ms;
+}
+
 int worker_timers(struct supervisor *s)
 {
+	int lost_ms = s->failed || s->stopping ? -1 : lost(s);
 	int64_t now = clock_mono_ns();
 	int ms = check_ms(s);
+	ms = ms < 0 || (lost_ms >= 0 && lost_ms < ms) ? lost_ms : ms;
 	if (s->worker && s->serving && s->renew_worker) {
 		s->renew_worker = false;
 		kill(s->worker, SIGTERM);
@@ -413,7 +450,10 @@ int worker_timers(struct supervisor *s)
 	if (!s->worker && now >= s->worker_after_ns)
 		worker_start(s);
 	/* one that hangs before it serves */
-	if (s->worker && s->ready && s->down_ns && now - s->down_ns > DOWN_NS)
+	int64_t down = s->down_ns ? now - s->down_ns : 0;
+	if (s->worker && s->ready && down > DOWN_NS + END_NS)
+		abandon(s);
+	else if (s->worker && s->ready && down > DOWN_NS)
 		kill(s->worker, SIGKILL);
 	return 10;
 }

@@ -29,6 +29,7 @@ told() { # LEVEL TEXT - the log
 }
 
 check "mount" mount_tree "${REPLICAS[@]}"
+NAME=$("$MIRRORFS" status "$T/tree" --json | jq -r .name)
 pids
 # more than the writer has put into the database by then
 for i in $(seq 1 300); do
@@ -122,6 +123,14 @@ check "wait" synced
 check "same" same "$T/replica1"
 check "told" told notice "activity log is no help (it is damaged): everything"
 equal "$("$MIRRORFS" log "$T/tree" --op gap | wc -l)" 1 "comparisons"
+
+# what /run knows is lost: one that is served is not taken for a dead one
+mv /run/mirrorfs/"$NAME" "$T/run" || fail "mv"
+refuse "another mount" "$MIRRORFS" mount "$T/tree" --state-dir "$T/state" \
+	2>"$T/err"
+check "why" grep -q "served, but /run/mirrorfs does not know" "$T/err"
+check "it goes on" test -e "$T/tree/moved/alike"
+mv "$T/run" /run/mirrorfs/"$NAME"
 
 # sync alone: nobody notices
 pids

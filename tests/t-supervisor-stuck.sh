@@ -1,9 +1,10 @@
 #!/bin/bash
-# Supervisor and worker are killed in the same moment, while a thread of the
-# worker waits in the kernel for a page that a reader has locked, who waits for
-# the worker's answer. Such a thread cannot be killed, and keeps the connection:
-# whoever waits there would do so for ever. "mirrorfs mount" and "mirrorfs umount"
-# cut it.
+# A worker is killed while a thread of it waits in the kernel for a page that a
+# reader has locked, who waits for the worker's answer. Such a thread cannot be
+# killed, and nobody is told that the process has ended: another one is started
+# all the same, and answers. When the supervisor is killed in the same moment
+# nobody can, and the connection stays: "mirrorfs mount" and "mirrorfs umount" cut
+# it.
 . "$(dirname "$0")/functions.sh"
 [ -z "$SANITIZED" ] || skip "cannot be preloaded into a sanitized program"
 expect_log "fs worker died|the sync process ended|journal|cannot"
@@ -26,8 +27,7 @@ waits() { # PID WHERE - some thread of it, in the kernel
 }
 # stuck NAME - two callers, and a worker that cannot end
 stuck() {
-	local supervisor worker p
-	supervisor=$(status_pid supervisor_pid) worker=$(status_pid worker_pid)
+	SUPERVISOR=$(status_pid supervisor_pid) WORKER=$(status_pid worker_pid)
 	rm -f "$T/plan.hits"
 	plan pread 1 1 wait /tree/held
 	# for both, so that it goes by the pages
@@ -36,9 +36,12 @@ stuck() {
 	check "$1: a read is under way" wait_for 30 test -e "$T/plan.hits"
 	background caller 'sysopen(F, $ARGV[0], O_WRONLY | O_TRUNC)'
 	callers+=("$BG")
-	check "$1: pages are to go" wait_for 30 waits "$worker" folio
-	kill -9 "$supervisor" "$worker"
-	check "$1: the supervisor ends" wait_for 30 process_gone "$supervisor"
+	check "$1: pages are to go" wait_for 30 waits "$WORKER" folio
+}
+both_killed() {
+	local p
+	kill -9 "$SUPERVISOR" "$WORKER"
+	check "$1: the supervisor ends" wait_for 30 process_gone "$SUPERVISOR"
 	sleep 1
 	for p in "${callers[@]}"; do
 		refuse "$1: this is not what is meant" process_gone "$p"
@@ -56,7 +59,25 @@ check "mount" mount_again "${REPLICAS[@]}"
 check "wait" synced
 [ -r /proc/self/wchan ] && [ "$(cat /proc/self/wchan)" != "" ] ||
 	skip "this kernel does not tell where a thread waits"
+
+exec 5>"$T/tree/open" && echo one >&5
+stuck alone
+plan
+kill -9 "$WORKER"
+check "alone: callers end" callers_end
+check "alone: another one serves" wait_for 30 test -e "$T/tree/open"
+echo two >&5 && exec 5>&- || fail "an open file"
+equal "$(cat "$T/tree/open")" "one
+two" "an open file"
+equal "$(status_pid supervisor_pid)" "$SUPERVISOR" "the supervisor"
+refuse "alone: mounted again" grep -q "mounted again" "$T/state/mirrorfs.log"
+check "alone: wait" synced
+check "alone: same" same "$T/replica1"
+
+head -c 300000 /dev/zero | tr '\0' z >"$T/tree/held"
+check "wait" synced
 stuck first
+both_killed first
 check "mount again" mount_again
 check "callers end" callers_end
 check "wait" synced
@@ -65,6 +86,7 @@ check "same" same "$T/replica1"
 head -c 300000 /dev/zero | tr '\0' y >"$T/tree/held"
 check "wait" synced
 stuck second
+both_killed second
 check "umount" umount_tree
 check "callers end" callers_end
 check "mount" mount_again

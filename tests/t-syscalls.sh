@@ -5,7 +5,7 @@
 # many more turns.
 . "$(dirname "$0")/functions.sh"
 [ -z "$SANITIZED" ] || skip "cannot be preloaded into a sanitized program"
-expect_log "journal|lost|ended|connection|open|activity log|fs worker died"
+expect_log "reading the list of replicas|journal|lost|ended|connection|open|activity log|fs worker died"
 
 PLAN=$T/plan
 # plan CALL NTH COUNT ERRNO PATTERN [PROCESS], or nothing

@@ -1,0 +1,141 @@
+/*
+ * A worker that is dead and does not end. A thread of it may wait in the kernel
+ * for a page that a caller has locked, who waits for the answer to a request
+ * that another thread of it had (pages.h). It cannot be killed, and as long as
+ * it is there nobody is told that the process has ended. Only the next worker
+ * can answer that request, so it is started then.
+ *
+ * It must not be started while a thread of the old one is in any other call: a
+ * write that is on its way to a disk would come after what the new one writes.
+ * Who is in a write to /dev/fuse runs nothing any more when that is over.
+ */
+#include "confdefs.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "clock.h"
+#include "fs/supervisor-private.h"
+#include "log.h"
+
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL /* Linux 6.9 */
+#endif
+
+#define LOST_NS	  (200 * NS_PER_MS) /* others end as soon as the first one */
+#define LOOK_MS	  50
+#define LEADER_MS 1000 /* where the kernel does not tell */
+
+void stuck_watch(struct supervisor *s)
+{
+	s->leader_fd = (int)syscall(SYS_pidfd_open, s->worker, PIDFD_THREAD);
+	s->lost_ns = 0;
+}
+
+void stuck_done(struct supervisor *s)
+{
+	if (s->leader_fd >= 0)
+		close(s->leader_fd);
+	s->leader_fd = -1;
+	s->lost_ns = 0;
+}
+
+void stuck_leader_ended(struct supervisor *s)
+{
+	stuck_done(s);
+	s->lost_ns = clock_mono_ns();
+}
+
+/* read_line - of a file in /proc; false when it is not there. */
+static bool read_line(const char *path, char *line, size_t size)
+{
+	CLEANUP_FCLOSE FILE *f = fopen(path, "re");
+	return f && fgets(line, (int)size, f);
+}
+
+/* stat_state - of /proc/PID/stat, and what waitpid would tell; 0: none. */
+static char stat_state(const char *path, int *ret_status)
+{
+	char line[1024], *word, *save;
+	if (!read_line(path, line, sizeof(line)) || !strrchr(line, ')'))
+		return 0;
+	char *state = strrchr(line, ')') + 1;
+	word = strtok_r(state, " \n", &save);
+	char is = word ? *word : 0;
+	for (; word; word = strtok_r(NULL, " \n", &save)) {
+		if (ret_status)
+			*ret_status = atoi(word); /* the last one */
+	}
+	return is;
+}
+
+/* writes_to_fuse - the thread is in such a call. */
+static bool writes_to_fuse(pid_t pid, const char *tid)
+{
+	char path[96], line[256], link[64];
+	long call;
+	unsigned fd;
+	snprintf(path, sizeof(path), "/proc/%d/task/%.16s/syscall", (int)pid, tid);
+	if (!read_line(path, line, sizeof(line)) ||
+	    sscanf(line, "%ld %x", &call, &fd) != 2 ||
+	    (call != SYS_write && call != SYS_writev))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/task/%.16s/fd/%u", (int)pid, tid,
+		 fd);
+	ssize_t n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0)
+		return false;
+	link[n] = 0;
+	return strcmp(link, "/dev/fuse") == 0;
+}
+
+/* is_stuck - all threads that are left are in such calls. */
+static bool is_stuck(pid_t pid)
+{
+	char path[96];
+	unsigned n = 0;
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	CLEANUP_CLOSEDIR DIR *d = opendir(path);
+	struct dirent *de;
+	while (d && (de = readdir(d))) {
+		if (*de->d_name == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/stat",
+			 (int)pid, de->d_name);
+		char state = stat_state(path, NULL);
+		if (!state || state == 'Z' || state == 'X')
+			continue;
+		if (!writes_to_fuse(pid, de->d_name))
+			return false;
+		n++;
+	}
+	return n > 0;
+}
+
+int stuck_look(struct supervisor *s, int *ret_status)
+{
+	char path[64];
+	if (!s->worker)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)s->worker);
+	if (!s->lost_ns && s->leader_fd >= 0)
+		return -1;
+	if (!s->lost_ns && stat_state(path, NULL) != 'Z')
+		return LEADER_MS;
+	if (!s->lost_ns)
+		stuck_leader_ended(s);
+	if (clock_mono_ns() - s->lost_ns < LOST_NS || !is_stuck(s->worker))
+		return LOOK_MS;
+	*ret_status = SIGKILL;
+	stat_state(path, ret_status);
+	log_notice("a thread of it waits in the kernel for a page, and cannot "
+		   "end before another one serves");
+	return 0;
+}
