@@ -93,8 +93,10 @@ static int uncover(const char *root, dev_t device)
 		return -errno;
 	if (!mount_device(root, &top) || top != device)
 		return -EBUSY;
-	while (mount_is_mirrorfs(root)) {
-		if (umount2(root, MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+	/* beneath it may be one that somebody else has just put there */
+	int flags = MNT_DETACH | UMOUNT_NOFOLLOW | MNT_FORCE;
+	for (; mount_is_mirrorfs(root); flags &= ~MNT_FORCE) {
+		if (umount2(root, flags) < 0)
 			return -errno;
 	}
 	int fd = open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -201,7 +203,7 @@ static enum life await_end(int fd, const char *root, char **ret_text)
 	return life;
 }
 
-/* refuse - why nothing is taken away; 0: a mount is about to be there. */
+/* refuse - why it is not mounted. */
 static int refuse(enum life life, const char *root, const char *text)
 {
 	if (life == SILENT)
@@ -210,10 +212,12 @@ static int refuse(enum life life, const char *root, const char *text)
 		return fail("the processes of an earlier mount of %s have not "
 			    "ended yet: see mirrorfs.log in its state folder",
 			    root);
-	return mount_is_mirrorfs(root)
-		       ? fail("%s is already mounted: see mirrorfs status",
-			      root)
-		       : 0;
+	if (mount_is_mirrorfs(root))
+		return fail("%s is already mounted: see mirrorfs status", root);
+	return fail("a mirrorfs of %s is alive, though it is not mounted "
+		    "there: it is just starting, or was unmounted lazily "
+		    "(umount -l) and is in use still; nothing was changed",
+		    root);
 }
 
 int dead_mount_look(const char *root, int *ret_fd, int *ret_below_fd)

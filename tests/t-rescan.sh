@@ -34,6 +34,9 @@ expect_log 'unmounted lazily'
 exec 5>>"$T/tree/kept"
 supervisor=$(status_pid supervisor_pid)
 umount -l "$T/tree" || fail "umount -l"
+refuse "another one beside it" "$MIRRORFS" mount "$T/tree" --name other \
+	--state-dir "$T/state2" 2>"$T/err"
+check "why" grep -q "is alive, though it is not mounted" "$T/err"
 noted() { grep -q 'unmounted lazily' "$T/state/mirrorfs.log"; }
 check "it is told" wait_for 20 noted
 change a NEW
