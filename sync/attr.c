@@ -30,6 +30,10 @@ uint32_t attr_mode(const struct owners *owners, const struct abilities *can,
 {
 	uint32_t m = owners_mode(owners, mode);
 
+	/* what is in a folder comes after it, and must find it open; who may
+	 * give files away may write into any */
+	if (S_ISDIR(mode) && !can->can[CAN_OWNER])
+		return m | S_IRWXU;
 	return S_ISREG(mode) && !can->can[CAN_SET_ID] ? m & 01777 : m;
 }
 
@@ -54,7 +58,7 @@ struct remote_attr attr_mode_times(const struct step *s)
 		.mtime = (uint32_t)s->st.st_mtim.tv_sec};
 
 	if (a.mode != (s->st.st_mode & 07777))
-		count(s, "set-id");
+		count(s, S_ISDIR(s->st.st_mode) ? "folder-mode" : "set-id");
 	if (!can(s, CAN_MODE))
 		count(s, "mode");
 	if (!can(s, CAN_TIMES))

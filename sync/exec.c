@@ -177,8 +177,9 @@ static void send_mkdir(struct step *s)
 		step_answered(s);
 		return;
 	}
-	remote_send_mkdir(s->exec->cfg.remote, s->path, s->st.st_mode & 0777,
-			  step_done, s);
+	const struct exec_config *cfg = &s->exec->cfg;
+	uint32_t mode = attr_mode(cfg->owners, cfg->can, s->st.st_mode);
+	remote_send_mkdir(cfg->remote, s->path, mode & 0777, step_done, s);
 	attr_send(s, s->path, false);
 }
 

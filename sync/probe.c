@@ -227,8 +227,10 @@ static void judge_attributes(const struct try *t, struct abilities *can)
 	can->can[CAN_LCHMOD] = can->can[CAN_MODE] && can->can[CAN_LSETSTAT] &&
 			       t->got[LCHMOD] == 0;
 	can->can[CAN_SET_ID] = (t->attr[LSTAT_ID].mode & 07777) == 06711;
-	can->can[CAN_OWNER] = o->uid == NOBODY && (!can->can[CAN_MODE] ||
-						   (o->mode & 07777) == 0700);
+	/* what is nobody's from the start, as by NFS, was not given away */
+	can->can[CAN_OWNER] =
+		n->uid != NOBODY && o->uid == NOBODY &&
+		(!can->can[CAN_MODE] || (o->mode & 07777) == 0700);
 }
 
 static void judge(const struct try *t, struct abilities *can)
