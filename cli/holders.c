@@ -10,10 +10,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -29,7 +31,8 @@ struct scan {
 	dev_t mount_dev; /* of the overlay */
 };
 
-/* What one process holds. */
+/* What one process holds; `task` is "PID" below, or "PID/task/TID". */
+#define TASK_BYTES 48
 struct held {
 	char link[PATH_MAX]; /* the first directory that it stands in */
 	const char *stands;  /* how */
@@ -64,11 +67,11 @@ static bool look(const struct scan *s, const char *link, char target[PATH_MAX],
 }
 
 /* Of a descriptor: may one write through it? */
-static bool is_writable(const char *pid, const char *fd)
+static bool is_writable(const char *task, const char *fd)
 {
-	char path[64], line[128];
+	char path[TASK_BYTES + 48], line[128];
 	unsigned flags = 0;
-	snprintf(path, sizeof(path), "/proc/%.20s/fdinfo/%.20s", pid, fd);
+	snprintf(path, sizeof(path), "/proc/%s/fdinfo/%.20s", task, fd);
 	CLEANUP_FCLOSE FILE *f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "flags: %o", &flags) == 1)
@@ -77,44 +80,95 @@ static bool is_writable(const char *pid, const char *fd)
 	return (flags & O_ACCMODE) != O_RDONLY && !(flags & O_PATH);
 }
 
-static void scan_links(const struct scan *s, const char *pid, struct held *h)
+static void scan_links(const struct scan *s, const char *task, struct held *h)
 {
 	static const struct {
 		const char *link, *stands;
 	} links[] = {{"cwd", "working directory"}, {"root", "root directory"}};
-	char path[64], target[PATH_MAX];
+	char path[TASK_BYTES + 48], target[PATH_MAX];
 	mode_t mode;
 	for (size_t i = 0; i < 2 && !h->stands; i++) {
-		snprintf(path, sizeof(path), "/proc/%.20s/%s", pid,
+		snprintf(path, sizeof(path), "/proc/%s/%s", task,
 			 links[i].link);
 		if (look(s, path, target, &mode)) {
 			strcpy(h->link, target);
 			h->stands = links[i].stands;
 		}
 	}
+}
+
+static void scan_exe(const struct scan *s, const char *pid, struct held *h)
+{
+	char path[64], target[PATH_MAX];
+	mode_t mode;
 	snprintf(path, sizeof(path), "/proc/%.20s/exe", pid);
 	if (s->where == HOLDERS_MOUNT && look(s, path, target, &mode))
 		h->others++;
 }
 
-static void scan_fds(const struct scan *s, const char *pid, struct held *h)
+static unsigned more(unsigned a, unsigned b)
 {
-	char path[64], target[PATH_MAX];
+	return a > b ? a : b;
+}
+
+/* A table that was copied has the same files: the most of one is told. */
+static void scan_fds(const struct scan *s, const char *task, struct held *h)
+{
+	char path[TASK_BYTES + 48], target[PATH_MAX];
+	unsigned writes = 0, dirs = 0, others = 0;
 	mode_t mode;
-	snprintf(path, sizeof(path), "/proc/%.20s/fd", pid);
+	snprintf(path, sizeof(path), "/proc/%s/fd", task);
 	CLEANUP_CLOSEDIR DIR *d = opendir(path);
 	struct dirent *de;
 	while (d && (de = readdir(d))) {
-		snprintf(path, sizeof(path), "/proc/%.20s/fd/%.20s", pid,
+		snprintf(path, sizeof(path), "/proc/%s/fd/%.20s", task,
 			 de->d_name);
 		if (!look(s, path, target, &mode))
 			continue;
 		if (S_ISDIR(mode))
-			h->dirs++;
-		else if (is_writable(pid, de->d_name))
-			h->writes++;
+			dirs++;
+		else if (is_writable(task, de->d_name))
+			writes++;
 		else
-			h->others++;
+			others++;
+	}
+	h->dirs = more(h->dirs, dirs);
+	h->writes = more(h->writes, writes);
+	h->others = more(h->others, others);
+}
+
+/* are_shared - both threads have the same one; false where the kernel does
+ * not say. */
+static bool are_shared(int type, pid_t a, pid_t b)
+{
+	return syscall(SYS_kcmp, a, b, type, 0, 0) == 0;
+}
+
+/* Threads may have a working directory or descriptors of their own (CLONE_FS
+ * and CLONE_FILES of unshare(2), as smbd does); most share those of the first,
+ * or of the one before. */
+static void scan_threads(const struct scan *s, const char *pid, struct held *h)
+{
+	char path[64], task[TASK_BYTES];
+	pid_t first = atoi(pid), fs = first, files = first;
+	snprintf(path, sizeof(path), "/proc/%.20s/task", pid);
+	CLEANUP_CLOSEDIR DIR *d = opendir(path);
+	struct dirent *de;
+	while (d && (de = readdir(d))) {
+		pid_t tid = atoi(de->d_name);
+		if (tid <= 0 || tid == first)
+			continue;
+		snprintf(task, sizeof(task), "%d/task/%d", first, tid);
+		if (!are_shared(KCMP_FS, first, tid) &&
+		    !are_shared(KCMP_FS, fs, tid)) {
+			scan_links(s, task, h);
+			fs = tid;
+		}
+		if (!are_shared(KCMP_FILES, first, tid) &&
+		    !are_shared(KCMP_FILES, files, tid)) {
+			scan_fds(s, task, h);
+			files = tid;
+		}
 	}
 }
 
@@ -157,6 +211,8 @@ static bool process_holds(const struct scan *s, const char *pid,
 	struct held h = {.stands = NULL};
 	scan_links(s, pid, &h);
 	scan_fds(s, pid, &h);
+	scan_threads(s, pid, &h);
+	scan_exe(s, pid, &h);
 	if (s->where == HOLDERS_BELOW) {
 		scan_maps(s, pid, &h);
 		h.others = 0;

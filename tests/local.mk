@@ -4,7 +4,8 @@
 helpers = tests/scribble tests/treecmp tests/churn tests/proxy tests/sftpfault tests/blob \
 	tests/fscheck tests/benchtool tests/fsbench tests/opdrive \
 	tests/secprobe tests/swapper tests/filterlist tests/passprobe tests/fsx tests/journalbench tests/callstorm \
-	tests/dud tests/acked tests/leastfs tests/passrows tests/mapper
+	tests/dud tests/acked tests/leastfs tests/passrows tests/mapper \
+	tests/threads
 check_PROGRAMS += $(helpers)
 tests_treecmp_SOURCES = tests/treecmp.c
 tests_treecmp_LDADD = lib/base/libbase.a
@@ -15,6 +16,8 @@ tests_sftpfault_SOURCES = tests/sftpfault.c
 tests_sftpfault_LDADD = sync/remote/libremote.a lib/base/libbase.a
 tests_blob_SOURCES = tests/blob.c
 tests_mapper_SOURCES = tests/mapper.c
+tests_threads_SOURCES = tests/threads.c
+tests_threads_LDADD = -lpthread
 tests_benchtool_SOURCES = tests/benchtool.c
 tests_passrows_SOURCES = tests/passrows.c
 tests_fsbench_SOURCES = tests/fsbench.c

@@ -4,6 +4,7 @@
 # came later.
 . "$(dirname "$0")/functions.sh"
 need python3
+THREADS=()
 
 expect_log 'holds the tree below since before the mount'
 expect_log 'more processes hold the tree below'
@@ -37,6 +38,18 @@ background "$T/tree/exe" 600
 runs() { [ "$(readlink "/proc/$1/exe")" = "$2" ]; }
 check "it runs" wait_for 20 runs "$BG" "$T/tree/exe"
 
+# each in a thread of its own, among many; that of the file only has it, too
+mkfifo "$T/go"
+exec 9<>"$T/go"
+for way in "$T/tree/dir /dev/null" "/ $T/tree/file"; do
+	: >"$T/ready"
+	# shellcheck disable=SC2086
+	"$HELPERS/threads" $way 200 <"$T/go" >"$T/ready" &
+	CHILDREN+=($!)
+	check "threads" wait_for 20 grep -q ready "$T/ready"
+	THREADS+=($!)
+done
+
 check "mount" mount_tree 2>"$T/err"
 # told PID TEXT - at the mount, and in the log
 told() {
@@ -50,7 +63,12 @@ told "$OPATH" ": 1 directory;"
 told "$WRITE" ": 2 files for writing;"
 told "$MAP" "1 writable mapping;"
 told "$GONE" ": 1 file for writing;"
-equal "$(grep -c warning "$T/err")" 6 "warnings"
+told "${THREADS[0]}" ": working directory $T/tree/dir;"
+told "${THREADS[1]}" ": 1 file for writing;"
+equal "$(grep -c warning "$T/err")" 8 "warnings"
+for pid in "${THREADS[@]}"; do
+	end_process "$pid"
+done
 
 # status tells of those that are still there, by name
 around() {
