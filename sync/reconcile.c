@@ -178,6 +178,16 @@ static int open_folder(struct engine *e, int path_fd, struct folder *f,
 	return 0;
 }
 
+/* own_entries - how many there are on the replica, but for what is kept. */
+static unsigned own_entries(const struct folder *f)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < f->n_there; i++)
+		n += !remove_keeps(f->path, f->there[i].name);
+	return n;
+}
+
 /* walk_dir - `depth` is that of the entries. */
 static int walk_dir(struct engine *e, int path_fd, const char *path, bool fresh,
 		    enum strictness strict, enum depth depth)
@@ -189,7 +199,7 @@ static int walk_dir(struct engine *e, int path_fd, const char *path, bool fresh,
 	if (r > 0) {
 		if (f.n_there)
 			qsort(f.there, f.n_there, sizeof(*f.there), by_name);
-		seed_found(e, f.n_there);
+		seed_found(e, own_entries(&f));
 		r = walk_entries(e, &f, d, strict, depth);
 	} else if (r == 0 && strict == STRICT_TREE)
 		r = unsure_at(e, path); /* as it is done over */

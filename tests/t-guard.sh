@@ -19,7 +19,7 @@ check "adopt one with a little more" "$MIRRORFS" replica add "$T/tree" \
 	"r2=$T/replica2" --adopt
 check "it asks" wait_for 30 state_is r1 refused
 status_get r1 error
-check "and tells how many" grep -q "153 of the 15[34] entries.*/old" \
+check "and tells how many" grep -q "153 of the 153 entries.*/old" \
 	<<<"$(status_get r1 error)"
 check "and how to go on" grep -q "replica resume r1 --allow-delete" \
 	<<<"$(status_get r1 error)"
@@ -44,6 +44,28 @@ check "any share" "$MIRRORFS" replica add "$T/tree" "r3=$T/replica3" --adopt \
 	-o max-delete=100%
 check "wait" synced
 check "replica 3" same "$T/replica3"
+
+# at the limits: it asks when it is more than 100 and more than 20 %, both
+mkdir "$T/even"
+(cd "$T/even" && touch {1..404}) || fail "files"
+check "mount" mount_at "$T/even" "$T/state.even"
+decided() { [[ "$(status_get "$1" state "$T/even")" = @(synced|refused) ]]; }
+# asks STATE EXTRA COMMON - what becomes of a replica with so many entries that
+# are not in the tree, and so many that are
+asks() {
+	local r=e$2-$3 left
+	mkdir "$T/$r" && (cd "$T/$r" && eval "touch x{1..$2} {1..$3}") ||
+		fail "files"
+	check "add $r" "$MIRRORFS" replica add "$T/even" "$r=$T/$r" --adopt
+	check "it is decided" wait_for 60 decided $r
+	equal "$(status_get $r state "$T/even")" $1 "$2 of $(($2 + $3))"
+	[ $1 = synced ] && left=0 || left=$2
+	equal "$(ls "$T/$r" | grep -c x)" $left "what is left on $r"
+}
+asks synced 100 300
+asks synced 101 404
+asks refused 101 403
+check "umount" umount_at "$T/even"
 
 # a tree that was emptied while nothing was mounted, however little it was
 mkdir "$T/small" "$T/replica4"
