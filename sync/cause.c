@@ -11,6 +11,8 @@
 
 #define SLACK (64u * 1024) /* what a file needs besides its bytes, at most */
 
+#define MANY_LINKS 100 /* the limits of file systems are higher */
+
 /* ---- judging ---- */
 
 uint64_t cause_room(const struct evidence *e)
@@ -62,9 +64,11 @@ static enum cause judge_failure(const struct evidence *e)
 			return CAUSE_OTHER_FS;
 	}
 	if (e->kind == STEP_LINK)
-		return CAUSE_TOO_MANY_LINKS;
-	return e->kind == STEP_PUT || e->kind == STEP_MKDIR ? CAUSE_QUOTA
-							    : CAUSE_UNKNOWN;
+		return e->names > MANY_LINKS ? CAUSE_TOO_MANY_LINKS
+					     : CAUSE_REFUSED;
+	if (e->kind == STEP_PUT || e->kind == STEP_MKDIR)
+		return e->measured ? CAUSE_QUOTA : CAUSE_REFUSED;
+	return CAUSE_UNKNOWN;
 }
 
 enum cause cause_judge(const struct evidence *e)

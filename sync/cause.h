@@ -22,6 +22,7 @@ struct evidence {
 	uint64_t need;	   /* bytes that it wants to write */
 	bool may_fill;	   /* the login may use what is kept for root */
 	mode_t want;	   /* type of what is to be there, 0: nothing */
+	unsigned names;	   /* hard links on the master, 0: not known */
 	unsigned name_len; /* longest name in the path, bytes */
 	/* looked up */
 	bool missing;  /* a folder above it is not there */

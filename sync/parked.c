@@ -113,6 +113,8 @@ static int find_cause(struct engine *e, struct parked *p)
 {
 	struct failure why = {.error = -EREMOTEIO};
 	struct evidence ev;
+	struct fhandle obj;
+	struct stat st;
 	const char *at = engine_failure(e, p->path, &why);
 	int r;
 
@@ -121,6 +123,8 @@ static int find_cause(struct engine *e, struct parked *p)
 			       .need = why.need,
 			       .want = why.want,
 			       .may_fill = e->can.can[CAN_OWNER]};
+	if (lower_look(e->cfg->lower_fd, at ? at : p->path, &st, &obj) == 0)
+		ev.names = (unsigned)st.st_nlink;
 	r = cause_look(e->remote, at ? at : p->path, &ev);
 	if (r < 0)
 		return r;

@@ -30,6 +30,8 @@ CAUSE(BAD_NAME, "bad-name", "the replica does not take this name: too long, or n
       "rename it here")
 CAUSE(MISSING, "missing", "a folder above it is missing on the replica",
       "see what else is parked; then: mirrorfs retry")
+CAUSE(REFUSED, "refused", "the server of the replica refuses it, and does not say why",
+      "a full disk, a quota or a limit of links there? See the server's log")
 CAUSE(UNSUPPORTED, "unsupported", "the server of the replica cannot do this",
       "see mirrorfs replica list --verbose")
 CAUSE(CHANGING, "changing", "it changes faster than it can be sent",

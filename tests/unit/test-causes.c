@@ -52,7 +52,10 @@ static void test_space(void **state)
 	JUDGE(CAUSE_QUOTA, -EREMOTEIO, e.space.avail_inodes = 0;
 	      e.space.inodes = 0);
 	JUDGE(CAUSE_QUOTA, -EREMOTEIO, (void)0);
-	JUDGE(CAUSE_QUOTA, -EREMOTEIO, e.measured = false);
+	/* nobody has said that there is room */
+	JUDGE(CAUSE_REFUSED, -EREMOTEIO, e.measured = false);
+	JUDGE(CAUSE_REFUSED, -EREMOTEIO, e.measured = false;
+	      e.kind = STEP_MKDIR; e.want = S_IFDIR);
 	JUDGE(CAUSE_DISK_FULL, -ENOSPC, (void)0);
 	JUDGE(CAUSE_DISK_FULL, -EREMOTEIO, e.kind = STEP_SYMLINK; e.need = 20;
 	      e.want = S_IFLNK; e.space.avail_bytes = e.space.free_bytes = 0);
@@ -74,7 +77,10 @@ static void test_place(void **state)
 	JUDGE(CAUSE_NOT_EMPTY, -EREMOTEIO, e.kind = STEP_RMDIR; e.want = 0;
 	      e.have = S_IFDIR);
 	JUDGE(CAUSE_OTHER_FS, -EREMOTEIO, e.other_fs = true);
-	JUDGE(CAUSE_TOO_MANY_LINKS, -EREMOTEIO, e.kind = STEP_LINK);
+	JUDGE(CAUSE_TOO_MANY_LINKS, -EREMOTEIO, e.kind = STEP_LINK;
+	      e.names = 65001);
+	JUDGE(CAUSE_REFUSED, -EREMOTEIO, e.kind = STEP_LINK; e.names = 2);
+	JUDGE(CAUSE_REFUSED, -EREMOTEIO, e.kind = STEP_LINK);
 	JUDGE(CAUSE_BAD_NAME, -EINVAL, (void)0);
 	JUDGE(CAUSE_BAD_NAME, -EREMOTEIO, e.name_len = 256);
 	JUDGE(CAUSE_NOT_PERMITTED, -EINVAL, e.kind = STEP_SETATTR;
