@@ -64,13 +64,46 @@ size_t send_to_buffer(int fd, size_t off, size_t len)
 	return wanted;
 }
 
+void maps_end(void)
+{
+	for (size_t k = 0; k < N_MAPS; k++) {
+		if (maps[k].at)
+			OK(munmap(maps[k].at, FSX_BYTES));
+		maps[k].at = NULL;
+	}
+}
+
+void handles_end(void)
+{
+	for (size_t k = 0; k < N_HANDLES; k++) {
+		if (handles[k].fd >= 0)
+			OK(close(handles[k].fd));
+		handles[k].fd = -1;
+	}
+}
+
+void handle_keep(int fd, int flags)
+{
+	handles[0] = (struct handle){fd, flags};
+}
+
+/* Who reads and writes keeps the file from being passed from then on, unless
+ * mappings do not let it be anything else. */
+static int some_access(void)
+{
+	static const int accesses[] = {O_RDONLY, O_WRONLY, O_RDWR};
+
+	if (passed && !model->maps_stay && !one_in(16))
+		return accesses[below(2)];
+	return accesses[below(3)];
+}
+
 void op_handle_open(void)
 {
-	static const int accesses[] = {O_RDONLY, O_RDWR, O_WRONLY};
 	static const int more[] = {0, 0, 0, 0, O_APPEND, O_SYNC, O_DIRECT,
 				   O_DSYNC, O_TRUNC};
 	struct handle *h = &handles[below(N_HANDLES)];
-	int flags = accesses[below(3)] | more[below(9)];
+	int flags = some_access() | more[below(9)];
 
 	if (h->fd >= 0)
 		return;
@@ -135,6 +168,7 @@ static void store(uint8_t *at)
 	random_bytes(buffer, len);
 	tell("store %zu+%zu", off, len);
 	memcpy(at + off, buffer, len);
+	model->stored = off;
 	model_write(buffer, off, len);
 }
 
@@ -156,6 +190,8 @@ void op_mapped(void)
 
 	if (!m->at)
 		return;
+	if (one_in(2))
+		off = model->stored; /* nothing may have written it back */
 	tell("mapped %zu+%zu", off, len);
 	len = expected_length(off, len);
 	compare(m->at + off, off, len);
@@ -165,6 +201,8 @@ void op_mapper_dies(void)
 {
 	int status;
 
+	if (passed && !one_in(4))
+		return;
 	tell("a mapper dies");
 	pid_t pid = fork();
 	if (pid == 0) {

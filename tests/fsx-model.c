@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,8 @@
 struct model *model;
 uint8_t *buffer;
 char path[4096];
+bool passed;
+int worker;
 static unsigned number; /* of this process */
 static unsigned short seed[3];
 static const char *doing = "a call"; /* side by side: what was compared */
@@ -174,11 +177,62 @@ static void take_turns(time_t until)
 		pthread_mutex_lock(&model->lock);
 		if (over(model->calls, until))
 			break;
-		model->calls++;
-		op_random();
+		bool goes = round_joined();
+		if (goes) {
+			model->calls++;
+			op_random(options.processes);
+		}
 		pthread_mutex_unlock(&model->lock);
+		if (!goes)
+			sched_yield();
 	}
 	pthread_mutex_unlock(&model->lock);
+}
+
+/* One writes, another reads: files that passthrough may serve. The reader is
+ * opened before, or after, or the writer is left for it alone. */
+static void apart(size_t first, size_t part, uint8_t *mine)
+{
+	size_t at = below(part), len = 1 + below(part - at - 1);
+	bool early = one_in(2);
+	int reader = early ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	int writer = open(path, O_WRONLY | O_CLOEXEC);
+	uint8_t *p = MAP_FAILED;
+
+	OK(writer);
+	if (len > MAX_LEN)
+		len = MAX_LEN;
+	if (early)
+		OK(reader);
+	if (early && one_in(2)) {
+		p = mmap(NULL, FSX_BYTES, PROT_READ, MAP_SHARED, reader, 0);
+		if (p == MAP_FAILED)
+			fail("mmap");
+		doing = "a mapping before a writer";
+		compare(p + first + at, first + at, len);
+	}
+	random_bytes(buffer, len);
+	expect(pwrite(writer, buffer, len, (off_t)(first + at)), len);
+	memcpy(mine + at, buffer, len);
+	if (one_in(2)) {
+		OK(close(writer));
+		writer = -1;
+	}
+	if (!early)
+		OK(reader = open(path, O_RDONLY | O_CLOEXEC));
+	expect(pread(reader, buffer, len, (off_t)(first + at)), len);
+	doing = "a reader after a writer";
+	compare(buffer, first + at, len);
+	if (p == MAP_FAILED)
+		p = mmap(NULL, FSX_BYTES, PROT_READ, MAP_SHARED, reader, 0);
+	if (p == MAP_FAILED)
+		fail("mmap");
+	OK(close(reader));
+	doing = "a mapping after a writer";
+	compare(p + first, first, part);
+	OK(munmap(p, FSX_BYTES));
+	if (writer >= 0)
+		OK(close(writer));
 }
 
 /* All at once, each its own pages of the whole; nobody else's bytes change. */
@@ -191,6 +245,10 @@ static void side_by_side(time_t until)
 	int flags[] = {O_RDWR, O_RDWR | O_SYNC, O_RDWR};
 
 	while (!over(n++ * options.processes, until)) {
+		if (passed && !(options.seed % 2 && one_in(100))) {
+			apart(first, part, mine);
+			continue;
+		}
 		int fd = open(path, flags[below(3)] | O_CLOEXEC);
 		size_t at = below(part), len = 1 + below(part - at - 1);
 
@@ -294,11 +352,13 @@ static bool parse(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "bs:n:t:p:")) != -1) {
+	while ((c = getopt(argc, argv, "bPw:s:n:t:p:")) != -1) {
 		long n = optarg ? atol(optarg) : 0;
 
 		switch (c) {
 		case 'b': options.beside = true; break;
+		case 'P': passed = true; break;
+		case 'w': worker = (int)n; break;
 		case 's': options.seed = (unsigned)n; break;
 		case 'n': options.calls = (unsigned long)n; break;
 		case 't': options.seconds = n; break;
@@ -315,8 +375,8 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (!parse(argc, argv)) {
-		fputs("usage: fsx [-b] [-s SEED] [-n CALLS | -t SECONDS] "
-		      "[-p PROCESSES] FILE\n",
+		fputs("usage: fsx [-b] [-P] [-w PID] [-s SEED] "
+		      "[-n CALLS | -t SECONDS] [-p PROCESSES] FILE\n",
 		      stderr);
 		return 2;
 	}
@@ -330,10 +390,18 @@ int main(int argc, char **argv)
 		OK(truncate(path, FSX_BYTES));
 		model_resize(FSX_BYTES);
 	}
+	if (passed && !options.beside)
+		file_renew();
+	/* an odd seed: somebody reads all the time, so all are passed */
+	usleep(passed ? 10000 : 0);
+	if (options.beside && passed && options.seed % 2)
+		OK(open(path, O_RDONLY | O_CLOEXEC));
 	if (!run_all(until))
 		return 1;
 	look_at_all();
 	printf("fsx: seed %u, %lu calls: ok\n", options.seed,
 	       options.beside ? options.calls : model->calls);
+	if (model->looks)
+		printf("passed %lu of %lu\n", model->n_passed, model->looks);
 	return 0;
 }

@@ -1,12 +1,15 @@
 /*
  * fsx - random calls on one file by several processes, against a model
  *
- *	fsx [-b] [-s SEED] [-n CALLS | -t SECONDS] [-p PROCESSES] FILE
+ *	fsx [-b] [-P] [-w PID] [-s SEED] [-n CALLS | -t SECONDS] [-p PROCESSES]
+ *	    FILE
  *
  * The processes take turns, each with descriptors and mappings of its own; a
  * mapping may outlive its descriptor, and its process. Between the calls the
  * model in memory is exact. With -b each works on pages of its own, all at the
- * same time. Ends at the first difference: what was expected, what was found,
+ * same time. With -P the file is one that passthrough serves: large, mostly
+ * opened for reading or for writing and seldom for both, and made anew now and
+ * then; -w counts what the worker reads, to tell whether it was. Ends at the first difference: what was expected, what was found,
  * and the last calls.
  *
  * What Linux promises on a local file system is demanded: every way of reading
@@ -114,6 +117,9 @@ static void op_truncate(void)
 	struct handle *h = some_handle(WRITES);
 	size_t size = one_in(4) ? 0 : below(FSX_BYTES);
 
+	if (passed && !one_in(3)) /* long enough for who comes next */
+		size = FSX_BYTES / 2 + size / 2;
+
 	if (one_in(2) && h) {
 		tell("ftruncate(%d) %zu", h->fd, size);
 		OK(ftruncate(h->fd, (off_t)size));
@@ -199,7 +205,7 @@ static void op_rename(void)
 /* ---- which, and how often ---- */
 
 static const struct op {
-	void (*run)(void);
+	void (*run)(void); /* NULL: op_round */
 	unsigned weight;
 } ops[] = {
 	{op_read, 20},	  {op_write, 20},      {op_truncate, 4},
@@ -208,17 +214,20 @@ static const struct op {
 	{op_sendfile, 8}, {op_handle_open, 10}, {op_handle_close, 8},
 	{op_map, 5},	  {op_unmap, 4},       {op_store, 12},
 	{op_mapped, 12},  {op_mapper_dies, 1},
+	/* with -P only */
+	{op_look, 2},	  {NULL, 2},
 };
 
-void op_random(void)
+void op_random(unsigned processes)
 {
 	unsigned total = 0;
 	const struct op *o = ops;
+	size_t n = sizeof(ops) / sizeof(*ops) - (passed ? 0 : 2);
 
-	for (size_t k = 0; k < sizeof(ops) / sizeof(*ops); k++)
+	for (size_t k = 0; k < n; k++)
 		total += ops[k].weight;
 	size_t at = below(total);
 	while (at >= o->weight)
 		at -= o++->weight;
-	o->run();
+	o->run ? o->run() : op_round(processes);
 }

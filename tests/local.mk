@@ -31,7 +31,7 @@ tests_fscheck_SOURCES = tests/fscheck.c tests/fscheck-data.c \
 	tests/fscheck-locks.c tests/fscheck.h
 
 tests_fsx_SOURCES = tests/fsx.c tests/fsx-handles.c tests/fsx-model.c \
-	tests/fsx.h
+	tests/fsx-passed.c tests/fsx.h
 tests_dud_SOURCES = tests/dud.c
 tests_callstorm_SOURCES = tests/callstorm.c tests/callstorm-ops.c \
 	tests/callstorm.h

@@ -1,12 +1,32 @@
 #!/bin/bash
 # Random calls on one file by several processes, against a model in memory: on
 # the file system below first, which tests the test, then through the mount in
-# each way that the kernel may serve it. At the end the replica has the same
-# bytes, also those that were stored by mappings late. SOAK=N: N minutes.
+# each way that the kernel may serve it; with -P on a file that is passed, where
+# there is passthrough. At the end the replica has the same bytes, also those
+# that were stored by mappings late. SOAK=N: N minutes.
 . "$(dirname "$0")/functions.sh"
 
-SECONDS_EACH=$(scaled 4)
-[ -z "${SOAK:-}" ] || SECONDS_EACH=$((SOAK * 60 / 3))
+SECONDS_EACH=$(scaled 4) SECONDS_PASSED=$(scaled 2)
+[ -z "${SOAK:-}" ] ||
+	SECONDS_EACH=$((SOAK * 60 / 6)) SECONDS_PASSED=$((SOAK * 60 / 6))
+
+# passed - with passthrough more than half of the readers are passed
+passed() {
+	local file=$T/tree/passed
+	check "fsx -P, without '${WITHOUT:-}'" "$HELPERS/fsx" -P -s "$SEED" \
+		-t "$SECONDS_PASSED" -w "$(status_pid worker_pid)" "$file" \
+		>"$T/said"
+	say "$(tail -1 "$T/said")"
+	check "side by side" "$HELPERS/fsx" -P -b \
+		-s "$((SEED & ~1))" -n 1000 "$file.b"
+	check "and a reader that stays" \
+		"$HELPERS/fsx" -P -b -s "$((SEED | 1))" -n 1000 "$file.c"
+	[ "$("$MIRRORFS" status "$T/tree" --json | jq -r .passthrough)" = on ] ||
+		return 0
+	check "most were passed" awk '
+		$1 == "passed" && $4 > 0 { most = $2 * 2 > $4 }
+		END { exit !most }' "$T/said"
+}
 
 through_mount() {
 	check "mount" mount_tree "${REPLICAS[@]}"
@@ -14,6 +34,7 @@ through_mount() {
 		"$HELPERS/fsx" -s "$SEED" -t "$SECONDS_EACH" "$T/tree/file"
 	check "side by side" "$HELPERS/fsx" -b -s "$SEED" -n 20000 \
 		"$T/tree/beside"
+	passed
 	check "wait" synced
 	check "same" same "$T/replica1"
 	check "umount" umount_tree
@@ -23,6 +44,8 @@ through_mount() {
 pipe_replicas 1
 check "fsx below" "$HELPERS/fsx" -s "$SEED" -n 1000 "$T/plain"
 check "side by side below" "$HELPERS/fsx" -b -s "$SEED" -n 1000 "$T/plain"
+check "fsx -P below" "$HELPERS/fsx" -P -s "$SEED" -n 1000 "$T/plain"
+check "side by side -P below" "$HELPERS/fsx" -P -b -s "$SEED" -n 1000 "$T/plain"
 through_mount
 WITHOUT=direct-writes through_mount
 WITHOUT=passthrough,direct-writes through_mount
