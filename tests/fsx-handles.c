@@ -132,6 +132,19 @@ void op_handle_close(void)
 	h->fd = -1;
 }
 
+static struct map *some_map(bool stores)
+{
+	size_t first = below(N_MAPS);
+
+	for (size_t k = 0; k < N_MAPS; k++) {
+		struct map *m = &maps[(first + k) % N_MAPS];
+
+		if (m->at && (m->writable || !stores))
+			return m;
+	}
+	return NULL;
+}
+
 void op_map(void)
 {
 	struct map *m = &maps[below(N_MAPS)];
@@ -174,9 +187,9 @@ static void store(uint8_t *at)
 
 void op_store(void)
 {
-	struct map *m = &maps[below(N_MAPS)];
+	struct map *m = some_map(true);
 
-	if (!m->at || !m->writable)
+	if (!m)
 		return;
 	store(m->at);
 	if (one_in(8))
@@ -185,10 +198,10 @@ void op_store(void)
 
 void op_mapped(void)
 {
-	struct map *m = &maps[below(N_MAPS)];
+	struct map *m = some_map(false);
 	size_t off = below(model->size), len = below(MAX_LEN);
 
-	if (!m->at)
+	if (!m)
 		return;
 	if (one_in(2))
 		off = model->stored; /* nothing may have written it back */
