@@ -13,7 +13,7 @@
  * with ERRNO (a number; "short": half of it is written; "wait": it is done when
  * FILE has another line). CALL: open, pread, pwrite (and write), fsync
  * (and fdatasync), ftruncate (and fallocate), rename, unlink, move_mount, or
- * any. An empty file: nothing fails. PROCESS: only in those whose first argument is that. What
+ * any, but pread. An empty file: nothing fails. PROCESS: only in those whose first argument is that. What
  * failed is counted in FILE.hits.
  *
  * CLOCK_STEP=FILE: the wall clock is ahead by the number of seconds that the
@@ -141,7 +141,8 @@ static long fault(const char *name, const char *path)
 	pthread_mutex_lock(&lock);
 	read_plan();
 	if (*call && path && path_is_meant(path) &&
-	    (strcmp(call, name) == 0 || strcmp(call, "any") == 0)) {
+	    (strcmp(call, name) == 0 ||
+	     (strcmp(call, "any") == 0 && strcmp(name, "pread") != 0))) {
 		calls++;
 		if (calls >= nth && calls < nth + count) {
 			r = error;
