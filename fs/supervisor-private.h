@@ -63,8 +63,8 @@ struct supervisor {
 	int64_t worker_after_ns; /* … or is to be, not before */
 	int64_t down_ns;	 /* nobody serves since then */
 	int64_t anew_ns;	 /* last mounted again then; 0: never */
-	int leader_fd;		 /* readable when its first thread has ended */
-	int64_t lost_ns;	 /* that was then, and it is still there; or 0 */
+	int64_t lost_ns;	 /* its first thread has ended, and it is still
+				  * there, since then; or 0 */
 	unsigned restarts;
 	unsigned vain;	/* workers in a row that never served */
 	int64_t haste;	/* how often they died lately */
@@ -153,11 +153,6 @@ void worker_done(struct supervisor *s);
 
 /* ---- supervisor-stuck.c ---- */
 
-/* stuck_watch - a worker was started: s->leader_fd. stuck_done - it has ended. */
-void stuck_watch(struct supervisor *s);
-void stuck_done(struct supervisor *s);
-/* stuck_leader_ended - leader_fd is readable. */
-void stuck_leader_ended(struct supervisor *s);
 /* stuck_look - 0: it is dead, and ends only when another one serves; *ret_status
  * as waitpid would tell. Else how long to sleep before the next look, ms. */
 int stuck_look(struct supervisor *s, int *ret_status);

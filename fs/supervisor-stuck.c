@@ -12,7 +12,6 @@
 #include "confdefs.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,33 +24,9 @@
 #include "fs/supervisor-private.h"
 #include "log.h"
 
-#ifndef PIDFD_THREAD
-#define PIDFD_THREAD O_EXCL /* Linux 6.9 */
-#endif
-
 #define LOST_NS	  (200 * NS_PER_MS) /* others end as soon as the first one */
 #define LOOK_MS	  50
-#define LEADER_MS 1000 /* where the kernel does not tell */
-
-void stuck_watch(struct supervisor *s)
-{
-	s->leader_fd = (int)syscall(SYS_pidfd_open, s->worker, PIDFD_THREAD);
-	s->lost_ns = 0;
-}
-
-void stuck_done(struct supervisor *s)
-{
-	if (s->leader_fd >= 0)
-		close(s->leader_fd);
-	s->leader_fd = -1;
-	s->lost_ns = 0;
-}
-
-void stuck_leader_ended(struct supervisor *s)
-{
-	stuck_done(s);
-	s->lost_ns = clock_mono_ns();
-}
+#define LEADER_MS 1000
 
 /* read_line - of a file in /proc; false when it is not there. */
 static bool read_line(const char *path, char *line, size_t size)
@@ -82,7 +57,8 @@ static bool writes_to_fuse(pid_t pid, const char *tid)
 	char path[96], line[256], link[64];
 	long call;
 	unsigned fd;
-	snprintf(path, sizeof(path), "/proc/%d/task/%.16s/syscall", (int)pid, tid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%.16s/syscall", (int)pid,
+		 tid);
 	if (!read_line(path, line, sizeof(line)) ||
 	    sscanf(line, "%ld %x", &call, &fd) != 2 ||
 	    (call != SYS_write && call != SYS_writev))
@@ -119,22 +95,23 @@ static bool is_stuck(pid_t pid)
 	return n > 0;
 }
 
+/* A pidfd does not tell that the first thread has ended before all others have
+ * (Linux 6.18, also with PIDFD_THREAD), so it is looked at. */
 int stuck_look(struct supervisor *s, int *ret_status)
 {
 	char path[64];
 	if (!s->worker)
 		return -1;
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)s->worker);
-	if (!s->lost_ns && s->leader_fd >= 0)
-		return -1;
-	if (!s->lost_ns && stat_state(path, NULL) != 'Z')
+	*ret_status = SIGKILL;
+	if (stat_state(path, ret_status) != 'Z') {
+		s->lost_ns = 0;
 		return LEADER_MS;
+	}
 	if (!s->lost_ns)
-		stuck_leader_ended(s);
+		s->lost_ns = clock_mono_ns();
 	if (clock_mono_ns() - s->lost_ns < LOST_NS || !is_stuck(s->worker))
 		return LOOK_MS;
-	*ret_status = SIGKILL;
-	stat_state(path, ret_status);
 	log_notice("a thread of it waits in the kernel for a page, and cannot "
 		   "end before another one serves");
 	return 0;

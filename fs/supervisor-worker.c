@@ -41,6 +41,7 @@
 #define VAIN	   5
 #define DOWN_NS	   (30 * NS_PER_S)
 #define END_NS	   (10 * NS_PER_S)   /* a killed one has ended by then */
+#define LOST_NS	   (2 * NS_PER_S)    /* dead so long, and not reaped */
 #define ANEW_NS	   (60 * NS_PER_S)   /* not twice within that */
 #define HASTE_NS   (100 * NS_PER_MS) /* a death is forgotten after that … */
 #define HASTE_MANY 10		     /* … and with so many it is haste */
@@ -63,7 +64,7 @@ void worker_init(struct supervisor *s)
 			      : DEPOSIT_MAX;
 	}
 	deposits_init(&s->deposits, max);
-	s->former_fd = s->upgrader = s->checked_fd = s->leader_fd = -1;
+	s->former_fd = s->upgrader = s->checked_fd = -1;
 }
 
 void worker_done(struct supervisor *s)
@@ -105,8 +106,7 @@ void worker_start(struct supervisor *s)
 	arguments(s, &sp, sock);
 	s->worker = spawn_run(&sp);
 	close(sock);
-	if (s->worker)
-		stuck_watch(s);
+	s->lost_ns = 0;
 	s->serving = false;
 	s->worker_start_ns = clock_mono_ns();
 	s->worker_after_ns = s->worker ? 0 : s->worker_start_ns + PAUSE_MAX;
@@ -361,7 +361,7 @@ void worker_ended(struct supervisor *s, int status)
 {
 	int64_t now = clock_mono_ns();
 	s->worker = 0;
-	stuck_done(s);
+	s->lost_ns = 0;
 	worker_listen(s);
 	deposits_hang_up(&s->deposits);
 	/* not every kernel tells the worker which of the two it was */
@@ -409,7 +409,7 @@ void worker_ended(struct supervisor *s, int status)
 static void abandon(struct supervisor *s)
 {
 	s->worker = 0;
-	stuck_done(s);
+	s->lost_ns = 0;
 	worker_listen(s);
 	deposits_hang_up(&s->deposits);
 	s->serving = false;
@@ -427,7 +427,8 @@ static int lost(struct supervisor *s)
 		worker_ended(s, status);
 		return 10;
 	}
-	if (s->lost_ns) {
+	/* most have ended a moment later */
+	if (s->lost_ns && clock_mono_ns() - s->lost_ns > LOST_NS) {
 		s->serving = false;
 		if (!s->down_ns)
 			s->down_ns = s->lost_ns;

@@ -529,12 +529,9 @@ static void supervisor_serve(struct supervisor *s)
 			 .events = POLLIN},
 			{.fd = mounts_fd, .events = POLLPRI},
 			{.fd = s->deposits.sock, .events = POLLIN},
-			{.fd = s->leader_fd, .events = POLLIN},
 		};
-		if (poll(fds, 5, timeout) <= 0)
+		if (poll(fds, 4, timeout) <= 0)
 			continue;
-		if (fds[4].revents)
-			stuck_leader_ended(s);
 		if (fds[3].revents & POLLIN)
 			worker_listen(s);
 		if (fds[0].revents)
