@@ -128,14 +128,22 @@ static int push_action(struct engine *e, const struct action *a)
 	return r;
 }
 
+/* is_again - just what was looked at before this one: of a name that many
+ * objects have had, one after the other. */
+static bool is_again(const struct action *before, const struct action *a)
+{
+	return before && !before->deep && !a->deep && a->rec->op != OP_GAP &&
+	       before->strict >= a->strict &&
+	       strcmp(before->path, a->path) == 0;
+}
+
 /* run_state - reconcile the path, and with OBJECT all other names that the
- * replica has of the object: it changed under them, too. `done`: what was
- * looked at in this batch, with how strictly. */
+ * replica has of the object: it changed under them, too. `before`: the last one
+ * of this batch, or NULL. */
 static int run_state(struct engine *e, const struct action *a, uint64_t seq,
-		     struct pathset *done)
+		     const struct action *before)
 {
 	const char **names = NULL;
-	uint64_t level = (uint64_t)a->strict * 2 + a->deep + 1;
 	unsigned n = a->kind == ACT_OBJECT
 			     ? links_other(e->links, &a->rec->obj, a->path,
 					   UINT64_MAX, &names)
@@ -144,11 +152,8 @@ static int run_state(struct engine *e, const struct action *a, uint64_t seq,
 
 	if (!*a->path && a->deep)
 		return -ESTALE;
-	/* of a name that many objects have had, one after the other */
-	if (n == 0 && a->rec->op != OP_GAP &&
-	    pathset_at(done, a->path) >= level)
+	if (n == 0 && is_again(before, a))
 		return 0;
-	pathset_put(done, a->path, level);
 	/* reconcile changes the set that the names belong to */
 	for (unsigned i = 0; i < n; i++)
 		names[i] = strdup(names[i]);
@@ -184,7 +189,7 @@ static int publish_state(struct engine *e, const struct plan *plan,
 
 int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
 {
-	struct pathset done = {0};
+	const struct action *before = NULL;
 	int r = 0;
 
 	e->plan = plan;
@@ -210,9 +215,9 @@ int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
 		if (a->kind == ACT_UNSURE)
 			r = unsure_run(e, a->rec, seq);
 		else if (action_is_state(a))
-			r = run_state(e, a, seq, &done);
+			r = run_state(e, a, seq, before);
+		before = action_is_state(a) && a->kind != ACT_UNSURE ? a : NULL;
 	}
-	pathset_done(&done);
 	return r;
 }
 
