@@ -125,12 +125,13 @@ check "told" told notice "activity log is no help (it is damaged): everything"
 equal "$("$MIRRORFS" log "$T/tree" --op gap | wc -l)" 1 "comparisons"
 
 # what /run knows is lost: one that is served is not taken for a dead one
-mv /run/mirrorfs/"$NAME" "$T/run" || fail "mv"
+aside=/run/mirrorfs-test.$$ # there: the lock must stay the same file
+mv "/run/mirrorfs/$NAME" "$aside" || fail "mv"
 refuse "another mount" "$MIRRORFS" mount "$T/tree" --state-dir "$T/state" \
 	2>"$T/err"
 check "why" grep -q "served, but /run/mirrorfs does not know" "$T/err"
 check "it goes on" test -e "$T/tree/moved/alike"
-mv "$T/run" /run/mirrorfs/"$NAME"
+mv "$aside" "/run/mirrorfs/$NAME" || fail "mv"
 
 # sync alone: nobody notices
 pids
