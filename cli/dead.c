@@ -21,7 +21,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -74,19 +73,11 @@ static enum life look(const char *root, char **ret_text)
 	return life;
 }
 
-/* topmost - `fd` is on it, and it is ours; its device. */
-static bool topmost(int fd, const char *root, dev_t *ret_device)
-{
-	return mount_is_ours(fd, root) && mount_device(root, ret_device) &&
-	       mount_is_ours(fd, root);
-}
-
 /* uncover - in a mount namespace of our own, where `device` is the topmost. Who
  * waits for an answer of what is taken away there is told that there is none.
  * Returns the root of the tree below, or a negative errno. */
 static int uncover(const char *root, dev_t device)
 {
-	char link[64], path[PATH_MAX];
 	dev_t top;
 	if (unshare(CLONE_NEWNS) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
@@ -102,12 +93,8 @@ static int uncover(const char *root, dev_t device)
 	int fd = open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	ssize_t n = readlink(link, path, sizeof(path) - 1);
-	if (n < 0)
-		return -errno;
-	path[n] = 0;
-	return strcmp(path, root) == 0 ? fd : -ELOOP;
+	int r = mount_fd_is_at(fd, root);
+	return r < 0 ? r : fd;
 }
 
 /* uncover_serve - until nobody listens any more. */
@@ -170,7 +157,7 @@ static bool answers(const char *root)
 static void cut(int fd, const char *root)
 {
 	dev_t device;
-	bool dead = topmost(fd, root, &device) && !answers(root);
+	bool dead = mount_is_ours(fd, root, &device) && !answers(root);
 	int below = dead ? open_below(root, device) : -1;
 	if (below >= 0)
 		close(below);
@@ -229,7 +216,7 @@ int dead_mount_look(const char *root, int *ret_fd, int *ret_below_fd)
 	*ret_fd = *ret_below_fd = -1;
 	if (life != GONE)
 		return refuse(life, root, text);
-	if (!topmost(fd, root, &device))
+	if (!mount_is_ours(fd, root, &device))
 		return 0;
 	if (answers(root))
 		return fail("%s is mounted and served, but /run/mirrorfs does "

@@ -78,19 +78,14 @@ static unsigned long lower_mount_flags(int lower_fd, unsigned *ret_attr)
  * is what is mounted over, whatever the path means by then. */
 int supervisor_take_root(struct supervisor *s)
 {
-	char link[LOWER_LINK_BYTES], path[PATH_MAX];
 	s->lower_fd = s->cfg->lower_fd;
 	if (s->cfg->dead_fd >= 0) {
 		/* all but the one that is replaced */
 		s->covered = mount_count(s->cfg->root) - 1;
 	} else {
-		ssize_t n = readlink(lower_link_path(s->lower_fd, link), path,
-				     sizeof(path) - 1);
-		if (n < 0)
-			return -errno;
-		path[n] = '\0';
-		if (strcmp(path, s->cfg->root) != 0)
-			return -ELOOP;
+		int r = mount_fd_is_at(s->lower_fd, s->cfg->root);
+		if (r < 0)
+			return r;
 	}
 	/* before we change it ourselves, by what is owed */
 	struct stat st;
@@ -233,7 +228,7 @@ void supervisor_abort(struct supervisor *s)
 
 int supervisor_cover(struct supervisor *s, int dead_fd)
 {
-	if (!mount_is_ours(dead_fd, s->cfg->root))
+	if (!mount_is_ours(dead_fd, s->cfg->root, NULL))
 		return -EBUSY;
 	int r = fuse_begin(s);
 	if (r == 0)

@@ -75,6 +75,12 @@ struct supervisor {
 	int64_t checker_end_ns;
 };
 
+/* supervisor_sooner - of two times to sleep, ms; -1: for ever. */
+static inline int supervisor_sooner(int a_ms, int b_ms)
+{
+	return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
+}
+
 /* ---- supervisor-mount.c ---- */
 
 /* supervisor_take_root - before anything is mounted there. Returns 0, or a

@@ -38,17 +38,17 @@
 #include "log.h"
 #include "shared.h"
 
-#define VAIN	   5
-#define DOWN_NS	   (30 * NS_PER_S)
-#define END_NS	   (10 * NS_PER_S)   /* a killed one has ended by then */
-#define LOST_NS	   (2 * NS_PER_S)    /* dead so long, and not reaped */
-#define ANEW_NS	   (60 * NS_PER_S)   /* not twice within that */
-#define HASTE_NS   (100 * NS_PER_MS) /* a death is forgotten after that … */
-#define HASTE_MANY 10		     /* … and with so many it is haste */
-#define PAUSE_NS   (10 * NS_PER_MS)
-#define VAIN_MAX   (500 * NS_PER_MS) /* with each one in vain it is longer */
-#define PAUSE_MAX  (2 * NS_PER_S)    /* not even a process can be had */
-#define CHECK_NS   (20 * NS_PER_S)   /* the new program answers within that */
+#define VAIN	    5
+#define DOWN_NS	    (30 * NS_PER_S)
+#define END_NS	    (10 * NS_PER_S)   /* a killed one has ended by then */
+#define UNREAPED_NS (2 * NS_PER_S)    /* dead so long, and still there */
+#define ANEW_NS	    (60 * NS_PER_S)   /* not twice within that */
+#define HASTE_NS    (100 * NS_PER_MS) /* a death is forgotten after that … */
+#define HASTE_MANY  10		      /* … and with so many it is haste */
+#define PAUSE_NS    (10 * NS_PER_MS)
+#define VAIN_MAX    (500 * NS_PER_MS) /* with each one in vain it is longer */
+#define PAUSE_MAX   (2 * NS_PER_S)    /* not even a process can be had */
+#define CHECK_NS    (20 * NS_PER_S)   /* the new program answers within that */
 
 #define REPLACED "error: the fs worker is being replaced already: try again"
 
@@ -357,13 +357,19 @@ static void say_how_it_ended(int status)
 						: WEXITSTATUS(status));
 }
 
-void worker_ended(struct supervisor *s, int status)
+/* take_leave - what it has said so far counts. */
+static void take_leave(struct supervisor *s)
 {
-	int64_t now = clock_mono_ns();
 	s->worker = 0;
 	s->lost_ns = 0;
 	worker_listen(s);
 	deposits_hang_up(&s->deposits);
+}
+
+void worker_ended(struct supervisor *s, int status)
+{
+	int64_t now = clock_mono_ns();
+	take_leave(s);
 	/* not every kernel tells the worker which of the two it was */
 	bool cut = status == 0 && s->ready && supervisor_is_there(s);
 	if (status == 0 && !cut) {
@@ -408,10 +414,7 @@ void worker_ended(struct supervisor *s, int status)
  * not. */
 static void abandon(struct supervisor *s)
 {
-	s->worker = 0;
-	s->lost_ns = 0;
-	worker_listen(s);
-	deposits_hang_up(&s->deposits);
+	take_leave(s);
 	s->serving = false;
 	s->restarts++;
 	mount_anew(s, "no fs worker comes to serve, and the last one does not "
@@ -428,7 +431,7 @@ static int lost(struct supervisor *s)
 		return 10;
 	}
 	/* most have ended a moment later */
-	if (s->lost_ns && clock_mono_ns() - s->lost_ns > LOST_NS) {
+	if (s->lost_ns && clock_mono_ns() - s->lost_ns > UNREAPED_NS) {
 		s->serving = false;
 		if (!s->down_ns)
 			s->down_ns = s->lost_ns;
@@ -440,8 +443,7 @@ int worker_timers(struct supervisor *s)
 {
 	int lost_ms = s->failed || s->stopping ? -1 : lost(s);
 	int64_t now = clock_mono_ns();
-	int ms = check_ms(s);
-	ms = ms < 0 || (lost_ms >= 0 && lost_ms < ms) ? lost_ms : ms;
+	int ms = supervisor_sooner(check_ms(s), lost_ms);
 	if (s->worker && s->serving && s->renew_worker) {
 		s->renew_worker = false;
 		kill(s->worker, SIGTERM);

@@ -478,11 +478,6 @@ static int client_ms(struct supervisor *s)
 	return 0;
 }
 
-static int sooner(int a_ms, int b_ms)
-{
-	return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
-}
-
 static void serve_signal(struct supervisor *s)
 {
 	struct signalfd_siginfo si;
@@ -508,9 +503,10 @@ static int serve_timers(struct supervisor *s)
 	}
 	if (!s->sync && !s->failed && !s->late && now >= s->sync_after_ns)
 		supervisor_start_sync(s);
-	int ms = sooner(sooner(worker_timers(s), supervisor_bare(s)),
-			sooner(client_ms(s), supervisor_late(s)));
-	return sooner(ms, s->stop_after_ns || !s->sync ? 200 : -1);
+	int ms = supervisor_sooner(
+		supervisor_sooner(worker_timers(s), supervisor_bare(s)),
+		supervisor_sooner(client_ms(s), supervisor_late(s)));
+	return supervisor_sooner(ms, s->stop_after_ns || !s->sync ? 200 : -1);
 }
 
 static void supervisor_serve(struct supervisor *s)

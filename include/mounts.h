@@ -22,8 +22,13 @@ bool mount_has_device(const char *path, dev_t dev);
 unsigned mount_count(const char *path);
 
 /* mount_is_ours - `fd` (O_PATH will do) is on the topmost mount at `path`, which
- * is one of ours; false when that one has been taken away. */
-bool mount_is_ours(int fd, const char *path);
+ * is one of ours, and *ret, if it is not NULL, its device number; false when
+ * that one has been taken away. */
+bool mount_is_ours(int fd, const char *path, dev_t *ret);
+
+/* mount_fd_is_at - `fd` is what `path` leads to, without a symbolic link: 0,
+ * -ELOOP, or another negative errno. */
+int mount_fd_is_at(int fd, const char *path);
 
 /* mount_below - a mount point strictly below `path`, owned by the caller, or
  * NULL. */

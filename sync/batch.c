@@ -212,11 +212,13 @@ int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
 		r = batch_redo_failed(e, plan, seq);
 	for (unsigned i = 0; r == 0 && i < plan->n; i++) {
 		const struct action *a = &plan->actions[i];
-		if (a->kind == ACT_UNSURE)
+		if (a->kind == ACT_UNSURE) {
 			r = unsure_run(e, a->rec, seq);
-		else if (action_is_state(a))
+			before = NULL;
+		} else if (action_is_state(a)) {
 			r = run_state(e, a, seq, before);
-		before = action_is_state(a) && a->kind != ACT_UNSURE ? a : NULL;
+			before = a;
+		}
 	}
 	return r;
 }

@@ -93,6 +93,13 @@ int lower_open_object(int root_fd, const struct fhandle *obj, const char *path,
 	return open_quietly(root_fd, &room.h, NULL, flags);
 }
 
+bool lower_is_gone(int root_fd, const struct fhandle *obj, const char *path)
+{
+	CLEANUP_CLOSE int fd = lower_open_object(root_fd, obj, path, O_PATH);
+
+	return fd == -ESTALE || fd == -ENOENT;
+}
+
 int lower_open_folder(int dir_fd, const char *name)
 {
 	return open_quietly(dir_fd, NULL, name,

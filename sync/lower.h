@@ -26,6 +26,8 @@ void lower_without_handles(void);
  * it is gone. */
 int lower_open_object(int root_fd, const struct fhandle *obj, const char *path,
 		      int flags);
+/* lower_is_gone - so it would say; false where it cannot be told. */
+bool lower_is_gone(int root_fd, const struct fhandle *obj, const char *path);
 /* lower_open_folder - for reading: `name` in the folder `dir_fd`, which may be
  * an O_PATH descriptor, or ".". */
 int lower_open_folder(int dir_fd, const char *name);

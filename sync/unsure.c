@@ -73,14 +73,6 @@ static int object_path(struct engine *e, const struct fhandle *obj, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-static bool is_gone(struct engine *e, const struct fhandle *obj)
-{
-	CLEANUP_CLOSE int fd =
-		lower_open_object(e->cfg->lower_fd, obj, NULL, O_PATH);
-
-	return fd == -ESTALE;
-}
-
 /* file - at the names that are known of it. */
 static int file(struct engine *e, const struct record *r, uint64_t seq)
 {
@@ -88,7 +80,7 @@ static int file(struct engine *e, const struct record *r, uint64_t seq)
 	const char **names = NULL;
 	int s = 0;
 
-	if (is_gone(e, &r->obj)) {
+	if (lower_is_gone(e->cfg->lower_fd, &r->obj, NULL)) {
 		stale_published(e->stale, &r->obj);
 		return 0;
 	}

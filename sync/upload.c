@@ -357,13 +357,6 @@ static bool is_same(struct step *s)
 		fhandle_equal(&obj, &s->obj));
 }
 
-static bool is_gone(const struct step *s)
-{
-	CLEANUP_CLOSE int fd = lower_open_object(s->exec->cfg.lower_fd, &s->obj,
-						 s->path, O_PATH);
-	return fd == -ESTALE || fd == -ENOENT;
-}
-
 /* settled_mark - as shared_busy_mark. What has settled is still busy for a
  * moment, which is waited for where all would have to travel else. */
 static uint64_t settled_mark(struct step *s, bool *ret_busy)
@@ -388,7 +381,8 @@ bool upload_settled(struct step *s)
 	mark = settled_mark(s, &busy);
 	if (!busy && mark == s->mark && is_same(s))
 		return true;
-	if (is_gone(s)) { /* a later record tells: no need to wait for it */
+	if (lower_is_gone(s->exec->cfg.lower_fd, &s->obj, s->path)) {
+		/* a later record tells: no need to wait for it */
 		step_unseen(s, -ESTALE);
 		return true;
 	}

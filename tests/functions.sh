@@ -275,6 +275,13 @@ take_below() {
 	LOWERS=(${keep[@]+"${keep[@]}"})
 }
 
+# plan CALL NTH COUNT ERRNO PATTERN [PROCESS], or nothing - for sysfault.c, in
+# $T/plan
+plan() {
+	rm -f "$T/plan.hits"
+	echo "$*" >"$T/plan.new" && mv "$T/plan.new" "$T/plan"
+}
+
 # clock SECONDS - that of whoever was started with CLOCK_STEP=$T/step is ahead by
 # so many from now on: eight bytes
 clock() {

@@ -13,9 +13,8 @@
  * with ERRNO (a number; "short": half of it is written; "wait": it is done when
  * FILE has another line). CALL: open, pread, pwrite (and write), fsync
  * (and fdatasync), ftruncate (and fallocate), rename, unlink, move_mount, or
- * any, but pread. An empty file: nothing fails. PROCESS: only in those whose first
- * argument is that. What
- * failed is counted in FILE.hits.
+ * any, but pread. An empty file: nothing fails. PROCESS: only in those whose
+ * first argument is that. What failed is counted in FILE.hits.
  *
  * CLOCK_STEP=FILE: the wall clock is ahead by the number of seconds that the
  * first eight bytes of FILE hold.

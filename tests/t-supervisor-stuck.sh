@@ -9,9 +9,6 @@
 [ -z "$SANITIZED" ] || skip "cannot be preloaded into a sanitized program"
 expect_log "fs worker died|the sync process ended|journal|cannot"
 
-plan() {
-	echo "$*" >"$T/new" && mv "$T/new" "$T/plan"
-}
 plan
 pipe_replicas 1
 head -c 300000 /dev/zero | tr '\0' x >"$T/tree/held"

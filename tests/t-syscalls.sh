@@ -8,11 +8,6 @@
 expect_log "reading the list of replicas|journal|lost|ended|connection|open|activity log|fs worker died"
 
 PLAN=$T/plan
-# plan CALL NTH COUNT ERRNO PATTERN [PROCESS], or nothing
-plan() {
-	rm -f "$PLAN.hits"
-	echo "$*" >"$PLAN.new" && mv "$PLAN.new" "$PLAN"
-}
 hits() {
 	cat "$PLAN.hits" 2>/dev/null || echo 0
 }

@@ -5,9 +5,6 @@
 [ -z "$SANITIZED" ] || skip "cannot be preloaded into a sanitized program"
 expect_log "fs worker died"
 
-plan() {
-	echo "$*" >"$T/new" && mv "$T/new" "$T/plan"
-}
 plan
 pipe_replicas 1
 export FAULTS=$T/plan

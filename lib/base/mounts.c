@@ -1,10 +1,13 @@
 /* /proc/self/mountinfo: "id parent dev root MOUNTPOINT … - FSTYPE source …" */
 #include "confdefs.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "mounts.h"
@@ -120,7 +123,7 @@ static int mount_id(int fd)
 	return id;
 }
 
-bool mount_is_ours(int fd, const char *path)
+bool mount_is_ours(int fd, const char *path, dev_t *ret)
 {
 	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/mountinfo", "re");
 	CLEANUP_FREE char *line = NULL;
@@ -131,11 +134,24 @@ bool mount_is_ours(int fd, const char *path)
 	dev_t dev;
 	while (f && id >= 0 &&
 	       mount_next(f, &line, &size, &point, &type, &dev)) {
-		if (strcmp(point, path) == 0)
-			ours = atoi(line) == id &&
-			       strcmp(type, "fuse.mirrorfs") == 0;
+		if (strcmp(point, path) != 0)
+			continue;
+		ours = atoi(line) == id && strcmp(type, "fuse.mirrorfs") == 0;
+		if (ret)
+			*ret = dev;
 	}
 	return ours;
+}
+
+int mount_fd_is_at(int fd, const char *path)
+{
+	char link[64], is[PATH_MAX];
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, is, sizeof(is) - 1);
+	if (n < 0)
+		return -errno;
+	is[n] = 0;
+	return strcmp(is, path) == 0 ? 0 : -ELOOP;
 }
 
 char *mount_below(const char *path)

@@ -173,8 +173,6 @@ int journal_is_dirty(struct journal *j, const struct fhandle *obj,
 	return 1;
 }
 
-/* A TRUNC without ranges changed nothing; any other without them may have
- * changed all. */
 /* all_are_there - of those behind `after`: old ones go first. */
 static int all_are_there(struct journal *j, uint64_t after)
 {
@@ -183,6 +181,8 @@ static int all_are_there(struct journal *j, uint64_t after)
 	return r < 0 ? r : (uint64_t)first <= after + 1;
 }
 
+/* A TRUNC without ranges changed nothing; any other without them may have
+ * changed all. */
 int journal_ranges(struct journal *j, const struct fhandle *obj, uint64_t after,
 		   struct range *out, uint32_t *ret_n)
 {
