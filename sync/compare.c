@@ -65,6 +65,19 @@ int compare_attributes(struct engine *e, const char *path,
 	return engine_push(e, STEP_SETATTR, path, NULL, obj, NULL);
 }
 
+/* surely_named - one of the object's names that nothing else has on the replica
+ * until an upload comes there; or NULL. */
+static const char *surely_named(const struct engine *e,
+				const struct fhandle *obj,
+				const char *const *names, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (!links_is_other(e->links, names[i], obj))
+			return names[i];
+	}
+	return NULL;
+}
+
 /*
  * link_name - an object with several names gets one more there. Returns 1
  * when a step was pushed that makes it so; 0 when the content must be looked
@@ -82,12 +95,15 @@ static int link_name(struct engine *e, const char *path, const struct stat *st,
 		     !links_is(e->links, path, obj);
 
 	*ret_other = apart;
+	if (links_is_other(e->links, path, obj))
+		links_keep(e->links, path, obj);
 	if (st->st_nlink == 1)
 		links_del(e->links, path);
 	if (st->st_nlink == 1 || links_is(e->links, path, obj))
 		return 0;
 	unsigned n = links_other(e->links, obj, path, UINT64_MAX, &names);
-	CLEANUP_FREE char *first = n ? strdup(names[0]) : NULL;
+	const char *sure = surely_named(e, obj, names, n);
+	CLEANUP_FREE char *first = sure ? strdup(sure) : NULL;
 	free(names);
 	links_del(e->links, path);
 	links_add(e->links, obj, path, exec_next(e->exec));
@@ -95,7 +111,7 @@ static int link_name(struct engine *e, const char *path, const struct stat *st,
 		engine_count(e, "hard-link", path);
 		return 0;
 	}
-	*ret_other = first || apart;
+	*ret_other = n > 0 || apart;
 	if (!first || !may_link)
 		return 0;
 	engine_touch_parent(e, path);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "cleanup.h"
 #include "paths.h"
 #include "sync/links.h"
 
@@ -25,6 +26,7 @@ struct object {
 struct former { /* a name that is doubted */
 	char *path;
 	struct fhandle obj;
+	bool kept;
 	UT_hash_handle hh;
 };
 struct change { /* not in the journal yet */
@@ -143,11 +145,42 @@ static void forget_changes(struct links *l)
 	l->cleared = false;
 }
 
+static struct former *former_find(const struct links *l, const char *path)
+{
+	struct former *f;
+
+	HASH_FIND(hh, l->formers, path, strlen(path), f);
+	return f;
+}
+
+static struct former *former_add(struct links *l, const char *path,
+				 const struct fhandle *obj)
+{
+	struct former *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		abort();
+	f->path = strdup(path);
+	f->obj = *obj;
+	HASH_ADD_KEYPTR(hh, l->formers, f->path, strlen(f->path), f);
+	return f;
+}
+
+static void former_drop(struct links *l, struct former *f)
+{
+	HASH_DEL(l->formers, f);
+	free(f->path);
+	free(f);
+}
+
 void links_clear(struct links *l)
 {
 	struct name *n, *tmp;
+	struct former *f, *next;
 
 	forget_changes(l);
+	HASH_ITER(hh, l->formers, f, next)
+	former_drop(l, f);
 	HASH_ITER(hh, l->by_path, n, tmp)
 	drop(l, n);
 	l->cleared = true;
@@ -158,7 +191,6 @@ void links_close(struct links *l)
 	if (!l)
 		return;
 	links_clear(l);
-	links_trust(l);
 	free(l);
 }
 
@@ -221,21 +253,11 @@ void links_del_entries(struct links *l, const char *path)
 void links_doubt(struct links *l, const char *path)
 {
 	struct name *n, *tmp;
-	struct former *f;
 
 	HASH_ITER(hh, l->by_path, n, tmp)
 	{
-		if (!path_is_below(n->path, path))
-			continue;
-		HASH_FIND(hh, l->formers, n->path, strlen(n->path), f);
-		if (f)
-			continue;
-		f = calloc(1, sizeof(*f));
-		if (!f)
-			abort();
-		f->path = strdup(n->path);
-		f->obj = n->obj;
-		HASH_ADD_KEYPTR(hh, l->formers, f->path, strlen(f->path), f);
+		if (path_is_below(n->path, path) && !former_find(l, n->path))
+			former_add(l, n->path, &n->obj);
 	}
 }
 
@@ -245,21 +267,57 @@ void links_trust(struct links *l)
 
 	HASH_ITER(hh, l->formers, f, tmp)
 	{
-		HASH_DEL(l->formers, f);
-		free(f->path);
-		free(f);
+		if (!f->kept)
+			former_drop(l, f);
 	}
+}
+
+void links_keep(struct links *l, const char *path, const struct fhandle *obj)
+{
+	struct name *n = name_find(l, path);
+	struct former *f = former_find(l, path);
+
+	if (!f && n && !fhandle_equal(&n->obj, obj))
+		f = former_add(l, path, &n->obj);
+	if (f)
+		f->kept = true;
+}
+
+void links_taken(struct links *l, const char *path)
+{
+	struct former *f = former_find(l, path);
+
+	if (f && f->kept)
+		former_drop(l, f);
 }
 
 bool links_is_other(const struct links *l, const char *path,
 		    const struct fhandle *obj)
 {
-	struct name *n = name_find(l, path);
-	struct former *f;
+	const struct name *n = name_find(l, path);
+	const struct former *f = former_find(l, path);
 
-	HASH_FIND(hh, l->formers, path, strlen(path), f);
 	return (n && !fhandle_equal(&n->obj, obj)) ||
 	       (f && !fhandle_equal(&f->obj, obj));
+}
+
+static void formers_move(struct links *l, const char *from, const char *to)
+{
+	struct former *f, *tmp;
+
+	HASH_ITER(hh, l->formers, f, tmp)
+	{
+		if (path_is_below(f->path, to))
+			former_drop(l, f);
+	}
+	HASH_ITER(hh, l->formers, f, tmp)
+	{
+		if (!path_is_below(f->path, from))
+			continue;
+		CLEANUP_FREE char *path = path_rebase(f->path, from, to);
+		former_add(l, path, &f->obj)->kept = f->kept;
+		former_drop(l, f);
+	}
 }
 
 void links_move(struct links *l, const char *from, const char *to)
@@ -267,6 +325,7 @@ void links_move(struct links *l, const char *from, const char *to)
 	struct name *n, *tmp;
 	struct links moved = {0};
 
+	formers_move(l, from, to);
 	links_del_tree(l, to);
 	HASH_ITER(hh, l->by_path, n, tmp)
 	{

@@ -33,8 +33,14 @@ void links_del_entries(struct links *l, const char *path);
  * of is remembered until links_trust. */
 void links_doubt(struct links *l, const char *path);
 void links_trust(struct links *l);
-/* links_is_other - `path` is, or was when it was doubted, a name of another
- * object than `obj`: what the replica has there may have names elsewhere. */
+/* links_keep - `path` is to become a name of `obj`, by an upload that may come
+ * to nothing: what it is a name of until then is remembered beyond links_trust,
+ * until links_taken, as soon as a request has been sent that replaces it. */
+void links_keep(struct links *l, const char *path, const struct fhandle *obj);
+void links_taken(struct links *l, const char *path);
+/* links_is_other - `path` is, or was when it was doubted or kept, a name of
+ * another object than `obj`: what the replica has there may have names
+ * elsewhere. */
 bool links_is_other(const struct links *l, const char *path,
 		    const struct fhandle *obj);
 /* links_move - `from` was renamed to `to`, with all below it. */

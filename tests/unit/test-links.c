@@ -35,6 +35,45 @@ static void test_doubt(void **state)
 	fx_close(&f);
 }
 
+/* What a name was is known until something has been sent there. */
+static void test_keep(void **state)
+{
+	struct fixture f;
+	struct links *l;
+	struct fhandle h1 = fx_obj(1), h2 = fx_obj(2);
+	fx_open(&f);
+	int64_t id = fx_replica(&f, "r");
+
+	assert_int_equal(links_open(f.j, id, &l), 0);
+	links_add(l, &h1, "d/a", 0);
+	links_keep(l, "d/a", &h2);
+	links_del(l, "d/a");
+	links_keep(l, "d/b", &h2); /* nobody knows it */
+	links_trust(l);
+	assert_true(links_is_other(l, "d/a", &h2));
+	assert_false(links_is_other(l, "d/a", &h1));
+	assert_false(links_is_other(l, "d/b", &h2));
+	links_add(l, &h2, "d/a", 0); /* as it will be */
+	assert_true(links_is_other(l, "d/a", &h2));
+	links_move(l, "d", "e");
+	assert_false(links_is_other(l, "d/a", &h2));
+	assert_true(links_is_other(l, "e/a", &h2));
+	links_taken(l, "e/a");
+	assert_false(links_is_other(l, "e/a", &h2));
+
+	/* so it is with one that was doubted before */
+	links_add(l, &h1, "c", 0);
+	links_doubt(l, "c");
+	links_del(l, "c");
+	links_keep(l, "c", &h2);
+	links_trust(l);
+	assert_true(links_is_other(l, "c", &h2));
+	links_move(l, "d", "c"); /* replaced */
+	assert_false(links_is_other(l, "c", &h2));
+	links_close(l);
+	fx_close(&f);
+}
+
 /* names - "d", "d/a", "d/s/b" and "de" are one object's. */
 static void names(struct fixture *f, int64_t *ret_id, struct links **ret)
 {
@@ -105,6 +144,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_doubt),
+		cmocka_unit_test(test_keep),
 		cmocka_unit_test(test_del),
 		cmocka_unit_test(test_del_tree),
 		cmocka_unit_test(test_del_entries),

@@ -1,0 +1,44 @@
+#!/bin/bash
+# A name is another file's on the replica still, as the one that is to take it
+# is being written: what comes for that one must not reach the other, whose
+# inode has it. They are equal but for the owner, so nothing else would tell.
+. "$(dirname "$0")/functions.sh"
+need jq
+
+idle() { # all that can be sent has been
+	[ "$(status_get r1 lag_records)" = 0 ] && state_is r1 synced
+}
+# replaced_while_open COMMAND... - "news" was one of two names of a file; while
+# sync looks at its folder, there is another one, and COMMAND follows.
+replaced_while_open() {
+	rm -f "$CTL/release"
+	mkdir "$T/tree/folder" && cd "$T/tree/folder" || fail "cd"
+	: >old && touch -d 2021-03-01 old && ln old news || fail "links"
+	# a server holds requests once
+	check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+	check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+	check "wait" synced
+	echo "11 /folder" >"$CTL/hold"
+	background "$MIRRORFS" reconcile "$T/tree" "$T/tree/folder" >/dev/null
+	check "it is looked at" wait_for 30 held 1
+	rm news && exec 9>news && chown 1003:1001 news &&
+		touch -d 2021-03-01 news && "$@" || fail "another file"
+	rm -f "$CTL/hold" "$CTL/held"
+	touch "$CTL/release"
+	check "all but its content" wait_for 30 idle
+	equal "$(stat -c %u:%Y "$T/replica1/folder/old")" \
+		"0:$(stat -c %Y old)" "the other name"
+	echo x >&9
+	exec 9>&-
+	cd "$T" || fail "cd"
+	check "wait" synced
+	check "same" same "$T/replica1"
+	rm -r "$T/tree/folder"
+}
+
+faulty_replica
+check "mount" mount_tree "${REPLICAS[@]}"
+replaced_while_open true
+# nor by a name that it gets meanwhile
+replaced_while_open ln news second
+exit 0
