@@ -414,11 +414,26 @@ void worker_ended(struct supervisor *s, int status)
  * not. */
 static void abandon(struct supervisor *s)
 {
+	s->left++;
+	if (!s->left_since_ns)
+		s->left_since_ns = clock_wall_ns() -
+				   (clock_mono_ns() - s->worker_start_ns);
 	take_leave(s);
 	s->serving = false;
 	s->restarts++;
 	mount_anew(s, "no fs worker comes to serve, and the last one does not "
 		      "end");
+}
+
+/* What it hung in may have been done just now, and a file has the times of when
+ * that began. */
+void worker_left_ended(struct supervisor *s)
+{
+	log_notice("a worker that was given up has ended: everything is "
+		   "compared, and what changed since it began is sent");
+	supervisor_gap(s, s->left_since_ns);
+	if (--s->left == 0)
+		s->left_since_ns = 0;
 }
 
 /* lost - it is dead, but for a thread that cannot end; returns how long to

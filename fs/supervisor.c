@@ -323,6 +323,8 @@ static void reap(struct supervisor *s)
 			supervisor_late_ended(s, status);
 		} else if (pid == s->checker) {
 			worker_checked(s, status);
+		} else if (s->left) {
+			worker_left_ended(s);
 		}
 	}
 }
@@ -356,6 +358,11 @@ static void put_stop(struct supervisor *s)
 	if (supervisor_drain(s, NULL) < 0 || !supervisor_bare_noted(s)) {
 		if (!s->bare_owed && syncfs(s->lower_fd) == 0)
 			owed_put_away(s->lower_fd);
+		return;
+	}
+	if (s->left) {
+		log_warning("a worker that was given up has not ended; what "
+			    "was changed lately is compared at the next mount");
 		return;
 	}
 	if (syncfs(s->lower_fd) < 0) {

@@ -1,0 +1,53 @@
+#!/bin/bash
+# The tree's disk hangs, and a worker in a call to it, which cannot even be
+# killed then. Callers do not hang with it for ever: they get an error, and the
+# mount is made anew, which works as soon as the disk does. What the old call
+# still does then is compared.
+. "$(dirname "$0")/functions.sh"
+need fsfreeze
+expect_log "fs worker died|no fs worker comes to serve"
+
+ROOT=$T/fs/tree
+mkdir "$T/fs"
+lay_below ext4 "$T/fs"
+mkdir "$ROOT"
+frozen=
+thaw() {
+	[ -z "$frozen" ] || fsfreeze -u "$T/fs"
+	frozen=
+}
+trap 'r=$?; thaw; end_test $r' EXIT
+in_call() { # a thread of the worker, in a call that the disk holds up
+	cat "/proc/$WORKER/task/"*/status 2>/dev/null | grep -q "^State:.D"
+}
+anew() { grep -q "mounted again" "$T/state/mirrorfs.log"; }
+same_tree() { "$HELPERS/treecmp" "$ROOT" "$T/replica1" >"$T/treecmp.out"; }
+
+pipe_replicas 1
+check "mount" mount_at "$ROOT" "$T/state" "${REPLICAS[@]}"
+echo before >"$ROOT/file" || fail "a file"
+check "wait" "$MIRRORFS" wait "$ROOT" --timeout 60
+SUPERVISOR=$(status_pid supervisor_pid "$ROOT")
+WORKER=$(status_pid worker_pid "$ROOT")
+check "freeze" fsfreeze -f "$T/fs"
+frozen=1
+# (a write would not be done after all)
+background perl -e 'truncate($ARGV[0], 3) or exit 3' "$ROOT/file"
+check "a call hangs" wait_for 30 in_call
+kill -9 "$WORKER"
+sleep 1
+check "this is what is meant" in_call
+check "it is given up" wait_for 90 anew
+wait "$BG"
+equal $? 3 "an error for who called"
+equal "$(status_pid supervisor_pid "$ROOT")" "$SUPERVISOR" "the supervisor"
+check "compared before" "$MIRRORFS" wait "$ROOT" --timeout 60
+thaw
+check "the old one ends" wait_for 30 grep -q "a worker that was given up has" \
+	"$T/state/mirrorfs.log"
+equal "$(cat "$ROOT/file")" bef "what was called"
+echo new >"$ROOT/new" || fail "who comes now"
+check "wait" "$MIRRORFS" wait "$ROOT" --timeout 60
+check "same" same_tree
+check "umount" umount_at "$ROOT"
+exit 0
