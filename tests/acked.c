@@ -1,8 +1,9 @@
 /*
  * acked - a writer that knows what was acknowledged
  *
- *	acked run SEED SECONDS FOLDER MODEL [OUTAGE]   change files, then check
- *	acked check FOLDER MODEL                       are they as in MODEL?
+ *	acked run SEED SECONDS FOLDER MODEL [OUTAGE [FULL]]
+ *					change files, then check
+ *	acked check FOLDER MODEL	are they as in MODEL?
  *
  * Files of FOLDER are written, appended to, renamed and removed; each call
  * must succeed. MODEL is what they must be once close(2) has returned: written
@@ -10,7 +11,8 @@
  * follow from. Prints how many calls there were, and the longest and the 99th
  * percentile of their times: a file system that is being repaired shows there.
  *
- * OUTAGE (outage.h) says when the mount is gone: then a call may fail. Of what
+ * OUTAGE (outage.h) says when the mount is gone, and FULL when its disk is full:
+ * then a call may fail. Of what
  * was under way nobody knows how far it came, but it is one of few things, and
  * nothing else is touched: that is looked at when the mount is back.
  */
@@ -338,8 +340,9 @@ static void run(int64_t seconds)
 
 int main(int argc, char **argv)
 {
-	if (argc >= 6 && argc <= 7 && strcmp(argv[1], "run") == 0) {
+	if (argc >= 6 && argc <= 8 && strcmp(argv[1], "run") == 0) {
 		outage_file = argv[6];
+		full_file = outage_file ? argv[7] : NULL;
 		state = strtoull(argv[2], NULL, 10) * 2654435761u + 1;
 		folder = argv[4];
 		mkdir(folder, 0755);
@@ -358,7 +361,7 @@ int main(int argc, char **argv)
 		model_read(argv[3]);
 		return check();
 	}
-	fprintf(stderr, "usage: acked run SEED SECONDS FOLDER MODEL [OUTAGE] "
-			"| check FOLDER MODEL\n");
+	fprintf(stderr, "usage: acked run SEED SECONDS FOLDER MODEL [OUTAGE "
+			"[FULL]] | check FOLDER MODEL\n");
 	return 2;
 }

@@ -11,7 +11,8 @@
  *
  * An error that a local file system would not give (EIO, ESTALE, …) ends it
  * with status 1 and a line that says what was tried. With --outage FILE
- * (outage.h) the mount may be gone: each goes on when it is back.
+ * (outage.h) the mount may be gone: each goes on when it is back; with --full
+ * FILE its disk may be full.
  */
 #include "confdefs.h"
 
@@ -466,6 +467,7 @@ int main(int argc, char **argv)
 		{"ops", required_argument, NULL, 'n'},
 		{"procs", required_argument, NULL, 'p'},
 		{"outage", required_argument, NULL, 'o'},
+		{"full", required_argument, NULL, 'f'},
 		{NULL, 0, NULL, 0},
 	};
 	unsigned long seed = (unsigned long)time(NULL), n = 1000, procs = 4;
@@ -480,12 +482,14 @@ int main(int argc, char **argv)
 			procs = number(optarg);
 		else if (c == 'o')
 			outage_file = optarg;
+		else if (c == 'f')
+			full_file = optarg;
 		else
 			return 2;
 	}
 	if (argc - optind != 1 || !procs) {
 		fputs("usage: churn [--seed N] [--ops N] [--procs N] "
-		      "[--outage FILE] DIR\n",
+		      "[--outage FILE] [--full FILE] DIR\n",
 		      stderr);
 		return 2;
 	}

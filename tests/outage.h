@@ -1,10 +1,12 @@
 /*
- * outage - the mount is taken away on purpose, and a test says so
+ * outage - the mount is taken away on purpose, or its disk is filled, and a test
+ * says so
  *
  * A file grows by a byte when the supervisor has been killed, and by another one
  * when the tree is mounted again: while its size is odd there is no mount, and
  * what was open before stays dead. A call that fails as they do then must be
- * followed by that. Not for threads.
+ * followed by that. Another file tells in the same way since when and until when
+ * the disk is full. Not for threads.
  */
 #ifndef TESTS_OUTAGE_H
 #define TESTS_OUTAGE_H
@@ -16,19 +18,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *outage_file; /* NULL: there is none */
-static off_t outage_seen;
+static const char *outage_file, *full_file; /* NULL: there is none */
+static off_t outage_seen, full_seen;
 
-static off_t outage_size(void)
+static off_t outage_size_of(const char *file)
 {
 	struct stat st;
-	if (!outage_file)
+	if (!file)
 		return 0;
-	if (stat(outage_file, &st) < 0) {
-		perror(outage_file);
+	if (stat(file, &st) < 0) {
+		perror(file);
 		exit(2);
 	}
 	return st.st_size;
+}
+
+static off_t outage_size(void)
+{
+	return outage_size_of(outage_file);
 }
 
 /* outage_begin - what may fail begins, once there is a mount. True: another
@@ -40,12 +47,15 @@ static inline bool outage_begin(void)
 		usleep(10000);
 	bool another = now != outage_seen;
 	outage_seen = now;
+	full_seen = outage_size_of(full_file);
 	return another;
 }
 
 /* outage_explains - that errno, since outage_begin. */
 static inline bool outage_explains(int error)
 {
+	if (error == ENOSPC && full_file)
+		return full_seen % 2 || outage_size_of(full_file) != full_seen;
 	if (!outage_file ||
 	    (error != ENOTCONN && error != ECONNABORTED && error != EIO))
 		return false;

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@
 #define BLOCK 4096
 
 static volatile sig_atomic_t stopped;
+static sigjmp_buf beyond_end;
 static unsigned seed = 1;
 static int dir_fd, raw_fd = -1;
 
@@ -96,6 +98,11 @@ static void backdated(void)
 	close(fd);
 }
 
+static void on_sigbus(int sig)
+{
+	siglongjmp(beyond_end, sig);
+}
+
 static void mapped(void)
 {
 	int fd = open_file(O_RDWR);
@@ -108,9 +115,11 @@ static void mapped(void)
 	close(fd);
 	if (p == MAP_FAILED)
 		return;
-	fill(p + BLOCK * pick(BYTES / BLOCK), BLOCK);
-	if (pick(2))
-		msync(p, BYTES, MS_SYNC);
+	if (!sigsetjmp(beyond_end, 1)) { /* another one may cut the file */
+		fill(p + BLOCK * pick(BYTES / BLOCK), BLOCK);
+		if (pick(2))
+			msync(p, BYTES, MS_SYNC);
+	}
 	munmap(p, BYTES);
 }
 
@@ -225,6 +234,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	signal(SIGTERM, stop);
+	signal(SIGBUS, on_sigbus);
 	for (unsigned i = 0; i < 3; i++) {
 		char name[32];
 		snprintf(name, sizeof(name), "in%u", i);
