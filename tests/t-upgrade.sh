@@ -41,6 +41,24 @@ refuse "what cannot serve" upgraded --program /bin/false
 check "says why" grep -q "nothing was stopped" "$T/err"
 equal "$(status_pid worker_pid)" "$WORKER" "the worker"
 refuse "what is not there" upgraded --program "$T/none" 2>/dev/null
+# one for which it means something else, or has another size (struct head in
+# fs/kept.c): it refuses itself
+kept=$(ls -l "/proc/$supervisor/fd" | awk '/mirrorfs-kept/ { print $9 }')
+byte() { # OFFSET
+	od -An -tu1 -j "$1" -N 1 "/proc/$supervisor/fd/$kept" | tr -d ' '
+}
+set_byte() { # OFFSET VALUE
+	printf "\\x$(printf %x "$2")" | dd of="/proc/$supervisor/fd/$kept" \
+		bs=1 seek="$1" conv=notrunc status=none
+}
+for at in 8 12; do
+	was=$(byte $at)
+	set_byte $at $((was ^ 1))
+	refuse "another layout" upgraded --program "$T/new"
+	set_byte $at "$was"
+	check "says why" grep -q "cannot take over.*nothing was stopped" "$T/err"
+	equal "$(status_pid worker_pid)" "$WORKER" "the worker"
+done
 refuse "a dud" upgraded --program "$HELPERS/dud"
 check "says that it went back" grep -q "the one before goes on" "$T/err"
 refuse "no root of a mount" "$MIRRORFS" upgrade "$T/replica1" 2>/dev/null
