@@ -97,6 +97,8 @@ static int link_name(struct engine *e, const char *path, const struct stat *st,
 	*ret_other = apart;
 	if (links_is_other(e->links, path, obj))
 		links_keep(e->links, path, obj);
+	else
+		links_taken(e->links, path);
 	if (st->st_nlink == 1)
 		links_del(e->links, path);
 	if (st->st_nlink == 1 || links_is(e->links, path, obj))
@@ -182,7 +184,9 @@ static int put_symlink(struct engine *e, const char *path,
 		       const struct remote_attr *a)
 {
 	bool other;
-	int same = a ? same_target(e, path, obj) : 0;
+	/* as of a file: another one's inode is never changed */
+	bool doubt = links_is_other(e->links, path, obj);
+	int same = a && !doubt ? same_target(e, path, obj) : 0;
 
 	if (same < 0)
 		return same;

@@ -176,11 +176,11 @@ static void former_drop(struct links *l, struct former *f)
 void links_clear(struct links *l)
 {
 	struct name *n, *tmp;
-	struct former *f, *next;
 
+	links_doubt(l, "");
+	for (struct former *f = l->formers; f; f = f->hh.next)
+		f->kept = true;
 	forget_changes(l);
-	HASH_ITER(hh, l->formers, f, next)
-	former_drop(l, f);
 	HASH_ITER(hh, l->by_path, n, tmp)
 	drop(l, n);
 	l->cleared = true;
@@ -188,9 +188,13 @@ void links_clear(struct links *l)
 
 void links_close(struct links *l)
 {
+	struct former *f, *tmp;
+
 	if (!l)
 		return;
 	links_clear(l);
+	HASH_ITER(hh, l->formers, f, tmp)
+	former_drop(l, f);
 	free(l);
 }
 

@@ -35,7 +35,8 @@ void links_doubt(struct links *l, const char *path);
 void links_trust(struct links *l);
 /* links_keep - `path` is to become a name of `obj`, by an upload that may come
  * to nothing: what it is a name of until then is remembered beyond links_trust,
- * until links_taken, as soon as a request has been sent that replaces it. */
+ * until links_taken: a request has been sent that replaces it, or it is a name
+ * of that one still. */
 void links_keep(struct links *l, const char *path, const struct fhandle *obj);
 void links_taken(struct links *l, const char *path);
 /* links_is_other - `path` is, or was when it was doubted or kept, a name of
@@ -46,6 +47,7 @@ bool links_is_other(const struct links *l, const char *path,
 /* links_move - `from` was renamed to `to`, with all below it. */
 void links_move(struct links *l, const char *from, const char *to);
 void links_swap(struct links *l, const char *a, const char *b);
+/* links_clear - nothing is known any more; what the names were is kept. */
 void links_clear(struct links *l);
 /* links_is - is `path` known as a name of `obj`? */
 bool links_is(const struct links *l, const char *path,

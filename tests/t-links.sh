@@ -75,6 +75,27 @@ cd "$T/tree" || fail "cd"
 passing_by "echo two >new"
 passing_by "ln -s two new"
 cd "$T" || fail "cd"
+
+# what is equal but for its owner is no name of the one that was there before
+alike() { # COMMAND... - that makes such a one
+	"$@" first && touch -hd 2020-01-01 first || fail "$*"
+}
+for make in "touch" "ln -s there"; do
+	cd "$T/tree" || fail "cd"
+	alike $make
+	ln -P first second || fail "a link"
+	check "wait" synced
+	check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+	rm first
+	alike $make
+	chown -h 1003 first || fail "its owner"
+	rm -f "$T/replica1/.mirrorfs/state"
+	check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+	check "wait" synced
+	cd "$T" || fail "cd"
+	compared "$make, compared"
+	rm "$T/tree/first" "$T/tree/second"
+done
 equal "$("$MIRRORFS" status "$T/tree" --json |
 	jq '[.replicas[].parked] | add')" 0 "parked paths"
 exit 0
