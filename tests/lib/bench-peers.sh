@@ -13,9 +13,14 @@ bench_begin() {
 	trap 'exit 130' INT TERM HUP
 	L=$W/tree M=$W/tree R=$W/replica
 	sshd_start "$S/sshd" || die "sshd does not start"
-	RSH="ssh -p $SSHD_PORT -i $SSHD_KEY -o IdentitiesOnly=yes"
-	RSH+=" -o UserKnownHostsFile=$SSHD_KNOWN_HOSTS -o BatchMode=yes"
-	RSH+=" -F none"
+	LOGIN=$(login_options "$SSHD_KNOWN_HOSTS")
+	RSH="ssh -p $SSHD_PORT $LOGIN"
+}
+
+# login_options KNOWN-HOSTS - of ssh and sftp
+login_options() {
+	echo "-i $SSHD_KEY -o IdentitiesOnly=yes -o UserKnownHostsFile=$1" \
+		"-o BatchMode=yes -F none"
 }
 
 bench_end() {
@@ -78,3 +83,18 @@ rsync_start() {
 
 rsync_quiet() { :; }
 rsync_stop() { :; }
+
+sftp_start() {
+	sftp_put "$SSHD_PORT" "$LOGIN" "$L"
+}
+
+# sftp_put PORT OPTIONS TREE - what is in it, into the replica; without a tree
+# it only logs in
+sftp_put() {
+	# shellcheck disable=SC2086
+	echo "${3:+put -r $3/* $R/}" |
+		sftp -q -b - -P "$1" $2 127.0.0.1 >/dev/null
+}
+
+sftp_quiet() { :; }
+sftp_stop() { :; }

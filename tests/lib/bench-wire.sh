@@ -11,8 +11,8 @@ line_start() {
 	LINE=$!
 	wait_for 5 port_open "$LINE_PORT" || die "proxy"
 	sed "p;s/]:$SSHD_PORT /]:$LINE_PORT /" "$SSHD_KNOWN_HOSTS" >"$S/hosts"
-	LINE_RSH="ssh -p $LINE_PORT -i $SSHD_KEY -o IdentitiesOnly=yes"
-	LINE_RSH+=" -o UserKnownHostsFile=$S/hosts -o BatchMode=yes -F none"
+	LINE_LOGIN=$(login_options "$S/hosts")
+	LINE_RSH="ssh -p $LINE_PORT $LINE_LOGIN"
 }
 
 line_stop() {
@@ -36,6 +36,7 @@ far_start() {
 	case $1 in
 	mirrorfs) line_mount ;;
 	rsync) rsync -a -e "$LINE_RSH" "$L/" "127.0.0.1:$R/" ;;
+	sftp) sftp_put "$LINE_PORT" "$LINE_LOGIN" "$L" ;;
 	esac
 }
 
@@ -55,16 +56,31 @@ far_big_file() {
 		timed "$TOOL" until "$R/big" 1 $BIG
 	else
 		head -c $BIG /dev/zero | tr '\0' 'x' >"$L/big/file"
-		timed far_start rsync
+		timed far_start "$1"
 	fi
 }
 
+# far_one_folder sftp - it waits three times for each file, eleven minutes for
+# all: one folder of them, times their number, and the connection once
+far_one_folder() {
+	local login
+	timed sftp_put "$LINE_PORT" "$LINE_LOGIN" ""
+	login=$TIME
+	"$TOOL" files "$L" 1 $FILES 4096
+	timed far_start "$1"
+	"$TOOL" until "$R" $FILES 4096
+	TIME=$(awk -v a="$login" -v b="$TIME" -v n=$DIRS \
+		'BEGIN { printf "%.1f", a + (b - a) * n }')
+}
+
 bench_far() {
+	local text="20 ms round trip: first copy of $N files of 4 KiB"
 	line_start --delay 10
-	compare "20 ms round trip: first copy of $N files of 4 KiB" \
-		far_first_copy rsync
-	compare "20 ms round trip: upload of $((BIG >> 20)) MiB" far_big_file \
-		rsync
+	compare "$text" far_first_copy rsync
+	another "$text" far_one_folder sftp " ($FILES of them, times $DIRS)"
+	text="20 ms round trip: upload of $((BIG >> 20)) MiB"
+	compare "$text" far_big_file rsync
+	another "$text" far_big_file sftp
 	fresh
 	line_mount && mirrorfs_quiet
 	beside_large "20 ms round trip: "
