@@ -41,11 +41,11 @@ far_start() {
 }
 
 far_first_copy() {
-	"$TOOL" files "$L" $DIRS $FILES 4096
+	"$TOOL" files "$L" $DIRS $FILES $SIZE
 	timed far_copy_work "$1"
 }
 far_copy_work() {
-	far_start "$1" && "$TOOL" until "$R" $N 4096
+	far_start "$1" && "$TOOL" until "$R" $N $SIZE
 }
 
 far_big_file() {
@@ -93,9 +93,9 @@ alone() {
 	row "$1" "$2" "$3" "target" "$4"
 }
 
-# beside_large TEXT - small files while a large one is under way
+# beside_large TEXT [SIZE] - small files while a large one is under way
 beside_large() {
-	local size=$((BIG * 4)) ms # it is there twice, in memory
+	local size=${2:-$((BIG * 4))} ms # it is there twice, in memory
 	mkdir "$M/small"
 	head -c $size /dev/zero | tr '\0' 'x' >"$M/large"
 	ms=$("$TOOL" paced "$M/small" "$R/small" $((400 / SCALE)) 50) ||
