@@ -14,7 +14,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +34,7 @@
 #define COLD_FILES 100
 #define HOT_FILES  200
 #define CLIENTS	   2
+#define DEPTH	   16 /* threads on one descriptor */
 
 static const char *top;	 /* the tree */
 static unsigned percent; /* of the work that is usual */
@@ -101,9 +105,9 @@ static void make_file(const char *path, size_t size)
 
 /* ---- works: each returns how much it did, in bytes or in calls ---- */
 
-static double seq_read(void)
+static double seq_read(const char *path)
 {
-	int fd = open_at(in("big"), O_RDONLY);
+	int fd = open_at(path, O_RDONLY);
 	double n = 0;
 
 	for (long k = count(4); k > 0; k--) {
@@ -115,9 +119,14 @@ static double seq_read(void)
 	return n;
 }
 
-static double random_read(void)
+static double seq_read_big(void)
 {
-	int fd = open_at(in("big"), O_RDONLY);
+	return seq_read(in("big0"));
+}
+
+static double random_read(const char *path)
+{
+	int fd = open_at(path, O_RDONLY);
 	long n = count(20000);
 
 	for (long k = 0; k < n; k++) {
@@ -130,25 +139,30 @@ static double random_read(void)
 	return (double)n;
 }
 
-static double write_by(size_t step)
+static double random_read_big(void)
+{
+	return random_read(in("big0"));
+}
+
+static double write_by(const char *path, size_t step)
 {
 	size_t size = (size_t)count(BIG / MIB) * MIB;
-	int fd = open_at(in("written"), O_WRONLY | O_CREAT | O_TRUNC);
+	int fd = open_at(path, O_WRONLY | O_CREAT | O_TRUNC);
 
 	write_whole(fd, size, step);
 	close(fd);
-	unlink(in("written"));
+	unlink(path);
 	return (double)size;
 }
 
 static double seq_write(void)
 {
-	return write_by(MIB);
+	return write_by(in("written"), MIB);
 }
 
 static double write_64k(void)
 {
-	return write_by(65536);
+	return write_by(in("written"), 65536);
 }
 
 static double create(void)
@@ -226,26 +240,151 @@ static double unlink_files(void)
 	return (double)n;
 }
 
-static double stat_cold_by_two(void)
+/* ---- the same by two processes at once ---- */
+
+/* What all of them did; `client` exits if it fails. */
+static double by_two(double (*client)(long c))
 {
-	long files = count(COLD_FILES);
+	double n = 0, part;
+	int fds[2];
 
+	if (pipe(fds))
+		fail("pipe");
 	for (long c = 0; c < CLIENTS; c++) {
-		struct stat st;
-
 		if (fork())
 			continue;
-		for (long d = 0; d < COLD_DIRS; d++)
-			for (long f = 0; f < files; f++)
-				if (!stat(in("two/d%ld/no%ld", d, f * 2 + c),
-					  &st))
-					_exit(1);
+		part = client(c);
+		if (write(fds[1], &part, sizeof(part)) != sizeof(part))
+			_exit(1);
 		_exit(0);
 	}
+	close(fds[1]);
+	while (read(fds[0], &part, sizeof(part)) == sizeof(part))
+		n += part;
+	close(fds[0]);
 	for (int status; wait(&status) > 0;)
 		if (status)
 			fail("client");
-	return (double)(COLD_DIRS * files * CLIENTS);
+	return n;
+}
+
+static double look_cold(long c)
+{
+	long n = 0, files = count(COLD_FILES);
+	struct stat st;
+
+	for (long d = 0; d < COLD_DIRS; d++)
+		for (long f = 0; f < files; f++, n++)
+			if (!stat(in("two/d%ld/no%ld", d, f * 2 + c), &st))
+				_exit(1);
+	return (double)n;
+}
+
+static double stat_cold_by_two(void)
+{
+	return by_two(look_cold);
+}
+
+static double seq_read_one(long c)
+{
+	return seq_read(in("big%ld", c));
+}
+
+static double seq_read_by_two(void)
+{
+	return by_two(seq_read_one);
+}
+
+static double random_read_one(long c)
+{
+	srandom((unsigned)c + 1);
+	return random_read(in("big%ld", c));
+}
+
+static double random_read_by_two(void)
+{
+	return by_two(random_read_one);
+}
+
+static double seq_write_one(long c)
+{
+	return write_by(in("written%ld", c), MIB);
+}
+
+static double seq_write_by_two(void)
+{
+	return by_two(seq_write_one);
+}
+
+/* ---- the same by many requests at once, past the page cache ---- */
+
+struct depth {
+	int fd;
+	bool writes, at_random;
+	size_t size; /* of a request */
+	long requests;
+	atomic_long taken;
+};
+
+static void *depth_thread(void *arg)
+{
+	struct depth *d = arg;
+	long there = (long)(BIG / d->size);
+	void *data;
+
+	if (posix_memalign(&data, SMALL, d->size))
+		fail("memory");
+	memset(data, 'x', d->size);
+	for (long k; (k = atomic_fetch_add(&d->taken, 1)) < d->requests;) {
+		/* each place once a round, far from the one before */
+		long at = (d->at_random ? k * 7919 : k) % there;
+		off_t off = (off_t)at * (off_t)d->size;
+		ssize_t n = d->writes ? pwrite(d->fd, data, d->size, off)
+				      : pread(d->fd, data, d->size, off);
+
+		if (n != (ssize_t)d->size)
+			fail("request");
+	}
+	free(data);
+	return NULL;
+}
+
+static double by_depth(struct depth *d)
+{
+	pthread_t threads[DEPTH];
+
+	d->fd = open_at(in("big0"), O_RDWR | O_DIRECT);
+	for (int t = 0; t < DEPTH; t++)
+		if (pthread_create(&threads[t], NULL, depth_thread, d))
+			fail("thread");
+	for (int t = 0; t < DEPTH; t++)
+		pthread_join(threads[t], NULL);
+	close(d->fd);
+	return (double)d->requests;
+}
+
+static double seq_read_deep(void)
+{
+	struct depth d = {.size = MIB, .requests = count(4 * BIG / MIB)};
+
+	return by_depth(&d) * MIB;
+}
+
+static double random_read_deep(void)
+{
+	struct depth d = {
+		.size = SMALL, .at_random = true, .requests = count(40000)};
+
+	return by_depth(&d);
+}
+
+/* What is there is written again: the file is as before. */
+static double seq_write_deep(void)
+{
+	struct depth d = {
+		.size = MIB, .writes = true, .requests = count(BIG / MIB)};
+
+	return by_depth(&d) * MIB;
 }
 
 static const struct work {
@@ -258,14 +397,20 @@ static const struct work {
 	{"stat-cold", stat_cold, 1000, "k/s", NULL},
 	{"stat-cold-2", stat_cold_by_two, 1000, "k/s", NULL},
 	{"stat-warm", stat_warm, 1000, "k/s", look_at_hot},
-	{"seq-read", seq_read, 1e9, "GB/s", NULL},
-	{"random-read", random_read, 1000, "k/s", NULL},
+	{"seq-read", seq_read_big, 1e9, "GB/s", NULL},
+	{"random-read", random_read_big, 1000, "k/s", NULL},
 	{"seq-write", seq_write, 1e9, "GB/s", NULL},
 	{"write-64k", write_64k, 1e9, "GB/s", NULL},
 	{"create", create, 1000, "k/s", NULL},
 	{"open-read", open_read_close, 1000, "k/s", NULL},
 	{"rename", rename_files, 1000, "k/s", NULL},
 	{"unlink", unlink_files, 1000, "k/s", NULL},
+	{"seq-read-2", seq_read_by_two, 1e9, "GB/s", NULL},
+	{"random-read-2", random_read_by_two, 1000, "k/s", NULL},
+	{"seq-write-2", seq_write_by_two, 1e9, "GB/s", NULL},
+	{"seq-read-deep", seq_read_deep, 1e9, "GB/s", NULL},
+	{"random-read-deep", random_read_deep, 1000, "k/s", NULL},
+	{"seq-write-deep", seq_write_deep, 1e9, "GB/s", NULL},
 };
 
 static int run(const char *only)
@@ -295,7 +440,8 @@ static void make_dir(const char *path)
 
 static int prepare(void)
 {
-	make_file(in("big"), BIG);
+	for (long c = 0; c < CLIENTS; c++)
+		make_file(in("big%ld", c), BIG);
 	make_dir(in("hot"));
 	for (long f = 0; f < HOT_FILES; f++)
 		make_file(in("hot/f%ld", f), SMALL);

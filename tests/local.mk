@@ -21,6 +21,7 @@ tests_threads_LDADD = -lpthread
 tests_benchtool_SOURCES = tests/benchtool.c
 tests_passrows_SOURCES = tests/passrows.c
 tests_fsbench_SOURCES = tests/fsbench.c
+tests_fsbench_LDADD = -lpthread
 tests_leastfs_SOURCES = tests/leastfs.c
 tests_leastfs_LDADD = $(FUSE_LIBS)
 tests_opdrive_SOURCES = tests/opdrive.c tests/opdrive-names.c \
