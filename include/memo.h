@@ -44,6 +44,20 @@ int journal_stale_load(struct journal *j, int64_t id, struct fhandle **ret,
 		       unsigned *ret_n);
 int journal_stale_add(struct journal *j, int64_t id, const struct fhandle *obj);
 int journal_stale_clear(struct journal *j, int64_t id);
+/* Objects that have a name, and of which the replica has nothing as of its
+ * cursor. _load: one array, free it with free. */
+struct absent_row {
+	struct fhandle obj;
+	bool shadow; /* something older may be at its name there */
+	bool linked; /* it has more than one name */
+};
+int journal_absent_load(struct journal *j, int64_t id, struct absent_row **ret,
+			unsigned *ret_n);
+int journal_absent_put(struct journal *j, int64_t id,
+		       const struct absent_row *row);
+int journal_absent_del(struct journal *j, int64_t id,
+		       const struct fhandle *obj);
+int journal_absent_clear(struct journal *j, int64_t id);
 /* journal_read_moves - as journal_read, of renames that move a folder, or may. */
 int journal_read_moves(struct journal *j, uint64_t after, struct record *out,
 		       unsigned max);

@@ -387,7 +387,9 @@ int engine_start(struct engine *e)
 		pathset_put(&e->fences, fences[i].path, fences[i].seq);
 	fences_free(fences, n);
 	e->changed_ns = UINT64_MAX;
-	e->memory = plan_memory_new();
+	r = absent_load(e);
+	if (r < 0)
+		return r;
 	e->exec = exec_new(&cfg);
 	e->exec->hasty = e->unsynced;
 	e->unsynced = false;
@@ -477,6 +479,8 @@ int engine_flush(struct engine *e)
 		r = stale_save(e->stale);
 	if (r == 0)
 		r = asides_save(e->asides);
+	if (r == 0)
+		r = absent_save(e);
 	HASH_ITER(hh, e->counts, t, tmp)
 	{
 		bool first = false;

@@ -114,7 +114,7 @@ void engine_stop(struct engine *e);
  * forgets what failed: all else must have been taken. */
 int engine_push_times(struct engine *e);
 int engine_dir_times(struct engine *e);
-/* engine_flush - links, asides, counts: into the journal, in its transaction.
+/* engine_flush - links, asides, absent objects, counts: into the journal, in its transaction.
  * engine_note - after what is not a batch: as batch_commit does it. */
 int engine_flush(struct engine *e);
 int engine_note(struct engine *e);
@@ -135,6 +135,12 @@ unsigned engine_take_failed(struct engine *e, bool top, char ***ret);
  * it: where (borrowed), or NULL. */
 const char *engine_failure(const struct engine *e, const char *path,
 			   struct failure *ret);
+
+/* ---- absent.c ---- */
+
+/* absent_load - into e->memory. absent_save - within the caller's transaction. */
+int absent_load(struct engine *e);
+int absent_save(struct engine *e);
 
 /* ---- parked.c ---- */
 int engine_parked_load(struct engine *e);

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += sync/libsync.a
 sync_libsync_a_SOURCES = \
+	sync/absent.c \
 	sync/ahead.c \
 	sync/asides.c \
 	sync/attr.c \

@@ -299,6 +299,7 @@ static bool plan_record(struct builder *b, const struct record *r, bool first)
 
 	if (moves && !joins_moves(b, r))
 		return false;
+	memory_epoch(b->memory, SEQ_EPOCH(r->seq));
 	if (r->op == OP_GAP) {
 		memory_clear(b->memory);
 		count(b, r);

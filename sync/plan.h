@@ -18,13 +18,15 @@
 
 #include "sync/action.h"
 
+struct absent_row; /* memo.h */
 struct plan_memory;
 
 /*
  * What outlives a batch: the objects that have a name on the master but
  * whose content never reached the replica (a file that is still being
- * written since it was made). One for each replica. Losing it costs work,
- * not correctness.
+ * written since it was made). One for each replica. To be kept beyond a
+ * connection: without it the attributes of such an object go to what the
+ * replica has at its name, which may have names elsewhere.
  */
 struct plan_memory *plan_memory_new(void);
 void plan_memory_free(struct plan_memory *m);
@@ -45,6 +47,18 @@ void plan_memory_forget(struct plan_memory *m, uint64_t upto);
 void plan_memory_linked(struct plan_memory *m, const struct fhandle *obj);
 /* plan_memory_present - it has reached the replica after all. */
 void plan_memory_present(struct plan_memory *m, const struct fhandle *obj);
+/* plan_memory_clear - all has reached it, or is compared. */
+void plan_memory_clear(struct plan_memory *m);
+/* plan_memory_restore - as it was kept; `epoch`: of the newest record that was
+ * planned. What a later one begins with is settled. */
+void plan_memory_restore(struct plan_memory *m, uint64_t epoch,
+			 const struct absent_row *rows, unsigned n);
+/* plan_memory_save - what is not so any more as it was kept goes to `put` and
+ * `del`; returns the first negative number from them, or 0. */
+int plan_memory_save(struct plan_memory *m,
+		     int (*put)(void *arg, const struct absent_row *row),
+		     int (*del)(void *arg, const struct fhandle *obj),
+		     void *arg);
 
 enum plan_held {
 	HELD_NO,

@@ -369,6 +369,7 @@ static int begin(struct engine *e, struct seeding *w)
 	if (r != -ENOENT)
 		return r;
 	links_clear(e->links);
+	plan_memory_clear(e->memory);
 	r = journal_seed_begin(e->journal, e->row.id, &w->s);
 	if (r == 0)
 		r = begin_asked(e, w, true);

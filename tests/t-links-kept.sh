@@ -36,9 +36,38 @@ replaced_while_open() {
 	rm -r "$T/tree/folder"
 }
 
+# taken_later - "news" was one of two names of a file; another one that is open
+# took it by a rename, and is changed when the connection is another one
+taken_later() {
+	mkdir "$T/tree/folder" && cd "$T/tree/folder" || fail "cd"
+	echo old >old && touch -d 2021-03-01 old && ln old news || fail "links"
+	check "wait" synced
+	exec 9>new && mv new news || fail "another file"
+	check "all but its content" wait_for 30 idle
+	check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+	check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+	chown 1003:1001 news && mv news other && ln other third &&
+		touch mark || fail "changes"
+	check "they have arrived" wait_for 30 test -e "$T/replica1/folder/mark"
+	check "all but its content" wait_for 30 idle
+	equal "$(stat -c %u:%Y "$T/replica1/folder/old")" \
+		"0:$(stat -c %Y old)" "the other name, later"
+	for name in other third; do
+		refuse "what is not its content" \
+			test -e "$T/replica1/folder/$name"
+	done
+	echo x >&9
+	exec 9>&-
+	cd "$T" || fail "cd"
+	check "wait" synced
+	check "same" same "$T/replica1"
+	rm -r "$T/tree/folder"
+}
+
 faulty_replica
 check "mount" mount_tree "${REPLICAS[@]}"
 replaced_while_open true
 # nor by a name that it gets meanwhile
 replaced_while_open ln news second
+taken_later
 exit 0

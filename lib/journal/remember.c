@@ -121,6 +121,63 @@ int journal_stale_clear(struct journal *j, int64_t id)
 	return db_run(j, NULL, "DELETE FROM stale WHERE replica = ?", "l", id);
 }
 
+/* ---- absent objects ---- */
+
+int journal_absent_load(struct journal *j, int64_t id, struct absent_row **ret,
+			unsigned *ret_n)
+{
+	struct absent_row *list = NULL;
+	unsigned n = 0;
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = db_query(
+		j, &st,
+		"SELECT obj, shadow, linked FROM absent WHERE replica = ?", "l",
+		id);
+	while (r == 0 && (r = db_next(j, st)) > 0) {
+		db_grow(&list, n, sizeof(*list));
+		struct absent_row *row = &list[n++];
+		r = db_handle(st, 0, &row->obj);
+		row->shadow = sqlite3_column_int(st, 1);
+		row->linked = sqlite3_column_int(st, 2);
+	}
+	if (r < 0) {
+		free(list);
+		return r;
+	}
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
+int journal_absent_put(struct journal *j, int64_t id,
+		       const struct absent_row *row)
+{
+	uint8_t bytes[DB_HANDLE_MAX];
+	size_t len = db_handle_bytes(&row->obj, bytes);
+	int n = 0;
+	int r = db_run(j, &n,
+		       "INSERT OR REPLACE INTO absent(replica, obj, shadow, "
+		       "linked) SELECT ?1, ?2, ?3, ?4 " IF_REPLICA,
+		       "lbdd", id, bytes, len, (int)row->shadow,
+		       (int)row->linked);
+	return found(r, n);
+}
+
+int journal_absent_del(struct journal *j, int64_t id,
+		       const struct fhandle *obj)
+{
+	uint8_t bytes[DB_HANDLE_MAX];
+	size_t len = db_handle_bytes(obj, bytes);
+	return db_run(j, NULL,
+		      "DELETE FROM absent WHERE replica = ? AND obj = ?", "lb",
+		      id, bytes, len);
+}
+
+int journal_absent_clear(struct journal *j, int64_t id)
+{
+	return db_run(j, NULL, "DELETE FROM absent WHERE replica = ?", "l", id);
+}
+
 /* ---- fences ---- */
 
 int journal_fences_load(struct journal *j, int64_t id, struct fence **ret,

@@ -288,6 +288,8 @@ static int replica_forget(struct journal *j, int64_t id)
 	if (r == 0)
 		r = journal_stale_clear(j, id);
 	if (r == 0)
+		r = journal_absent_clear(j, id);
+	if (r == 0)
 		r = journal_aside_clear(j, id);
 	if (r == 0)
 		r = db_replica_options_put(j, id, NULL);

@@ -294,6 +294,16 @@ static const struct schema_table {
 " error TEXT"                  /* why it was not made equal, or NULL */
 ") STRICT"},
 
+/* Objects that have a name, and of which a replica has nothing as of its cursor:
+ * made open, not settled. */
+{12, "absent("
+" replica INTEGER NOT NULL,"
+" obj BLOB NOT NULL,"
+" shadow INTEGER NOT NULL,"    /* 1: something older may be at its name there */
+" linked INTEGER NOT NULL,"    /* 1: it has more than one name */
+" PRIMARY KEY(replica, obj)"
+") STRICT, WITHOUT ROWID"},
+
 };
 /* clang-format on */
 #define N_LATER	       (sizeof(schema_later) / sizeof(schema_later[0]))

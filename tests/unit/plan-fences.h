@@ -1,7 +1,7 @@
 #ifndef MIRRORFS_TESTS_PLAN_FENCES_H
 #define MIRRORFS_TESTS_PLAN_FENCES_H
 
-/* More of plan-replica.h: fences and parked paths. */
+/* More of plan-replica.h: fences, parked paths, what the journal keeps. */
 
 static void fence(const char *path, uint64_t seq)
 {
@@ -67,6 +67,42 @@ static void moved(const struct action *a)
 		del_below(&parked, a->path2);
 		move(&parked, a->path, a->path2);
 	}
+}
+
+/* What the journal keeps of the plan's memory, as of the cursor. */
+static struct absent_row kept[1000];
+static unsigned n_kept;
+
+static int kept_del(void *arg, const struct fhandle *obj)
+{
+	for (unsigned i = 0; i < n_kept; i++) {
+		if (!fhandle_equal(&kept[i].obj, obj))
+			continue;
+		kept[i] = kept[--n_kept];
+		return 0;
+	}
+	fail_msg("what is not kept is forgotten");
+	return 0;
+}
+
+static int kept_put(void *arg, const struct absent_row *row)
+{
+	for (unsigned i = 0; i < n_kept; i++) {
+		if (!fhandle_equal(&kept[i].obj, &row->obj))
+			continue;
+		kept[i] = *row;
+		return 0;
+	}
+	assert_true(n_kept < sizeof(kept) / sizeof(kept[0]));
+	kept[n_kept++] = *row;
+	return 0;
+}
+
+static void memory_again(void)
+{
+	plan_memory_free(memory);
+	memory = plan_memory_new();
+	plan_memory_restore(memory, 0, kept, n_kept);
 }
 
 #endif

@@ -7,16 +7,15 @@
  * which includes it once, after model.h.
  */
 
+#include "memo.h"
+
 #define PENDING UINT64_MAX
 
 static struct tree replica; /* an object is one inode there */
 static struct tree known;   /* links: path -> object of the master */
 static struct tree parked;  /* paths only */
 static struct tree doubted; /* paths only */
-static struct fence {
-	char *path;
-	uint64_t seq;
-} fences[16384];
+static struct fence fences[16384];
 static unsigned n_fences;
 static char *done_path[OBJECTS]; /* of this reconcile */
 static bool stale[OBJECTS];	 /* a record told of content not published */

@@ -264,10 +264,8 @@ static void recover(const struct plan *plan, unsigned used)
 	n_crashes++;
 	if (trace)
 		print_message("  died\n");
-	if (rnd(2)) {
-		plan_memory_free(memory);
-		memory = plan_memory_new();
-	}
+	if (rnd(2))
+		memory_again();
 	if (plan->n > 0 && a->tree && !ahead && resume_moves(plan)) {
 		cursor += used;
 		return;
@@ -339,6 +337,8 @@ static void replica_step(unsigned max, unsigned crashes, bool exact)
 		n = max;
 	if (n == 0)
 		return;
+	if (rnd(20) == 0) /* another connection */
+		memory_again();
 	plan_build(recs + cursor, n, &view, memory, &plan);
 	used = plan.used;
 	assert_true(used > 0);
@@ -351,6 +351,7 @@ static void replica_step(unsigned max, unsigned crashes, bool exact)
 	if (run_plan(&plan, left, exact)) {
 		cursor += used;
 		fences_drop(recs[cursor - 1].seq);
+		plan_memory_save(memory, kept_put, kept_del, NULL);
 	} else {
 		recover(&plan, used);
 	}
@@ -391,6 +392,7 @@ static void begin(uint64_t s)
 	gave_up = false;
 	memset(stale, 0, sizeof(stale));
 	memory = plan_memory_new();
+	n_kept = 0;
 	shape_begin(now.shape, now.lag == 1000000);
 }
 

@@ -1,123 +1,7 @@
 /* The plan, record by record: what becomes of short sequences. */
 #include "confdefs.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-
-#include <cmocka.h>
-
-#include "paths.h"
-#include "sync/pathset.h"
-#include "sync/plan.h"
-
-#define MAX 64
-
-static struct record recs[MAX];
-static unsigned n_recs;
-static struct plan_memory *memory;
-static struct pathset fences, parked;
-
-static bool ask_state(void *arg, const char *path, uint64_t seq)
-{
-	return pathset_related(&fences, path) >= seq;
-}
-
-static enum plan_held ask_held(void *arg, const char *path, uint64_t seq)
-{
-	if (pathset_cover(&parked, path))
-		return HELD_HERE;
-	return pathset_below(&parked, path) ? HELD_BELOW : HELD_NO;
-}
-
-static const struct plan_view view = {.by_state = ask_state, .held = ask_held};
-
-static int setup(void **state)
-{
-	n_recs = 0;
-	memory = plan_memory_new();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	plan_memory_free(memory);
-	pathset_done(&fences);
-	pathset_done(&parked);
-	return 0;
-}
-
-static struct record *rec(enum record_op op, int obj, const char *path,
-			  const char *path2, uint32_t flags)
-{
-	static uint64_t seq = 1000;
-	struct record *r = &recs[n_recs++];
-
-	*r = (struct record){.seq = ++seq,
-			     .op = op,
-			     .flags = flags,
-			     .path = (char *)path,
-			     .path2 = (char *)path2};
-	r->obj.len = sizeof(obj);
-	memcpy(r->obj.bytes, &obj, sizeof(obj));
-	r->mode = op == OP_MKDIR || op == OP_RMDIR ? S_IFDIR | 0755
-						   : S_IFREG | 0644;
-	return r;
-}
-
-static void dir(struct record *r)
-{
-	r->mode = S_IFDIR | 0755;
-}
-
-static const char *const words[] = {
-	[ACT_NONE] = "none",	   [ACT_PUT] = "put",
-	[ACT_MKDIR] = "mkdir",	   [ACT_SYMLINK] = "symlink",
-	[ACT_LINK] = "link",	   [ACT_NAME] = "name",
-	[ACT_RENAME] = "rename",   [ACT_EXCHANGE] = "exchange",
-	[ACT_UNLINK] = "unlink",   [ACT_RMDIR] = "rmdir",
-	[ACT_SETATTR] = "setattr", [ACT_RECONCILE] = "reconcile",
-	[ACT_OBJECT] = "object",
-};
-
-static const char *show(const struct plan *plan)
-{
-	static char text[4096];
-	size_t len = 0;
-	unsigned i;
-
-	text[0] = 0;
-	for (i = 0; i < plan->n; i++) {
-		const struct action *a = &plan->actions[i];
-
-		len += snprintf(text + len, sizeof(text) - len, "%s%s %s",
-				i ? "; " : "", words[a->kind], a->path);
-		if (a->path2)
-			len += snprintf(text + len, sizeof(text) - len, " %s",
-					a->path2);
-		if (a->kind == ACT_RECONCILE)
-			len += snprintf(text + len, sizeof(text) - len, " %d%s",
-					a->strict, a->deep ? "d" : "");
-	}
-	return text;
-}
-
-/* Plans what was recorded since the last call; all of it must be covered. */
-static void expect(const char *want)
-{
-	struct plan plan;
-
-	plan_build(recs, n_recs, &view, memory, &plan);
-	assert_string_equal(show(&plan), want);
-	assert_int_equal(plan.used, n_recs);
-	plan_done(&plan);
-	n_recs = 0;
-}
+#include "tests/unit/plan-fixture.h"
 
 static void test_create(void **state)
 {
@@ -192,26 +76,6 @@ static void test_versions(void **state)
 	rec(OP_SETTLE, 10, "t", NULL, 0);
 	rec(OP_RENAME, 10, "t", "c", RF_REPLACED);
 	expect("put c; put c");
-}
-
-/* It was gone when it was to be sent: what renamed it is no rename of what the
- * replica has at that name; once all of that is planned it is forgotten. */
-static void test_gone(void **state)
-{
-	rec(OP_CREATE, 1, "t", NULL, RF_OPEN);
-	struct fhandle h = rec(OP_SETTLE, 1, "t", NULL, 0)->obj;
-	expect("put t");
-	plan_memory_gone(memory, &h, false, 100);
-	rec(OP_RENAME, 1, "t", "a", RF_REPLACED);
-	rec(OP_CREATE, 2, "t", NULL, RF_OPEN);
-	expect("");
-	plan_memory_forget(memory, 99);
-	rec(OP_RENAME, 1, "a", "b", 0);
-	expect("unlink a");
-	plan_memory_forget(memory, 100);
-	rec(OP_SETTLE, 2, "t", NULL, 0); /* one that lives is not */
-	rec(OP_RENAME, 1, "x", "y", 0);
-	expect("put t; rename x y");
 }
 
 static void test_cancel(void **state)
@@ -572,7 +436,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_create), T(test_write),	 T(test_cancel),
-		T(test_versions),		 T(test_gone),
+		T(test_versions),
 		T(test_dirs),	T(test_rename),	 T(test_pinned),
 		T(test_link),	T(test_symlink), T(test_alone),
 		T(test_moves),	T(test_state),	 T(test_held),
