@@ -270,7 +270,7 @@ void content_open(struct inode *i, const struct who *who, bool unseen)
 {
 	struct order o;
 	if (unseen) /* before the first store can be made */
-		touch_file(i);
+		touch_unseen(i);
 	lock_object(&o, i);
 	struct content *c = content_make(i, who);
 	c->writers++;
@@ -280,6 +280,8 @@ void content_open(struct inode *i, const struct who *who, bool unseen)
 	if (unseen)
 		content_set_unseen(c);
 	order_unlock(&o);
+	if (unseen) /* nobody else changes the mark from now on */
+		touch_unseen(i);
 }
 
 void content_close(struct inode *i, int fd)
@@ -454,7 +456,11 @@ int contents_start(int64_t settle_idle_ns, int64_t settle_age_ns)
 	pthread_condattr_t attr;
 	struct content *c;
 	TAILQ_FOREACH(c, &unseen_list, unseen_link)
-	touch_stays(c->inode); /* of a former worker */
+	{ /* of a former worker */
+		touch_unseen(c->inode);
+		touch_stays(c->inode);
+	}
+	touch_end();
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&stop_cond, &attr);

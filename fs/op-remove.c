@@ -48,6 +48,7 @@ static void remove_finish(struct inode *dir, const char *name)
 		inode_gone(i, -1);
 	change_finish();
 	order_unlock(&o);
+	touch_unseen(i);
 	inode_unref(i);
 }
 
@@ -82,6 +83,7 @@ static int remove_name(fuse_req_t req, struct inode *dir, const char *name,
 	change_init(&c, op, &who, inode_path_of(dir, name), NULL);
 	r = remove_locked(&c, dirfd, dir, name, &v);
 	order_unlock(&o);
+	touch_unseen(v.inode); /* it may have other names */
 	victim_done(&v);
 	return r;
 }

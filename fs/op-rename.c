@@ -195,7 +195,6 @@ static void rename_touch(const struct rename *rn)
 		t.trees[0] = &from->v.fh;
 	if (rn->target && S_ISDIR(to->v.st.st_mode))
 		t.trees[1] = &to->v.fh;
-	t.file = from->v.inode;
 	touch_rename(&t);
 }
 
@@ -235,6 +234,8 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 		.flags = flags,
 	};
 	int r = rename_run(req, &rn);
+	touch_unseen(rn.from.v.inode);
+	touch_unseen(rn.to.v.inode);
 	if (rn.to.dirfd == rn.from.dirfd)
 		rn.to.dirfd = -1;
 	/* what was replaced is gone when the caller hears of it */

@@ -7,6 +7,7 @@
  *	content			the file, and where it is
  *	attributes		the directory that the object is in
  *	one more name		its directory, and that of the one before
+ *	content, unseen		the file, and where it is, each time it moves
  *
  * A file that has no name any more needs none: nobody will find it.
  *
@@ -127,7 +128,7 @@ void touch_link(const struct inode *dir, const struct inode *i)
 
 void touch_rename(const struct touch_rename *t)
 {
-	struct mark m[5] = {0};
+	struct mark m[4] = {0};
 	unsigned n = 2;
 	if (!alog)
 		return;
@@ -139,12 +140,25 @@ void touch_rename(const struct touch_rename *t)
 		m[n] = (struct mark){.kind = MARK_TREE, .obj = *t->trees[k]};
 		n++;
 	}
-	/* its mark stays for long, and must say where it is then */
-	if (t->file && inode_is_unseen(t->file) && mark_file(&m[n], t->file)) {
-		inode_handle(t->to, &m[n].dir);
-		n++;
-	}
 	activity_touch(alog, thread_slot, m, n);
+}
+
+/*
+ * The mark of such a file stays for long, when those of the folders that a name
+ * came from and went to are lifted. It may be moved while we mark it: who moves
+ * it looks after that whether it is unseen, and we after this where it is.
+ */
+void touch_unseen(const struct inode *i)
+{
+	struct mark m = {0};
+	struct fhandle now;
+	if (!alog || !i || !inode_is_unseen(i))
+		return;
+	do {
+		if (!mark_file(&m, i))
+			return;
+		activity_place(alog, thread_slot, &m);
+	} while (inode_parent(i, &now) && !fhandle_equal(&now, &m.dir));
 }
 
 static void stays(const struct inode *i,

@@ -37,7 +37,6 @@ struct touch_rename {
 	const struct inode *from, *to;
 	const struct fhandle *trees[2]; /* directories that change their
 					 * place, or NULL */
-	const struct inode *file;	/* a file that does, if it is known */
 };
 void touch_rename(const struct touch_rename *t);
 
@@ -45,8 +44,14 @@ void touch_rename(const struct touch_rename *t);
  * changed are on the disk as well. Returns 0, or a negative errno. */
 int touch_sync(int fd, bool datasync);
 
-/* touch_stays - its content, which was touched, may change without a request
- * until touch_stays_not. These two may be called under locks. */
+/* touch_unseen - nothing, but of a file that may change without a request
+ * (inode_is_unseen): it is marked, and where it is now. For whoever made it
+ * unseen, before and after touch_stays, and then for whoever has changed its
+ * names. `i` may be NULL. */
+void touch_unseen(const struct inode *i);
+
+/* touch_stays - its content may change without a request until
+ * touch_stays_not. These two may be called under locks. */
 void touch_stays(const struct inode *i);
 void touch_stays_not(const struct inode *i);
 

@@ -81,12 +81,17 @@ void activity_touch(struct activity *a, unsigned thread,
 		    const struct mark *marks, unsigned n);
 void activity_done(struct activity *a, unsigned thread);
 
+/* activity_place - as activity_touch, for the mark of a file that is pinned, or
+ * about to be: it is there, whatever covers the file, and says this `dir`. No
+ * touch changes that while it is pinned. */
+void activity_place(struct activity *a, unsigned thread, const struct mark *m);
+
 /* activity_covered - `obj` was made within this change: the marks of its
  * directory cover it, too, in this generation. */
 void activity_covered(struct activity *a, unsigned thread,
 		      const struct fhandle *obj);
 
-/* activity_pin - the content of `obj`, which was touched, may change unseen
+/* activity_pin - the content of `obj`, which was placed, may change unseen
  * until activity_unpin: its mark stays. */
 void activity_pin(struct activity *a, const struct fhandle *obj);
 void activity_unpin(struct activity *a, const struct fhandle *obj);

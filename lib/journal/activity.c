@@ -170,13 +170,21 @@ void activity_fail_locked(struct activity *a, const char *what, int error)
 	pthread_cond_broadcast(&a->changed);
 }
 
+/* Where a pinned file is says only who places it: others may have looked before
+ * it was moved, and its mark stays for long. */
+static bool is_placed(const struct activity_slot *s)
+{
+	return s->pins && s->mark.dir.len;
+}
+
 /* need_slot - `m` is written, perhaps not synced. 0 and its ticket, -ENOSPC,
  * or another negative errno. */
-static int need_slot(struct activity *a, const struct mark *m, uint64_t *ticket)
+static int need_slot(struct activity *a, const struct mark *m, bool places,
+		     uint64_t *ticket)
 {
 	struct activity_slot *s = find_slot(a, m);
 	int r = 0;
-	if (!s || !says(&s->mark, m)) {
+	if (!s || (!says(&s->mark, m) && (places || !is_placed(s)))) {
 		if (!s)
 			s = take_slot(a, m);
 		if (!s)
@@ -194,12 +202,12 @@ static int need_slot(struct activity *a, const struct mark *m, uint64_t *ticket)
 }
 
 static int need_slots(struct activity *a, const struct mark *marks, unsigned n,
-		      uint64_t *ticket)
+		      bool places, uint64_t *ticket)
 {
 	int r = 0;
 	*ticket = 0;
 	for (unsigned i = 0; r == 0 && i < n; i++)
-		r = need_slot(a, &marks[i], ticket);
+		r = need_slot(a, &marks[i], places, ticket);
 	return r;
 }
 
@@ -249,14 +257,14 @@ static bool is_hot(const struct activity *a, const struct mark *marks,
 
 /* touch_locked - the thread is in the present generation when it returns. */
 static void touch_locked(struct activity *a, _Atomic uint32_t *mine,
-			 const struct mark *marks, unsigned n)
+			 const struct mark *marks, unsigned n, bool places)
 {
 	uint64_t ticket;
 	for (;;) {
 		atomic_store(mine, a->gen);
 		if (a->all)
 			return;
-		int r = need_slots(a, marks, n, &ticket);
+		int r = need_slots(a, marks, n, places, &ticket);
 		if (r == 0 && ticket <= a->synced)
 			break;
 		atomic_store(mine, 0);
@@ -288,7 +296,16 @@ void activity_touch(struct activity *a, unsigned thread,
 		return;
 	atomic_store(mine, 0);
 	pthread_mutex_lock(&a->lock);
-	touch_locked(a, mine, marks, n);
+	touch_locked(a, mine, marks, n, false);
+	pthread_mutex_unlock(&a->lock);
+}
+
+void activity_place(struct activity *a, unsigned thread, const struct mark *m)
+{
+	if (!a)
+		return;
+	pthread_mutex_lock(&a->lock);
+	touch_locked(a, &a->threads[thread].gen, m, 1, true);
 	pthread_mutex_unlock(&a->lock);
 }
 
