@@ -96,6 +96,7 @@ struct plan_absent {
 	bool linked; /* it has got more than one name */
 	uint64_t until; /* it is gone: no later record tells of it; or 0 */
 	bool kept, kept_shadow, kept_linked; /* by the journal */
+	bool restored; /* … and nobody has said so since */
 	UT_hash_handle hh;
 };
 
@@ -104,8 +105,8 @@ struct plan_absent *memory_find(struct plan_memory *m,
 void memory_add(struct plan_memory *m, const struct fhandle *obj, bool shadow);
 void memory_del(struct plan_memory *m, const struct fhandle *obj);
 void memory_clear(struct plan_memory *m);
-/* memory_epoch - a record of that one follows: nothing stays open from one
- * mount to the next. */
+/* memory_epoch - a record of that one follows: what was restored is settled, as
+ * nothing stays open from one mount to the next. */
 void memory_epoch(struct plan_memory *m, uint64_t epoch);
 
 /* ---- plan-fold.c ---- */

@@ -89,10 +89,16 @@ void memory_clear(struct plan_memory *m)
 
 void memory_epoch(struct plan_memory *m, uint64_t epoch)
 {
-	if (epoch > m->epoch)
-		memory_clear(m);
-	if (epoch > m->epoch)
-		m->epoch = epoch;
+	struct plan_absent *a, *tmp;
+
+	if (epoch <= m->epoch)
+		return;
+	m->epoch = epoch;
+	HASH_ITER(hh, m->absent, a, tmp)
+	{
+		if (a->restored)
+			drop(m, a);
+	}
 }
 
 void plan_memory_clear(struct plan_memory *m)
@@ -104,8 +110,9 @@ void plan_memory_absent(struct plan_memory *m, const struct fhandle *obj,
 			bool linked)
 {
 	memory_add(m, obj, true);
-	if (linked)
-		memory_find(m, obj)->linked = true;
+	struct plan_absent *a = memory_find(m, obj);
+	a->restored = false;
+	a->linked |= linked;
 }
 
 void plan_memory_gone(struct plan_memory *m, const struct fhandle *obj,
@@ -149,7 +156,7 @@ void plan_memory_restore(struct plan_memory *m, uint64_t epoch,
 		memory_add(m, &rows[i].obj, rows[i].shadow);
 		struct plan_absent *a = memory_find(m, &rows[i].obj);
 		a->linked = rows[i].linked;
-		a->kept = true;
+		a->restored = a->kept = true;
 		a->kept_shadow = a->shadow;
 		a->kept_linked = a->linked;
 	}

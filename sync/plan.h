@@ -50,7 +50,8 @@ void plan_memory_present(struct plan_memory *m, const struct fhandle *obj);
 /* plan_memory_clear - all has reached it, or is compared. */
 void plan_memory_clear(struct plan_memory *m);
 /* plan_memory_restore - as it was kept; `epoch`: of the newest record that was
- * planned. What a later one begins with is settled. */
+ * planned. What a later one begins with is settled, but for what
+ * plan_memory_absent tells meanwhile: an upload that goes on. */
 void plan_memory_restore(struct plan_memory *m, uint64_t epoch,
 			 const struct absent_row *rows, unsigned n);
 /* plan_memory_save - what is not so any more as it was kept goes to `put` and

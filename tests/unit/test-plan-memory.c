@@ -75,6 +75,14 @@ static void test_kept(void **state)
 	rec(OP_SETATTR, 1, "b", NULL, RF_OWNER)->seq = SEQ_FIRST(1);
 	expect("setattr b");
 	save(0, 1);
+	/* but for an upload that goes on */
+	plan_memory_free(memory);
+	memory = plan_memory_new();
+	plan_memory_restore(memory, 0, &kept_row, 1);
+	plan_memory_absent(memory, &kept_row.obj, false);
+	rec(OP_RENAME, 1, "b", "c", 0)->seq = SEQ_FIRST(1) + 1;
+	expect("unlink b");
+	save(0, 0);
 }
 
 int main(void)
