@@ -39,6 +39,34 @@ struct held {
 	unsigned writes, dirs, maps, others;
 };
 
+/* A thread of the kernel has none; who is ending lets it go before the files
+ * (do_exit in Linux 6.18). */
+static bool has_program(const char *task)
+{
+	char path[TASK_BYTES + 48], target[PATH_MAX];
+	snprintf(path, sizeof(path), "/proc/%s/exe", task);
+	return readlink(path, target, sizeof(target)) >= 0 || errno != ENOENT;
+}
+
+/* task_of - the process; or, where its first thread has ended, another one: of
+ * the first /proc shows nothing any more, though all goes on. False: nobody. */
+static bool task_of(const char *pid, char task[TASK_BYTES])
+{
+	char path[64];
+	snprintf(task, TASK_BYTES, "%.20s", pid);
+	if (has_program(task))
+		return true;
+	snprintf(path, sizeof(path), "/proc/%.20s/task", pid);
+	CLEANUP_CLOSEDIR DIR *d = opendir(path);
+	struct dirent *de;
+	while (d && (de = readdir(d))) {
+		snprintf(task, TASK_BYTES, "%.20s/task/%.20s", pid, de->d_name);
+		if (isdigit((unsigned char)de->d_name[0]) && has_program(task))
+			return true;
+	}
+	return false;
+}
+
 static bool is_wanted(const struct scan *s, dev_t dev)
 {
 	bool on_mount = s->mounted && dev == s->mount_dev;
@@ -97,11 +125,11 @@ static void scan_links(const struct scan *s, const char *task, struct held *h)
 	}
 }
 
-static void scan_exe(const struct scan *s, const char *pid, struct held *h)
+static void scan_exe(const struct scan *s, const char *task, struct held *h)
 {
-	char path[64], target[PATH_MAX];
+	char path[TASK_BYTES + 48], target[PATH_MAX];
 	mode_t mode;
-	snprintf(path, sizeof(path), "/proc/%.20s/exe", pid);
+	snprintf(path, sizeof(path), "/proc/%s/exe", task);
 	if (s->where == HOLDERS_MOUNT && look(s, path, target, &mode))
 		h->others++;
 }
@@ -173,12 +201,12 @@ static void scan_threads(const struct scan *s, const char *pid, struct held *h)
 }
 
 /* "start-end rw-s offset major:minor inode      path" */
-static void scan_maps(const struct scan *s, const char *pid, struct held *h)
+static void scan_maps(const struct scan *s, const char *task, struct held *h)
 {
-	char path[64];
+	char path[TASK_BYTES + 48];
 	CLEANUP_FREE char *line = NULL;
 	size_t size = 0;
-	snprintf(path, sizeof(path), "/proc/%.20s/maps", pid);
+	snprintf(path, sizeof(path), "/proc/%s/maps", task);
 	CLEANUP_FCLOSE FILE *f = fopen(path, "re");
 	while (f && getline(&line, &size, f) > 0) {
 		char perms[5];
@@ -204,17 +232,17 @@ static void add_count(char *text, size_t size, unsigned n, const char *one,
 			 n == 1 ? one : many);
 }
 
-/* process_holds - describe it in ret->what. */
+/* process_holds - describe it in ret->what; `task` is one of it. */
 static bool process_holds(const struct scan *s, const char *pid,
-			  struct holder *ret)
+			  const char *task, struct holder *ret)
 {
 	struct held h = {.stands = NULL};
-	scan_links(s, pid, &h);
-	scan_fds(s, pid, &h);
+	scan_links(s, task, &h);
+	scan_fds(s, task, &h);
 	scan_threads(s, pid, &h);
-	scan_exe(s, pid, &h);
+	scan_exe(s, task, &h);
 	if (s->where == HOLDERS_BELOW) {
-		scan_maps(s, pid, &h);
+		scan_maps(s, task, &h);
 		h.others = 0;
 	}
 	if (!h.stands && !h.dirs && !h.writes && !h.maps && !h.others)
@@ -255,16 +283,13 @@ static bool is_one_of(const char *pid, const pid_t *pids, unsigned n)
 }
 
 /* One of us, a child between its fork and its exec included: nobody who
- * writes around the mount. Or who is ending: the program is let go before the
- * files are (do_exit in Linux 6.18). */
-static bool is_no_matter(const char *pid)
+ * writes around the mount. */
+static bool is_ours(const char *task)
 {
-	char path[64], exe[PATH_MAX], own[PATH_MAX];
-	snprintf(path, sizeof(path), "/proc/%.20s/exe", pid);
+	char path[TASK_BYTES + 48], exe[PATH_MAX], own[PATH_MAX];
+	snprintf(path, sizeof(path), "/proc/%s/exe", task);
 	ssize_t n = readlink(path, exe, sizeof(exe));
-	if (n < 0)
-		return errno == ENOENT;
-	return readlink("/proc/self/exe", own, sizeof(own)) == n &&
+	return n >= 0 && readlink("/proc/self/exe", own, sizeof(own)) == n &&
 	       memcmp(exe, own, (size_t)n) == 0;
 }
 
@@ -280,10 +305,13 @@ unsigned holders_list(const char *root, enum holders_where where,
 	struct dirent *de;
 	while (d && (de = readdir(d))) {
 		struct holder h;
+		char task[TASK_BYTES];
 		if (!isdigit((unsigned char)de->d_name[0]) ||
-		    is_one_of(de->d_name, except, n_except) ||
-		    (where == HOLDERS_BELOW && is_no_matter(de->d_name)) ||
-		    !process_holds(&s, de->d_name, &h))
+		    is_one_of(de->d_name, except, n_except))
+			continue;
+		bool lives = task_of(de->d_name, task);
+		if ((where == HOLDERS_BELOW && (!lives || is_ours(task))) ||
+		    !process_holds(&s, de->d_name, task, &h))
 			continue;
 		h.pid = atoi(de->d_name);
 		process_name(de->d_name, h.program, sizeof(h.program));

@@ -38,17 +38,21 @@ background "$T/tree/exe" 600
 runs() { [ "$(readlink "/proc/$1/exe")" = "$2" ]; }
 check "it runs" wait_for 20 runs "$BG" "$T/tree/exe"
 
-# each in a thread of its own, among many; that of the file only has it, too
 mkfifo "$T/go"
 exec 9<>"$T/go"
-for way in "$T/tree/dir /dev/null" "/ $T/tree/file"; do
+# threads ARG... - those of tests/threads.c; their process is added to THREADS
+threads() {
 	: >"$T/ready"
-	# shellcheck disable=SC2086
-	"$HELPERS/threads" $way 200 <"$T/go" >"$T/ready" &
+	"$HELPERS/threads" "$@" <"$T/go" >"$T/ready" &
 	CHILDREN+=($!)
 	check "threads" wait_for 20 grep -q ready "$T/ready"
 	THREADS+=($!)
-done
+}
+# each in a thread of its own, among many; that of the file only has it, too
+threads "$T/tree/dir" /dev/null 200
+threads / "$T/tree/file" 200
+# the first thread has ended, and /proc shows nothing of it
+threads "$T/tree/mapped"
 
 check "mount" mount_tree 2>"$T/err"
 # told PID TEXT - at the mount, and in the log
@@ -65,7 +69,8 @@ told "$MAP" "1 writable mapping;"
 told "$GONE" ": 1 file for writing;"
 told "${THREADS[0]}" ": working directory $T/tree/dir;"
 told "${THREADS[1]}" ": 1 file for writing;"
-equal "$(grep -c warning "$T/err")" 8 "warnings"
+told "${THREADS[2]}" ": 1 file for writing, 1 writable mapping;"
+equal "$(grep -c warning "$T/err")" 9 "warnings"
 for pid in "${THREADS[@]}"; do
 	end_process "$pid"
 done
@@ -80,12 +85,16 @@ check "text" sh -c "'$MIRRORFS' status '$T/tree' |
 	grep -q '6 processes may write around the mount.*h-cwd ($CWD)'"
 # they do write around it, and what came later does not
 hold later "os.chdir('$T/tree/dir'); f = open('$T/tree/file', 'a')"; LATER=$BG
+threads "$T/tree/mapped"
 equal "$(around)" "h-cwd h-dir h-gone h-map h-path h-write" "status with later"
 refuse "umount" umount_tree 2>"$T/err"
 check "umount names who is on the mount" grep -q "in use by later ($LATER)" \
 	"$T/err"
+check "also with the first thread gone" grep -q "threads (${THREADS[3]})" \
+	"$T/err"
 refuse "only those" grep -q h-cwd "$T/err"
-for pid in "$CWD" "$DIR" "$OPATH" "$MAP" "$GONE" "$LATER"; do
+for pid in "$CWD" "$DIR" "$OPATH" "$MAP" "$GONE" "$LATER" "${THREADS[3]}"
+do
 	end_process "$pid"
 done
 equal "$(around)" "h-write" "status, later"

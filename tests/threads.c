@@ -2,6 +2,9 @@
  * threads DIR FILE N - one thread stands in DIR, another one has FILE open for
  * writing in a table of its own; N more share everything with the first. Says
  * "ready", and ends when its input does.
+ *
+ * threads FILE - the first thread has ended; another one has FILE open, and
+ * mapped for writing.
  */
 #include "confdefs.h"
 
@@ -10,6 +13,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static char **args;
@@ -43,17 +47,48 @@ static void *hold(void *arg)
 	return stay(arg);
 }
 
+static void until_end(void)
+{
+	char c;
+
+	puts("ready");
+	fflush(stdout);
+	while (read(0, &c, 1) > 0)
+		continue;
+	exit(0);
+}
+
+static void *survive(void *arg)
+{
+	int fd = open(args[1], O_RDWR);
+
+	must(fd >= 0 && mmap(NULL, 1, PROT_WRITE, MAP_SHARED, fd, 0) !=
+				MAP_FAILED,
+	     args[1]);
+	/* not before it is one, that is what is tested */
+	must(!pthread_join(*(pthread_t *)arg, NULL), "pthread_join");
+	until_end();
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
+	static pthread_t first;
 	pthread_t t;
-	char c;
 	int n = argc == 4 ? atoi(argv[3]) : -1;
 
+	args = argv;
+	if (argc == 2) {
+		first = pthread_self();
+		must(!pthread_create(&t, NULL, survive, &first),
+		     "pthread_create");
+		pthread_exit(NULL);
+	}
 	if (n < 0) {
-		fputs("usage: threads DIR FILE N\n", stderr);
+		fputs("usage: threads DIR FILE N\n       threads FILE\n",
+		      stderr);
 		return 2;
 	}
-	args = argv;
 	pthread_barrier_init(&ready, NULL, (unsigned)n + 3);
 	for (int i = 0; i < n + 2; i++)
 		must(!pthread_create(&t, NULL,
@@ -63,9 +98,6 @@ int main(int argc, char **argv)
 				     NULL),
 		     "pthread_create");
 	pthread_barrier_wait(&ready);
-	puts("ready");
-	fflush(stdout);
-	while (read(0, &c, 1) > 0)
-		continue;
+	until_end();
 	return 0;
 }
