@@ -117,14 +117,15 @@ int engine_push(struct engine *e, enum step_kind kind, const char *path,
 
 /* ---- what comes of steps ---- */
 
-/* failed_add - the newest failure counts: it says what is so now. */
+/* failed_add - the newest failure counts: it says what is so now. A link takes
+ * no room, also when it is made to a new content. */
 static void failed_add(struct engine *e, const char *path, const struct step *s)
 {
 	struct text_set *t = set_add(&e->failed, path);
 
-	t->why = (struct failure){.kind = s->kind,
+	t->why = (struct failure){.kind = s->linked ? STEP_LINK : s->kind,
 				  .error = s->error,
-				  .need = space_need(&s->st),
+				  .need = s->linked ? 0 : space_need(&s->st),
 				  .want = s->st.st_mode & S_IFMT};
 }
 

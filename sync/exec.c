@@ -121,6 +121,14 @@ void step_done_or_absent(void *arg, const struct remote_reply *reply)
 	step_answered(s);
 }
 
+static void link_done(void *arg, const struct remote_reply *reply)
+{
+	struct step *s = arg;
+
+	s->linked |= s->result == STEP_DONE && reply->status < 0;
+	step_done(s, reply);
+}
+
 /* what may fail without harm */
 static void try_done(void *arg, const struct remote_reply *reply)
 {
@@ -190,8 +198,8 @@ static void step_link(struct step *s, const char *from, const char *to)
 	char *stage = exec_stage_name(s->exec);
 
 	s->pending += 2;
-	remote_send_link(r, from, stage, step_done, s);
-	remote_send_rename(r, stage, to, step_done, s);
+	remote_send_link(r, from, stage, link_done, s);
+	remote_send_rename(r, stage, to, link_done, s);
 	/* posix-rename of one name of an object over another does nothing;
 	 * plain RENAME is not done yet when this would be */
 	if (s->exec->cfg.can->can[CAN_POSIX_RENAME]) {

@@ -57,7 +57,8 @@ struct step {
 	char *path, *path2; /* owned */
 	struct fhandle obj;
 	enum step_result result;
-	int error; /* negative errno of the first failure */
+	int error;   /* negative errno of the first failure */
+	bool linked; /* … when one more name was to be made */
 	void *tag; /* the pusher's */
 	/* the executor's */
 	struct exec *exec;

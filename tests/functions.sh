@@ -161,6 +161,13 @@ state_is() {
 	[ "$(status_get "$1" state)" = "$2" ]
 }
 
+# parked_as CAUSE PATH - status --parked has it for replica r1, with a remedy
+parked_as() {
+	"$MIRRORFS" status "$T/tree" --parked --json | jq -e --arg c "$1" \
+		--arg p "$2" 'any(.[]; .replica == "r1" and .cause == $c and
+		.path == $p and .tries > 0 and .remedy != "")' >/dev/null
+}
+
 # journal_works - status says so.
 journal_works() {
 	"$MIRRORFS" status "$T/tree" >"$T/status" 2>/dev/null

@@ -150,6 +150,7 @@ pjdfstest: all all-tests
 .PHONY: all-tests bench soak pjdfstest fuzz
 
 EXTRA_DIST += tests/sysfault.c tests/wrongclock.c tests/clockstep.h tests/run tests/functions.sh tests/property.sh tests/lower.sh \
+	tests/causes.sh \
 	tests/powercut.sh tests/pjdfstest.sh tests/stress.sh tests/fuzz.sh \
 	$(wildcard $(srcdir)/tests/fuzz/*.[ch]) \
 	.ci/run \

@@ -36,13 +36,6 @@ check "the log says parked" sh -c \
 check "a folder beside it" mkdir "$T/tree/d"
 check "goes on" wait_for 30 test -d "$T/replica1/d"
 
-
-# parked_as CAUSE PATH - status --parked has it for replica 1
-parked_as() {
-	"$MIRRORFS" status "$T/tree" --parked --json | jq -e --arg c "$1" \
-		--arg p "$2" 'any(.[]; .replica == "r1" and .cause == $c and
-		.path == $p and .tries > 0 and .remedy != "")' >/dev/null
-}
 check "the cause is told" wait_for 30 parked_as disk-full huge
 "$MIRRORFS" status "$T/tree" --parked >"$T/out" || fail "status --parked"
 check "with what it needs" grep -Eq "disk-full.*/huge.*needs 7.6M, has" "$T/out"
