@@ -8,7 +8,7 @@ mirrorfs_LDADD = fs/libfs.a sync/libsync.a sync/remote/libremote.a \
 	$(SMARTCOLS_LIBS) $(JANSSON_LIBS) $(CAPNG_LIBS) $(SYSTEMD_LIBS)
 bashcompletiondir = $(datadir)/bash-completion/completions
 dist_bashcompletion_DATA = completions/mirrorfs
-noinst_HEADERS += cli/cli.h cli/commands.h cli/holders.h cli/status.h
+noinst_HEADERS += cli/cli.h cli/commands.h cli/holders.h cli/status.h cli/terminal.h
 mirrorfs_SOURCES += cli/parked.c cli/retry.c
 mirrorfs_SOURCES += cli/abilities.c
-mirrorfs_SOURCES += cli/reconcile.c
+mirrorfs_SOURCES += cli/reconcile.c cli/terminal.c

@@ -11,23 +11,31 @@
 #include "cleanup.h"
 #include "cli/cli.h"
 #include "cli/status.h"
+#include "cli/terminal.h"
 #include "clock.h"
 #include "comparison.h"
 #include "memo.h"
 #include "paths.h"
 
+#define POLL_US	    200000
 #define ENTRY_BYTES 4096 /* what an entry costs beside its content */
 
-/* seconds_left - by what was done so far; -1: cannot be told. */
-static double seconds_left(const struct seed *s)
+/* part_done - from 0 to 1. */
+static double part_done(const struct seed *s)
 {
 	double all =
 		(double)s->all_bytes + (double)s->all_entries * ENTRY_BYTES;
 	double part = (double)s->bytes + (double)s->entries * ENTRY_BYTES;
+	return all <= 0 ? 0 : part < all ? part / all : 1;
+}
+
+/* seconds_left - by what was done so far; -1: cannot be told. */
+static double seconds_left(const struct seed *s)
+{
+	double part = part_done(s);
 	double took = (double)(s->updated_ns - s->started_ns) / 1e9;
-	if (part < 1 || took <= 0 || all <= part)
-		return -1;
-	return took * (all - part) / part;
+	return part <= 0 || part >= 1 || took <= 0 ? -1
+						   : took * (1 - part) / part;
 }
 
 json_t *progress_json(struct journal *j, int64_t id)
@@ -49,28 +57,58 @@ json_t *progress_json(struct journal *j, int64_t id)
 	return o;
 }
 
+static void time_text(long seconds, char out[32])
+{
+	snprintf(out, 32, "%ld:%02ld:%02ld", seconds / 3600, seconds / 60 % 60,
+		 seconds % 60);
+}
+
+/* rate_text - bytes a second, on the average. */
+static void rate_text(const struct seed *s, char out[24])
+{
+	double took = (double)(s->updated_ns - s->started_ns) / 1e9;
+	size_text(took > 0 ? (uint64_t)((double)s->sent / took) : 0, out, 24);
+}
+
 bool progress_text(struct journal *j, int64_t id, char *out, size_t size)
 {
 	struct seed s;
 	char bytes[24], all[24], sent[24], rate[24], left[32] = "";
 	if (journal_seed_get(j, id, &s) < 0)
 		return false;
-	double took = (double)(s.updated_ns - s.started_ns) / 1e9;
 	long seconds = (long)seconds_left(&s);
 	size_text(s.bytes, bytes, sizeof(bytes));
 	size_text(s.all_bytes, all, sizeof(all));
 	size_text(s.sent, sent, sizeof(sent));
-	size_text(took > 0 ? (uint64_t)((double)s.sent / took) : 0, rate,
-		  sizeof(rate));
+	rate_text(&s, rate);
 	if (seconds >= 0)
-		snprintf(left, sizeof(left), ", %ld:%02ld:%02ld left",
-			 seconds / 3600, seconds / 60 % 60, seconds % 60);
-	snprintf(out, size, "%llu of %llu entries, %s of %s, %s sent, %s/s%s",
+		time_text(seconds, left);
+	snprintf(out, size,
+		 "%llu of %llu entries, %s of %s, %s sent, %s/s%s%s%s",
 		 (unsigned long long)s.entries,
 		 (unsigned long long)s.all_entries, bytes, all, sent, rate,
-		 left);
+		 *left ? ", " : "", left, *left ? " left" : "");
 	seed_done(&s);
 	return true;
+}
+
+/* progress_short - what counts most comes first. */
+static void progress_short(struct journal *j, int64_t id, char *out,
+			   size_t size)
+{
+	struct seed s;
+	char rate[24], left[32] = "";
+	*out = 0;
+	if (journal_seed_get(j, id, &s) < 0)
+		return;
+	double part = part_done(&s);
+	long seconds = (long)seconds_left(&s);
+	rate_text(&s, rate);
+	if (seconds >= 0)
+		time_text(seconds, left);
+	snprintf(out, size, "%d%%%s%s, %s/s", (int)(part * 100),
+		 *left ? ", " : "", left, rate);
+	seed_done(&s);
 }
 
 void comparison_text(const struct comparison *c, char *out, size_t size)
@@ -99,32 +137,78 @@ void comparison_print(struct journal *j, const struct replica_row *r)
 	comparison_done(&c);
 }
 
+/* progress_draw - the line that says how far the replica is, in a short form
+ * where the window is too narrow. */
+void progress_draw(struct journal *j, const struct replica_row *row,
+		   const char *instead)
+{
+	unsigned columns = terminal_columns(STDERR_FILENO);
+	char text[160];
+	if (!progress_text(j, row->id, text, sizeof(text)))
+		snprintf(text, sizeof(text), "%s", instead);
+	else if (strlen(row->name) + strlen(text) + 3 > columns)
+		progress_short(j, row->id, text, sizeof(text));
+	CLEANUP_FREE char *line = NULL;
+	if (asprintf(&line, "%s: %s", row->name, text) < 0)
+		abort();
+	line_draw(line);
+}
+
+int progress_goes_on(const struct target *t)
+{
+	struct target_pids pids;
+	bool alive = target_pids(t, &pids);
+	if (alive)
+		return EXIT_YES;
+	line_clear();
+	return pids.silent ? target_silent(t, "")
+			   : fail("%s is not mounted any more", t->root);
+}
+
 /* progress_once - 1 when it is complete, 0 when not yet, -1 when it asks. */
-static int progress_once(struct journal *j, const char *name, bool tty)
+static int progress_once(struct journal *j, const char *name, bool draw)
 {
 	struct replica_row row;
-	char text[160];
 	int r = journal_replica_get(j, name, &row);
-	if (r < 0)
-		return fail("reading the journal: %s", journal_error(j)), -1;
-	if (tty && progress_text(j, row.id, text, sizeof(text)))
-		fprintf(stderr, "\r\033[K%s: %s", name, text);
+	if (r < 0) {
+		line_clear();
+		if (r == -ENOENT)
+			fail("replica %s was removed", name);
+		else
+			fail("reading the journal: %s", journal_error(j));
+		return -1;
+	}
 	r = row.seeded && !row.seeding			? 1
 	    : row.state == REPLICA_REFUSED && row.error ? -1
 							: 0;
-	if (r != 0 && tty)
-		fprintf(stderr, "\r\033[K");
+	if (r != 0)
+		line_clear();
+	else if (draw)
+		progress_draw(j, &row, replica_state_word(row.state));
 	if (r < 0)
 		fail("replica %s: %s", name, row.error);
 	replica_row_done(&row);
 	return r;
 }
 
-int progress_wait(struct journal *j, const char *name)
+int progress_wait(const struct target *t, struct journal *j, const char *name)
 {
-	bool tty = isatty(STDERR_FILENO);
+	bool draw = terminal_can(STDERR_FILENO);
+	CLEANUP_FREE char *what = NULL;
 	int r;
-	while ((r = progress_once(j, name, tty)) == 0)
-		usleep(200000);
+	if (asprintf(&what, "the first copy of %s", name) < 0)
+		abort();
+	interrupt_catch();
+	while ((r = progress_once(j, name, draw)) == 0) {
+		usleep(POLL_US);
+		interrupt_end(what);
+		/* which an interruption may have disturbed */
+		r = progress_goes_on(t);
+		interrupt_end(what);
+		if (r != EXIT_YES)
+			return r;
+	}
+	if (r > 0)
+		printf("%s: the first copy is complete\n", name);
 	return r > 0 ? EXIT_YES : EXIT_NO;
 }

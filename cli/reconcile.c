@@ -13,6 +13,7 @@
 #include "cleanup.h"
 #include "cli/cli.h"
 #include "cli/status.h"
+#include "cli/terminal.h"
 #include "comparison.h"
 #include "memo.h"
 #include "paths.h"
@@ -96,11 +97,14 @@ static void show(struct reconcile_job *job, const struct asked *a,
 		 const struct comparison *c, const struct replica_row *row)
 {
 	char text[160];
+	CLEANUP_FREE char *line = NULL;
 
-	if (*c->path ||
-	    !progress_text(job->journal, row->id, text, sizeof(text)))
-		comparison_text(c, text, sizeof(text));
-	fprintf(stderr, "\r\033[K%s: %s", a->name, text);
+	comparison_text(c, text, sizeof(text));
+	if (!*c->path)
+		return progress_draw(job->journal, row, text);
+	if (asprintf(&line, "%s: %s", a->name, text) < 0)
+		abort();
+	line_draw(line);
 }
 
 /* is_refused - not because of what was allowed just now. */
@@ -112,23 +116,28 @@ static bool is_refused(const struct reconcile_job *job,
 }
 
 /* wait_once - 0: it has not ended; 1: it has, *ret is the exit status. */
-static int wait_once(struct reconcile_job *job, const struct asked *a, bool tty,
-		     int *ret)
+static int wait_once(struct reconcile_job *job, const struct asked *a,
+		     bool draw, int *ret)
 {
 	struct replica_row row = {0};
 	struct comparison c;
 	int r = journal_comparison_get(job->journal, a->id, &c);
 
+	if (r == 0) {
+		r = journal_replica_get(job->journal, a->name, &row);
+		if (r < 0)
+			comparison_done(&c);
+	}
+	if (r < 0)
+		line_clear();
 	if (r == -ENOENT)
 		return *ret = fail("replica %s was removed", a->name), 1;
-	if (r == 0)
-		r = journal_replica_get(job->journal, a->name, &row);
 	if (r < 0)
 		return *ret = journal_failed(job), 1;
 	bool ended = c.ended_ns != 0, refused = is_refused(job, &row);
-	if (tty && (ended || refused))
-		fprintf(stderr, "\r\033[K");
-	else if (tty)
+	if (ended || refused)
+		line_clear();
+	else if (draw)
 		show(job, a, &c, &row);
 	if (ended)
 		*ret = report(a, &c);
@@ -141,20 +150,20 @@ static int wait_once(struct reconcile_job *job, const struct asked *a, bool tty,
 
 static int wait_all(struct reconcile_job *job)
 {
-	bool tty = isatty(STDERR_FILENO);
-	struct target_pids pids;
+	bool draw = terminal_can(STDERR_FILENO);
 	int result = EXIT_YES;
 
+	interrupt_catch();
 	for (unsigned i = 0; i < job->n_asked; i++) {
 		int r = EXIT_YES;
-		while (wait_once(job, &job->asked[i], tty, &r) == 0) {
-			bool alive = target_pids(&job->target, &pids);
-			if (pids.silent)
-				return target_silent(&job->target, "");
-			if (!alive)
-				return fail("%s is not mounted any more",
-					    job->target.root);
+		while (wait_once(job, &job->asked[i], draw, &r) == 0) {
 			usleep(POLL_US);
+			interrupt_end("the comparison");
+			/* which an interruption may have disturbed */
+			r = progress_goes_on(&job->target);
+			interrupt_end("the comparison");
+			if (r != EXIT_YES)
+				return r;
 		}
 		result = r != EXIT_YES ? r : result;
 	}

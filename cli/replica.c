@@ -92,7 +92,7 @@ static int replica_add(struct replica_job *job)
 	struct replica_row row = replica_row_from(s, false);
 	r = job_result(job, journal_replica_put(job->journal, &row));
 	return r == EXIT_YES && job->wait && job->target.alive
-		       ? progress_wait(job->journal, s->name)
+		       ? progress_wait(&job->target, job->journal, s->name)
 		       : r;
 }
 

@@ -13,6 +13,7 @@
 #include "cli/holders.h"
 #include "mounts.h"
 #include "cli/status.h"
+#include "cli/terminal.h"
 #include "memo.h"
 #include "clock.h"
 #include "paths.h"
@@ -365,17 +366,32 @@ static int print_all_parked(struct journal *j, bool json)
 	return r;
 }
 
-/* watch - each second, on a terminal in place; until it is interrupted. */
+/* watch_page - in place, as much as has room. */
+static int watch_page(const struct target *t, struct journal *j)
+{
+	CLEANUP_FREE char *text = NULL;
+	size_t size;
+	FILE *terminal = stdout, *page = open_memstream(&text, &size);
+	if (!page)
+		abort();
+	stdout = page; /* for libsmartcols, too */
+	print_status(t, j, false);
+	stdout = terminal;
+	if (fclose(page) != 0)
+		abort();
+	return page_draw(text);
+}
+
+/* watch - each second, until it is interrupted. */
 static int watch(const struct target *t, struct journal *j)
 {
-	bool tty = isatty(STDOUT_FILENO);
+	bool draw = terminal_can(STDOUT_FILENO);
 	for (;;) {
-		if (tty)
-			printf("\033[H\033[J");
-		print_status(t, j, false);
-		if (!tty)
+		if (!draw) {
+			print_status(t, j, false);
 			printf("\n");
-		if (fflush(stdout) != 0)
+		}
+		if ((draw ? watch_page(t, j) : fflush(stdout)) != 0)
 			return EXIT_NO;
 		sleep(1);
 	}

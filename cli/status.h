@@ -26,11 +26,15 @@ void parked_short(struct journal *j, const struct replica_row *r);
 int parked_list(struct journal *j, const struct replica_row *rows, unsigned n,
 		bool json);
 /* progress.c: a first copy that is under way: null / false when there is none.
- * _wait - until that of `name` is complete, telling a terminal; the exit
- * status. */
+ * _draw - how far it is, or `instead`, in a line in place. _wait - until that of
+ * `name` is complete, drawing on a terminal; the exit status. _goes_on - there
+ * is something to wait for: EXIT_YES, or EXIT_NO after it has printed why. */
 json_t *progress_json(struct journal *j, int64_t id);
 bool progress_text(struct journal *j, int64_t id, char *out, size_t size);
-int progress_wait(struct journal *j, const char *name);
+void progress_draw(struct journal *j, const struct replica_row *row,
+		   const char *instead);
+int progress_wait(const struct target *t, struct journal *j, const char *name);
+int progress_goes_on(const struct target *t);
 /* comparison_text - how far it is. comparison_print - those of a part of the
  * tree that a replica works on. */
 struct comparison;

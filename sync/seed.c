@@ -373,6 +373,7 @@ static int begin(struct engine *e, struct seeding *w)
 	r = journal_seed_begin(e->journal, e->row.id, &w->s);
 	if (r == 0)
 		r = begin_asked(e, w, true);
+	w->s.all_entries = 1; /* the root */
 	int fd = r < 0 ? -1 : lower_open_folder(e->cfg->lower_fd, ".");
 	return fd < 0 ? r : count_local(e, fd, "", &w->s);
 }

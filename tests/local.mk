@@ -5,7 +5,7 @@ helpers = tests/scribble tests/treecmp tests/churn tests/proxy tests/sftpfault t
 	tests/fscheck tests/benchtool tests/fsbench tests/opdrive \
 	tests/secprobe tests/swapper tests/filterlist tests/passprobe tests/fsx tests/journalbench tests/callstorm \
 	tests/dud tests/acked tests/leastfs tests/passrows tests/mapper \
-	tests/threads
+	tests/threads tests/screen
 check_PROGRAMS += $(helpers)
 tests_treecmp_SOURCES = tests/treecmp.c
 tests_treecmp_LDADD = lib/base/libbase.a
@@ -16,6 +16,7 @@ tests_sftpfault_SOURCES = tests/sftpfault.c
 tests_sftpfault_LDADD = sync/remote/libremote.a lib/base/libbase.a
 tests_blob_SOURCES = tests/blob.c
 tests_mapper_SOURCES = tests/mapper.c
+tests_screen_SOURCES = tests/screen.c
 tests_threads_SOURCES = tests/threads.c
 tests_threads_LDADD = -lpthread
 tests_benchtool_SOURCES = tests/benchtool.c

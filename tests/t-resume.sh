@@ -25,7 +25,7 @@ under_way() {
 	[ "$passed" -gt 105 ]
 } 2>/dev/null
 check "it is noted how far it is" wait_for 60 under_way
-equal "$(status_get r1 progress.all_entries)" 221 "how much there is"
+equal "$(status_get r1 progress.all_entries)" 222 "how much there is"
 kill -USR1 "$PROXY"
 check "cut off" wait_for 60 state_is r1 offline
 before=$(status_get r1 progress.entries)
