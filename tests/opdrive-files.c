@@ -79,6 +79,7 @@ static void large(void)
 	for (int i = 0; i < 16; i++)
 		OK(write(fd, block, sizeof(block)));
 	close(fd);
+	passed("f");
 }
 
 static void do_punch(void)
@@ -110,6 +111,7 @@ static void f_and_g(void)
 {
 	file_f();
 	OK(mknod("g", S_IFREG | 0600, 0));
+	passed("g");
 }
 
 static void do_copy_range(void)
@@ -141,6 +143,22 @@ static void do_mmap(void)
 	if (map == MAP_FAILED)
 		_exit(1);
 	close(fd);
+	memcpy(map, "stored", 6);
+	OK(munmap(map, 100));
+}
+
+/* Stored when the descriptor was released long ago, and the file has another
+ * name. */
+static void do_mmap_moved(void)
+{
+	int fd = opened("f", O_RDWR);
+	char *map = mmap(NULL, 100, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (map == MAP_FAILED)
+		_exit(1);
+	close(fd);
+	usleep(200000);
+	OK(rename("f", "g"));
 	memcpy(map, "stored", 6);
 	OK(munmap(map, 100));
 }
@@ -198,6 +216,8 @@ const struct opcase cases_ops_files[] = {
 	{"sendfile", f_and_g, do_sendfile, "open g - -\nwrite g - -"},
 	{"splice", file_f, do_splice, "open f - -\nwrite f - -"},
 	{"mmap", file_f, do_mmap, "open f - -\nwrite f - -"},
+	{"mmap-moved", file_f, do_mmap_moved,
+	 "rename f g -\nopen g - -\nwrite g - -"},
 	{"mmap-no-store", file_f, do_mmap_no_store, ""},
 	{"tmpfile", nothing, do_tmpfile,
 	 "create t - open\nlink t u -\nwrite u - -"},

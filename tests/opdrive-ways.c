@@ -18,6 +18,7 @@ static void tree(void)
 	OK(mkdir("d", 0755));
 	OK(mkdir("d/sub", 0755));
 	OK(mknod("d/f", S_IFREG | 0644, 0));
+	passed("d/f");
 }
 
 static void tree_and_dirfd(void)

@@ -1,7 +1,10 @@
 /*
  * opdrive - make each change that can be made to a tree, once.
  *
- *	opdrive DIR [CASE...]
+ *	opdrive [-P WORKER_PID] DIR [CASE...]
+ *
+ * With -P passthrough is on, and files that were there before are passed (see
+ * passed() in opdrive.h).
  *
  * Prints what the journal must say: "case<TAB>record" lines (opdrive.h), where
  * the records of a case begin behind its folder "mark". Prepares all cases,
@@ -18,7 +21,21 @@
 
 #include "tests/opdrive.h"
 
-#define MAX_CASES 200
+#define MAX_CASES    200
+#define PASSED_BYTES (2 << 20)
+
+static pid_t worker; /* 0: without -P */
+
+/* What is told of passed files is the same but for these: who may store unseen
+ * counts as a writer from the open on. */
+static const struct {
+	const char *name, *expected;
+} when_passed[] = {
+	{"mmap-moved", "open f - -\nrename f g -\nwrite g - -"},
+	{"mmap-no-store", "open f - -\nwrite f - -"},
+	{"moved", "rename d/f d/g -\nsetattr d/g - mode\n"
+		  "unlink d/g - last\nwrite d/g - last"}, /* open before */
+};
 
 void nothing(void)
 {
@@ -33,11 +50,56 @@ void file_f(void)
 	OK(fd);
 	OK(write(fd, text, sizeof(text)));
 	OK(close(fd));
+	passed("f");
 }
 
 void dir_d(void)
 {
 	OK(mkdir("d", 0755));
+}
+
+static long long worker_read(void)
+{
+	char path[64], line[128];
+	long long n = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/io", (int)worker);
+	FILE *f = fopen(path, "re");
+	while (f && n < 0 && fgets(line, sizeof(line), f))
+		(void)!sscanf(line, "rchar: %lld", &n);
+	OK((int)(n < 0 ? -1 : 0));
+	fclose(f);
+	return n;
+}
+
+/* Nothing of it is in the page cache. */
+static bool reads_past_worker(int fd)
+{
+	static char block[PASSED_BYTES];
+
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	long long before = worker_read();
+	OK(pread(fd, block, sizeof(block), 0));
+	return worker_read() - before < PASSED_BYTES / 2;
+}
+
+/* Whoever made it has closed it, which takes effect a little later. */
+void passed(const char *path)
+{
+	if (!worker)
+		return;
+	OK(truncate(path, PASSED_BYTES));
+	for (useconds_t pause = 1000; pause < 4000000; pause *= 2) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		OK(fd);
+		if (reads_past_worker(fd))
+			return;
+		close(fd);
+		usleep(pause);
+	}
+	fputs("not passed\n", stderr);
+	_exit(1);
 }
 
 static void child(int dir, const struct opcase *c)
@@ -82,6 +144,9 @@ static void print_expected(const struct opcase *c)
 {
 	const char *line = c->expected;
 
+	for (size_t k = 0; k < sizeof(when_passed) / sizeof(*when_passed); k++)
+		if (worker && !strcmp(when_passed[k].name, c->name))
+			line = when_passed[k].expected;
 	while (*line) {
 		int n = (int)strcspn(line, "\n");
 
@@ -119,11 +184,16 @@ int main(int argc, char **argv)
 {
 	const struct opcase *cases[MAX_CASES];
 	pid_t pids[MAX_CASES];
-	int dir = argc < 2 ? -1 : open(argv[1], O_RDONLY | O_DIRECTORY);
 	int failed = 0;
 
+	if (argc > 2 && !strcmp(argv[1], "-P")) {
+		worker = (pid_t)atoi(argv[2]);
+		argc -= 2;
+		argv += 2;
+	}
+	int dir = argc < 2 ? -1 : open(argv[1], O_RDONLY | O_DIRECTORY);
 	if (dir < 0) {
-		fputs("usage: opdrive DIR [CASE...]\n", stderr);
+		fputs("usage: opdrive [-P WORKER_PID] DIR [CASE...]\n", stderr);
 		return 2;
 	}
 	size_t n = choose(argv + 2, argc - 2, cases);

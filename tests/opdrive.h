@@ -48,5 +48,9 @@ void nothing(void);
 void file_f(void);
 /* dir_d - "d", a folder. */
 void dir_d(void);
+/* passed - with -P: `path`, which nobody has open, becomes large enough for
+ * passthrough, and is read by this process from now on, past the worker: who
+ * opens it next is passed, too. Else nothing. */
+void passed(const char *path);
 
 #endif
