@@ -382,7 +382,7 @@ static double random_read_deep(void)
 static double seq_write_deep(void)
 {
 	struct depth d = {
-		.size = MIB, .writes = true, .requests = count(BIG / MIB)};
+		.size = MIB, .writes = true, .requests = count(4 * BIG / MIB)};
 
 	return by_depth(&d) * MIB;
 }
