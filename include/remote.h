@@ -175,8 +175,6 @@ void remote_send_write(struct remote *r, const struct remote_handle *h,
 		       remote_done_fn *fn, void *arg);
 void remote_send_lstat(struct remote *r, const char *path,
 		       remote_done_fn *fn, void *arg);
-void remote_send_stat(struct remote *r, const char *path,
-		      remote_done_fn *fn, void *arg);
 void remote_send_fsetstat(struct remote *r, const struct remote_handle *h,
 			  const struct remote_attr *a,
 			  remote_done_fn *fn, void *arg);

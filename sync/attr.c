@@ -232,8 +232,8 @@ static void dirtimes_lstat(struct step *s, const char *path)
 	s->looks++;
 	s->pending++;
 	/* the root itself may be reached through a link */
-	(*path ? remote_send_lstat : remote_send_stat)(
-		s->exec->cfg.remote, path, dirtimes_looked, s);
+	remote_send_lstat(s->exec->cfg.remote, *path ? path : ".",
+			  dirtimes_looked, s);
 }
 
 void attr_look_dirtimes(struct step *s)

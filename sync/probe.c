@@ -34,6 +34,7 @@ enum question {
 	SYMLINK,
 	READLINK,
 	WRITE,
+	READ,
 	FSETSTAT,
 	LSTAT_ID,
 	LSTAT_OWNER,
@@ -158,6 +159,7 @@ static void second_bunch(struct try *t, const char *a, const char *l,
 	const uint32_t root = 0;
 
 	remote_send_write(t->r, &t->a, 0, "x", 1, answered, ask(t, WRITE));
+	remote_send_read(t->r, &t->a, 0, 1, answered, ask(t, READ));
 	remote_send_copy_data(t->r, &t->a, 0, 1, &t->b, answered, ask(t, COPY));
 	ask_attributes(t, a);
 	remote_send_fsync(t->r, &t->a, answered, ask(t, FSYNC));
@@ -266,10 +268,11 @@ static int refuse(const struct try *t, const char *url,
 	static const struct {
 		enum question q;
 		const char *word;
-	} needed[] = {{OPEN_A, "open"},	  {WRITE, "write"},
-		      {CLOSE_A, "close"}, {MKDIR, "mkdir"},
-		      {RENAME, "rename"}, {RMDIR, "rmdir"},
-		      {REMOVE, "remove"}, {LSTAT_SETSTAT, "lstat"}};
+	} needed[] = {{OPEN_A, "open"},	       {WRITE, "write"},
+		      {READ, "read"},	       {CLOSE_A, "close"},
+		      {MKDIR, "mkdir"},	       {RENAME, "rename"},
+		      {RMDIR, "rmdir"},	       {REMOVE, "remove"},
+		      {LSTAT_SETSTAT, "lstat"}};
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
 		if (t->got[needed[i].q] < 0)

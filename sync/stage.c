@@ -112,7 +112,9 @@ static int check_base(const struct answer *base, const char *url,
 	if (s == -EACCES)
 		return status_fail(
 			err, REMOTE_NOT_WRITABLE,
-			"%s: the login may not look into this folder", url);
+			"%s: the login may not look into this folder, or the "
+			"server refuses lstat",
+			url);
 	if (s < 0)
 		return status_fail(
 			err, REMOTE_PATH_MISSING,
@@ -157,7 +159,8 @@ int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
 		return lost(r, err);
 	if (others < 0)
 		return status_fail(err, REMOTE_NOT_WRITABLE,
-				   "%s: the login may not list this folder",
+				   "%s: the login may not list this folder, or "
+				   "the server refuses opendir or readdir",
 				   url);
 	if (others > 0)
 		return status_fail(

@@ -102,18 +102,51 @@ without
 play -P "posix-rename,hardlink,fsync,lsetstat,limits,copy-data,statvfs,\
 users-groups-by-id,expand-path" -- --copies --bare-symlinks
 without
-# content arrives, attributes do not, and that is told
-fresh_tree
-with -P setstat,fsetstat
-changes
-check "without attributes" synced
-"$MIRRORFS" status "$T/tree" --json >"$T/row"
-check "content" diff -r --no-dereference -x .mirrorfs "$T/tree" "$T/r"
-check "attributes are counted" [ "$(count attributes)" -ge 1 ]
+# play_bare FLAGS - content arrives, attributes do not, and that is told
+play_bare() {
+	fresh_tree
+	with "$@"
+	changes
+	check "without attributes" synced
+	"$MIRRORFS" status "$T/tree" --json >"$T/row"
+	check "content" diff -r --no-dereference -x .mirrorfs "$T/tree" "$T/r"
+	check "attributes are counted" [ "$(count attributes)" -ge 1 ]
+}
+play_bare -P setstat,fsetstat
 without
 
+# alone REQUEST PLAY [TREECMP-OPTION...] - refused clearly, or equal
+alone() {
+	local what=$1 play=$2
+	shift 2
+	printf -- '-P %s\n' "$what" >"$T/flags"
+	rm -rf "$T/r" && mkdir "$T/r"
+	if "$MIRRORFS" replica add "$T/tree" "r=$(sshd_url "$T/r")" \
+		"${SSH[@]}" >"$T/out" 2>&1; then
+		without
+		$play -P "$what" "$@"
+		without
+		say "without $what: equal"
+	else
+		equal "$(wc -l <"$T/out")" 1 "lines without $what"
+		check "which one" grep -Eq "refuses .*$what|-R\)" "$T/out"
+		say "without $what: refused"
+	fi
+}
+if [ -n "${SOAK:-}" ]; then
+	for what in $("$SERVER" -Q requests); do
+		case $what in
+		hardlink) alone "$what" play -- --copies ;;
+		lsetstat) alone "$what" play -- --bare-symlinks ;;
+		setstat) alone "$what" play_bare ;;
+		readlink | symlink) alone "$what" play -- --no-symlinks ;;
+		*) alone "$what" play -- ;;
+		esac
+	done
+fi
+
 # what there is no way without, one line that says so
-for what in mkdir rmdir remove write rename,posix-rename lstat opendir; do
+for what in mkdir rmdir remove read write rename,posix-rename lstat opendir; do
 	printf -- '-P %s\n' $what >"$T/flags"
 	rm -rf "$T/r" && mkdir "$T/r"
 	"$MIRRORFS" replica add "$T/tree" "r=$(sshd_url "$T/r")" "${SSH[@]}" \

@@ -109,12 +109,6 @@ void remote_send_lstat(struct remote *r, const char *path, remote_done_fn *fn,
 	send_path(r, FXP_LSTAT, REPLY_ATTR, path, fn, arg);
 }
 
-void remote_send_stat(struct remote *r, const char *path, remote_done_fn *fn,
-		      void *arg)
-{
-	send_path(r, FXP_STAT, REPLY_ATTR, path, fn, arg);
-}
-
 void remote_send_fsetstat(struct remote *r, const struct remote_handle *h,
 			  const struct remote_attr *a, remote_done_fn *fn,
 			  void *arg)

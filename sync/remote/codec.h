@@ -32,7 +32,6 @@ enum packet_type {
 	FXP_MKDIR = 14,
 	FXP_RMDIR = 15,
 	FXP_REALPATH = 16,
-	FXP_STAT = 17,
 	FXP_RENAME = 18,
 	FXP_READLINK = 19,
 	FXP_SYMLINK = 20,

@@ -456,7 +456,7 @@ static void send_each(struct remote *r, struct count *c)
 	remote_send_read(r, &h, 0, 16, count_done, c);
 	remote_send_opendir(r, "a", count_done, c);
 	remote_send_readdir(r, &h, count_done, c);
-	remote_send_stat(r, "a", count_done, c);
+	remote_send_lstat(r, "a", count_done, c);
 	remote_send_readlink(r, "a", count_done, c);
 	remote_send_rename(r, "a", "b", count_done, c);
 	remote_send_statvfs(r, "", count_done, c);
