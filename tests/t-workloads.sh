@@ -8,6 +8,8 @@ need vsftpd lftp curl git rsync sqlite3
 FTPUSER=mfs-work-$$
 ROUNDS=${SOAK:-1}
 FILES=$(scaled 60)
+SITE=$((FILES * 3)) # files of the site in git
+[ -z "${SOAK:-}" ] || SITE=$((FILES * 50))
 
 ssh_replicas 1
 mkdir "$T/replica2"
@@ -27,7 +29,7 @@ release() {
 	for ((i = 0; i < FILES; i++)); do
 		d=$1/wp-$((i % 7))/inc$((i % 5))
 		mkdir -p "$d" && printf 'version %s of %d\n%*s' "$2" "$i" \
-			$((i * 37)) x >"$d/file$i.php" || return 1
+			$((i % 100 * 37)) x >"$d/file$i.php" || return 1
 	done
 	ln "$1/wp-0/inc0/file0.php" "$1/wp-1/linked.php" &&
 		ln -s wp-0/inc0 "$1/current" && touch -d 2020-02-02 "$1/wp-2"
@@ -48,8 +50,65 @@ cms() {
 	done
 }
 
+# blog_plugin N VERSION - unpacked beside, the old one removed, moved into place
+blog_plugin() {
+	local new=$W/blog/wp-content/upgrade/p$1 old=$W/blog/wp-content/plugins/p$1
+	mkdir "$new" "$new/inc" && echo "plugin $1 $2" >"$new/main.php" &&
+		printf '%*s' $((RANDOM % 9000)) "$2" >"$new/inc/$2.js" &&
+		rm -rf "$old" && mv "$new" "$old"
+}
+# blog_upload NAME - it comes as another file, and gets its thumbnails
+blog_upload() {
+	local size up=$W/blog/wp-content/uploads/2026/11
+	"$HELPERS/blob" write "$up/php$1.tmp" "$SEED" 90000 &&
+		mv "$up/php$1.tmp" "$up/$1.jpg" && chmod 644 "$up/$1.jpg" ||
+		return 1
+	for size in 150x150 300x200 1024x683; do
+		"$HELPERS/blob" write "$up/$1-$size.jpg" "$SEED" $((${size%x*} * 50)) ||
+			return 1
+	done
+}
+# blog_cache - pages under a temporary name, some of them; then all are purged
+blog_cache() {
+	local i d=$W/blog/wp-content/cache
+	rm -rf "$d" && mkdir "$d" || return 1
+	for i in {1..9}; do
+		mkdir -p "$d/page$i" && echo "$RANDOM" >"$d/page$i/index.tmp" &&
+			mv "$d/page$i/index.tmp" "$d/page$i/index.html" || return 1
+	done
+}
+# blog_core VERSION - unpacked beside, then written over what is there, file by
+# file, while the site says that it is closed
+blog_core() {
+	local f new=$W/blog/wp-content/upgrade/core
+	rm -rf "$T/unpacked" && mkdir "$T/unpacked" && release "$T/unpacked" "$1" &&
+		echo "only here" >"$T/unpacked/wp-$(($1 % 7))/only-$1.php" &&
+		mkdir "$new" && cp -r "$T/unpacked/." "$new" &&
+		echo '<?php $upgrading = 1;' >"$W/blog/.maintenance" || return 1
+	(cd "$new" && find . -type d -exec mkdir -p "$W/blog/{}" \; &&
+		find . -type f | while read -r f; do
+			cat "$f" >"$W/blog/$f" && chmod 644 "$W/blog/$f" || exit 1
+		done) || return 1
+	rm -f "$W"/blog/wp-*/"only-$(($1 - 1)).php" &&
+		rm -rf "$new" "$W/blog/.maintenance"
+}
+blog() {
+	local i p
+	mkdir -p "$W/blog/wp-content"/{plugins,upgrade,uploads/2026/11} &&
+		blog_core 0 && echo "salt $RANDOM" >"$W/blog/wp-config.php" &&
+		chmod 640 "$W/blog/wp-config.php" &&
+		chown -R 33:33 "$W/blog" || return 1
+	for ((i = 1; i <= ROUNDS * 2; i++)); do
+		for p in 1 2 3; do
+			blog_plugin $p "$i" && blog_upload "$i-$p" &&
+				blog_cache || return 1
+		done
+		blog_core "$i" || return 1
+	done
+}
+
 git_site() {
-	local i b
+	local i b FILES=$SITE
 	git init -q --bare "$T/origin.git" && git init -q "$T/dev" &&
 		release "$T/dev" 0 && git -C "$T/dev" add -A &&
 		git -C "$T/dev" commit -qm first &&
@@ -154,7 +213,7 @@ watcher() {
 watcher &
 watching=$!
 jobs=()
-for job in cms git_site rsync_release gallery video "appender 1" \
+for job in cms blog git_site rsync_release gallery video "appender 1" \
 	"appender 2" "appender 3" rotate database editor; do
 	$job >"$T/out.${job// /}" 2>&1 &
 	jobs+=("$!:$job")
@@ -171,6 +230,7 @@ for r in 1 2; do
 	equal "$(sqlite3 -readonly "$T/replica$r/db/cms.db" \
 		"PRAGMA integrity_check")" ok "database on replica $r"
 	equal "$(stat -c %h "$T/replica$r/cms/wp-1/linked.php")" 2 "links"
+	refuse "a closed site" test -e "$T/replica$r/blog/.maintenance"
 	git -C "$T/replica$r/site" -c safe.directory='*' fsck >"$T/fsck" 2>&1 ||
 		{ cat "$T/fsck"; fail "git on replica $r"; }
 	"$HELPERS/blob" check "$T/replica$r/ftp/video.blob" || fail "video"
