@@ -40,8 +40,8 @@ struct content {
 	unsigned writers;    /* order lock of the object, as all below */
 	unsigned writing;
 	bool dirty;
-	_Atomic bool overdue; /* settle as soon as nothing is under way */
-	bool unseen;
+	_Atomic bool overdue;	  /* settle as soon as nothing is under way */
+	bool unseen, stays;	  /* touch_stays was called */
 	_Atomic bool alone;	  /* unseen, and no writer is open any more */
 	_Atomic bool rests;	  /* unseen, and clean */
 	_Atomic int64_t alone_ns; /* since when */
@@ -154,7 +154,7 @@ static void content_dirty_all(struct content *c)
 static void content_set_unseen(struct content *c)
 {
 	if (!c->unseen) {
-		touch_stays(c->inode);
+		c->stays = touch_stays(c->inode);
 		pthread_mutex_lock(&dirty_lock);
 		TAILQ_INSERT_TAIL(&unseen_list, c, unseen_link);
 		pthread_mutex_unlock(&dirty_lock);
@@ -168,7 +168,8 @@ static void content_set_seen(struct content *c)
 {
 	content_dirty_all(c);
 	c->unseen = false;
-	touch_stays_not(c->inode);
+	if (c->stays)
+		touch_stays_not(c->inode);
 	pthread_mutex_lock(&dirty_lock);
 	TAILQ_REMOVE(&unseen_list, c, unseen_link);
 	pthread_mutex_unlock(&dirty_lock);
@@ -458,7 +459,7 @@ int contents_start(int64_t settle_idle_ns, int64_t settle_age_ns)
 	TAILQ_FOREACH(c, &unseen_list, unseen_link)
 	{ /* of a former worker */
 		touch_unseen(c->inode);
-		touch_stays(c->inode);
+		c->stays = touch_stays(c->inode);
 	}
 	touch_end();
 	pthread_condattr_init(&attr);

@@ -169,9 +169,12 @@ static void stays(const struct inode *i,
 	pin(alog, &fh);
 }
 
-void touch_stays(const struct inode *i)
+bool touch_stays(const struct inode *i)
 {
-	stays(i, activity_pin);
+	bool named = !inode_is_gone(i);
+	if (named)
+		stays(i, activity_pin);
+	return named;
 }
 
 void touch_stays_not(const struct inode *i)

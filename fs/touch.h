@@ -51,8 +51,9 @@ int touch_sync(int fd, bool datasync);
 void touch_unseen(const struct inode *i);
 
 /* touch_stays - its content may change without a request until
- * touch_stays_not. These two may be called under locks. */
-void touch_stays(const struct inode *i);
+ * touch_stays_not. False: there is no need, it has no name. These two may be
+ * called under locks. */
+bool touch_stays(const struct inode *i);
 void touch_stays_not(const struct inode *i);
 
 #endif

@@ -47,7 +47,8 @@ struct activity {
 	uint32_t before; /* began with the last cycle that ended well */
 	uint64_t written, synced; /* tickets */
 	bool syncing;
-	unsigned waiting; /* threads that need a free slot */
+	unsigned unpinned; /* pins of what has no slot: it is "everything" */
+	unsigned waiting;  /* threads that need a free slot */
 	bool said;	  /* that it does not work */
 	bool owed;	  /* the tree says it, too: owed.h */
 

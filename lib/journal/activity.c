@@ -156,6 +156,15 @@ static void owe_locked(struct activity *a)
 	a->owed = true;
 }
 
+static void everything_locked(struct activity *a)
+{
+	a->head.flags |= ACTIVITY_ALL;
+	if (activity_put_head(a->fd, &a->head) < 0 || fdatasync(a->fd) < 0)
+		owe_locked(a);
+	a->all = true; /* now: others look at it without the lock, and go on */
+	pthread_cond_broadcast(&a->changed);
+}
+
 void activity_fail_locked(struct activity *a, const char *what, int error)
 {
 	if (!a->said)
@@ -163,11 +172,7 @@ void activity_fail_locked(struct activity *a, const char *what, int error)
 			  "cut everything would have to be compared",
 			  what, strerror(-error));
 	a->said = true;
-	a->head.flags |= ACTIVITY_ALL;
-	if (activity_put_head(a->fd, &a->head) < 0 || fdatasync(a->fd) < 0)
-		owe_locked(a);
-	a->all = true; /* now: others look at it without the lock, and go on */
-	pthread_cond_broadcast(&a->changed);
+	everything_locked(a);
 }
 
 /* Where a pinned file is says only who places it: others may have looked before
@@ -324,7 +329,8 @@ void activity_covered(struct activity *a, unsigned thread,
 		hot_put(a, obj, gen);
 }
 
-/* When it is not there, "everything" is marked, or was until just now. */
+/* When it is not there, "everything" is marked, or was until just now: then it
+ * is until all of these were unpinned. */
 static void pin(struct activity *a, const struct fhandle *obj, bool on)
 {
 	const struct mark m = {.kind = MARK_FILE, .obj = *obj};
@@ -332,12 +338,15 @@ static void pin(struct activity *a, const struct fhandle *obj, bool on)
 		return;
 	pthread_mutex_lock(&a->lock);
 	struct activity_slot *s = find_slot(a, &m);
-	if (s && on)
-		s->pins++;
-	else if (s && s->pins > 0)
-		s->pins--;
+	unsigned *pins = s && (on || s->pins) ? &s->pins : &a->unpinned;
+	if (on)
+		++*pins;
+	else if (*pins > 0)
+		--*pins;
 	if (s)
 		s->gen = a->gen;
+	else if (on && !(a->head.flags & ACTIVITY_ALL))
+		everything_locked(a);
 	pthread_mutex_unlock(&a->lock);
 }
 

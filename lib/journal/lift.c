@@ -65,15 +65,32 @@ static void free_old_locked(struct activity *a, uint32_t gen)
 	a->before = gen;
 }
 
+/* rewrite - what could not be written or synced need not be on the disk, nor
+ * come there later, though a sync succeeds now. */
+static int rewrite_locked(struct activity *a)
+{
+	int r = 0;
+	for (unsigned i = 0; r == 0 && i < a->head.slots; i++) {
+		const struct activity_slot *s = &a->slots[i];
+		if (s->gen && s->mark.kind != MARK_NONE)
+			r = activity_put_slot(a->fd, i, &s->mark);
+	}
+	return r == 0 && fdatasync(a->fd) < 0 ? -errno : r;
+}
+
 static void end_cycle_locked(struct activity *a, uint32_t gen, int64_t since,
 			     bool was_all)
 {
 	int64_t now = clock_wall_ns();
 	free_old_locked(a, gen);
+	int r = was_all ? rewrite_locked(a) : 0;
+	if (r < 0)
+		activity_fail_locked(a, "written", r);
+	a->all = a->all || a->unpinned;
 	a->head.since_ns = since < now ? since : now;
 	if (!a->all)
 		a->head.flags &= ~(uint32_t)ACTIVITY_ALL;
-	int r = activity_put_head(a->fd, &a->head);
+	r = activity_put_head(a->fd, &a->head);
 	if (r == 0 && was_all && fdatasync(a->fd) < 0)
 		r = -errno;
 	if (r < 0)
@@ -149,7 +166,8 @@ static bool is_due_locked(const struct activity *a, int64_t last)
 		return false;
 	int64_t now = clock_mono_ns();
 	return (a->lift_ns && now - last >= a->lift_ns) ||
-	       ((a->owed || a->used * 4 >= a->head.slots * FULL_OF_4TH) &&
+	       (((a->owed && !a->unpinned) ||
+		 a->used * 4 >= a->head.slots * FULL_OF_4TH) &&
 		now - last >= TICK_NS);
 }
 

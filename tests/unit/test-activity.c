@@ -259,6 +259,58 @@ static void test_errors(void **state)
 	}
 }
 
+/* What failed is written again, before it is believed. */
+static void test_written_again(void **state)
+{
+	struct af t;
+	af_open(&t, 0);
+	write_error = EIO;
+	touch_once(&t, dir_mark(1));
+	write_error = 0;
+	assert_int_equal(activity_lift(t.a), 0);
+	touch_once(&t, dir_mark(1));
+	assert_int_equal(marks(&t), 1);
+	af_close(&t);
+}
+
+/* Of what changes unseen since then there is no mark: it is "everything". */
+static void pinned_without(bool works_again)
+{
+	struct af t;
+	struct activity_past p;
+	struct mark m = file_mark(1, 2), other = file_mark(3, 2);
+	af_open(&t, 0);
+	sync_error = EIO;
+	touch_once(&t, dir_mark(5));
+	activity_place(t.a, 0, &m);
+	sync_error = 0;
+	activity_done(t.a, 0);
+	if (works_again)
+		assert_int_equal(activity_lift(t.a), 0);
+	activity_pin(t.a, &m.obj);
+	for (int k = 0; k < 3; k++) {
+		assert_int_equal(past(&t, &p), PAST_DOUBT);
+		activity_past_done(&p);
+		activity_place(t.a, 0, &other);
+		activity_pin(t.a, &other.obj);
+		activity_unpin(t.a, &other.obj);
+		activity_done(t.a, 0);
+		assert_int_equal(activity_lift(t.a), 0);
+	}
+	activity_unpin(t.a, &m.obj);
+	assert_int_equal(activity_lift(t.a), 0);
+	assert_int_equal(marks(&t), 0);
+	touch_once(&t, dir_mark(1));
+	assert_int_equal(marks(&t), 1);
+	af_close(&t);
+}
+
+static void test_pinned_without(void **state)
+{
+	pinned_without(false);
+	pinned_without(true);
+}
+
 /* ---- what a power cut leaves ---- */
 
 static uint8_t disk[SECTORS][ACTIVITY_SECTOR];
@@ -525,6 +577,8 @@ int main(void)
 		cmocka_unit_test(test_lift_syncs),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_written_again),
+		cmocka_unit_test(test_pinned_without),
 		cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_lost_between_workers),
