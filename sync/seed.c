@@ -359,6 +359,9 @@ static int begin(struct engine *e, struct seeding *w)
 		/* what may be lost with the replica's power is compared */
 		w->passed =
 			w->s.path && !e->unsafe_ns ? strdup(w->s.path) : NULL;
+		/* all is looked at again: "" is the root, and nothing below */
+		if (!w->s.walked && (!w->passed || !*w->passed))
+			w->s.entries = w->s.bytes = w->s.there = w->s.extra = 0;
 		r = journal_seed_extras(e->journal, e->row.id, &list,
 					&w->n_listed);
 		for (unsigned i = 0; i < w->n_listed; i++)
