@@ -457,16 +457,88 @@ static int resume_moves(struct engine *e, const struct record *records,
 	return r < 0 ? r : batch_commit(e, e->inflight, true);
 }
 
+/* seen_after - `path` of the record before these, as it is called behind them.
+ * Owned by the caller. */
+static char *seen_after(const char *path, const struct record *records,
+			unsigned n)
+{
+	char *seen = strdup(path);
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct record *r = &records[i];
+		if (r->op != OP_RENAME || !S_ISDIR(r->mode))
+			continue;
+		bool back =
+			r->flags & RF_EXCHANGE && path_is_below(seen, r->path2);
+		const char *from = back ? r->path2 : r->path;
+		if (!path_is_below(seen, from))
+			continue;
+		char *moved =
+			path_rebase(seen, from, back ? r->path : r->path2);
+		free(seen);
+		seen = moved;
+	}
+	return seen;
+}
+
+static void recall(struct engine *e, const char *path, bool parent,
+		   const struct record *behind, unsigned n)
+{
+	CLEANUP_FREE char *folder = NULL;
+	CLEANUP_FREE char *seen = NULL;
+
+	if (!path || !*path)
+		return;
+	folder = parent ? path_parent(path) : strdup(path);
+	seen = seen_after(folder, behind, n);
+	engine_recall(e, seen);
+}
+
+/*
+ * recall_folders - that changed before the connection was lost. Which of them
+ * had been moved on the master by the time that theirs were to be set, so that
+ * they come behind the move, nobody has noted.
+ */
+static int recall_folders(struct engine *e)
+{
+	uint64_t after = e->cursor > BATCH_MAX ? e->cursor - BATCH_MAX : 0;
+	struct record *records;
+	int n, last = 0;
+
+	if (shared_settled_seq(e->shared) == e->cursor)
+		return 0;
+	records = calloc(BATCH_MAX, sizeof(*records));
+	if (!records)
+		abort();
+	n = journal_read(e->journal, after, records, BATCH_MAX);
+	while (last < n && records[last].seq <= e->cursor)
+		last++;
+	for (int i = 0; i < last; i++) {
+		const struct record *r = &records[i], *behind = r + 1;
+		unsigned left = (unsigned)(last - i - 1);
+		recall(e, r->path, true, behind, left);
+		recall(e, r->path2, true, behind, left);
+		if (S_ISDIR(r->mode))
+			recall(e, r->path2 ? r->path2 : r->path, false, behind,
+			       left);
+	}
+	for (int i = 0; i < n; i++)
+		record_done(&records[i]);
+	free(records);
+	return n < 0 ? n : 0;
+}
+
 int batch_resume(struct engine *e)
 {
 	CLEANUP_FREE struct record *records =
 		calloc(PLAN_MOVES_MAX, sizeof(*records));
-	int n, last, r = -EAGAIN;
+	int n, last, r = recall_folders(e);
 
 	if (!records)
 		abort();
-	if (e->inflight <= e->cursor)
-		return 0;
+	if (r < 0 || e->inflight <= e->cursor)
+		return r;
+	r = -EAGAIN;
 	n = journal_read(e->journal, e->cursor, records, PLAN_MOVES_MAX);
 	if (n < 0)
 		return n;

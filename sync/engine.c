@@ -568,6 +568,12 @@ int engine_swapped(struct engine *e, const char *a, const char *b)
 	return r == 0 ? engine_moved(e, aside, b) : r;
 }
 
+void engine_recall(struct engine *e, const char *path)
+{
+	if (!filter_excludes(e->filter, path, true))
+		set_add(&e->recent, path);
+}
+
 void engine_settled(struct engine *e)
 {
 	set_clear(&e->recent);

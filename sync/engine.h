@@ -71,9 +71,8 @@ struct engine {
 	struct pathset parked_paths; /* of parked, with their seq and 1 */
 	struct plan_memory *memory;
 	struct text_set *touched; /* directories whose times must be set */
-	struct text_set *recent;  /* those whose times were set since the
-				   * replica had everything: on the master
-				   * another one may have been there */
+	struct text_set *recent;  /* those that were set since it had all: on
+				   * the master another may have been there */
 	struct text_set *changed; /* what durable_commit has to see to */
 	struct text_set *failed;  /* paths of steps that failed */
 	struct text_set *taken;	  /* those that were taken last */
@@ -114,8 +113,8 @@ void engine_stop(struct engine *e);
  * forgets what failed: all else must have been taken. */
 int engine_push_times(struct engine *e);
 int engine_dir_times(struct engine *e);
-/* engine_flush - links, asides, absent objects, counts: into the journal, in its transaction.
- * engine_note - after what is not a batch: as batch_commit does it. */
+/* engine_flush - links, asides, absent objects, counts: into the journal, in its
+ * transaction. engine_note - after what is not a batch, as batch_commit. */
 int engine_flush(struct engine *e);
 int engine_note(struct engine *e);
 int engine_fence(struct engine *e, const char *path, uint64_t seq);
@@ -123,7 +122,9 @@ int engine_fence(struct engine *e, const char *path, uint64_t seq);
  * times are still to be set, move along. */
 int engine_moved(struct engine *e, const char *from, const char *to);
 int engine_swapped(struct engine *e, const char *a, const char *b);
-/* engine_settled - the replica has all that has happened on the master. */
+/* engine_settled - the replica has all that has happened on the master.
+ * engine_recall - the times of `path` were set by an earlier connection. */
+void engine_recall(struct engine *e, const char *path);
 void engine_settled(struct engine *e);
 /* engine_fail - `path` could not be looked at, here or there: that counts as a
  * step that failed. `want`: its type on the master; 0: not known. */
@@ -240,9 +241,9 @@ void batch_plan(struct engine *e, const struct record *records, unsigned n,
 /* batch_run - the next records; *ret_some is false when there were none.
  * -ESTALE: everything is to be compared, by seed_run. */
 int batch_run(struct engine *e, bool *ret_some);
-/* batch_commit - the cursor is at `seq`: there, then in the journal. */
+/* batch_commit - the cursor is at `seq`: there, then in the journal.
+ * batch_resume - after a connection: what was in flight. */
 int batch_commit(struct engine *e, uint64_t seq, bool seeded);
-/* batch_resume - after a connection: what was in flight. */
 int batch_resume(struct engine *e);
 
 /* ---- filters.c ---- */
@@ -251,8 +252,7 @@ int batch_resume(struct engine *e);
  * caller. */
 int filters_load(struct engine *e, char **ret_why);
 void filters_done(struct engine *e);
-/* filters_apply - before engine_start: if it was compared by another filter,
- * it is not seeded any more. */
+/* filters_apply - before engine_start: another filter, and it is not seeded. */
 int filters_apply(struct engine *e);
 
 #include "sync/seed.h"

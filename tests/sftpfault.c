@@ -10,9 +10,9 @@
  *	         on that has this text in it, requests wait, also when the
  *	         client has gone; `held` then tells the process and how many
  *	release  they are carried out after all
- *	cut      "N TEXT": the connection ends in place of the Nth request,
- *	         counted from the first one that has this text in it; the
- *	         file goes with it
+ *	cut      "N TEXT [PID]": the connection ends in place of the Nth
+ *	         request, counted from the first one that has this text in it;
+ *	         PID is killed before; the file goes with it
  *	refuse   "TEXT [N]": requests that have this text in them fail; N: so
  *	         many, then the file goes
  *	made     MKDIR never fails, as it seems
@@ -189,12 +189,12 @@ static bool must_hold(const struct packet *p, const uint8_t *packet,
 static bool must_cut(const uint8_t *packet, size_t size)
 {
 	char text[256] = "";
-	int n = 0;
+	int n = 0, pid = 0;
 	FILE *f = control("cut", "r");
 
 	if (!f)
 		return false;
-	if (fscanf(f, "%d %255s", &n, text) != 2)
+	if (fscanf(f, "%d %255s %d", &n, text, &pid) < 2)
 		n = 0;
 	fclose(f);
 	if (n == 0 || (!n_counted && !memmem(packet, size, text, strlen(text))))
@@ -202,6 +202,8 @@ static bool must_cut(const uint8_t *packet, size_t size)
 	if (++n_counted < (unsigned)n)
 		return false;
 	note("cut");
+	if (pid > 0)
+		kill(pid, SIGKILL);
 	unlink(in_folder("cut"));
 	return true;
 }
