@@ -147,6 +147,47 @@ static int check_root(struct mount_job *job)
 				: fail("%s: %s", s->root, strerror(errno));
 }
 
+/* take_former - see check_former. */
+static int take_former(struct settings *s, const struct runtime_info *former)
+{
+	if (!s->state_dir && (!s->name || strcmp(s->name, former->name) == 0))
+		s->state_dir = strdup(former->state_dir);
+	CLEANUP_FREE char *dir = s->state_dir
+					 ? strdup(s->state_dir)
+					 : default_state_dir(s->name);
+	if (strcmp(dir, former->state_dir) != 0)
+		return fail("%s was mounted with its state in %s, and its "
+			    "processes have ended: mount it with --state-dir "
+			    "%s, so that nothing is lost, or say \"mirrorfs "
+			    "umount %s\" first",
+			    s->root, former->state_dir, former->state_dir,
+			    s->root);
+	if (!s->name)
+		s->name = strdup(former->name);
+	return 0;
+}
+
+/* check_former - a mount of this tree whose processes have ended, and that
+ * nobody has unmounted: which changes are on their way, and to whom, is in its
+ * state folder and nowhere else. */
+static int check_former(struct settings *s)
+{
+	struct runtime_info *list;
+	unsigned n;
+	int r = 0;
+	if (runtime_list(&list, &n) < 0)
+		return 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (r == 0 && !list[i].alive &&
+		    strcmp(list[i].root, s->root) == 0 &&
+		    access(list[i].state_dir, F_OK) == 0)
+			r = take_former(s, &list[i]);
+		runtime_info_done(&list[i]);
+	}
+	free(list);
+	return r;
+}
+
 static int check_tree(const struct mount_job *job)
 {
 	const struct settings *s = &job->settings;
@@ -266,6 +307,8 @@ static int check_all(struct mount_job *job)
 {
 	struct settings *s = &job->settings;
 	int r = check_root(job);
+	if (r == 0)
+		r = check_former(s);
 	if (r != 0)
 		return r;
 	if (!s->name)

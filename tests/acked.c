@@ -45,7 +45,7 @@ static struct file model[FILES];
 static const char *folder;
 static uint64_t state;
 static unsigned long calls, outages, slots[SLOTS];
-static int64_t longest;
+static int64_t longest, longest_of_all;
 
 /* what is under way: files a and b become next_a and next_b, or stay as they
  * are; of a one that is written any beginning may be there */
@@ -89,7 +89,12 @@ static long timed(const char *what, unsigned i, int64_t from, long r)
 	int64_t took = now_us() - from;
 	calls++;
 	slots[took / 10 < SLOTS ? took / 10 : SLOTS - 1]++;
-	if (took > longest)
+	if (took > longest_of_all)
+		longest_of_all = took;
+	/* an fsync takes what the disk takes, and without a supervisor nobody
+	 * answers */
+	if (took > longest && strcmp(what, "fsync") != 0 &&
+	    outage_size() == outage_seen)
 		longest = took;
 	if (r >= 0)
 		return r;
@@ -182,9 +187,10 @@ static void tell_times(void)
 	unsigned long seen = 0, at = 0;
 	while (at < SLOTS && (seen += slots[at]) * 100 < calls * 99)
 		at++;
-	printf("acked: %lu calls, longest %.1f ms, p99 %.2f ms, %lu times cut "
-	       "off\n",
-	       calls, (double)longest / 1000, (double)at / 100, outages);
+	printf("acked: %lu calls, longest %.1f ms (with fsync and outages %.1f "
+	       "ms), p99 %.2f ms, %lu times cut off\n",
+	       calls, (double)longest / 1000, (double)longest_of_all / 1000,
+	       (double)at / 100, outages);
 }
 
 /* ---- the model ---- */

@@ -46,8 +46,15 @@ check "status says so" grep -q "^$T/tree: DEAD: .*mirrorfs mount" "$T/status"
 refuse "wait says that all has arrived" "$MIRRORFS" wait "$T/tree" 2>"$T/err"
 check "and why" grep -q "did not end well" "$T/err"
 
-# in use by this shell, dead, and yet:
-check "mount again" mount_tree
+refuse "with the state of another one" "$MIRRORFS" mount "$T/tree" \
+	--state-dir "$T/other" 2>"$T/err"
+check "and why" grep -q "its state in $T/state.*--state-dir $T/state" "$T/err"
+refuse "by another name" "$MIRRORFS" mount "$T/tree" --name other 2>/dev/null
+refuse "anything of it" test -e "$T/other"
+# in use by this shell, dead, and yet; with the state that it had:
+check "mount again" timeout 60 "$MIRRORFS" mount "$T/tree" \
+	${DURABLE:+-o "durable=$DURABLE"} ${WITHOUT:+"--without=$WITHOUT"}
+check "it is mounted" mounted_at "$T/tree"
 exec 5>&-
 refuse "what nobody saw" test -e "$T/tree/unseen"
 equal "$(cat "$T/tree/open")" text "the open file"
