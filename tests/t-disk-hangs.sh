@@ -30,7 +30,7 @@ echo before >"$ROOT/file" || fail "a file"
 check "wait" "$MIRRORFS" wait "$ROOT" --timeout 60
 SUPERVISOR=$(status_pid supervisor_pid "$ROOT")
 WORKER=$(status_pid worker_pid "$ROOT")
-check "freeze" fsfreeze -f "$T/fs"
+fsfreeze -f "$T/fs" || skip "file systems cannot be frozen here"
 frozen=1
 # (a write would not be done after all)
 background perl -e 'truncate($ARGV[0], 3) or exit 3' "$ROOT/file"
