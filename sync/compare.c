@@ -197,7 +197,7 @@ static int put_symlink(struct engine *e, const char *path,
 		seed_relinks(e);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	if (same)
+	if (same && !other)
 		return compare_attributes(e, path, st, obj, a);
 	engine_touch_parent(e, path);
 	return engine_push(e, STEP_SYMLINK, path, NULL, obj, NULL);

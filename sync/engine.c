@@ -244,11 +244,15 @@ static void step_sending(void *arg, const struct step *s)
 	if (s->kind != STEP_PUT && s->kind != STEP_SYMLINK &&
 	    s->kind != STEP_LINK)
 		return;
+	/* its other names are made anew, in their folders; by a link only if
+	 * what it leads to is not known as one (exec.c) */
+	bool anew = s->kind != STEP_LINK ||
+		    !links_is(e->links, s->path, &s->obj);
 	links_taken(e->links, s->kind == STEP_LINK ? s->path2 : s->path);
-	/* its other names are made anew, in their folders */
 	n = links_other(e->links, &s->obj, s->path, s->number, &names);
 	for (unsigned i = 0; i < n; i++) {
-		links_taken(e->links, names[i]);
+		if (anew)
+			links_taken(e->links, names[i]);
 		engine_touch_parent(e, names[i]);
 	}
 	free(names);
