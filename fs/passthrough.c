@@ -56,7 +56,8 @@ enum state {
 	OFF_OPTION,
 	OFF_KERNEL,
 	OFF_REFUSED,
-	OFF_REQUIRED
+	OFF_REQUIRED,
+	OFF_OVERLAYFS
 };
 
 static const char *const texts[] = {
@@ -67,6 +68,7 @@ static const char *const texts[] = {
 	[OFF_KERNEL] = "off: the kernel has none (it came with Linux 6.9)",
 	[OFF_REFUSED] = "off: refused by the kernel, see mirrorfs.log",
 	[OFF_REQUIRED] = "off: journal = required, as it could not be refused",
+	[OFF_OVERLAYFS] = "off: overlayfs does not tell who has a file mapped",
 };
 
 static struct shared *told;	    /* constant while the worker runs */
@@ -111,10 +113,15 @@ void passthrough_init(struct fuse_session *se, struct fuse_conn_info *conn)
 	device = se;
 	if (!wanted)
 		return;
-	/* from libfuse: the depth below the lower files. A depth of 2 would
-	 * switch it off silently (FILESYSTEM_MAX_STACK_DEPTH) */
-	conn->max_backing_stack_depth = fstatfs(lower_root_fd(), &st) == 0 &&
-					st.f_type == OVERLAYFS_MAGIC;
+	/* there a mapping holds the file of the upper layer, and neither
+	 * count nor lease of what we have tells of it (ovl_mmap, Linux 6.18):
+	 * what is stored after the last close would not be seen */
+	if (fstatfs(lower_root_fd(), &st) == 0 &&
+	    st.f_type == OVERLAYFS_MAGIC) {
+		tell(OFF_OVERLAYFS);
+		return;
+	}
+	conn->max_backing_stack_depth = 0; /* from libfuse: below those files */
 	tell(fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH) ? ON
 							       : OFF_KERNEL);
 }
