@@ -6,7 +6,7 @@
 # that were stored by mappings late. SOAK=N: N minutes.
 . "$(dirname "$0")/functions.sh"
 
-SECONDS_EACH=$(scaled 4) SECONDS_PASSED=$(scaled 2)
+SECONDS_EACH=$(scaled 4) SECONDS_PASSED=$(scaled 2) N=$(scaled 1000)
 [ -z "${SOAK:-}" ] ||
 	SECONDS_EACH=$((SOAK * 60 / 6)) SECONDS_PASSED=$((SOAK * 60 / 6))
 
@@ -18,9 +18,9 @@ passed() {
 		>"$T/said"
 	say "$(tail -1 "$T/said")"
 	check "side by side" "$HELPERS/fsx" -P -b \
-		-s "$((SEED & ~1))" -n 1000 "$file.b"
+		-s "$((SEED & ~1))" -n "$N" "$file.b"
 	check "and a reader that stays" \
-		"$HELPERS/fsx" -P -b -s "$((SEED | 1))" -n 1000 "$file.c"
+		"$HELPERS/fsx" -P -b -s "$((SEED | 1))" -n "$N" "$file.c"
 	[ "$("$MIRRORFS" status "$T/tree" --json | jq -r .passthrough)" = on ] ||
 		return 0
 	check "enough were passed" awk '
@@ -42,10 +42,10 @@ through_mount() {
 }
 
 pipe_replicas 1
-check "fsx below" "$HELPERS/fsx" -s "$SEED" -n 1000 "$T/plain"
-check "side by side below" "$HELPERS/fsx" -b -s "$SEED" -n 1000 "$T/plain"
-check "fsx -P below" "$HELPERS/fsx" -P -s "$SEED" -n 1000 "$T/plain"
-check "side by side -P below" "$HELPERS/fsx" -P -b -s "$SEED" -n 1000 "$T/plain"
+check "fsx below" "$HELPERS/fsx" -s "$SEED" -n "$N" "$T/plain"
+check "side by side below" "$HELPERS/fsx" -b -s "$SEED" -n "$N" "$T/plain"
+check "fsx -P below" "$HELPERS/fsx" -P -s "$SEED" -n "$N" "$T/plain"
+check "side by side -P below" "$HELPERS/fsx" -P -b -s "$SEED" -n "$N" "$T/plain"
 through_mount
 WITHOUT=direct-writes through_mount
 WITHOUT=passthrough,direct-writes through_mount
