@@ -59,6 +59,11 @@ bool lower_has_handles(int fd)
 	return lower_handle(fd, "", &fh, &mount_id) >= 0;
 }
 
+bool lower_is_overlayfs(void)
+{
+	return layers;
+}
+
 static int root_look(int fd, struct stat *ret_st)
 {
 	struct statfs fs;

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "fs/caller.h"
@@ -38,8 +37,7 @@
  * measured, it pays from half a megabyte on (docs/PERFORMANCE.md). */
 #define MIN_BYTES (1 << 20)
 
-#define LOCKS		64
-#define OVERLAYFS_MAGIC 0x794c7630
+#define LOCKS 64
 /* Nobody's id: who writes unseen has no share of the reserved blocks. */
 #define NOBODY 65534
 
@@ -109,15 +107,13 @@ const char *passthrough_text(const struct shared *shared)
 
 void passthrough_init(struct fuse_session *se, struct fuse_conn_info *conn)
 {
-	struct statfs st;
 	device = se;
 	if (!wanted)
 		return;
 	/* there a mapping holds the file of the upper layer, and neither
 	 * count nor lease of what we have tells of it (ovl_mmap, Linux 6.18):
 	 * what is stored after the last close would not be seen */
-	if (fstatfs(lower_root_fd(), &st) == 0 &&
-	    st.f_type == OVERLAYFS_MAGIC) {
+	if (lower_is_overlayfs()) {
 		tell(OFF_OVERLAYFS);
 		return;
 	}

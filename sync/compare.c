@@ -95,10 +95,7 @@ static int link_name(struct engine *e, const char *path, const struct stat *st,
 		     !links_is(e->links, path, obj);
 
 	*ret_other = apart;
-	if (links_is_other(e->links, path, obj))
-		links_keep(e->links, path, obj);
-	else
-		links_taken(e->links, path);
+	links_keep(e->links, path, obj);
 	if (st->st_nlink == 1)
 		links_del(e->links, path);
 	if (st->st_nlink == 1 || links_is(e->links, path, obj))

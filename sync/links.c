@@ -276,17 +276,6 @@ void links_trust(struct links *l)
 	}
 }
 
-void links_keep(struct links *l, const char *path, const struct fhandle *obj)
-{
-	struct name *n = name_find(l, path);
-	struct former *f = former_find(l, path);
-
-	if (!f && n && !fhandle_equal(&n->obj, obj))
-		f = former_add(l, path, &n->obj);
-	if (f)
-		f->kept = true;
-}
-
 void links_taken(struct links *l, const char *path)
 {
 	struct former *f = former_find(l, path);
@@ -303,6 +292,20 @@ bool links_is_other(const struct links *l, const char *path,
 
 	return (n && !fhandle_equal(&n->obj, obj)) ||
 	       (f && !fhandle_equal(&f->obj, obj));
+}
+
+void links_keep(struct links *l, const char *path, const struct fhandle *obj)
+{
+	const struct name *n = name_find(l, path);
+	struct former *f = former_find(l, path);
+
+	if (!links_is_other(l, path, obj)) {
+		links_taken(l, path);
+		return;
+	}
+	if (!f)
+		f = former_add(l, path, &n->obj);
+	f->kept = true;
 }
 
 static void formers_move(struct links *l, const char *from, const char *to)

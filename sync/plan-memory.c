@@ -148,6 +148,13 @@ void plan_memory_present(struct plan_memory *m, const struct fhandle *obj)
 
 /* ---- beyond a connection ---- */
 
+static void set_kept(struct plan_absent *a)
+{
+	a->kept = true;
+	a->kept_shadow = a->shadow;
+	a->kept_linked = a->linked;
+}
+
 void plan_memory_restore(struct plan_memory *m, uint64_t epoch,
 			 const struct absent_row *rows, unsigned n)
 {
@@ -156,9 +163,8 @@ void plan_memory_restore(struct plan_memory *m, uint64_t epoch,
 		memory_add(m, &rows[i].obj, rows[i].shadow);
 		struct plan_absent *a = memory_find(m, &rows[i].obj);
 		a->linked = rows[i].linked;
-		a->restored = a->kept = true;
-		a->kept_shadow = a->shadow;
-		a->kept_linked = a->linked;
+		a->restored = true;
+		set_kept(a);
 	}
 }
 
@@ -185,9 +191,7 @@ int plan_memory_save(struct plan_memory *m,
 		if (a->until || is_kept(a))
 			continue;
 		r = put(arg, &row);
-		a->kept = true;
-		a->kept_shadow = a->shadow;
-		a->kept_linked = a->linked;
+		set_kept(a);
 	}
 	if (r >= 0)
 		m->n_dropped = 0;

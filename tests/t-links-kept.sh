@@ -8,6 +8,19 @@ need jq
 idle() { # all that can be sent has been
 	[ "$(status_get r1 lag_records)" = 0 ] && state_is r1 synced
 }
+reconnect() {
+	check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+	check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+}
+# settle - the other file is closed, and all becomes equal.
+settle() {
+	echo x >&9
+	exec 9>&-
+	cd "$T" || fail "cd"
+	check "wait" synced
+	check "same" same "$T/replica1"
+	rm -r "$T/tree/folder"
+}
 # replaced_while_open COMMAND... - "news" was one of two names of a file; while
 # sync looks at its folder, there is another one, and COMMAND follows.
 replaced_while_open() {
@@ -15,8 +28,7 @@ replaced_while_open() {
 	mkdir "$T/tree/folder" && cd "$T/tree/folder" || fail "cd"
 	: >old && touch -d 2021-03-01 old && ln old news || fail "links"
 	# a server holds requests once
-	check "pause" "$MIRRORFS" replica pause "$T/tree" r1
-	check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+	reconnect
 	check "wait" synced
 	echo "11 /folder" >"$CTL/hold"
 	background "$MIRRORFS" reconcile "$T/tree" "$T/tree/folder" >/dev/null
@@ -28,12 +40,7 @@ replaced_while_open() {
 	check "all but its content" wait_for 30 idle
 	equal "$(stat -c %u:%Y "$T/replica1/folder/old")" \
 		"0:$(stat -c %Y old)" "the other name"
-	echo x >&9
-	exec 9>&-
-	cd "$T" || fail "cd"
-	check "wait" synced
-	check "same" same "$T/replica1"
-	rm -r "$T/tree/folder"
+	settle
 }
 
 # taken_later - "news" was one of two names of a file; another one that is open
@@ -44,8 +51,7 @@ taken_later() {
 	check "wait" synced
 	exec 9>new && mv new news || fail "another file"
 	check "all but its content" wait_for 30 idle
-	check "pause" "$MIRRORFS" replica pause "$T/tree" r1
-	check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+	reconnect
 	chown 1003:1001 news && mv news other && ln other third &&
 		touch mark || fail "changes"
 	check "they have arrived" wait_for 30 test -e "$T/replica1/folder/mark"
@@ -56,12 +62,7 @@ taken_later() {
 		refuse "what is not its content" \
 			test -e "$T/replica1/folder/$name"
 	done
-	echo x >&9
-	exec 9>&-
-	cd "$T" || fail "cd"
-	check "wait" synced
-	check "same" same "$T/replica1"
-	rm -r "$T/tree/folder"
+	settle
 }
 
 faulty_replica

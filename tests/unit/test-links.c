@@ -4,15 +4,21 @@
 #include "journal-fixture.h"
 #include "sync/links.h"
 
+/* no_names - of a replica that has just been added. */
+static struct links *no_names(struct fixture *f)
+{
+	struct links *l;
+	fx_open(f);
+	assert_int_equal(links_open(f->j, fx_replica(f, "r"), &l), 0);
+	return l;
+}
+
 static void test_doubt(void **state)
 {
 	struct fixture f;
-	struct links *l;
 	struct fhandle h1 = fx_obj(1), h2 = fx_obj(2);
-	fx_open(&f);
-	int64_t id = fx_replica(&f, "r");
+	struct links *l = no_names(&f);
 
-	assert_int_equal(links_open(f.j, id, &l), 0);
 	links_add(l, &h1, "d/a", 0);
 	links_add(l, &h1, "b", 0);
 	assert_true(links_is(l, "d/a", &h1));
@@ -39,12 +45,9 @@ static void test_doubt(void **state)
 static void test_keep(void **state)
 {
 	struct fixture f;
-	struct links *l;
 	struct fhandle h1 = fx_obj(1), h2 = fx_obj(2);
-	fx_open(&f);
-	int64_t id = fx_replica(&f, "r");
+	struct links *l = no_names(&f);
 
-	assert_int_equal(links_open(f.j, id, &l), 0);
 	links_add(l, &h1, "d/a", 0);
 	links_keep(l, "d/a", &h2);
 	links_del(l, "d/a");
