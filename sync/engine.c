@@ -14,6 +14,7 @@
 #include "paths.h"
 #include "sync/durable.h"
 #include "sync/engine.h"
+#include "sync/second.h"
 
 /* A set of texts, each with a number and perhaps an example. */
 struct text_set {
@@ -277,6 +278,13 @@ static uint64_t rate(void *arg)
 	return e->rate;
 }
 
+static void wish_second(void *arg)
+{
+	struct engine *e = arg;
+
+	second_wish(e->second, e->remote);
+}
+
 static void uncarried(void *arg, const char *kind, const char *path)
 {
 	engine_count(arg, kind, path);
@@ -353,29 +361,31 @@ const char *engine_failure(const struct engine *e, const char *path,
 
 int engine_start(struct engine *e)
 {
-	const struct exec_config cfg = {.remote = e->remote,
-					.shared = e->shared,
-					.journal = e->journal,
-					.links = NULL,
-					.stage = e->stage,
-					.lower_fd = e->cfg->lower_fd,
-					.stop_fd = e->stop_fd,
-					.can = &e->can,
-					.owners = e->owners,
-					.durable = e->durable,
-					.delta_above = e->cfg->delta_above,
-					.rate = rate,
-					.update = e->row.options.update,
-					.inplace_above =
-						e->row.options.inplace_above,
-					.sending = step_sending,
-					.finished = step_finished,
-					.may_leave = aside_may_leave,
-					.aside_above =
-						e->row.options.aside_above,
-					.uncarried = uncarried,
-					.copy = copy,
-					.arg = e};
+	bool two = e->second && !remote_is_local(e->remote);
+	const struct exec_config cfg = {
+		.remote = e->remote,
+		.shared = e->shared,
+		.journal = e->journal,
+		.links = NULL,
+		.stage = e->stage,
+		.lower_fd = e->cfg->lower_fd,
+		.stop_fd = e->stop_fd,
+		.can = &e->can,
+		.owners = e->owners,
+		.durable = e->durable,
+		.delta_above = e->cfg->delta_above,
+		.rate = rate,
+		.update = e->row.options.update,
+		.inplace_above = e->row.options.inplace_above,
+		.parallel_above = e->row.options.parallel_above,
+		.second = two ? wish_second : NULL,
+		.sending = step_sending,
+		.finished = step_finished,
+		.may_leave = aside_may_leave,
+		.aside_above = e->row.options.aside_above,
+		.uncarried = uncarried,
+		.copy = copy,
+		.arg = e};
 	struct fence *fences;
 	unsigned n;
 	int r = links_open(e->journal, e->row.id, &e->links);
@@ -405,6 +415,8 @@ int engine_start(struct engine *e)
 
 void engine_stop(struct engine *e)
 {
+	if (e->second)
+		second_stop(e->second, e->remote);
 	remote_close(e->remote); /* answers all that is pending */
 	e->remote = NULL;
 	e->unsynced |= e->exec && e->exec->hasty;

@@ -32,7 +32,6 @@
 
 struct text_set; /* engine.c */
 struct seeding;	 /* seed.c */
-struct verify;	 /* verify.c */
 
 /* How a step failed that had to do with a path. */
 struct failure {
@@ -89,6 +88,7 @@ struct engine {
 	struct seeding *seeding; /* a first copy or comparison */
 	struct seeding *progress; /* the same, while it waits, too */
 	struct verify *verify;	  /* NULL: contents are not compared */
+	struct second *second;	  /* NULL: never */
 	char refusal[512];	  /* why it waits for the administrator */
 	struct state_write state; /* the newest one of the state file */
 	bool lull;	  /* what there was to read gave nothing to do */

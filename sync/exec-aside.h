@@ -32,6 +32,21 @@ void spare_fill(struct exec *x);
 bool spare_take(struct step *s);
 void spares_free(struct exec *x);
 
+/*
+ * exec-second.c: the second connection, if it can be used; it is wished for
+ * when it is worth it. second_small - something that is to be fast came.
+ * second_handle - of this upload there, asked for at need; NULL: not yet, or
+ * never. second_sends - a piece goes there: the done function for it.
+ * second_spares_first - this one is to send nothing over the first one now.
+ * second_over - nothing is under way there any more, and it is closed.
+ */
+struct remote *second_line(struct exec *x);
+void second_small(struct exec *x);
+const struct remote_handle *second_handle(struct step *s);
+remote_done_fn *second_sends(struct step *s);
+bool second_spares_first(const struct step *s);
+bool second_over(struct step *s);
+
 /* exec-uploads.c: begin and feed uploads */
 void exec_uploads(struct exec *x);
 

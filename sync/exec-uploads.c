@@ -14,7 +14,8 @@ static void feed_small(struct exec *x)
 	for (unsigned i = 0; i < x->n_active;) {
 		struct step *s = x->active[i];
 		while (!upload_is_large(s) &&
-		       remote_window_open(x->cfg.remote) && upload_feed(s))
+		       remote_window_open(x->cfg.remote) &&
+		       upload_feed(s, x->cfg.remote))
 			;
 		/* one that has ended has left its place to another */
 		i += i < x->n_active && x->active[i] == s;
@@ -22,7 +23,7 @@ static void feed_small(struct exec *x)
 }
 
 /* The large ones take turns, a piece each, in the room that is left. */
-static void feed_large(struct exec *x)
+static void feed_large(struct exec *x, struct remote *line)
 {
 	for (unsigned idle = 0; idle < x->n_active;) {
 		struct step *s = x->active[x->turn++ % x->n_active];
@@ -30,11 +31,11 @@ static void feed_large(struct exec *x)
 			idle++;
 			continue;
 		}
-		if (!remote_bulk_open(x->cfg.remote)) {
+		if (!remote_bulk_open(line)) {
 			x->turn--;
 			return;
 		}
-		idle = upload_feed(s) ? 0 : idle + 1;
+		idle = upload_feed(s, line) ? 0 : idle + 1;
 	}
 }
 
@@ -88,5 +89,8 @@ void exec_uploads(struct exec *x)
 			look_ahead(x, x->fresh);
 	}
 	feed_small(x);
-	feed_large(x);
+	x->second = second_line(x);
+	if (x->second)
+		feed_large(x, x->second);
+	feed_large(x, x->cfg.remote);
 }

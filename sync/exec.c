@@ -42,6 +42,7 @@ void step_free(struct step *s)
 	free(s->stage);
 	free(s->target);
 	free(s->ranges);
+	free(s->second);
 	free(s);
 }
 
@@ -344,6 +345,8 @@ static void step_send(struct step *s)
 
 	s->phase = PHASE_SENT;
 	s->exec->n_sent++;
+	if (is_other(s->kind))
+		second_small(s->exec);
 	if (s->kind == STEP_SYMLINK && step_look(s))
 		step_target(s);
 	s->exec->cfg.sending(s->exec->cfg.arg, s);

@@ -86,6 +86,7 @@ struct step {
 	struct remote_handle source;
 	uint64_t source_size;
 	struct remote_handle handle;
+	struct second_file *second; /* exec-second.c; NULL: none */
 	bool all_sent;  /* what is left is to hear the answers */
 	bool refreshed; /* st is newer than what was read */
 	bool in_place; /* it is written into the file, not into the stage */
@@ -116,6 +117,10 @@ struct exec_config {
 	uint64_t aside_above;	     /* smaller files stay in the line, bytes */
 	uint64_t (*rate)(void *arg); /* bytes in a second; 0: no limit */
 	uint64_t inplace_above; /* smaller files are never written in place */
+	/* so many bytes of large files are worth a second connection: it is
+	 * to be had, some time; NULL: there is none */
+	uint64_t parallel_above;
+	void (*second)(void *arg);
 	enum exec_update update;
 	/* each step, in order, just before its visible part is sent */
 	void (*sending)(void *arg, const struct step *s);
@@ -175,6 +180,8 @@ struct exec {
 	struct step *asides; /* large ones that have left the line */
 	unsigned n_aside;
 	unsigned n_waiting; /* steps with PHASE_WAITING */
+	struct remote *second; /* for pieces of large ones, or NULL */
+	int64_t small_ns; /* when something else came last */
 	struct spare {
 		char *name; /* in the stage; NULL: none */
 		bool asked; /* it is being opened */

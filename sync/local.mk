@@ -12,6 +12,7 @@ sync_libsync_a_SOURCES = \
 	sync/durable.c \
 	sync/engine.c \
 	sync/exec-aside.c \
+	sync/exec-second.c \
 	sync/exec-spare.c \
 	sync/exec-uploads.c \
 	sync/exec.c \
@@ -33,6 +34,7 @@ sync_libsync_a_SOURCES = \
 	sync/compare.c sync/reconcile.c \
 	sync/remove.c \
 	sync/replica.c \
+	sync/second.c \
 	sync/seed.c \
 	sync/space.c \
 	sync/stage.c \
@@ -64,6 +66,7 @@ noinst_HEADERS += \
 	sync/plan.h \
 	sync/probe.h \
 	sync/replica.h \
+	sync/second.h \
 	sync/seed.h \
 	sync/stage.h \
 	sync/stale.h \

@@ -24,6 +24,7 @@
 #include "sync/durable.h"
 #include "sync/engine.h"
 #include "sync/replica.h"
+#include "sync/second.h"
 
 #define TIMEOUT_MS     10000
 #define KEEPALIVE_MS   15000
@@ -82,17 +83,22 @@ static const char *parked_error(struct engine *e)
 
 /* ---- connecting ---- */
 
+static struct remote_config how_to(const struct engine *e)
+{
+	return (struct remote_config){.url = e->row.url,
+				      .identity = e->row.identity,
+				      .known_hosts = e->row.known_hosts,
+				      .accept_new = e->row.accept_new,
+				      .timeout_ms = TIMEOUT_MS,
+				      .stop_fd = e->stop_fd};
+}
+
 /* enter - the visit has begun. */
 static int enter(struct replica *r, struct stage_state *state,
 		 struct remote_error *err)
 {
 	struct engine *e = &r->e;
-	const struct remote_config cfg = {.url = e->row.url,
-					  .identity = e->row.identity,
-					  .known_hosts = e->row.known_hosts,
-					  .accept_new = e->row.accept_new,
-					  .timeout_ms = TIMEOUT_MS,
-					  .stop_fd = e->stop_fd};
+	const struct remote_config cfg = how_to(e);
 
 	if (r->ahead) {
 		e->remote = ahead_open(r->ahead, e->stop_fd, e->stage, &e->can);
@@ -298,6 +304,8 @@ static int serve(struct replica *r)
 	least = s <= 0 ? 0 : least + least / 2;
 	s = s < 0 ? s : 0;
 	while (s == 0 && !r->stop) {
+		if (e->second)
+			second_review(e->second, e->remote);
 		s = batch_run(e, &some);
 		if (s == 0 && some)
 			s = give_up(r, least);
@@ -435,6 +443,9 @@ static void *replica_main(void *arg)
 
 	if (!open_journal(r))
 		return NULL;
+	const struct remote_config cfg = how_to(&r->e);
+	if (r->e.row.options.parallel_above != UINT64_MAX)
+		r->e.second = second_new(&cfg);
 	r->state = REPLICA_STOPPED;
 	report(r, REPLICA_CONNECTING, NULL);
 	retry_asked(r);
@@ -463,6 +474,7 @@ static void replica_free(struct replica *r)
 	sync_ahead_end(r->ahead);
 	replica_row_done(&r->e.row);
 	filters_done(&r->e);
+	second_free(r->e.second);
 	engine_end(&r->e);
 	shared_unmap(r->e.shared);
 	close(r->e.stop_fd);

@@ -141,6 +141,8 @@ void upload_begin(struct step *s)
 	}
 	s->phase = PHASE_PREPARING;
 	s->begun_ns = clock_mono_ns();
+	if (!upload_is_large(s))
+		second_small(x);
 	x->active[x->n_active++] = s;
 	s->off = s->hole_end = 0;
 	s->all_sent = s->refreshed = false;
@@ -244,21 +246,41 @@ static bool skip_hole(struct step *s)
 	return true;
 }
 
-bool upload_feed(struct step *s)
+/* send_piece - of content. */
+static void send_piece(struct step *s, struct remote *line, const void *data,
+		       uint32_t n)
+{
+	const struct remote_handle *h = &s->handle;
+	remote_done_fn *done = prepared;
+
+	if (line != s->exec->cfg.remote) {
+		h = second_handle(s);
+		done = second_sends(s);
+	}
+	s->pending++;
+	remote_send_write(line, h, s->off, data, n, done, s);
+	space_sent(s->exec, n);
+	s->off += n;
+}
+
+bool upload_feed(struct step *s, struct remote *line)
 {
 	static __thread uint8_t data[256 * 1024];
-	struct remote *r = s->exec->cfg.remote;
-	size_t n = upload_is_large(s) ? remote_bulk_chunk(r)
-				      : remote_caps(r)->write_bytes;
-	bool same;
+	size_t n = upload_is_large(s) ? remote_bulk_chunk(line)
+				      : remote_caps(line)->write_bytes;
+	bool first = line == s->exec->cfg.remote, same;
 
 	if (s->handle.len == 0 || s->all_sent || s->source_asked ||
 	    s->space_asked || inplace_waits(s))
 		return false;
 	if (s->result != STEP_DONE || s->off >= (uint64_t)s->st.st_size) {
+		if (!second_over(s))
+			return false;
 		upload_attributes(s);
 		return true;
 	}
+	if (first ? second_spares_first(s) : !second_handle(s))
+		return false;
 	if (!skip_hole(s))
 		return true;
 	n = n < sizeof(data) ? n : sizeof(data);
@@ -285,11 +307,7 @@ bool upload_feed(struct step *s)
 		s->hole_end = 1;
 		return true;
 	}
-	s->pending++;
-	remote_send_write(r, &s->handle, s->off, data, (uint32_t)got, prepared,
-			  s);
-	space_sent(s->exec, (uint64_t)got);
-	s->off += (uint64_t)got;
+	send_piece(s, line, data, (uint32_t)got);
 	return true;
 }
 

@@ -7,9 +7,10 @@
 
 /* upload_answered - one request of an upload, whatever came of it */
 void upload_answered(struct step *s);
-/* upload.c: begins, continues (true: something was sent), and publishes */
+/* upload.c: begins, continues (true: something was sent; a piece of content
+ * over `line`), and publishes */
 void upload_begin(struct step *s);
-bool upload_feed(struct step *s);
+bool upload_feed(struct step *s, struct remote *line);
 /* upload_again - from the start, in its place among those under way */
 void upload_again(struct step *s);
 /* upload_drop_stage - what was begun and will not be published */

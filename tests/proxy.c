@@ -2,12 +2,12 @@
  * proxy - a network between mirrorfs and a replica that can be spoilt
  *
  *	proxy LISTEN-PORT TARGET-PORT [--delay MS] [--cut-after BYTES]
- *		[--credit FILE --count FILE]
+ *		[--credit FILE --count FILE] [--most CONNECTIONS]
  *
  * Forwards TCP connections on loopback. --delay holds each direction back.
  * --credit: no more bytes go to the target, in all, than the file says now.
  * --count: how many have gone there is kept in a file. SIGALRM: neither delay
- * nor credit counts any more.
+ * nor credit counts any more. --most: further ones are closed at once.
  * --cut-after ends all connections once, when so many bytes have gone to the
  * target, and prints "cut". SIGUSR1: the network is gone (connections end, new
  * ones are closed at once); SIGUSR2: it is back. SIGHUP: it is silent, bytes
@@ -58,6 +58,7 @@ struct pair {
 static struct pair pairs[PAIRS];
 static volatile sig_atomic_t gone, silent, unlimited;
 static int64_t delay_ms;
+static unsigned int pairs_max = PAIRS;
 static uint64_t cut_after, sent, counted;
 static int count_fd = -1, credit_fd = -1;
 
@@ -110,7 +111,7 @@ static void pair_open(int client, unsigned int port)
 	int target = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 	struct pair *p = NULL;
 
-	for (unsigned int i = 0; i < PAIRS && !p; i++)
+	for (unsigned int i = 0; i < pairs_max && !p; i++)
 		if (!pairs[i].used)
 			p = &pairs[i];
 	if (!p || gone || connect(target, (void *)&a, sizeof(a))) {
@@ -281,6 +282,7 @@ int main(int argc, char **argv)
 		{"cut-after", required_argument, NULL, 'c'},
 		{"credit", required_argument, NULL, 'r'},
 		{"count", required_argument, NULL, 'n'},
+		{"most", required_argument, NULL, 'm'},
 		{NULL, 0, NULL, 0},
 	};
 	int c, one = 1, server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -296,13 +298,17 @@ int main(int argc, char **argv)
 		else if (c == 'n')
 			count_fd = open(optarg, O_WRONLY | O_CREAT | O_CLOEXEC,
 					0644);
+		else if (c == 'm')
+			pairs_max = (unsigned int)atoi(optarg);
 		else
 			return 2;
 	}
+	if (pairs_max > PAIRS)
+		pairs_max = PAIRS;
 	if (argc - optind != 2) {
 		fputs("usage: proxy LISTEN TARGET [--delay MS] "
-		      "[--cut-after BYTES] [--credit FILE] [--count FILE]\n",
-		      stderr);
+		      "[--cut-after BYTES] [--credit FILE] [--count FILE] "
+		      "[--most CONNECTIONS]\n",		      stderr);
 		return 2;
 	}
 	a = loopback((unsigned int)atoi(argv[optind]));

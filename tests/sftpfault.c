@@ -8,7 +8,8 @@
  *
  *	hold     "TYPE TEXT": from the first request of that number (0: any)
  *	         on that has this text in it, requests wait, also when the
- *	         client has gone; `held` then tells the process and how many
+ *	         client has gone; `held` then tells the process and how many,
+ *	         and so does `held.PROCESS`
  *	release  they are carried out after all
  *	cut      "N TEXT [PID]": the connection ends in place of the Nth
  *	         request, counted from the first one that has this text in it;
@@ -292,18 +293,27 @@ static bool fault_request(uint32_t id)
 	return true;
 }
 
-static void tell_held(void)
+static void tell_held_in(const char *name)
 {
-	FILE *f = control("held.new", "w");
-	char from[4096], to[4096];
+	char from[4096], new[32];
 
+	snprintf(new, sizeof(new), "new.%d", (int)getpid());
+	FILE *f = control(new, "w");
 	if (!f)
 		exit(1);
 	fprintf(f, "%d %u\n", (int)getpid(), n_waiting);
 	fclose(f);
-	snprintf(from, sizeof(from), "%s/held.new", folder);
-	snprintf(to, sizeof(to), "%s/held", folder);
-	rename(from, to);
+	snprintf(from, sizeof(from), "%s", in_folder(new));
+	rename(from, in_folder(name));
+}
+
+static void tell_held(void)
+{
+	char own[32];
+
+	snprintf(own, sizeof(own), "held.%d", (int)getpid());
+	tell_held_in("held");
+	tell_held_in(own);
 }
 
 /* count_open - as the server has them, which works in order. */

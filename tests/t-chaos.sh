@@ -37,7 +37,8 @@ check "mount" mount_tree "${REPLICAS[@]:0:4}" --replica "r2=$T/replica2" \
 	--replica "r1=${url/:$SSHD_PORT/:$port}"
 # a lost journal has all compared; churn removes as much as it makes
 for r in r1 r2; do
-	check "set" "$MIRRORFS" replica set "$T/tree" $r max-delete=100%
+	check "set" "$MIRRORFS" replica set "$T/tree" $r max-delete=100% \
+		parallel-above=1
 done
 check "wait" synced
 

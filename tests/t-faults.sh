@@ -39,7 +39,7 @@ no_parked() {
 }
 
 ssh_replicas 3
-check "mount" mount_tree "${REPLICAS[@]}"
+check "mount" mount_tree "${REPLICAS[@]}" -o parallel-above=1
 check "wait" synced
 
 # 1. everything, at random, while users write and sync is killed

@@ -7,7 +7,7 @@ SERVER=/usr/lib/openssh/sftp-server
 [ -x $SERVER ] || skip "no $SERVER"
 SSHD_SFTP="$SERVER -P hardlink"
 ssh_replicas 1
-check "mount" mount_above 0 "${REPLICAS[@]}" -o aside-above=0
+check "mount" mount_above 0 "${REPLICAS[@]}" -o aside-above=0,parallel-above=1
 SAME=(--copies)
 property_rounds 1 "$(scaled $((4 * ${SOAK:-1})))" 700
 property_parked

@@ -1,10 +1,10 @@
 #!/bin/bash
-# The property over a real sshd, two replicas; then the program is unmounted
-# and mounted in the middle, and once more.
+# The property over a real sshd, two replicas with two connections each; then the
+# program is unmounted and mounted in the middle, and once more.
 . "$(dirname "$0")/functions.sh"
 . "$TESTS/property.sh"
 ssh_replicas 2
-check "mount" mount_above 0 "${REPLICAS[@]}"
+check "mount" mount_above 0 "${REPLICAS[@]}" -o parallel-above=1
 property_rounds 2 "$(scaled $((5 * ${SOAK:-1})))" 1500
 property_rounds 2 1 "$(scaled 15000)"
 "$HELPERS/churn" --seed $((SEED + 77)) --ops "$(scaled 15000)" --procs 3 \

@@ -27,6 +27,9 @@ REPLICA_OPTION(max_away, "max-away", SPAN, "", "30d",
 REPLICA_OPTION(aside_above, "aside-above", SIZE, "", "1M",
 	       "a file of this size and more that is still being sent lets "
 	       "later changes pass it; never: all arrive in their order")
+REPLICA_OPTION(parallel_above, "parallel-above", SIZE, "", "32M",
+	       "as much as that of large files is sent over a second "
+	       "connection as well; never: there is one")
 REPLICA_OPTION(owner, "owner", TEXT, "", "",
 	       "whose things are there: numeric, name, map:FILE, USER[:GROUP] "
 	       "or ignore")

@@ -19,6 +19,7 @@ struct remote {
 	struct remote_caps caps; /* constant after remote_start, and probing */
 	bool swap_symlink;       /* likewise */
 	int64_t timeout_ns;      /* constant */
+	struct remote *second;   /* pumped along, owned; or NULL */
 	struct requests requests;
 	struct window window;    /* for large files */
 	struct bucket pace;      /* for content */

@@ -106,6 +106,8 @@ static int bury(struct remote *r)
 {
 	const struct remote_reply gone = {.status = -ENOTCONN};
 	struct request q;
+	if (r->second)
+		bury(r->second);
 	while (requests_take_oldest(&r->requests, &q))
 		deliver(r, &q, &gone);
 	buf_reset(&r->out);
@@ -267,22 +269,31 @@ static int ms_until(int64_t then, int64_t now)
 	return ms > 3600 * 1000 ? 3600 * 1000 : (int)ms;
 }
 
+static struct pollfd wire_poll(const struct remote *r)
+{
+	if (!r)
+		return (struct pollfd){.fd = -1};
+	bool unsent = buf_left(&r->out) > 0;
+	return (struct pollfd){
+		.fd = r->wire->fd,
+		.events = r->wire->ops->events(r->wire, unsent)};
+}
+
 /* doze - until something can move; returns whether wake_fd woke us. Whoever is
  * told to stop does not come back to hear it from those who wait: so here the
  * connection ends. */
 static bool doze(struct remote *r, int ms, int wake_fd)
 {
-	bool unsent = buf_left(&r->out) > 0;
 	struct pollfd p[] = {
-		{.fd = r->wire->fd,
-		 .events = r->wire->ops->events(r->wire, unsent)},
+		wire_poll(r),
+		wire_poll(r->second),
 		{.fd = wake_fd, .events = POLLIN},
 		stop_poll(r->wire->stop_fd),
 	};
-	int n = poll(p, 3, ms);
-	if (n > 0 && p[2].revents)
+	int n = poll(p, 4, ms);
+	if (n > 0 && p[3].revents)
 		remote_die(r, REMOTE_LOST, "stopped");
-	return n > 0 && p[1].revents;
+	return n > 0 && p[2].revents;
 }
 
 /* bulk_may_go - now the wire has taken what kept more from being sent. */
@@ -294,22 +305,37 @@ static bool bulk_may_go(struct remote *r)
 	return may;
 }
 
+/* turn - what can move on one connection; returns the replies, *due: when it is
+ * to be looked after again, at the latest. */
+static int turn(struct remote *r, int64_t *due)
+{
+	int n = step(r);
+	int64_t now = clock_mono_ns();
+	note_life(r, now, n);
+	if (!r->dead && bulk_may_go(r))
+		n++;
+	int64_t then = silence(r, now);
+	if (then < *due)
+		*due = then;
+	return n;
+}
+
 static int pump(struct remote *r, int64_t end, int wake_fd)
 {
 	for (bool woken = false;;) {
-		int n = step(r);
-		int64_t now = clock_mono_ns();
-		note_life(r, now, n);
-		if (!r->dead && n > 0)
-			return n;
-		if (!r->dead && bulk_may_go(r))
-			return 1;
-		int64_t due = silence(r, now);
+		int64_t due = end;
+		int n = turn(r, &due);
+		if (r->second)
+			n += turn(r->second, &due);
+		if (r->second && r->second->dead)
+			remote_die(r, REMOTE_LOST, "the second connection: %s",
+				   r->second->why.text);
 		if (r->dead)
 			return bury(r);
-		if (woken || now >= end)
-			return 0;
-		woken = doze(r, ms_until(due < end ? due : end, now), wake_fd);
+		int64_t now = clock_mono_ns();
+		if (n > 0 || woken || now >= end)
+			return n;
+		woken = doze(r, ms_until(due, now), wake_fd);
 	}
 }
 
@@ -320,9 +346,13 @@ int remote_pump(struct remote *r, int timeout_ms, int wake_fd)
 		return bury(r);
 	int64_t now = clock_mono_ns();
 	forgive_absence(r, now);
+	if (r->second)
+		forgive_absence(r->second, now);
 	int64_t span = timeout_ms < 0 ? r->timeout_ns : timeout_ms * NS_PER_MS;
 	int n = pump(r, now + span, wake_fd);
 	r->left_ns = clock_mono_ns();
+	if (r->second)
+		r->second->left_ns = r->left_ns;
 	return n;
 }
 
@@ -382,10 +412,11 @@ int64_t remote_round_trip_ns(const struct remote *r)
 
 uint64_t remote_written(const struct remote *r)
 {
-	return r->written;
+	return r->written + (r->second ? r->second->written : 0);
 }
 
 unsigned remote_pending(const struct remote *r)
 {
-	return r->requests.count;
+	return r->requests.count +
+	       (r->second ? r->second->requests.count : 0);
 }

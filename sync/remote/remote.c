@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "paths.h"
 #include "remote-fork.h"
+#include "remote-second.h"
 #include "sync/remote/conn.h"
 #include "sync/remote/status.h"
 
@@ -170,6 +172,7 @@ void remote_close(struct remote *r)
 	assert(!r->delivering);
 	remote_die(r, REMOTE_LOST, "the connection was closed");
 	remote_pump(r, 0, -1); /* buries what is pending */
+	remote_close(r->second);
 	r->wire->ops->close(r->wire);
 	requests_done(&r->requests);
 	codec_decoded_done(&r->decoded);
@@ -178,6 +181,28 @@ void remote_close(struct remote *r)
 	free(r->base);
 	free(r->root);
 	free(r);
+}
+
+void remote_join(struct remote *r, struct remote *second)
+{
+	r->written = remote_written(r);
+	remote_close(r->second);
+	r->second = second;
+	if (!second)
+		return;
+	second->wire->stop_fd = r->wire->stop_fd;
+	free(second->root);
+	second->root = text_copy(r->root);
+}
+
+struct remote *remote_second(const struct remote *r)
+{
+	return r->second;
+}
+
+bool remote_second_lost(const struct remote *r)
+{
+	return r->second && r->second->dead;
 }
 
 int remote_fd(const struct remote *r)

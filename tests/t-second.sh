@@ -1,0 +1,108 @@
+#!/bin/bash
+# Large files travel over a second connection as well: it is made when it is
+# worth it, and where it cannot be had, is not wanted or ends, all arrives all
+# the same. The server holds what is written back, so that what is under way can
+# be looked at.
+. "$(dirname "$0")/functions.sh"
+expect_log "lost|connection|ended|closed"
+
+SIZE=12000000
+mark() { head -c "$SIZE" < <(yes "large $1 MARK"); }
+connections() { process_children "$SSHD_PID" | wc -w; }
+has() { [ "$(connections)" -eq "$1" ]; }
+# start PROXY-OPTIONS MOUNT-OPTION...
+start() {
+	local most=$1
+	shift
+	rm -rf "$T/control" "$T/state" "$T/replica1" "$T/tree"
+	mkdir "$T/replica1" "$T/tree"
+	faulty_server
+	ssh_replicas 1
+	# shellcheck disable=SC2086
+	proxy_start $most
+	check "mount" mount_tree "${REPLICAS[@]}" "$@"
+	echo first >"$T/tree/small"
+	check "wait" synced
+	check "one connection for what is small" has 1
+}
+finish() {
+	check "wait" synced 200
+	check "same" same "$T/replica1"
+	refuse "parked" parked_as r1 .
+	check "left on the stage" wait_for 30 empty_stage "$T/replica1"
+	check "umount" umount_tree
+	end_process "$PROXY"
+	sshd_stop
+}
+hold() { echo "6 MARK" >"$CTL/hold"; }
+release() { rm "$CTL/hold" && touch "$CTL/release"; }
+both_hold() {
+	local told=("$CTL"/held.[0-9]*)
+	[ ${#told[@]} -eq 2 ] && has 2
+}
+
+# 1. made at need, used by several, and for what is next
+start "" -o parallel-above=4M
+hold
+mark 1 >"$T/tree/large1" && mark 2 >"$T/tree/large2" || fail write
+check "pieces wait in two servers" wait_for 60 both_hold
+echo second >"$T/tree/small"
+refuse "a part is visible" test -e "$T/replica1/large1"
+release
+check "wait" synced
+cmp <(mark 1) "$T/replica1/large1" || fail "large1"
+check "it stays for the next one" has 2
+mark 3 | tee "$T/tree/large3" >"$T/tree/large2"
+truncate -s $((SIZE * 2)) "$T/tree/large1"
+chmod 4711 "$T/tree/large3"
+touch -d @1000000000.5 "$T/tree/large2"
+check "wait" synced
+[ "${SOAK:-1}" = 1 ] || check "it goes after a minute" wait_for 120 has 1
+finish
+
+# 2. changed, cut, renamed and removed while it is under way
+start "" -o parallel-above=4M
+hold
+for i in 1 2 3 4; do mark $i >"$T/tree/large$i" || fail write; done
+check "pieces wait in two servers" wait_for 60 both_hold
+mark 5 | dd of="$T/tree/large1" bs=1M seek=3 conv=notrunc status=none
+truncate -s 1000000 "$T/tree/large2"
+mv "$T/tree/large3" "$T/tree/renamed"
+rm "$T/tree/large4"
+release
+finish
+
+# 3. it ends: so does the first one, and what is next has one
+start "" -o parallel-above=4M
+hold
+mark 1 >"$T/tree/large1"
+check "pieces wait in two servers" wait_for 60 both_hold
+newest=$(process_children "$SSHD_PID" | tr ' ' '\n' | sort -n | tail -n 1)
+kill -9 "$newest" $(process_children "$newest")
+release
+check "wait" synced 200
+check "it is told" grep -q "the second connection: " "$T/state/mirrorfs.log"
+check "one" has 1
+mark 2 >"$T/tree/large2"
+check "wait" synced 200
+check "not once more" has 1
+finish
+
+# 4. there cannot be another one
+start "--most 1" -o parallel-above=4M
+mark 1 >"$T/tree/large1"
+told() { grep -q "second connection: .*going on with one" "$T/state/mirrorfs.log"; }
+check "it is told" wait_for 60 told
+mark 2 >"$T/tree/large2"
+finish
+
+# 5. there is to be none
+start "" -o parallel-above=never
+hold
+mark 1 >"$T/tree/large1"
+check "pieces wait" wait_for 60 held 1
+sleep 0.5
+check "one" has 1
+release
+finish
+exit 0
