@@ -25,6 +25,9 @@ bool exec_aside_comes(struct exec *x, const struct fhandle *obj);
  * for all that time, 0, or as exec_drain. */
 int exec_serve(struct exec *x, int ms, int wake_fd);
 
+/* exec_uses_second - something is open over the second connection. */
+bool exec_uses_second(const struct exec *x);
+
 /* ---- between exec.c and its parts ---- */
 
 /* exec-spare.c: have files open in advance; take one for an upload */
@@ -38,7 +41,8 @@ void spares_free(struct exec *x);
  * second_handle - of this upload there, asked for at need; NULL: not yet, or
  * never. second_sends - a piece goes there: the done function for it.
  * second_spares_first - this one is to send nothing over the first one now.
- * second_over - nothing is under way there any more, and it is closed.
+ * second_over - nothing is under way there any more, and it is closed; false:
+ * once more when something was answered.
  */
 struct remote *second_line(struct exec *x);
 void second_small(struct exec *x);

@@ -9,10 +9,11 @@
  *
  * Both write into the same file of the stage, which the first one has made. The
  * second one opens it by its name, which nobody can guess: so where it succeeds
- * both do talk to the same server, whatever a name has resolved to. What is
- * not a piece of content travels over the first one, where all order is; and
- * attributes only when the second one has said that it is done, as a write that
- * came later would change the time again.
+ * both have the same file system, whatever a name has resolved to. What is not a
+ * piece of content travels over the first one, where all order is; and
+ * attributes only when the second one has closed the file: a write that came
+ * later would change the time again, on some file systems the CLOSE does, and
+ * what goes wrong there may be told no earlier.
  */
 #include "confdefs.h"
 
@@ -28,7 +29,7 @@
 /* What a step has open there. */
 struct second_file {
 	bool asked;
-	unsigned pending; /* writes */
+	unsigned pending; /* writes, CLOSE */
 	struct remote_handle handle;
 };
 
@@ -43,18 +44,30 @@ static uint64_t left(const struct step *s)
 		       : 0;
 }
 
+bool exec_uses_second(const struct exec *x)
+{
+	for (unsigned i = 0; i < x->n_active; i++) {
+		if (x->active[i]->second)
+			return true;
+	}
+	return false;
+}
+
 struct remote *second_line(struct exec *x)
 {
+	bool limited = x->cfg.rate && x->cfg.rate(x->cfg.arg);
 	uint64_t sum = 0;
 
-	/* what is limited does not need two, and is counted by one */
-	if (!x->cfg.second || (x->cfg.rate && x->cfg.rate(x->cfg.arg)))
+	if (!x->cfg.second)
 		return NULL;
 	for (unsigned i = 0; i < x->n_active; i++)
 		sum += left(x->active[i]);
-	if (sum >= x->cfg.parallel_above)
+	/* once it is, it is worth it until all has been sent */
+	x->worth = sum && (x->worth || sum >= x->cfg.parallel_above);
+	/* what is limited does not need two, and is counted by one */
+	if (exec_uses_second(x) || (x->worth && !limited))
 		x->cfg.second(x->cfg.arg);
-	return remote_second(x->cfg.remote);
+	return limited ? NULL : remote_second(x->cfg.remote);
 }
 
 void second_small(struct exec *x)
@@ -122,9 +135,13 @@ bool second_over(struct step *s)
 		return true;
 	if (b->asked || b->pending)
 		return false;
-	if (b->handle.len)
+	if (b->handle.len) {
+		s->pending++;
 		remote_send_close(remote_second(s->exec->cfg.remote),
-				  &b->handle, NULL, NULL);
+				  &b->handle, second_sends(s), s);
+		b->handle.len = 0;
+		return false;
+	}
 	free(b);
 	s->second = NULL;
 	return true;

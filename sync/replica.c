@@ -304,7 +304,7 @@ static int serve(struct replica *r)
 	least = s <= 0 ? 0 : least + least / 2;
 	s = s < 0 ? s : 0;
 	while (s == 0 && !r->stop) {
-		if (e->second)
+		if (e->second && !exec_uses_second(e->exec))
 			second_review(e->second, e->remote);
 		s = batch_run(e, &some);
 		if (s == 0 && some)
@@ -472,9 +472,9 @@ static void *replica_main(void *arg)
 static void replica_free(struct replica *r)
 {
 	sync_ahead_end(r->ahead);
+	second_free(r->e.second);
 	replica_row_done(&r->e.row);
 	filters_done(&r->e);
-	second_free(r->e.second);
 	engine_end(&r->e);
 	shared_unmap(r->e.shared);
 	close(r->e.stop_fd);

@@ -4,8 +4,8 @@
  * goes on, and gives what it has got to the thread of the replica.
  *
  * There is one more that can fail. A server that allows one connection only,
- * or ends the second one, must not keep the first one from its work: it is not
- * asked again for a while.
+ * or ends the second one, or the first one when there is a second one, must not
+ * keep us from our work: it is not asked again for a while.
  */
 #include "confdefs.h"
 
@@ -24,12 +24,13 @@
 
 #define AGAIN_NS  (10 * 60 * NS_PER_S) /* after a failure */
 #define UNUSED_NS (60 * NS_PER_S)
+#define BLAME_NS  (30 * NS_PER_S) /* a loss so soon has to do with it */
 
 struct second {
 	struct remote_config cfg; /* its stop_fd is ours */
 	pthread_t thread;
 	bool connecting;
-	int64_t wished_ns, not_before_ns;
+	int64_t wished_ns, joined_ns, not_before_ns;
 	/* the thread's, until `ended` */
 	_Atomic bool ended;
 	struct remote *got; /* NULL: `err` says why */
@@ -95,8 +96,13 @@ void second_wish(struct second *s, struct remote *r)
 	if (!s->ended)
 		return;
 	struct remote *got = end(s);
+	if (got && remote_pump(got, 0, -1) < 0) { /* it had to wait for us */
+		remote_close(got);
+		return;
+	}
 	if (got) {
 		log_info("%s: a second connection", s->cfg.url);
+		s->joined_ns = s->wished_ns;
 		remote_join(r, got);
 		return;
 	}
@@ -118,9 +124,11 @@ void second_review(struct second *s, struct remote *r)
 void second_stop(struct second *s, struct remote *r)
 {
 	uint64_t n = 1;
+	int64_t now = clock_mono_ns();
 
-	if (r && remote_second_lost(r))
-		s->not_before_ns = clock_mono_ns() + AGAIN_NS;
+	if (r && (remote_second_lost(r) || s->connecting ||
+		  (s->joined_ns && now - s->joined_ns < BLAME_NS)))
+		s->not_before_ns = now + AGAIN_NS;
 	if (!s->connecting)
 		return;
 	(void)!write(s->cfg.stop_fd, &n, sizeof(n));

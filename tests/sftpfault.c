@@ -10,7 +10,7 @@
  *	         on that has this text in it, requests wait, also when the
  *	         client has gone; `held` then tells the process and how many,
  *	         and so does `held.PROCESS`
- *	release  they are carried out after all
+ *	release  they are carried out after all; `release.PROCESS`: there
  *	cut      "N TEXT [PID]": the connection ends in place of the Nth
  *	         request, counted from the first one that has this text in it;
  *	         PID is killed before; the file goes with it
@@ -375,7 +375,10 @@ static void maybe_vanish(void)
 
 static void maybe_release(void)
 {
-	if (!holding || !there("release"))
+	char own[32];
+
+	snprintf(own, sizeof(own), "release.%d", (int)getpid());
+	if (!holding || (!there("release") && !there(own)))
 		return;
 	holding = false;
 	released = true;

@@ -325,7 +325,7 @@ static int pump(struct remote *r, int64_t end, int wake_fd)
 	for (bool woken = false;;) {
 		int64_t due = end;
 		int n = turn(r, &due);
-		if (r->second)
+		if (r->second && !r->dead)
 			n += turn(r->second, &due);
 		if (r->second && r->second->dead)
 			remote_die(r, REMOTE_LOST, "the second connection: %s",
