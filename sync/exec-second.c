@@ -55,7 +55,6 @@ bool exec_uses_second(const struct exec *x)
 
 struct remote *second_line(struct exec *x)
 {
-	bool limited = x->cfg.rate && x->cfg.rate(x->cfg.arg);
 	uint64_t sum = 0;
 
 	if (!x->cfg.second)
@@ -65,9 +64,9 @@ struct remote *second_line(struct exec *x)
 	/* once it is, it is worth it until all has been sent */
 	x->worth = sum && (x->worth || sum >= x->cfg.parallel_above);
 	/* what is limited does not need two, and is counted by one */
-	if (exec_uses_second(x) || (x->worth && !limited))
+	if (exec_uses_second(x) || (x->worth && !x->limited))
 		x->cfg.second(x->cfg.arg);
-	return limited ? NULL : remote_second(x->cfg.remote);
+	return x->limited ? NULL : remote_second(x->cfg.remote);
 }
 
 void second_small(struct exec *x)

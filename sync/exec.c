@@ -459,8 +459,11 @@ static int run(struct exec *x, int ms, int wake_fd)
 {
 	struct pollfd stop = {.fd = x->cfg.stop_fd, .events = POLLIN};
 
-	if (x->cfg.rate)
-		remote_set_rate(x->cfg.remote, x->cfg.rate(x->cfg.arg));
+	if (x->cfg.rate) {
+		uint64_t rate = x->cfg.rate(x->cfg.arg);
+		remote_set_rate(x->cfg.remote, rate);
+		x->limited = rate != 0;
+	}
 	do
 		exec_uploads(x);
 	while (run_head(x));

@@ -182,6 +182,7 @@ struct exec {
 	unsigned n_waiting; /* steps with PHASE_WAITING */
 	struct remote *second; /* for pieces of large ones, or NULL */
 	bool worth;	       /* … to be had */
+	bool limited;	       /* … but there is a rate */
 	int64_t small_ns; /* when something else came last */
 	struct spare {
 		char *name; /* in the stage; NULL: none */

@@ -67,6 +67,9 @@ serves() {
 	[ "$(status_pid worker_pid)" != "$WORKER" ] && [ -d "$T/tree/storm" ]
 }
 check "the one before goes on" wait_for 20 serves
+# it may have answered before the supervisor has heard that it serves: then it is
+# being replaced, for a moment
+check "and can be replaced" wait_for 20 upgraded 2>/dev/null
 
 # one that takes its time to answer: all goes on meanwhile
 cp "$HELPERS/dud" "$T/slow" && mkfifo "$T/slow.ask" || fail "a slow program"
