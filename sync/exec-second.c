@@ -95,11 +95,11 @@ static void opened(void *arg, const struct remote_reply *reply)
 const struct remote_handle *second_handle(struct step *s)
 {
 	const struct exec *x = s->exec;
-	uint64_t worth = x->cfg.parallel_above;
+	uint64_t worth = x->cfg.parallel_above, rest = left(s);
 
 	if (s->second)
 		return s->second->handle.len ? &s->second->handle : NULL;
-	if (left(s) < (worth < WORTH_BYTES ? worth : WORTH_BYTES) || !left(s))
+	if (rest == 0 || rest < (worth < WORTH_BYTES ? worth : WORTH_BYTES))
 		return NULL;
 	s->second = calloc(1, sizeof(*s->second));
 	if (!s->second)

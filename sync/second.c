@@ -9,7 +9,6 @@
  */
 #include "confdefs.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -186,6 +186,12 @@ empty_stage() {
 	[ -z "$(find "${@/%//.mirrorfs/stage}" -type f ! -name state)" ]
 }
 
+# no_uploads REPLICA-FOLDER... - the same after a line that was slow: there files
+# are open in advance for contents, too.
+no_uploads() {
+	[ -z "$(find "${@/%//.mirrorfs/stage}" -type f -size +0)" ]
+}
+
 # same REPLICA-FOLDER [OPTION...] - it equals the tree.
 same() {
 	local replica=$1

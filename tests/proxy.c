@@ -308,7 +308,8 @@ int main(int argc, char **argv)
 	if (argc - optind != 2) {
 		fputs("usage: proxy LISTEN TARGET [--delay MS] "
 		      "[--cut-after BYTES] [--credit FILE] [--count FILE] "
-		      "[--most CONNECTIONS]\n",		      stderr);
+		      "[--most CONNECTIONS]\n",
+		      stderr);
 		return 2;
 	}
 	a = loopback((unsigned int)atoi(argv[optind]));

@@ -78,10 +78,7 @@ check "wait for all" synced
 check "same" same "$T/replica1"
 check "state" wait_for 30 state_is r1 synced
 equal "$(status_get r1 parked)" 0 "parked"
-# but files that are open in advance
-uploads() { find "$T/replica1/.mirrorfs/stage" -type f -size +0; }
-no_uploads() { [ -z "$(uploads)" ]; }
-check "left on the stage" wait_for 30 no_uploads
+check "left on the stage" wait_for 30 no_uploads "$T/replica1"
 
 # the connection ends, and the mount; the names go on meanwhile
 check "umount" umount_tree

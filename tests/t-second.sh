@@ -29,19 +29,15 @@ finish() {
 	check "wait" synced 200
 	check "same" same "$T/replica1"
 	refuse "parked" parked_as r1 .
-	check "left on the stage" wait_for 30 no_uploads
+	check "left on the stage" wait_for 30 no_uploads "$T/replica1"
 	check "umount" umount_tree
 	refuse "sync died" grep "the sync process ended" "$T/state/mirrorfs.log"
 	end_process "$PROXY"
 	sshd_stop
 }
-# but for files that are open in advance
-no_uploads() {
-	[ -z "$(find "$T/replica1/.mirrorfs/stage" -type f -size +0)" ]
-}
 hold() { echo "6 MARK" >"$CTL/hold"; }
 release() { rm "$CTL/hold" && touch "$CTL/release"; }
-# below PROCESS ANCESTOR
+# below PROCESS ANCESTOR - it, or a child of its children
 below() {
 	local p=$1
 	while [ "${p:-0}" -gt 1 ] && [ "$p" != "$2" ]; do
@@ -49,7 +45,8 @@ below() {
 	done
 	[ "$p" = "$2" ]
 } 2>/dev/null
-# of the connection that was the first, or the other one
+# release_first - what the server of the first connection holds; the other one
+# goes on holding.
 release_first() {
 	local held
 	rm "$CTL/hold"
@@ -58,6 +55,7 @@ release_first() {
 			touch "$CTL/release.${held##*.}"
 	done
 }
+# second - the sshd of the other one
 second() {
 	process_children "$SSHD_PID" | xargs -n 1 | grep -vx "$FIRST"
 }

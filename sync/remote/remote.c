@@ -190,7 +190,7 @@ void remote_join(struct remote *r, struct remote *second)
 	r->second = second;
 	if (!second)
 		return;
-	second->wire->stop_fd = r->wire->stop_fd;
+	remote_set_stop(second, r->wire->stop_fd);
 	free(second->root);
 	second->root = text_copy(r->root);
 }
