@@ -125,10 +125,23 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		handle_free(handle_get(fi->fh));
 }
 
+/* The file was made and cannot be opened. The caller is told that it failed, and
+ * to the kernel the name goes on being free. */
+static void unmake(struct change *c, struct inode *i, int dirfd,
+		   struct inode *dir, const char *name, const struct stat *st)
+{
+	if (change_past() == CHANGE_RECORDED || unlinkat(dirfd, name, 0) < 0) {
+		change_end(c, st);
+		return;
+	}
+	inode_name_del(i, dir, name);
+	change_cancel(c);
+}
+
 /* The file was made as `fd`, which is taken over; the lock is held. */
-static int created_locked(fuse_req_t req, struct change *c, struct inode *dir,
-			  const char *name, int fd, struct fuse_file_info *fi,
-			  struct fuse_entry_param *e)
+static int created_locked(fuse_req_t req, struct change *c, int dirfd,
+			  struct inode *dir, const char *name, int fd,
+			  struct fuse_file_info *fi, struct fuse_entry_param *e)
 {
 	struct handle *h = NULL;
 	struct stat st;
@@ -144,17 +157,20 @@ static int created_locked(fuse_req_t req, struct change *c, struct inode *dir,
 	}
 	struct inode *i = inode_get(e->ino);
 	r = op_handle_new(req, i, fd, true, fi, &h);
-	if (r == 0 && h->writable) {
+	if (r < 0) {
+		unmake(c, i, dirfd, dir, name, &st);
+		op_entry_cancel(e->ino);
+		return r;
+	}
+	if (h->writable) {
 		c->r.flags |= RF_OPEN;
 		content_created_locked(i, &c->r.who);
 	}
 	change_end(c, &st);
-	if (r < 0)
-		op_entry_cancel(e->ino);
-	return r;
+	return 0;
 }
 
-/* -EEXIST: somebody was faster. */
+/* -EEXIST: there is one already. */
 static int create_new(fuse_req_t req, int dirfd, struct inode *dir,
 		      const char *name, mode_t mode, struct fuse_file_info *fi,
 		      struct fuse_entry_param *e)
@@ -181,7 +197,7 @@ static int create_new(fuse_req_t req, int dirfd, struct inode *dir,
 		r = lower_errno();
 		change_cancel(&c);
 	} else {
-		r = created_locked(req, &c, dir, name, fd, fi, e);
+		r = created_locked(req, &c, dirfd, dir, name, fd, fi, e);
 	}
 	order_unlock(&o);
 	return r;
@@ -201,15 +217,10 @@ static int create_file(fuse_req_t req, struct inode *dir, const char *name,
 	if (dirfd < 0)
 		return dirfd;
 	int r = create_new(req, dirfd, dir, name, mode, fi, e);
-	if (r != -EEXIST || (fi->flags & O_EXCL))
-		return r;
-	r = op_lookup_child(dirfd, dir, name, e);
-	if (r < 0)
-		return r;
-	r = open_file(req, inode_get(e->ino), fi);
-	if (r < 0)
-		op_entry_cancel(e->ino);
-	return r;
+	/* To the kernel the name is free, so it has not asked whether the caller
+	 * may open what is there (made around the mount). Now it looks again:
+	 * path_openat with LOOKUP_REVAL, as for any file system. */
+	return r == -EEXIST && !(fi->flags & O_EXCL) ? -ESTALE : r;
 }
 
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,

@@ -1,0 +1,66 @@
+#!/bin/bash
+# Making a file: where there is one already, of which the kernel does not know,
+# it is opened by those only who may; and one that cannot be opened, as too many
+# are, is not left behind.
+. "$(dirname "$0")/functions.sh"
+pipe_replicas 1
+mkdir "$T/below" "$T/below/dir" && chmod 777 "$T/below/dir" &&
+	mount --bind "$T/below" "$T/tree" && mount --make-private "$T/tree" ||
+	skip "no bind mounts"
+LOWERS+=("$T/tree")
+BELOW=$T/below/dir DIR=$T/tree/dir
+
+check "mount" mount_tree
+# around NAME... - the kernel has been told that there are none, then there are
+around() {
+	local name
+	for name; do
+		refuse "nothing yet" as_user test -e "$DIR/$name"
+		(umask 077 && echo secret >"$BELOW/$name") || fail "around"
+	done
+}
+around append both cut only
+refuse "appending" as_user sh -c "echo mine >>'$DIR/append'" 2>/dev/null
+refuse "both" as_user sh -c "exec 3<>'$DIR/both' && cat <&3" 2>/dev/null
+refuse "cutting" as_user sh -c "echo mine >'$DIR/cut'" 2>/dev/null
+refuse "a new one only" as_user sh -c "set -C; echo mine >'$DIR/only'" \
+	2>/dev/null
+for name in append both cut only; do
+	equal "$(cat "$BELOW/$name")" secret "$name"
+done
+around root
+check "who may" sh -c "echo more >>'$DIR/root'"
+equal "$(cat "$BELOW/root")" "secret
+more" "what root wrote"
+refuse "nothing yet" as_user test -e "$DIR/link"
+ln -s append "$BELOW/link" || fail "ln"
+refuse "through a link" as_user sh -c "echo mine >>'$DIR/link'" 2>/dev/null
+equal "$(cat "$BELOW/append")" secret "behind the link"
+check "umount" umount_tree
+rm -rf "$T/state"
+
+# more than can be open
+(ulimit -n 600 && mount_tree "${REPLICAS[@]}") || fail "mount"
+MOUNTS+=("$T/tree")
+open=()
+while exec {fd}>"$DIR/new${#open[@]}"; do
+	open+=("$fd")
+	[ ${#open[@]} -lt 600 ] || skip "a worker may have any number of them"
+done 2>/dev/null
+last=new${#open[@]}
+say "${#open[@]} are open"
+[ ! -e "$BELOW/$last" ] || fail "it is left behind"
+refuse "to the kernel" test -e "$DIR/$last"
+for fd in "${open[@]:0:50}"; do
+	exec {fd}>&-
+done
+made() { (echo new >"$DIR/$last") 2>/dev/null; }
+check "there is room again" wait_for 20 made
+equal "$(cat "$BELOW/$last")" new "content"
+equal "$("$MIRRORFS" log "$T/tree" --op create "$DIR/$last" | wc -l)" 1 records
+for fd in "${open[@]:50}"; do
+	exec {fd}>&-
+done
+check "wait" synced
+check "same" same "$T/replica1"
+exit 0
