@@ -182,13 +182,17 @@ static int make_link(fuse_req_t req, struct inode *i, struct inode *dir,
 	CLEANUP_CLOSE int fd = inode_open(i, O_PATH | O_NOFOLLOW);
 	if (fd < 0)
 		return fd;
+	/* the folder may grow, from what is reserved for whom we are */
+	int r = op_become(req, CALLER_KEEPS_SETID);
+	if (r < 0)
+		return r;
 	op_who(req, &who);
 	touch_link(dir, i);
 	order_add(&o, inode_hash(dir));
 	order_add(&o, inode_hash(i));
 	order_lock(&o, ORDER_SHARED);
 	link_init(&c, &who, i, dir, name);
-	int r = link_locked(&c, fd, dirfd, i, dir, name, e);
+	r = link_locked(&c, fd, dirfd, i, dir, name, e);
 	order_unlock(&o);
 	return r;
 }

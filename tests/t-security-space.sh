@@ -63,4 +63,12 @@ as_user sh -c 'cat /dev/zero >f' 2>/dev/null
 refuse "a folder from the reserve" as_user sh -c '
 	for i in $(seq 3000); do mkdir d$i || exit 1; done' 2>/dev/null
 check "root can make one" mkdir folder
+# names alone: a thread that has served root before is not root any more
+mkdir -m 777 links || fail "mkdir"
+refuse "room for names from the reserve" bash -c '
+	for i in {1..60}; do
+		mkdir of-root && rmdir of-root || exit 0
+		setpriv --reuid=65534 --regid=65534 --clear-groups \
+			ln f "links/$(printf %0200d "$i")" || exit 1
+	done' 2>/dev/null
 exit 0
