@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "fs/content.h"
 #include "fs/handle.h"
 #include "fs/kept.h"
@@ -87,6 +88,12 @@ static int open_again(const struct handle *h)
 	return fd;
 }
 
+static int open_to_read(struct handle *h)
+{
+	h->reads_only = true;
+	return inode_open(h->inode, (h->flags & ~O_ACCMODE) | O_RDONLY);
+}
+
 static void handle_restore(struct handle *h)
 {
 	struct inode *i = inode_get(h->inode_id);
@@ -101,7 +108,10 @@ static void handle_restore(struct handle *h)
 	pthread_mutex_init(&h->lock, NULL);
 	inode_ref(i);
 	inode_opened(i);
+	h->reads_only = false;
 	int fd = open_again(h);
+	if (fd == -EPERM)
+		fd = open_to_read(h);
 	h->fd = fd < 0 ? -EBADF : fd;
 	if (fd < 0)
 		log_warning("an open file cannot be opened again: %s",
@@ -151,6 +161,7 @@ int handle_new(struct inode *i, int fd, int flags, struct handle **ret)
 	h->flags = flags;
 	h->is_dir = inode_type(i) == S_IFDIR;
 	h->dir_off = -1;
+	h->reads_only = false;
 	pthread_mutex_init(&h->lock, NULL);
 	inode_ref(i);
 	inode_opened(i);
@@ -163,6 +174,22 @@ int handle_new(struct inode *i, int fd, int flags, struct handle **ret)
 struct handle *handle_get(uint64_t id)
 {
 	return slots_get(slots, id);
+}
+
+int handle_writes(struct handle *h)
+{
+	int r = 0;
+	pthread_mutex_lock(&h->lock);
+	if (h->reads_only) {
+		CLEANUP_CLOSE int fd = open_again(h);
+		r = fd < 0 ? fd : 0;
+		/* the number stays: others read by it meanwhile */
+		if (r == 0 && dup3(fd, h->fd, O_CLOEXEC) < 0)
+			r = -errno;
+		h->reads_only = r < 0;
+	}
+	pthread_mutex_unlock(&h->lock);
+	return r;
 }
 
 void handle_free(struct handle *h)

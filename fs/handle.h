@@ -27,6 +27,7 @@ struct handle {
 	uid_t uid;	     /* who opened it */
 	gid_t gid;
 	bool writable; /* content_open was called */
+	bool reads_only; /* own; handle_writes knows; LOCK_handle */
 	bool unseen;   /* what it writes is not told: passthrough.h */
 	bool is_dir;
 	enum served served;
@@ -58,6 +59,10 @@ void handles_stop(void);
 int handle_new(struct inode *i, int fd, int flags, struct handle **ret);
 /* handle_get - NULL when there is none. */
 struct handle *handle_get(uint64_t id);
+/* handle_writes - may h->fd be written to, of a writable one? What was made
+ * immutable (chattr +i) while it was open can only be opened for reading by the
+ * next worker. Returns 0, or a negative errno: -EPERM, it still is. */
+int handle_writes(struct handle *h);
 /* handle_free - of a writable one, what was written is settled first. */
 void handle_free(struct handle *h);
 

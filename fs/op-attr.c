@@ -281,7 +281,7 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 	struct setattr sa = {
 		.inode = i,
 		.fd = h ? h->fd : path_fd,
-		.fd_writes = h && h->writable,
+		.fd_writes = h && h->writable && handle_writes(h) == 0,
 		.attr = attr,
 		.set = to_set,
 	};

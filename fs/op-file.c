@@ -78,7 +78,9 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
 		op_reply(req, -EBADF);
 		return;
 	}
-	ssize_t n = become_writer(req, h, fi);
+	ssize_t n = handle_writes(h);
+	if (n == 0)
+		n = become_writer(req, h, fi);
 	if (n == 0) {
 		op_who(req, &who);
 		content_begin(h->inode, &who, h->fd);
@@ -113,7 +115,9 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off,
 		op_reply(req, -EBADF);
 		return;
 	}
-	int r = op_become_changer(req, inode_had_setid(h->inode));
+	int r = handle_writes(h);
+	if (r == 0)
+		r = op_become_changer(req, inode_had_setid(h->inode));
 	if (r == 0) {
 		/* these two move all that lies behind */
 		bool moves = mode & (FALLOC_FL_COLLAPSE_RANGE |
@@ -146,7 +150,9 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 		op_reply(req, -EBADF);
 		return;
 	}
-	ssize_t n = op_become_changer(req, inode_had_setid(out->inode));
+	ssize_t n = handle_writes(out);
+	if (n == 0)
+		n = op_become_changer(req, inode_had_setid(out->inode));
 	if (n == 0) {
 		uint64_t at = (uint64_t)off_out;
 		op_who(req, &who);
