@@ -10,6 +10,20 @@ passthrough() {
 	"$MIRRORFS" status "$T/tree" --json | jq -r .passthrough
 }
 
+# as_it_should - it is on, or there is a reason that can be seen from here
+as_it_should() {
+	case $(passthrough) in
+	on) ;;
+	"off: built with "*) ! pkg-config --atleast-version=3.17 fuse3 ;;
+	"off: the kernel has none"*)
+		printf '%s\n' 6.9 "$(uname -r)" | sort -VC && return 1
+		true ;;
+	"off: overlayfs "*) [ "$(stat -f -c %T "$T/plain")" = overlayfs ] ;;
+	"off: switched off"*) [[ ${WITHOUT-} == *passthrough* ]] ;;
+	*) false ;;
+	esac
+}
+
 writes_of() {
 	"$MIRRORFS" log "$T/tree" --json |
 		jq -r --arg p "$1" 'select(.op == "write" and .path == $p) | .op' |
@@ -93,6 +107,7 @@ set_id() {
 all_ways() {
 	check "mount" mount_tree "${REPLICAS[@]}"
 	say "passthrough $(passthrough)"
+	check "as it should be" as_it_should
 	rm -rf "$T/tree/mixed" && mkdir "$T/tree/mixed"
 	check "every mixture" "$HELPERS/passprobe" "$T/tree/mixed" "$SEED" \
 		"$(scaled 40)"
