@@ -1,8 +1,8 @@
 /*
  * acked - a writer that knows what was acknowledged
  *
- *	acked run SEED SECONDS FOLDER MODEL [OUTAGE [FULL]]
- *					change files, then check
+ *	acked run SEED SECONDS[/MS] FOLDER MODEL [OUTAGE [FULL]]
+ *					change files, one each MS, then check
  *	acked check FOLDER MODEL	are they as in MODEL?
  *
  * Files of FOLDER are written, appended to, renamed and removed; each call
@@ -10,6 +10,7 @@
  * at the end, it tells for each file its size and the key that its bytes
  * follow from. Prints how many calls there were, and the longest and the 99th
  * percentile of their times: a file system that is being repaired shows there.
+ * Of the longest calls it prints each, and when it ended.
  *
  * OUTAGE (outage.h) says when the mount is gone, and FULL when its disk is full:
  * then a call may fail. Of what
@@ -35,6 +36,7 @@
 #define FILES	  60
 #define SIZE_MAX_ 60000u
 #define SLOTS	  100000 /* of the histogram, 10 µs each */
+#define LATE	  12	 /* calls that are told of, one for each */
 
 struct file {
 	bool there;
@@ -46,6 +48,15 @@ static const char *folder;
 static uint64_t state;
 static unsigned long calls, outages, slots[SLOTS];
 static int64_t longest, longest_of_all;
+
+/* the calls that took longest, fsync and outages not counted */
+static struct late {
+	int64_t took;
+	struct timespec end; /* time of day */
+	const char *what;
+	unsigned file;
+	bool full; /* the disk was, or has become */
+} late[LATE];
 
 /* what is under way: files a and b become next_a and next_b, or stay as they
  * are; of a one that is written any beginning may be there */
@@ -83,6 +94,34 @@ static void path_of(unsigned i, char out[512])
 	snprintf(out, 512, "%s/file%u", folder, i);
 }
 
+/* late_note - it may be one of the longest. */
+static void late_note(const char *what, unsigned i, int64_t took)
+{
+	struct late *l = &late[0];
+	for (unsigned k = 1; k < LATE; k++) {
+		if (late[k].took < l->took)
+			l = &late[k];
+	}
+	if (took <= l->took)
+		return;
+	off_t full = outage_size_of(full_file);
+	*l = (struct late){.took = took,
+			   .what = what,
+			   .file = i,
+			   .full = full % 2 || full != full_seen};
+	clock_gettime(CLOCK_REALTIME, &l->end);
+}
+
+static void late_tell(void)
+{
+	for (unsigned k = 0; k < LATE && late[k].took; k++)
+		printf("acked: late %lld.%06ld %s of file%u %.1f ms%s\n",
+		       (long long)late[k].end.tv_sec,
+		       late[k].end.tv_nsec / 1000, late[k].what, late[k].file,
+		       (double)late[k].took / 1000,
+		       late[k].full ? ", disk full" : "");
+}
+
 /* timed - the end of a call that began at `from`; -1 is the end of all. */
 static long timed(const char *what, unsigned i, int64_t from, long r)
 {
@@ -93,9 +132,12 @@ static long timed(const char *what, unsigned i, int64_t from, long r)
 		longest_of_all = took;
 	/* an fsync takes what the disk takes, and without a supervisor nobody
 	 * answers */
-	if (took > longest && strcmp(what, "fsync") != 0 &&
-	    outage_size() == outage_seen)
-		longest = took;
+	if (strcmp(what, "fsync") != 0 && outage_size() == outage_seen &&
+	    (took < 20000 || !outage_met(took))) {
+		if (took > longest)
+			longest = took;
+		late_note(what, i, took);
+	}
 	if (r >= 0)
 		return r;
 	if (outage_explains(errno))
@@ -191,6 +233,7 @@ static void tell_times(void)
 	       "ms), p99 %.2f ms, %lu times cut off\n",
 	       calls, (double)longest / 1000, (double)longest_of_all / 1000,
 	       (double)at / 100, outages);
+	late_tell();
 }
 
 /* ---- the model ---- */
@@ -327,7 +370,7 @@ static void step(void)
 	}
 }
 
-static void run(int64_t seconds)
+static void run(int64_t seconds, unsigned every_ms)
 {
 	int64_t end = now_us() + seconds * 1000000;
 	now.fd = -1;
@@ -339,7 +382,9 @@ static void run(int64_t seconds)
 			cut();
 			settle();
 		}
-		if (rnd(4) == 0)
+		if (every_ms)
+			usleep(every_ms * 1000);
+		else if (rnd(4) == 0)
 			usleep(rnd(4000));
 	}
 }
@@ -352,7 +397,8 @@ int main(int argc, char **argv)
 		state = strtoull(argv[2], NULL, 10) * 2654435761u + 1;
 		folder = argv[4];
 		mkdir(folder, 0755);
-		run(atoi(argv[3]));
+		const char *ms = strchr(argv[3], '/');
+		run(atoi(argv[3]), ms ? (unsigned)atoi(ms + 1) : 0);
 		model_write(argv[5]);
 		tell_times();
 		int r;
@@ -367,7 +413,7 @@ int main(int argc, char **argv)
 		model_read(argv[3]);
 		return check();
 	}
-	fprintf(stderr, "usage: acked run SEED SECONDS FOLDER MODEL [OUTAGE "
-			"[FULL]] | check FOLDER MODEL\n");
+	fprintf(stderr, "usage: acked run SEED SECONDS[/MS] FOLDER MODEL "
+			"[OUTAGE [FULL]] | check FOLDER MODEL\n");
 	return 2;
 }

@@ -5,8 +5,9 @@
  * A file grows by a byte when the supervisor has been killed, and by another one
  * when the tree is mounted again: while its size is odd there is no mount, and
  * what was open before stays dead. A call that fails as they do then must be
- * followed by that. Another file tells in the same way since when and until when
- * the disk is full. Not for threads.
+ * followed by that. A file beside, FILE.killed, is touched before each kill. Another
+ * one tells in the same way since when and until when the disk is full. Not for
+ * threads.
  */
 #ifndef TESTS_OUTAGE_H
 #define TESTS_OUTAGE_H
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *outage_file, *full_file; /* NULL: there is none */
@@ -36,6 +38,23 @@ static off_t outage_size_of(const char *file)
 static off_t outage_size(void)
 {
 	return outage_size_of(outage_file);
+}
+
+/* outage_met - a call of `us` microseconds, just over, has met a kill. */
+static inline bool outage_met(long long us)
+{
+	char killed[4096];
+	struct timespec now;
+	struct stat st;
+	snprintf(killed, sizeof(killed), "%s.killed",
+		 outage_file ? outage_file : "");
+	if (!outage_file || stat(killed, &st) < 0)
+		return false;
+	clock_gettime(CLOCK_REALTIME, &now);
+	/* times of files are those of the last tick of the kernel's clock */
+	return (now.tv_sec - st.st_mtim.tv_sec) * 1000000LL +
+		       (now.tv_nsec - st.st_mtim.tv_nsec) / 1000 <
+	       us + 10000;
 }
 
 /* outage_begin - what may fail begins, once there is a mount. True: another

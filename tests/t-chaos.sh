@@ -25,6 +25,7 @@ mkdir "$T/disk/tree"
 mount --bind "$T/disk/tree" "$T/tree" || skip "no bind mounts"
 LOWERS+=("$T/tree")
 : >"$T/outage"
+: >"$T/never"
 : >"$T/full"
 ssh_replicas 1
 port=$(free_port)
@@ -44,6 +45,7 @@ check "wait" synced
 
 did() {
 	COUNT[$1]=$((${COUNT[$1]:-0} + 1))
+	echo "$EPOCHREALTIME $1" >>"$T/blows"
 }
 kill_pid() {
 	local pid
@@ -100,6 +102,7 @@ outage() {
 		"$(status_pid sync_pid)")
 	[ "${pids[0]:-0}" -gt 0 ] 2>/dev/null || return
 	[ $((RANDOM % 4)) != 0 ] || { full=1; fill_journal; }
+	: >"$T/outage.killed"
 	for p in "${pids[@]:0:n}"; do
 		[ "${p:-0}" -gt 0 ] 2>/dev/null && kill -9 "$p" 2>/dev/null
 	done
@@ -155,6 +158,10 @@ for w in 1 2; do
 	writer acked$w "$HELPERS/acked" run $((SEED + w)) "$seconds" \
 		"$T/tree/w$w" "$T/model$w" "$T/outage" "$T/full"
 done
+# the same beside the mount, on the same disk: what that stalls is not ours
+mkdir "$T/disk/raw"
+writer acked-raw "$HELPERS/acked" run "$SEED" "$seconds/5" "$T/disk/raw" \
+	"$T/model-raw" "$T/never" "$T/full"
 writer churn "$HELPERS/churn" --seed "$SEED" --ops $((seconds * 100)) \
 	--procs 2 --outage "$T/outage" --full "$T/full" "$T/tree"
 check "they write" wait_for 60 test -e "$T/tree/w1" -a -e "$T/tree/w2"
@@ -176,7 +183,20 @@ for kind in "${!COUNT[@]}"; do
 	echo "$kind ${COUNT[$kind]}"
 done | sort | tr '\n' ' '
 echo
-cat "$T"/acked[12]
+# late - calls of 50 ms and more, with the blows of the second before each
+late() {
+	awk 'FILENAME ~ /blows/ { at[n] = $1; what[n++] = $2; next }
+		/late/ && $7 >= 50 {
+			print substr(FILENAME, length(FILENAME) - 5) ": " $0
+			for (i = 0; i < n; i++) {
+				if (at[i] > $3 - $7 / 1000 - 1 && at[i] <= $3)
+					printf "    %s %.0f ms before its start\n", what[i],
+						($3 - at[i]) * 1000 - $7
+			}
+		}' "$T/blows" "$T"/acked1 "$T"/acked2 "$T"/acked-raw
+}
+grep -h calls "$T"/acked1 "$T"/acked2 "$T"/acked-raw
+late
 
 check "the journal works" wait_for 60 journal_works
 for r in 1 2; do
