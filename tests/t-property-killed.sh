@@ -10,7 +10,7 @@ ssh_replicas 2
 check "mount" mount_above 0 "${REPLICAS[@]}"
 for round in 1 2 3; do
 	background "$HELPERS/churn" --seed $((SEED + round * 1000)) \
-		--ops "$(scaled 15000)" --procs 3 "$T/tree"
+		--ops "$(scaled $((${SOAK:-0} ? 15000 : 10000)))" --procs 3 "$T/tree"
 	kills=0
 	until process_gone "$BG"; do
 		pid=$(status_pid sync_pid)

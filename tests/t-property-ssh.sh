@@ -6,9 +6,10 @@
 ssh_replicas 2
 check "mount" mount_above 0 "${REPLICAS[@]}" -o parallel-above=1
 property_rounds 2 "$(scaled $((5 * ${SOAK:-1})))" 1500
-property_rounds 2 1 "$(scaled 15000)"
-"$HELPERS/churn" --seed $((SEED + 77)) --ops "$(scaled 15000)" --procs 3 \
-	"$T/tree" || fail "churn"
+long=$(scaled $((${SOAK:-0} ? 15000 : 10000)))
+property_rounds 2 1 "$long"
+"$HELPERS/churn" --seed $((SEED + 77)) --ops "$long" --procs 3 "$T/tree" ||
+	fail "churn"
 check "umount" umount_tree # whatever the replicas lack
 check "mount" mount_tree
 property_rounds 2 3 1500
