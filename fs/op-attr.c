@@ -164,6 +164,9 @@ static int cut_closed_locked(struct setattr *sa, const struct who *who)
 	struct fhandle fh = c.r.obj;
 	c.r.ranges = c.ranges;
 	cut_range(sa, &c.ranges[0].off, &c.ranges[0].len);
+	/* a worker that died has cut it, perhaps: what was there it has noted */
+	if (change_past() != CHANGE_NEW && change_past_record()->n_ranges)
+		c.ranges[0] = change_past_record()->ranges[0];
 	c.r.n_ranges = c.ranges[0].len > 0;
 	change_busy(&fh);
 	change_begin(&c);

@@ -52,6 +52,16 @@ static int become_writer(fuse_req_t req, const struct handle *h,
 	return op_become_changer(req, inode_had_setid(h->inode));
 }
 
+/* What a call has changed that returned r and was asked for n bytes. A disk that
+ * is full or broken says so when a part is done, or all: with O_SYNC what was
+ * written stays in the page cache. */
+static uint64_t changed(ssize_t r, uint64_t n)
+{
+	if (r >= 0)
+		return (uint64_t)r;
+	return r == -EIO || r == -ENOSPC || r == -EDQUOT || r == -EINTR ? n : 0;
+}
+
 /* As much as can be written; a negative errno only when nothing could. */
 static ssize_t write_all(int fd, const char *data, size_t size, off_t off)
 {
@@ -89,8 +99,9 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
 			n = write_all(h->fd, data, size, off);
 		} while (pages_write_again(&w));
 		pages_write_end(&w);
+		/* what stopped a part of it is not known: all is meant */
 		content_end(h->inode, h->fd, (uint64_t)off,
-			    n > 0 ? (uint64_t)n : 0);
+			    n > 0 ? size : changed(n, size));
 		op_setid_check(h->inode, h->fd);
 	}
 	if (n < 0)
@@ -132,7 +143,8 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off,
 		content_begin(h->inode, &who, h->fd);
 		if (fallocate(h->fd, mode, off, len) < 0)
 			r = lower_errno();
-		content_end(h->inode, h->fd, (uint64_t)off, r < 0 ? 0 : n);
+		content_end(h->inode, h->fd, (uint64_t)off,
+			    r < 0 ? changed(r, n) : n);
 		op_setid_check(h->inode, h->fd);
 	}
 	op_reply(req, r);
@@ -157,12 +169,13 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 		uint64_t at = (uint64_t)off_out;
 		op_who(req, &who);
 		content_begin(out->inode, &who, out->fd);
-		n = copy_file_range(in->fd, &off_in, out->fd, &off_out,
-				    len < COPY_BYTES ? len : COPY_BYTES,
+		if (len > COPY_BYTES)
+			len = COPY_BYTES;
+		n = copy_file_range(in->fd, &off_in, out->fd, &off_out, len,
 				    (unsigned)flags);
 		if (n < 0)
 			n = lower_errno();
-		content_end(out->inode, out->fd, at, n > 0 ? (uint64_t)n : 0);
+		content_end(out->inode, out->fd, at, changed(n, len));
 		op_setid_check(out->inode, out->fd);
 	}
 	if (n < 0)

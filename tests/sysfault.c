@@ -11,9 +11,10 @@
  * From the NTH call on (counted since the line was read) of CALL on a file
  * whose path contains PATTERN (several: with | between them), COUNT calls fail
  * with ERRNO (a number; "short": half of it is written; "wait": it is done when
- * FILE has another line). CALL: open, pread, pwrite (and write), fsync
- * (and fdatasync), ftruncate (and fallocate), rename, unlink, move_mount, or
- * any, but pread. An empty file: nothing fails. PROCESS: only in those whose
+ * FILE has another line; of pwrite and ftruncate also "+" and a number: it is done,
+ * and fails; "then": it is done, and returns when FILE has another line).
+ * CALL: open, pread, pwrite (and write), fsync (and fdatasync), ftruncate (and
+ * truncate, fallocate), rename, unlink, move_mount, or any, but pread. An empty file: nothing fails. PROCESS: only in those whose
  * first argument is that. What failed is counted in FILE.hits.
  *
  * CLOCK_STEP=FILE: the wall clock is ahead by the number of seconds that the
@@ -42,7 +43,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct timespec seen; /* of the file, when it was read */
 static char call[16], pattern[256];
 static long nth, count, error, calls, hits;
-enum { SHORT = -1, WAIT = -2 };
+enum { SHORT = -1, WAIT = -2, THEN = -3, DONE = -1000 }; /* DONE - errno */
+static __thread struct timespec planned; /* `seen`, for the call of this thread */
 
 #define REAL(name) real_##name
 #define FIND(name)                                                             \
@@ -90,6 +92,8 @@ static void read_plan(void)
 	if (n == 5 || (n == 6 && strcmp(process, argument()) == 0))
 		error = strcmp(word, "short") == 0  ? SHORT
 			: strcmp(word, "wait") == 0 ? WAIT
+			: strcmp(word, "then") == 0 ? THEN
+			: *word == '+'		    ? DONE - atol(word)
 						    : atol(word);
 	else
 		*call = 0;
@@ -132,12 +136,11 @@ static bool path_is_meant(const char *path)
 	return false;
 }
 
-/* Is it this call's turn? 0: no; an errno; SHORT. */
+/* Is it this call's turn? 0: no; an errno; SHORT, or what `after` is for. */
 static long fault(const char *name, const char *path)
 {
 	long r = 0;
 	int saved = errno;
-	struct timespec when;
 	pthread_mutex_lock(&lock);
 	read_plan();
 	if (*call && path && path_is_meant(path) &&
@@ -149,10 +152,10 @@ static long fault(const char *name, const char *path)
 			tell_hit();
 		}
 	}
-	when = seen;
+	planned = seen;
 	pthread_mutex_unlock(&lock);
 	if (r == WAIT) {
-		hold(when);
+		hold(planned);
 		r = 0;
 	}
 	errno = saved;
@@ -190,6 +193,16 @@ static int fail(long e)
 {
 	errno = e > 0 ? (int)e : EIO;
 	return -1;
+}
+
+/* after - the call was made, and returned r. */
+static long after(long r, long e)
+{
+	int saved = errno;
+	if (e == THEN)
+		hold(planned);
+	errno = saved;
+	return e < DONE ? fail(DONE - e) : r;
 }
 
 /* ---- the calls ---- */
@@ -289,7 +302,8 @@ PREAD(pread64)
 		long e = fault_fd("pwrite", fd);                               \
 		if (e > 0)                                                     \
 			return fail(e);                                        \
-		return REAL(name)(fd, p, e && n > 1 ? n / 2 : n, off);         \
+		n = e == SHORT && n > 1 ? n / 2 : n;                           \
+		return after(REAL(name)(fd, p, n, off), e);                    \
 	}
 PWRITE(pwrite)
 PWRITE(pwrite64)
@@ -301,7 +315,8 @@ ssize_t write(int fd, const void *p, size_t n)
 	long e = fault_fd("pwrite", fd);
 	if (e > 0)
 		return fail(e);
-	return REAL(write)(fd, p, e && n > 1 ? n / 2 : n);
+	n = e == SHORT && n > 1 ? n / 2 : n;
+	return after(REAL(write)(fd, p, n), e);
 }
 
 #define SYNC(name)                                                             \
@@ -321,10 +336,27 @@ SYNC(fdatasync)
 	{                                                                      \
 		FIND(name);                                                    \
 		long e = fault_fd("ftruncate", fd);                            \
-		return e ? fail(e) : REAL(name)(fd, size);                     \
+		return e > 0 ? fail(e) : (int)after(REAL(name)(fd, size), e);  \
 	}
 TRUNCATE(ftruncate)
 TRUNCATE(ftruncate64)
+
+/* of /proc/self/fd/N */
+#define TRUNCATE_AT(name)                                                      \
+	int name(const char *path, off_t size);                                \
+	int name(const char *path, off_t size)                                 \
+	{                                                                      \
+		static int (*REAL(name))(const char *, off_t);                 \
+		FIND(name);                                                    \
+		char whole[512] = "";                                          \
+		long e = readlink(path, whole, sizeof(whole) - 1) > 0          \
+				 ? fault("ftruncate", whole)                   \
+				 : 0;                                          \
+		return e > 0 ? fail(e)                                         \
+			     : (int)after(REAL(name)(path, size), e);          \
+	}
+TRUNCATE_AT(truncate)
+TRUNCATE_AT(truncate64)
 
 #define FALLOCATE(name)                                                        \
 	int name(int fd, int mode, off_t off, off_t len);                      \
@@ -332,7 +364,8 @@ TRUNCATE(ftruncate64)
 	{                                                                      \
 		FIND(name);                                                    \
 		long e = fault_fd("ftruncate", fd);                            \
-		return e ? fail(e) : REAL(name)(fd, mode, off, len);           \
+		return e > 0 ? fail(e)                                         \
+			     : (int)after(REAL(name)(fd, mode, off, len), e);  \
 	}
 FALLOCATE(fallocate)
 FALLOCATE(fallocate64)

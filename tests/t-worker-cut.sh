@@ -1,0 +1,71 @@
+#!/bin/bash
+# What changes in a large file, of which only that travels, when the call is not
+# as plain as others: the worker dies when it has cut the file and not said so; a
+# write fails, and has written.
+. "$(dirname "$0")/functions.sh"
+[ -z "$SANITIZED" ] || skip "cannot be preloaded into a sanitized program"
+expect_log "fs worker died"
+
+plan
+pipe_replicas 1
+export FAULTS=$T/plan
+LD_PRELOAD=$HELPERS/sysfault.so mount_tree "${REPLICAS[@]}" || fail "mount"
+FILE=$T/tree/file
+fresh() {
+	rm -f "$FILE"
+	head -c 3000000 /dev/zero | tr '\0' "$1" >"$FILE" || fail "file"
+	check "wait" synced
+}
+# put AT TEXT
+put() {
+	printf '%s' "$2" | dd of="$FILE" bs=1 seek="$1" conv=notrunc \
+		status=none
+}
+another() {
+	local now
+	now=$(status_pid worker_pid)
+	[ "${now:-0}" != 0 ] && [ "$now" != "$pid" ]
+}
+
+# cut, by a worker that dies, and written behind the end before that has been sent
+fresh a
+check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+pid=$(status_pid worker_pid)
+plan ftruncate 1 1 then /tree/file
+# by its name, not by a descriptor: nobody has it open
+perl -e 'truncate $ARGV[0], 1000001 or die' "$FILE" &
+cutter=$!
+check "it is cut" wait_for 30 test -e "$T/plan.hits"
+kill -9 "$pid"
+plan
+wait $cutter || fail "the cut"
+check "another one" wait_for 30 another
+put 2999999 z || fail "write"
+check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+check "wait" synced
+check "what was cut off is zeros" same "$T/replica1"
+
+# a second write that says EIO, and is there
+fresh b
+exec 5<>"$FILE"
+printf 'first' >&5
+plan pwrite 1 1 +5 /tree/file
+refuse "the second" bash -c 'printf second >&5' 2>/dev/null
+plan
+exec 5>&-
+check "it is there" grep -q "^firstsecond" "$FILE"
+check "wait" synced
+check "what failed" same "$T/replica1"
+
+# the same with fallocate, after a write
+fresh c
+exec 5<>"$FILE"
+printf 'first' >&5
+plan ftruncate 1 1 +28 /tree/file
+refuse "zeros" fallocate --zero-range --offset 5000 --length 90000 \
+	/proc/self/fd/5 2>/dev/null
+plan
+exec 5>&-
+check "wait" synced
+check "zeros that failed" same "$T/replica1"
+exit 0
