@@ -12,6 +12,7 @@
 #include "log.h"
 #include "paths.h"
 #include "sync/attr.h"
+#include "sync/durable.h"
 #include "sync/exec.h"
 #include "sync/lower.h"
 
@@ -149,16 +150,21 @@ void attr_send_file(struct step *s)
 
 /* ---- times of folders, which are fsynced behind them ---- */
 
+static void dirtimes_closed(void *arg, const struct remote_reply *reply)
+{
+	struct step *s = arg;
+
+	s->synced &= reply->status != -ENOTCONN;
+	step_answered(s);
+}
+
 static void dirtimes_synced(void *arg, const struct remote_reply *reply)
 {
 	struct step *s = arg;
 
-	if (reply->status < 0) {
-		log_debug("fsync of /%s: %s", s->path,
-			  strerror(-reply->status));
-		s->synced &= reply->status != -ENOTCONN;
-	}
-	step_answered(s);
+	if (durable_refused(reply->status, s->path))
+		s->exec->hasty = true;
+	dirtimes_closed(s, reply);
 }
 
 /* dirtimes_set - all is known, and it is its turn. */
@@ -178,7 +184,7 @@ static void dirtimes_set(struct step *s)
 	if (s->handle.len > 0) {
 		s->pending += 2;
 		remote_send_fsync(r, &s->handle, dirtimes_synced, s);
-		remote_send_close(r, &s->handle, dirtimes_synced, s);
+		remote_send_close(r, &s->handle, dirtimes_closed, s);
 	}
 }
 

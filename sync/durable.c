@@ -50,14 +50,27 @@ struct item {
 	const char *path;
 };
 
+bool durable_refused(int status, const char *path)
+{
+	if (status < 0)
+		log_debug("fsync of /%s: %s", path, strerror(-status));
+	return status < 0 && status != -ENOTCONN && status != -EOPNOTSUPP;
+}
+
 static void synced(void *arg, const struct remote_reply *reply)
 {
 	struct item *i = arg;
 
 	i->job->pending--;
-	if (reply->status < 0)
-		log_debug("%s: fsync of /%s: %s", i->job->e->row.name, i->path,
-			  strerror(-reply->status));
+	if (durable_refused(reply->status, i->path))
+		i->job->e->exec->hasty = true;
+}
+
+static void closed(void *arg, const struct remote_reply *reply)
+{
+	struct item *i = arg;
+
+	i->job->pending--;
 }
 
 static void opened(void *arg, const struct remote_reply *reply)
@@ -72,7 +85,7 @@ static void opened(void *arg, const struct remote_reply *reply)
 	remote_keep_handle(reply, &h);
 	i->job->pending += 2;
 	remote_send_fsync(r, &h, synced, i);
-	remote_send_close(r, &h, synced, i);
+	remote_send_close(r, &h, closed, i);
 }
 
 static void looked(void *arg, const struct remote_reply *reply)

@@ -9,6 +9,10 @@
 #include "sync/engine.h"
 
 #define DURABLE_MAX 16 /* folders; of more none is fsynced */
+/* durable_refused - the answer to an fsync says that what is there is not sure;
+ * to ask again would not help, as a disk tells of what it has lost once. Not when
+ * the server cannot do it at all, or the connection is gone. */
+bool durable_refused(int status, const char *path);
 /* durable_commit - all that was published is on the replica's disk when this
  * returns 1; 0: not all, see durable_mark; nothing to do unless e->durable. */
 int durable_commit(struct engine *e);

@@ -14,8 +14,8 @@
  *	cut      "N TEXT [PID]": the connection ends in place of the Nth
  *	         request, counted from the first one that has this text in it;
  *	         PID is killed before; the file goes with it
- *	refuse   "TEXT [N]": requests that have this text in them fail; N: so
- *	         many, then the file goes
+ *	refuse   "TEXT [N [SKIP]]": requests that have this text in them fail;
+ *	         N: so many, behind the first SKIP, then the file goes
  *	made     MKDIR never fails, as it seems
  *	open     if it is there, appended to: how many files a client had open,
  *	         each time that it was more than before
@@ -74,7 +74,7 @@ static const char *folder;
 static struct buf from_client, to_server, from_server, to_client;
 static struct buf waiting; /* requests that are held */
 static unsigned n_waiting, n_requests, n_counted, n_chops, connection;
-static unsigned n_refused, n_mkdirs, n_open, most_open;
+static unsigned n_refused, n_skipped, n_mkdirs, n_open, most_open;
 static uint32_t mkdirs[16]; /* ids of the newest, while they seem to be made */
 static bool holding, client_gone, released;
 static int fault = -1; /* enum kind */
@@ -213,19 +213,23 @@ static bool must_cut(const uint8_t *packet, size_t size)
 static bool must_refuse(const uint8_t *packet, size_t size)
 {
 	char text[256] = "";
-	unsigned most = 0;
+	unsigned most = 0, skip = 0;
 	FILE *f = control("refuse", "r");
 
 	if (!f)
 		return false;
-	bool told = fscanf(f, "%255s %u", text, &most) >= 1;
+	bool told = fscanf(f, "%255s %u %u", text, &most, &skip) >= 1;
 	fclose(f);
 	if (!told || !memmem(packet, size, text, strlen(text)))
 		return false;
+	if (n_skipped < skip) {
+		n_skipped++;
+		return false;
+	}
 	if (most && ++n_refused >= most) {
 		note("refused");
 		unlink(in_folder("refuse"));
-		n_refused = 0;
+		n_refused = n_skipped = 0;
 	}
 	return true;
 }

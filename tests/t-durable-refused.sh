@@ -1,0 +1,44 @@
+#!/bin/bash
+# The replica's disk says at an fsync of a folder, or of a file that got another
+# mode, that it has lost something. It says so once, so to ask again would not help:
+# what the replica got is not taken for safe, and is compared when it comes back.
+. "$(dirname "$0")/functions.sh"
+need sqlite3
+expect_log "lost|connection"
+DURABLE=yes
+faulty_replica
+check "mount" mount_tree "${REPLICAS[@]}"
+mkdir "$T/tree/folder" && echo one >"$T/tree/folder/file" || fail "write"
+check "wait" synced
+sql() {
+	sqlite3 "$T/state/journal.db" ".timeout 10000" "$1"
+}
+equal "$(sql "SELECT count(*) FROM unsafe")" 0 "marks before"
+again() { same "$T/replica1"; } >/dev/null
+marked=0
+# all of it without contents, which would be sent again. Each fsync of a batch: of
+# that of the state file nothing has to be known, an old one is noticed
+for ((i = 0; i < 12; i++)); do
+	echo "fsync@openssh.com 1 $((i / 3))" >"$CTL/refuse"
+	case $((i % 3)) in
+	0) mv "$T/tree/folder/file" "$T/tree/folder/new" &&
+		mv "$T/tree/folder/new" "$T/tree/file" &&
+		mv "$T/tree/file" "$T/tree/folder/file" ;;
+	1) mkdir "$T/tree/folder/new$i" ;;
+	2) chmod "6$((i % 7))0" "$T/tree/folder/file" ;;
+	esac || fail "change $i"
+	check "wait, $i" synced
+	rm -f "$CTL/refuse" # there may not be so many
+	if [ "$(sql "SELECT count(*) FROM unsafe")" = 1 ]; then
+		say "$i: $(sql "SELECT * FROM unsafe")"
+		marked=$((marked + 1))
+		rm -rf "$T/replica1/folder/new$i"
+		kill_children "$SSHD_PID" || fail "sessions"
+		check "what it has lost comes again, $i" wait_for 60 again
+	fi
+	check "wait again, $i" synced
+	check "same, $i" same "$T/replica1"
+	sql "DELETE FROM unsafe"
+done
+check "marks were put, $marked times" [ $marked -ge 3 ]
+exit 0
