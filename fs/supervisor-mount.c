@@ -341,6 +341,35 @@ void supervisor_stamp(struct supervisor *s)
 			 strerror(-r));
 }
 
+void supervisor_put_stop(struct supervisor *s)
+{
+	if (supervisor_drain(s, NULL) < 0 || !supervisor_bare_noted(s)) {
+		if (!s->bare_owed && syncfs(s->lower_fd) == 0)
+			owed_put_away(s->lower_fd);
+		return;
+	}
+	if (s->left) {
+		log_warning("a worker that was given up has not ended; what "
+			    "was changed lately is compared at the next mount");
+		return;
+	}
+	if (syncfs(s->lower_fd) < 0) {
+		log_error("the tree cannot be synced: %s; what was changed "
+			  "lately is compared at the next mount",
+			  strerror(errno));
+		return;
+	}
+	if (activity_has_lost(s->cfg->state_dir)) {
+		log_warning("a disk has lost what was to be synced; everything "
+			    "is compared at the next mount");
+		return;
+	}
+	owed_clear(s->lower_fd); /* it changes what is stamped */
+	supervisor_stamp(s);
+	supervisor_event(s, OP_STOP);
+	supervisor_drain(s, NULL);
+}
+
 static int look_back(struct supervisor *s)
 {
 	struct journal *j;

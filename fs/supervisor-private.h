@@ -117,6 +117,9 @@ void supervisor_ends(struct supervisor *s);
 
 /* supervisor_stamp - what is to be found changed at the next mount. */
 void supervisor_stamp(struct supervisor *s);
+/* supervisor_put_stop - the last row: tree and journal hold all that there was.
+ * Only then may it be there, as what is marked is not looked at after it. */
+void supervisor_put_stop(struct supervisor *s);
 /* supervisor_look_back - what was changed while nothing was mounted? A child
  * finds it out. */
 void supervisor_look_back(struct supervisor *s);

@@ -45,7 +45,6 @@
 #include "fs/supervisor-private.h"
 #include "journal.h"
 #include "log.h"
-#include "owed.h"
 #include "privileges.h"
 #include "reserve.h"
 #include "runtime.h"
@@ -351,32 +350,6 @@ static void end_child(pid_t *pid)
 	wait_child(pid, 0);
 }
 
-/* put_stop - the last row: tree and journal hold all that there was. Only then
- * may it be there, as what is marked is not looked at after it. */
-static void put_stop(struct supervisor *s)
-{
-	if (supervisor_drain(s, NULL) < 0 || !supervisor_bare_noted(s)) {
-		if (!s->bare_owed && syncfs(s->lower_fd) == 0)
-			owed_put_away(s->lower_fd);
-		return;
-	}
-	if (s->left) {
-		log_warning("a worker that was given up has not ended; what "
-			    "was changed lately is compared at the next mount");
-		return;
-	}
-	if (syncfs(s->lower_fd) < 0) {
-		log_error("the tree cannot be synced: %s; what was changed "
-			  "lately is compared at the next mount",
-			  strerror(errno));
-		return;
-	}
-	owed_clear(s->lower_fd); /* it changes what is stamped */
-	supervisor_stamp(s);
-	supervisor_event(s, OP_STOP);
-	supervisor_drain(s, NULL);
-}
-
 /* supervisor_teardown - in the order in which nothing is lost: no more
  * callers, the worker's last records, sync, the last row. */
 static void supervisor_teardown(struct supervisor *s)
@@ -402,7 +375,7 @@ static void supervisor_teardown(struct supervisor *s)
 	end_child(&s->looker);
 	end_child(&s->beginner);
 	if (s->shared)
-		put_stop(s);
+		supervisor_put_stop(s);
 	journal_reserve_keep(s->cfg->state_dir, 0);
 	end_child(&s->reporter);
 	shared_unmap(s->shared);

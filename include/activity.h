@@ -128,6 +128,9 @@ void activity_load(const char *state_dir, const char *uuid, uint64_t epoch,
 		   struct activity_past *ret);
 void activity_past_done(struct activity_past *p);
 
+/* activity_has_lost - a sync has failed since then: what is on the disks is not
+ * known, though later ones succeeded. */
+bool activity_has_lost(const char *state_dir);
 /* activity_reset - an empty log for a new epoch, made if there is none; on
  * the disk when it returns. slots 0: ACTIVITY_SLOTS. */
 int activity_reset(const char *state_dir, const char *uuid, uint64_t epoch,

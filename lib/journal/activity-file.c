@@ -331,6 +331,13 @@ int activity_reset(const char *state_dir, const char *uuid, uint64_t epoch,
 	return r == 0 ? sync_folder(state_dir) : r;
 }
 
+bool activity_has_lost(const char *state_dir)
+{
+	struct activity_head h;
+	CLEANUP_CLOSE int fd = activity_open(state_dir, &h);
+	return fd >= 0 && h.flags & ACTIVITY_LOST;
+}
+
 int activity_discard(const char *state_dir)
 {
 	CLEANUP_FREE char *path = path_join(state_dir, ACTIVITY_FILE);

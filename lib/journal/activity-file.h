@@ -20,6 +20,7 @@
 enum activity_flag {
 	ACTIVITY_OFF = 1 << 0, /* nothing is marked */
 	ACTIVITY_ALL = 1 << 1, /* not all that changes is marked */
+	ACTIVITY_LOST = 1 << 2, /* a sync has failed: so it stays (lift.c) */
 };
 
 struct activity_head {

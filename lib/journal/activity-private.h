@@ -62,6 +62,8 @@ struct activity {
 void activity_free_slot_locked(struct activity *a, int slot);
 /* activity_fail_locked - no more marks: the header says "everything". */
 void activity_fail_locked(struct activity *a, const char *what, int error);
+/* activity_everything_locked - the header says so, and nobody waits any more. */
+void activity_everything_locked(struct activity *a);
 
 /* lift.c */
 int lifter_start(struct activity *a);

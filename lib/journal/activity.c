@@ -156,7 +156,7 @@ static void owe_locked(struct activity *a)
 	a->owed = true;
 }
 
-static void everything_locked(struct activity *a)
+void activity_everything_locked(struct activity *a)
 {
 	a->head.flags |= ACTIVITY_ALL;
 	if (activity_put_head(a->fd, &a->head) < 0 || fdatasync(a->fd) < 0)
@@ -172,7 +172,7 @@ void activity_fail_locked(struct activity *a, const char *what, int error)
 			  "cut everything would have to be compared",
 			  what, strerror(-error));
 	a->said = true;
-	everything_locked(a);
+	activity_everything_locked(a);
 }
 
 /* Where a pinned file is says only who places it: others may have looked before
@@ -346,7 +346,7 @@ static void pin(struct activity *a, const struct fhandle *obj, bool on)
 	if (s)
 		s->gen = a->gen;
 	else if (on && !(a->head.flags & ACTIVITY_ALL))
-		everything_locked(a);
+		activity_everything_locked(a);
 	pthread_mutex_unlock(&a->lock);
 }
 

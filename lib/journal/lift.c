@@ -12,6 +12,10 @@
  * of folders stay for one cycle more than those of files: then the mark of the
  * file is gone, or says where it is now (test_moved_meanwhile).
  *
+ * A sync that fails is told once, and Linux takes what could not be written for
+ * clean: that a later one succeeds says nothing of it. So from then on everything is
+ * compared after a power cut, until the tree is mounted anew.
+ *
  * The header says how old the ctime of a changed object can be: the time of
  * the beginning of the oldest generation that is not lifted, or less, when the
  * clock was set back meanwhile.
@@ -86,7 +90,7 @@ static void end_cycle_locked(struct activity *a, uint32_t gen, int64_t since,
 	int r = was_all ? rewrite_locked(a) : 0;
 	if (r < 0)
 		activity_fail_locked(a, "written", r);
-	a->all = a->all || a->unpinned;
+	a->all = a->all || a->unpinned || a->head.flags & ACTIVITY_LOST;
 	a->head.since_ns = since < now ? since : now;
 	if (!a->all)
 		a->head.flags &= ~(uint32_t)ACTIVITY_ALL;
@@ -102,10 +106,34 @@ static void end_cycle_locked(struct activity *a, uint32_t gen, int64_t since,
 	a->said = a->said && a->all;
 }
 
+/* sync_all - the records, then the tree. *ret_lost: it may be lost for good. A
+ * journal that is full or cannot be written has kept its records (writer.c). */
+static int sync_all(struct activity *a, bool *ret_lost)
+{
+	int r = journal_writer_sync(a->w);
+	*ret_lost = r == -EIO;
+	if (r == 0 && syncfs(a->lower_fd) < 0) {
+		r = -errno;
+		*ret_lost = true;
+	}
+	return r;
+}
+
+static void lose_locked(struct activity *a, int error)
+{
+	if (!(a->head.flags & ACTIVITY_LOST))
+		log_error("the disk has lost what was to be synced: %s; after a "
+			  "power cut everything is compared, until the tree is "
+			  "mounted anew",
+			  strerror(-error));
+	a->head.flags |= ACTIVITY_LOST;
+	activity_everything_locked(a);
+}
+
 static int cycle(struct activity *a)
 {
 	pthread_mutex_lock(&a->lock);
-	bool was_all = a->all;
+	bool lost = false, was_all = a->all;
 	int64_t since = clock_wall_ns();
 	uint32_t gen = a->gen + 1;
 	a->gen = gen;
@@ -113,10 +141,10 @@ static int cycle(struct activity *a)
 	pthread_mutex_unlock(&a->lock);
 	int r = wait_changes(a, gen);
 	if (r == 0)
-		r = journal_writer_sync(a->w);
-	if (r == 0 && syncfs(a->lower_fd) < 0)
-		r = -errno;
+		r = sync_all(a, &lost);
 	pthread_mutex_lock(&a->lock);
+	if (lost)
+		lose_locked(a, r);
 	if (r == 0)
 		end_cycle_locked(a, gen, since, was_all);
 	else if (was_all)

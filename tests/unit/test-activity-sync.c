@@ -1,8 +1,111 @@
-/* What is on the disk when a sync has ended, or marks were lifted. */
+/*
+ * What is on the disk when a sync has ended, or marks were lifted; and what a sync
+ * that fails leaves behind.
+ */
 #include "confdefs.h"
 
 #include "activity-fixture.h"
 #include "lib/journal/memory.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* Of the tree and of the journal: how many there were, and what they say. */
+static _Atomic unsigned tree_syncs, wal_syncs, wal_syncs_before;
+static _Atomic int tree_error, wal_error;
+
+int syncfs(int fd)
+{
+	tree_syncs++;
+	wal_syncs_before = wal_syncs;
+	errno = tree_error;
+	return tree_error ? -1 : 0;
+}
+
+static int sync_one(int fd)
+{
+	char link[64], path[4096];
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, path, sizeof(path) - 1);
+	path[n < 0 ? 0 : n] = 0;
+	if (!strstr(path, "-wal"))
+		return 0;
+	wal_syncs++;
+	errno = wal_error;
+	return wal_error ? -1 : 0;
+}
+
+int fsync(int fd)
+{
+	return sync_one(fd);
+}
+
+int fdatasync(int fd)
+{
+	return sync_one(fd);
+}
+
+static unsigned changed(struct af *t, unsigned obj)
+{
+	touch_once(t, dir_mark(obj));
+	return (unsigned)fx_put(&t->f, OP_UNLINK, 0, 0, "a", NULL);
+}
+
+/* The records first, then the tree, and only then marks may go. */
+static void test_lift_syncs_all(void **state)
+{
+	struct af t;
+	af_open(&t, 0);
+	for (unsigned i = 1; i < 5; i++) {
+		changed(&t, i);
+		unsigned wal = wal_syncs, tree = tree_syncs;
+		assert_int_equal(activity_lift(t.a), 0);
+		assert_int_equal(tree_syncs, tree + 1);
+		assert_true(wal_syncs_before > wal);
+	}
+	af_close(&t);
+}
+
+/* Linux tells of what it could not write once, and forgets it. */
+static void lost(_Atomic int *error)
+{
+	struct af t;
+	struct activity_past p;
+	af_open(&t, 0);
+	changed(&t, 1);
+	assert_int_equal(activity_lift(t.a), 0);
+	assert_int_equal(marks(&t), 1); /* of a folder: one cycle more */
+	changed(&t, 2);
+	*error = EIO;
+	assert_true(activity_lift(t.a) < 0);
+	*error = 0;
+	for (unsigned i = 3; i < 8; i++) {
+		if (i == 5) { /* another worker */
+			activity_stop(t.a);
+			af_start(&t);
+		}
+		changed(&t, i);
+		assert_int_equal(activity_lift(t.a), 0);
+		assert_int_equal(past(&t, &p), PAST_DOUBT);
+		activity_past_done(&p);
+	}
+	activity_stop(t.a);
+	assert_int_equal(activity_reset(t.f.dir, journal_uuid(t.f.j), 1, 0), 0);
+	af_start(&t);
+	changed(&t, 8);
+	assert_int_equal(marks(&t), 1);
+	af_close(&t);
+}
+
+static void test_tree_lost(void **state)
+{
+	lost(&tree_error);
+}
+
+static void test_journal_lost(void **state)
+{
+	lost(&wal_error);
+}
 
 /* What was dropped has its GAP in the database by then. */
 static void test_sync_of_gap(void **state)
@@ -31,6 +134,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sync_of_gap),
+		cmocka_unit_test(test_lift_syncs_all),
+		cmocka_unit_test(test_tree_lost),
+		cmocka_unit_test(test_journal_lost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
