@@ -81,17 +81,19 @@ static bool may_change(const struct fuse_in_header *in, const void *arg,
 	}
 }
 
-int gate_check(const struct shared *s, const struct fuse_buf *buf)
+int gate_check(struct shared *s, const struct fuse_buf *buf)
 {
 	const struct fuse_in_header *in = buf->mem;
 	int64_t since;
 	if (!shared_required(s))
 		return 0;
 	int error = shared_journal(s, &since);
-	if (error == 0 || buf->flags & FUSE_BUF_IS_FD ||
-	    buf->size < sizeof(*in) ||
+	if (buf->flags & FUSE_BUF_IS_FD || buf->size < sizeof(*in) ||
 	    !may_change(in, in + 1, buf->size - sizeof(*in)))
 		return 0;
+	/* a disk that hangs says nothing */
+	if (error == 0)
+		return shared_has_room(s) ? 0 : -EIO;
 	return error == -ENOSPC || error == -EROFS ? error : -EIO;
 }
 

@@ -3,7 +3,8 @@
 
 /*
  * The policy journal = required: while the journal's database cannot be
- * written, no change is begun. What was accepted before is in the ring and is
+ * written, or has not been for so long that there is no memory for more records, no
+ * change is begun. What was accepted before is in the ring and is
  * written when it can be. A close passes, and so do pages that were stored
  * through a mapping: refusing them would lose what the program believes to
  * have written.
@@ -15,7 +16,7 @@
 
 /* gate_check - a request as read from /dev/fuse. Returns 0: it may be served;
  * or the negative errno to answer it with. */
-int gate_check(const struct shared *s, const struct fuse_buf *buf);
+int gate_check(struct shared *s, const struct fuse_buf *buf);
 
 /* gate_refuse - answer it so. */
 void gate_refuse(int fuse_fd, const struct fuse_buf *buf, int error);

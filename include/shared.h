@@ -124,6 +124,9 @@ void shared_set_late(struct shared *s, int error);
 int shared_late(const struct shared *s);
 void shared_set_required(struct shared *s, bool required);
 bool shared_required(const struct shared *s);
+/* shared_has_room - for the record of one more change; waits for it as a change
+ * does. False: it would be dropped. */
+bool shared_has_room(struct shared *s);
 /* shared_pinned - 0: objects are named by their file handles. Else the file
  * system below has none (or they are not to be used), and one less objects are
  * pinned by a descriptor. Set before worker and sync start. */

@@ -267,6 +267,12 @@ void ring_wait_room(struct shared *s)
 	futex_wake(&ring->room_word);
 }
 
+bool shared_has_room(struct shared *s)
+{
+	ring_wait_room(s);
+	return ring_free(&s->mem->ring) >= RING_MARGIN;
+}
+
 uint64_t shared_append(struct shared *s, struct record *r)
 {
 	struct buf b = BUF_INIT;
