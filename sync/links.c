@@ -1,21 +1,34 @@
-/* A table of names; hard links are few, so walks over all of it are fine, but
- * for the look-ups that each upload makes, which go by object. */
+/*
+ * A table of names: by path, by object, which each upload asks for, and by folder,
+ * as folders are moved, removed and compared, and there are trees that are links
+ * for the most part (cp -al, pnpm).
+ */
 #include "confdefs.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
+#include <utlist.h>
 
 #include "cleanup.h"
 #include "paths.h"
 #include "sync/links.h"
 
+struct folder {
+	char *path;
+	struct name *names; /* just in it */
+	struct folder *parent, *children;
+	struct folder *prev, *next; /* of the same parent */
+	UT_hash_handle hh;
+};
 struct name {
 	char *path;
 	struct fhandle obj;
 	uint64_t since;	   /* the step that makes it a name */
 	struct name *next; /* of the same object */
+	struct folder *folder;
+	struct name *prev_in, *next_in; /* of the same folder */
 	UT_hash_handle hh;
 };
 struct object {
@@ -39,6 +52,7 @@ struct links {
 	struct journal *j;
 	int64_t replica;
 	struct name *by_path;
+	struct folder *folders;
 	struct object *by_object;
 	struct former *formers;
 	struct change *changes;
@@ -54,6 +68,87 @@ static struct object *object_find(const struct links *l,
 	HASH_FIND(hh, l->by_object, obj, fhandle_size(obj), o);
 	return o;
 }
+
+/* ---- folders that have names in them, or below ---- */
+
+static struct folder *folder_find(const struct links *l, const char *path,
+				  size_t len)
+{
+	struct folder *f;
+
+	HASH_FIND(hh, l->folders, path, len, f);
+	return f;
+}
+
+/* above - how much of a path of `len` bytes is the folder that it is in. */
+static size_t above(const char *path, size_t len)
+{
+	while (len > 0 && path[len - 1] != '/')
+		len--;
+	return len > 0 ? len - 1 : 0;
+}
+
+static struct folder *folder_get(struct links *l, const char *path, size_t len)
+{
+	struct folder *f = folder_find(l, path, len);
+
+	if (f)
+		return f;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		abort();
+	f->path = strndup(path, len);
+	HASH_ADD_KEYPTR(hh, l->folders, f->path, len, f);
+	if (len == 0)
+		return f;
+	f->parent = folder_get(l, path, above(path, len));
+	DL_APPEND(f->parent->children, f);
+	return f;
+}
+
+/* folder_trim - it, and those above it, unless they are needed. */
+static void folder_trim(struct links *l, struct folder *f)
+{
+	while (f && !f->names && !f->children) {
+		struct folder *parent = f->parent;
+		if (parent)
+			DL_DELETE(parent->children, f);
+		HASH_DEL(l->folders, f);
+		free(f->path);
+		free(f);
+		f = parent;
+	}
+}
+
+struct names {
+	struct name **list;
+	unsigned n;
+};
+
+static void names_put(struct names *all, struct name *n)
+{
+	if ((all->n & (all->n - 1)) == 0) /* twice as many */
+		all->list = reallocarray(all->list, all->n ? all->n * 2 : 1,
+					 sizeof(*all->list));
+	if (!all->list)
+		abort();
+	all->list[all->n++] = n;
+}
+
+static void names_in(struct names *all, const struct folder *f, bool deep)
+{
+	struct folder *child;
+	struct name *n;
+
+	DL_FOREACH2(f->names, n, next_in)
+	names_put(all, n);
+	if (!deep)
+		return;
+	DL_FOREACH(f->children, child)
+	names_in(all, child, true);
+}
+
+/* ---- one name ---- */
 
 static void note(struct links *l, const char *path, const struct fhandle *obj)
 {
@@ -89,6 +184,8 @@ static void insert(struct links *l, const struct fhandle *obj, const char *path,
 	}
 	n->next = o->names;
 	o->names = n;
+	n->folder = folder_get(l, path, above(path, strlen(path)));
+	DL_APPEND2(n->folder->names, n, prev_in, next_in);
 }
 
 static void drop(struct links *l, struct name *n)
@@ -103,6 +200,8 @@ static void drop(struct links *l, struct name *n)
 		HASH_DEL(l->by_object, o);
 		free(o);
 	}
+	DL_DELETE2(n->folder->names, n, prev_in, next_in);
+	folder_trim(l, n->folder);
 	HASH_DEL(l->by_path, n);
 	free(n->path);
 	free(n);
@@ -114,6 +213,29 @@ static struct name *name_find(const struct links *l, const char *path)
 
 	HASH_FIND(hh, l->by_path, path, strlen(path), n);
 	return n;
+}
+
+/* names_below - `path`, if it is a name, and those below it, to be freed. */
+static struct names names_below(const struct links *l, const char *path)
+{
+	struct folder *f = folder_find(l, path, strlen(path));
+	struct name *n = name_find(l, path);
+	struct names all = {0};
+
+	if (n)
+		names_put(&all, n);
+	if (f)
+		names_in(&all, f, true);
+	return all;
+}
+
+static void forget(struct links *l, struct names *all)
+{
+	for (unsigned i = 0; i < all->n; i++) {
+		note(l, all->list[i]->path, NULL);
+		drop(l, all->list[i]);
+	}
+	free(all->list);
 }
 
 int links_open(struct journal *j, int64_t replica, struct links **ret)
@@ -228,41 +350,31 @@ void links_del(struct links *l, const char *path)
 
 void links_del_tree(struct links *l, const char *path)
 {
-	struct name *n, *tmp;
+	struct names all = names_below(l, path);
 
-	HASH_ITER(hh, l->by_path, n, tmp)
-	{
-		if (path_is_below(n->path, path)) {
-			note(l, n->path, NULL);
-			drop(l, n);
-		}
-	}
+	forget(l, &all);
 }
 
 void links_del_entries(struct links *l, const char *path)
 {
-	struct name *n, *tmp;
-	size_t len = strlen(path);
+	struct folder *f = folder_find(l, path, strlen(path));
+	struct names all = {0};
 
-	HASH_ITER(hh, l->by_path, n, tmp)
-	{
-		if (!path_is_below(n->path, path) || strlen(n->path) <= len ||
-		    strchr(n->path + len + (len > 0), '/'))
-			continue;
-		note(l, n->path, NULL);
-		drop(l, n);
-	}
+	if (f)
+		names_in(&all, f, false);
+	forget(l, &all);
 }
 
 void links_doubt(struct links *l, const char *path)
 {
-	struct name *n, *tmp;
+	struct names all = names_below(l, path);
 
-	HASH_ITER(hh, l->by_path, n, tmp)
-	{
-		if (path_is_below(n->path, path) && !former_find(l, n->path))
+	for (unsigned i = 0; i < all.n; i++) {
+		const struct name *n = all.list[i];
+		if (!former_find(l, n->path))
 			former_add(l, n->path, &n->obj);
 	}
+	free(all.list);
 }
 
 void links_trust(struct links *l)
@@ -334,16 +446,13 @@ void links_move(struct links *l, const char *from, const char *to)
 
 	formers_move(l, from, to);
 	links_del_tree(l, to);
-	HASH_ITER(hh, l->by_path, n, tmp)
-	{
-		if (!path_is_below(n->path, from))
-			continue;
-		char *path = path_rebase(n->path, from, to);
-		insert(&moved, &n->obj, path, n->since);
-		free(path);
-		note(l, n->path, NULL);
-		drop(l, n);
+	struct names all = names_below(l, from);
+	for (unsigned i = 0; i < all.n; i++) {
+		CLEANUP_FREE char *path =
+			path_rebase(all.list[i]->path, from, to);
+		insert(&moved, &all.list[i]->obj, path, all.list[i]->since);
 	}
+	forget(l, &all);
 	HASH_ITER(hh, moved.by_path, n, tmp)
 	{
 		links_add(l, &n->obj, n->path, n->since);

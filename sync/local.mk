@@ -36,6 +36,7 @@ sync_libsync_a_SOURCES = \
 	sync/replica.c \
 	sync/second.c \
 	sync/seed.c \
+	sync/seed-tell.c \
 	sync/space.c \
 	sync/stage.c \
 	sync/stale.c \
@@ -68,6 +69,7 @@ noinst_HEADERS += \
 	sync/replica.h \
 	sync/second.h \
 	sync/seed.h \
+	sync/seed-private.h \
 	sync/stage.h \
 	sync/stale.h \
 	sync/unsure.h \

@@ -36,138 +36,12 @@
 #include "sync/durable.h"
 #include "sync/engine.h"
 #include "sync/lower.h"
+#include "sync/seed-private.h"
 
 #define MARK_NS	      NS_PER_S
 #define MARK_TRIPS    100 /* round trips: each mark lets the line run dry */
 #define TICK_NS	      NS_PER_S
-#define EXTRA_LISTED  200
 #define EXTRA_IGNORED 100 /* so few may always go */
-#define DIFFERS_TOLD  20  /* the others are counted */
-
-struct seeding {
-	struct seed s;
-	bool part;	     /* of the tree: it is not in the table */
-	bool asked;	     /* by the administrator */
-	bool relinks;	     /* what is pushed now makes no difference */
-	struct comparison c; /* … what was asked, and what came of it */
-	/* bytes, at the start of the connection: sent and read back before,
-	 * and what remote_written said */
-	uint64_t sent, read, written;
-	uint64_t queued;  /* bytes of files that are to be sent … */
-	uint64_t settled; /* … beyond what was written by then */
-	char *passed;	  /* all up to it was done in an earlier connection */
-	int64_t next_ns, tick_ns;
-	unsigned n_listed;
-	char *extra[EXTRA_LISTED]; /* those that the journal has not yet */
-	unsigned n_extra;
-};
-
-/* ---- what reconcile tells ---- */
-
-/* path_order - of two folders in the walk: a folder before what is in it. */
-static int path_order(const char *a, const char *b)
-{
-	while (*a && *a == *b) {
-		a++;
-		b++;
-	}
-	/* the end of a name is before all other characters of it */
-	unsigned x = *a == '/' ? 1 : (unsigned char)*a * 2u;
-	unsigned y = *b == '/' ? 1 : (unsigned char)*b * 2u;
-	return x < y ? -1 : x > y;
-}
-
-bool seed_passed(const struct engine *e, const char *path)
-{
-	const char *passed = e->seeding ? e->seeding->passed : NULL;
-
-	return passed && !path_is_below(passed, path) &&
-	       path_order(path, passed) < 0;
-}
-
-bool seed_is_new(const struct engine *e)
-{
-	return e->seeding && !e->seeding->part;
-}
-
-void seed_saw(struct engine *e, const struct stat *st)
-{
-	if (!e->seeding)
-		return;
-	e->seeding->s.entries++;
-	if (S_ISREG(st->st_mode))
-		e->seeding->s.bytes += (uint64_t)st->st_size;
-}
-
-void seed_relinks(struct engine *e)
-{
-	if (e->seeding)
-		e->seeding->relinks = true;
-}
-
-void seed_sends(struct engine *e, const struct stat *st)
-{
-	if (e->seeding)
-		e->seeding->queued += (uint64_t)st->st_size;
-}
-
-void seed_differs(struct engine *e, const char *path)
-{
-	struct seeding *w = e->seeding;
-
-	if (!w)
-		return;
-	if (w->relinks) {
-		w->relinks = false;
-		return;
-	}
-	if (w->asked && w->c.differed < DIFFERS_TOLD) {
-		CLEANUP_FREE char *name = text_printable(path);
-		log_notice("%s: differs: /%s", e->row.name, name);
-	}
-	w->c.differed++;
-}
-
-void seed_found(struct engine *e, unsigned n)
-{
-	if (e->seeding)
-		e->seeding->s.there += n;
-}
-
-static int count_remote(struct engine *e, const char *path, uint64_t *n)
-{
-	struct remote_entry *list = NULL;
-	unsigned len = 0;
-	int r = remote_list(e->remote, path, &list, &len);
-
-	*n += len;
-	for (unsigned i = 0; r == 0 && i < len; i++) {
-		CLEANUP_FREE char *child = path_join(path, list[i].name);
-		if (S_ISDIR(list[i].attr.mode))
-			r = count_remote(e, child, n);
-	}
-	remote_entries_free(list, len);
-	return r == -ENOTCONN ? r : 0;
-}
-
-int seed_spares(struct engine *e, const char *path, const struct remote_attr *a)
-{
-	struct seeding *w = e->seeding;
-	uint64_t n = 0;
-
-	if (!w)
-		return 0;
-	int r = S_ISDIR(a->mode) ? count_remote(e, path, &n) : 0;
-	w->s.there += n;
-	w->s.extra += n + 1;
-	if (w->n_listed == EXTRA_LISTED) {
-		w->s.listed = false;
-	} else {
-		w->n_listed++;
-		w->extra[w->n_extra++] = strdup(path);
-	}
-	return r < 0 ? r : 1;
-}
 
 /* ---- how far it is ---- */
 
@@ -414,6 +288,17 @@ static int walk(struct engine *e, struct seeding *w)
 	return save(e, w);
 }
 
+/* is_empty - the tree itself is one entry, and what mkfs puts there is another. */
+static bool is_empty(const struct engine *e, const struct seeding *w)
+{
+	struct stat st;
+
+	return !w->part &&
+	       (w->s.entries <= 1 ||
+		(w->s.entries == 2 && fstatat(e->cfg->lower_fd, "lost+found",
+					      &st, AT_SYMLINK_NOFOLLOW) == 0));
+}
+
 /* too_much - would a careful administrator want to be asked? */
 static bool too_much(const struct engine *e, const struct seeding *w)
 {
@@ -422,14 +307,14 @@ static bool too_much(const struct engine *e, const struct seeding *w)
 
 	if (s->allowed || s->extra == 0 || share >= 100)
 		return false;
-	/* the tree itself is one entry */
-	if (s->entries <= 1 && !w->part && e->cursor > 0)
+	if (is_empty(e, w) && e->cursor > 0)
 		return true;
 	return s->extra > EXTRA_IGNORED && s->extra * 100 > s->there * share;
 }
 
-static int refuse(struct engine *e, const struct seed *s)
+static int refuse(struct engine *e, const struct seeding *w)
 {
+	const struct seed *s = &w->s;
 	char **list = NULL;
 	unsigned n = 0;
 	int r = journal_seed_extras(e->journal, e->row.id, &list, &n);
@@ -440,7 +325,7 @@ static int refuse(struct engine *e, const struct seed *s)
 		 "tree%s, such as /%s, and would be deleted: if that is right, "
 		 "say mirrorfs replica resume %s --allow-delete",
 		 (unsigned long long)s->extra, (unsigned long long)s->there,
-		 s->entries <= 1 ? ", which is empty" : "", example,
+		 is_empty(e, w) ? ", which is empty" : "", example,
 		 e->row.name);
 	for (unsigned i = 0; i < n; i++)
 		free(list[i]);
@@ -516,7 +401,7 @@ int seed_run(struct engine *e)
 	if (r == 0 && !w.s.walked)
 		r = walk(e, &w);
 	if (r == 0 && too_much(e, &w))
-		r = refuse(e, &w.s);
+		r = refuse(e, &w);
 	if (r == 0)
 		r = clear(e, &w, "");
 	e->seeding = &w; /* its end is a part of the commit */
@@ -531,6 +416,29 @@ int seed_run(struct engine *e)
 }
 
 /* ---- a part of the tree ---- */
+
+int seed_unsure(struct engine *e, const char *path, enum strictness strict,
+		enum depth depth, uint64_t seq)
+{
+	struct seeding w = {.part = true, .s = {.listed = true, .seq = seq}};
+
+	e->seeding = &w;
+	int r = batch_redo(e, path, strict, depth, seq);
+	e->seeding = NULL;
+	if (r == 0 && w.s.extra > EXTRA_IGNORED) {
+		CLEANUP_FREE char *name = text_printable(path);
+		log_notice("%s: %llu entries below /%s are not in the tree: "
+			   "comparing everything before they go",
+			   e->row.name, (unsigned long long)w.s.extra, name);
+		r = -ESTALE;
+	}
+	for (unsigned i = 0; i < w.n_extra; i++) {
+		if (r == 0)
+			r = batch_redo(e, w.extra[i], strict, DEPTH_ALL, seq);
+		free(w.extra[i]);
+	}
+	return r;
+}
 
 /* note_held_back - a word about it, when some of `path` is parked. */
 static void note_held_back(struct engine *e, struct seeding *w,

@@ -17,6 +17,10 @@ int seed_run(struct engine *e);
 /* seed_part - a part of the tree, as the administrator asked; what has come of
  * it is in *c, and in the journal. */
 int seed_part(struct engine *e, struct comparison *c);
+/* seed_unsure - batch_redo of what is doubted after a bad end. What the master does
+ * not have goes, if it is little; else -ESTALE: all is to be compared first. */
+int seed_unsure(struct engine *e, const char *path, enum strictness strict,
+		enum depth depth, uint64_t seq);
 /* Reconcile tells it what it does; without a first copy or comparison under way
  * they do nothing. _is_new: no links are known but those of the walk. _passed:
  * was all in this folder done in an earlier connection? _saw: an entry of the

@@ -25,6 +25,7 @@
 #include "sync/engine.h"
 #include "sync/lower.h"
 #include "sync/moves.h"
+#include "sync/seed.h"
 
 static int fd_path(int fd, char out[PATH_MAX])
 {
@@ -119,8 +120,8 @@ static int folder(struct engine *e, const struct record *r, uint64_t seq)
 	/* it was moved: the replica may have another one there */
 	bool moved = deep && !r->path2 && *path;
 	e->changed_ns = r->size;
-	s = batch_redo(e, path, moved ? STRICT_TREE : STRICT_DATA,
-		       deep ? DEPTH_ALL : DEPTH_ENTRIES, seq);
+	s = seed_unsure(e, path, moved ? STRICT_TREE : STRICT_DATA,
+			deep ? DEPTH_ALL : DEPTH_ENTRIES, seq);
 	e->changed_ns = UINT64_MAX;
 	return s;
 }

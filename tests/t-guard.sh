@@ -67,21 +67,26 @@ asks synced 101 404
 asks refused 101 403
 check "umount" umount_at "$T/even"
 
-# a tree that was emptied while nothing was mounted, however little it was
+# a tree that was emptied while nothing was mounted, however little it was; a file
+# system that was just made has a folder
 mkdir "$T/small" "$T/replica4"
-echo x >"$T/small/x"
-echo y >"$T/small/y"
 check "mount" mount_at "$T/small" "$T/state2" --replica "r4=$T/replica4"
-check "wait" "$MIRRORFS" wait "$T/small" --timeout 60
-check "umount" umount_at "$T/small"
-rm "$T/small/x" "$T/small/y"
-check "mount" mount_at "$T/small" "$T/state2"
 empty() { status_get r4 error "$T/small" | grep -q "which is empty"; }
-check "it asks" wait_for 60 empty
-check "it is there yet" test -e "$T/replica4/x"
-check "allow it" "$MIRRORFS" replica resume "$T/small" r4 --allow-delete
-check "wait" "$MIRRORFS" wait "$T/small" --timeout 60
-refuse "it is gone" test -e "$T/replica4/x"
+for new in "" "$T/small/lost+found"; do
+	echo x >"$T/small/x"
+	echo y >"$T/small/y"
+	check "wait" "$MIRRORFS" wait "$T/small" --timeout 60
+	check "umount" umount_at "$T/small"
+	rm "$T/small/x" "$T/small/y"
+	[ -z "$new" ] || mkdir -m 700 "$new" || fail "mkdir"
+	check "mount" mount_at "$T/small" "$T/state2"
+	check "it asks" wait_for 60 empty
+	check "it is there yet" test -e "$T/replica4/x"
+	check "allow it" "$MIRRORFS" replica resume "$T/small" r4 \
+		--allow-delete
+	check "wait" "$MIRRORFS" wait "$T/small" --timeout 60
+	refuse "it is gone" test -e "$T/replica4/x"
+done
 
 # a folder that was emptied while nothing was mounted
 check "umount" umount_tree

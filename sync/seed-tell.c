@@ -1,0 +1,120 @@
+/* What reconcile tells of a comparison that is under way. */
+#include "confdefs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "log.h"
+#include "paths.h"
+#include "remote-wait.h"
+#include "sync/engine.h"
+#include "sync/seed-private.h"
+
+#define DIFFERS_TOLD 20 /* the others are counted */
+
+/* path_order - of two folders in the walk: a folder before what is in it. */
+static int path_order(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	/* the end of a name is before all other characters of it */
+	unsigned x = *a == '/' ? 1 : (unsigned char)*a * 2u;
+	unsigned y = *b == '/' ? 1 : (unsigned char)*b * 2u;
+	return x < y ? -1 : x > y;
+}
+
+bool seed_passed(const struct engine *e, const char *path)
+{
+	const char *passed = e->seeding ? e->seeding->passed : NULL;
+
+	return passed && !path_is_below(passed, path) &&
+	       path_order(path, passed) < 0;
+}
+
+bool seed_is_new(const struct engine *e)
+{
+	return e->seeding && !e->seeding->part;
+}
+
+void seed_saw(struct engine *e, const struct stat *st)
+{
+	if (!e->seeding)
+		return;
+	e->seeding->s.entries++;
+	if (S_ISREG(st->st_mode))
+		e->seeding->s.bytes += (uint64_t)st->st_size;
+}
+
+void seed_relinks(struct engine *e)
+{
+	if (e->seeding)
+		e->seeding->relinks = true;
+}
+
+void seed_sends(struct engine *e, const struct stat *st)
+{
+	if (e->seeding)
+		e->seeding->queued += (uint64_t)st->st_size;
+}
+
+void seed_differs(struct engine *e, const char *path)
+{
+	struct seeding *w = e->seeding;
+
+	if (!w)
+		return;
+	if (w->relinks) {
+		w->relinks = false;
+		return;
+	}
+	if (w->asked && w->c.differed < DIFFERS_TOLD) {
+		CLEANUP_FREE char *name = text_printable(path);
+		log_notice("%s: differs: /%s", e->row.name, name);
+	}
+	w->c.differed++;
+}
+
+void seed_found(struct engine *e, unsigned n)
+{
+	if (e->seeding)
+		e->seeding->s.there += n;
+}
+
+static int count_remote(struct engine *e, const char *path, uint64_t *n)
+{
+	struct remote_entry *list = NULL;
+	unsigned len = 0;
+	int r = remote_list(e->remote, path, &list, &len);
+
+	*n += len;
+	for (unsigned i = 0; r == 0 && i < len; i++) {
+		CLEANUP_FREE char *child = path_join(path, list[i].name);
+		if (S_ISDIR(list[i].attr.mode))
+			r = count_remote(e, child, n);
+	}
+	remote_entries_free(list, len);
+	return r == -ENOTCONN ? r : 0;
+}
+
+int seed_spares(struct engine *e, const char *path, const struct remote_attr *a)
+{
+	struct seeding *w = e->seeding;
+	uint64_t n = 0;
+
+	if (!w)
+		return 0;
+	int r = S_ISDIR(a->mode) ? count_remote(e, path, &n) : 0;
+	w->s.there += n;
+	w->s.extra += n + 1;
+	if (w->n_listed == EXTRA_LISTED) {
+		w->s.listed = false;
+	} else {
+		w->n_listed++;
+		w->extra[w->n_extra++] = strdup(path);
+	}
+	return r < 0 ? r : 1;
+}
