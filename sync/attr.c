@@ -48,6 +48,11 @@ struct remote_attr attr_owner(const struct step *s)
 	return a;
 }
 
+uint32_t attr_time(time_t t)
+{
+	return t < 0 ? 0 : t > UINT32_MAX ? UINT32_MAX : (uint32_t)t;
+}
+
 struct remote_attr attr_mode_times(const struct step *s)
 {
 	const struct exec_config *cfg = &s->exec->cfg;
@@ -55,13 +60,15 @@ struct remote_attr attr_mode_times(const struct step *s)
 		.flags = (can(s, CAN_MODE) ? ATTR_MODE : 0) |
 			 (can(s, CAN_TIMES) ? ATTR_TIMES : 0),
 		.mode = attr_mode(cfg->owners, cfg->can, s->st.st_mode),
-		.atime = (uint32_t)s->st.st_atim.tv_sec,
-		.mtime = (uint32_t)s->st.st_mtim.tv_sec};
+		.atime = attr_time(s->st.st_atim.tv_sec),
+		.mtime = attr_time(s->st.st_mtim.tv_sec)};
 
 	if (a.mode != (s->st.st_mode & 07777))
 		count(s, S_ISDIR(s->st.st_mode) ? "folder-mode" : "set-id");
 	if (!can(s, CAN_MODE))
 		count(s, "mode");
+	if (a.mtime != s->st.st_mtim.tv_sec)
+		count(s, "time");
 	if (!can(s, CAN_TIMES))
 		count(s, "times");
 	return a;

@@ -15,6 +15,8 @@ struct step;
 /* attr_owner - no flags when it is not carried; attr_mode_times - the others */
 struct remote_attr attr_owner(const struct step *s);
 struct remote_attr attr_mode_times(const struct step *s);
+/* attr_time - SFTP version 3 has times from 1970 to 2106: the nearest one. */
+uint32_t attr_time(time_t t);
 /* attr_mode - permissions as the replica can have them: a login that is not root
  * keeps all of its own on folders, or could not change what is in them */
 uint32_t attr_mode(const struct owners *owners, const struct abilities *can,

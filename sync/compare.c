@@ -53,7 +53,7 @@ static bool same_attributes(const struct engine *e, const struct stat *st,
 	    (uid != a->uid || gid != a->gid))
 		return false;
 	return S_ISDIR(st->st_mode) || !can[CAN_TIMES] ||
-	       (uint32_t)st->st_mtim.tv_sec == a->mtime;
+	       attr_time(st->st_mtim.tv_sec) == a->mtime;
 }
 
 int compare_attributes(struct engine *e, const char *path,
@@ -143,7 +143,7 @@ static int put_file(struct engine *e, const char *path, const struct stat *st,
 		     links_is_other(e->links, path, obj);
 	bool same = !doubt && a && a->size == (uint64_t)st->st_size &&
 		    (strict == STRICT_ATTR ||
-		     a->mtime == (uint32_t)st->st_mtim.tv_sec);
+		     a->mtime == attr_time(st->st_mtim.tv_sec));
 	bool other;
 	int r = link_name(e, path, st, obj, !doubt, &other);
 
