@@ -140,7 +140,7 @@ soak: all all-tests
 			TEST_TIMEOUT=3600 $(bash_program) '$(srcdir)/tests/run' \
 			--build . --only shell t-power || exit 1; \
 	done
-	POWER_OFF=1 POWER_N=20 TEST_TIMEOUT=3600 $(bash_program) \
+	POWER_OFF=1 POWER_N=80 TEST_TIMEOUT=3600 $(bash_program) \
 		'$(srcdir)/tests/run' --build . --only shell t-power
 
 # a foreign suite: make pjdfstest PJDFSTEST=folder-with-it

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/functions.sh"
 need pgrep
 expect_log "fs worker died|cannot start|mapping shared memory"
-expect_log "no fs worker comes to serve|somebody has cut"
+expect_log "no fs worker comes to serve|somebody has cut|out of service"
 
 pipe_replicas 1
 mkdir "$T/raw" && mount --bind "$T/tree" "$T/raw" && mount --make-private "$T/raw" ||
@@ -35,12 +35,16 @@ check "it is older" wait_for 20 older
 touch "$T/tree/newer"
 check "it is there" wait_for 60 test -e "$T/replica1/newer"
 
-# the memory of the first pages, which tell what it is
-for fd in "/proc/$SUPERVISOR/fd/"*; do
-	[[ $(readlink "$fd") == *mirrorfs-kept* ]] || continue
-	dd if=/dev/zero of="$fd" bs=16 count=1 conv=notrunc 2>/dev/null ||
-		fail "dd"
-done
+# spoil - the memory of the first pages, which tell what it is
+spoil() {
+	local fd
+	for fd in "/proc/$SUPERVISOR/fd/"*; do
+		[[ $(readlink "$fd") == *mirrorfs-kept* ]] || continue
+		dd if=/dev/zero of="$fd" bs=16 count=1 conv=notrunc \
+			2>/dev/null || fail "dd"
+	done
+}
+spoil
 serves() {
 	mounted_at "$T/tree" && touch "$T/tree/touched" 2>/dev/null
 }
@@ -75,7 +79,27 @@ for _ in 1 2 3 4 5 6; do
 done
 check "told" grep -q " error .*somebody has cut" "$T/state/mirrorfs.log"
 umount "$T/ctl" || fail "umount of fusectl"
+
+# a mount anew has not helped for a minute: it stays dead, and says so
+echo last >"$T/tree/last"
+check "wait" synced
+spoil
+kill -9 "$(status_pid worker_pid)"
+timeout 60 cat "$T/tree/last" >/dev/null 2>&1
+[ $? != 124 ] || fail "a caller hangs"
+check "given up" wait_for 60 grep -q "out of service" "$T/state/mirrorfs.log"
+refuse "somebody is served" ls "$T/tree" 2>"$T/said"
+check "not connected" grep -q "not connected" "$T/said"
+refuse "status is well" "$MIRRORFS" status "$T/tree" >"$T/said" 2>&1
+cat "$T/said"
+check "it tells what to do" \
+	grep -q "OUT OF SERVICE.* umount and mount" "$T/said"
 touch "$T/enough"
 check "umount" umount_tree
 refuse "bare" test -e "$T/bare"
+check "mount" mount_tree
+equal "$(cat "$T/tree/last")" last "after all"
+echo more >"$T/tree/last"
+check "wait" synced
+check "same" same "$T/replica1"
 exit 0
