@@ -63,6 +63,25 @@ static void do_exchange(void)
 	OK(renameat2(AT_FDCWD, "f", AT_FDCWD, "d", RENAME_EXCHANGE));
 }
 
+static void folders(void)
+{
+	OK(mkdir("a", 0755));
+	OK(mkdir("b", 0755));
+	OK(mkdir("a/d", 0755));
+	OK(mkdir("b/e", 0755));
+	OK(mknod("a/d/f", S_IFREG | 0600, 0));
+}
+
+static void do_exchange_folders(void)
+{
+	OK(renameat2(AT_FDCWD, "a/d", AT_FDCWD, "b/e", RENAME_EXCHANGE));
+}
+
+static void do_rename_over_folder(void)
+{
+	OK(rename("a/d", "b/e"));
+}
+
 static void do_noreplace(void)
 {
 	OK(renameat2(AT_FDCWD, "f", AT_FDCWD, "h", RENAME_NOREPLACE));
@@ -76,10 +95,21 @@ static void do_whiteout(void)
 	       renameat2(AT_FDCWD, "f", AT_FDCWD, "h", RENAME_WHITEOUT));
 }
 
+static void do_whiteout_over(void)
+{
+	UNLESS(EINVAL,
+	       renameat2(AT_FDCWD, "f", AT_FDCWD, "g", RENAME_WHITEOUT));
+}
+
 static void links(void)
 {
 	file_f();
 	OK(link("f", "g"));
+}
+
+static void do_rename_same(void)
+{
+	OK(rename("f", "g")); /* one object: nothing happens */
 }
 
 static void do_unlink(void)
@@ -179,8 +209,15 @@ const struct opcase cases_ops_names[] = {
 	{"rename", two, do_rename,
 	 "rename f d/f -\nrename d/f g replaced\nrename d e -"},
 	{"exchange", two, do_exchange, "rename f d exchange"},
+	{"exchange-folders", folders, do_exchange_folders,
+	 "rename a/d b/e exchange"},
+	{"over-folder", folders, do_rename_over_folder,
+	 "rename a/d b/e replaced"},
 	{"noreplace", two, do_noreplace, "rename f h -"},
 	{"whiteout", file_f, do_whiteout, "rename f h whiteout"},
+	{"whiteout-over", two, do_whiteout_over,
+	 "rename f g replaced,whiteout"},
+	{"rename-same", links, do_rename_same, ""},
 	{"unlink", links, do_unlink, "unlink f - -\nunlink g - last"},
 	{"rmdir", dir_d, do_rmdir, "rmdir d - last"},
 	{"chmod", file_f, do_chmod,
