@@ -16,8 +16,9 @@ static bool same_content(const struct object *m, const struct object *r,
 {
 	if (strict >= STRICT_FULL)
 		return false;
-	/* size and time do not tell everything apart */
-	return m->content % 2 == r->content % 2;
+	/* size and time do not tell everything apart, but who is empty */
+	return (m->content == 0) == (r->content == 0) &&
+	       m->content % 2 == r->content % 2;
 }
 
 static void rc_file(const char *path, enum strictness strict)

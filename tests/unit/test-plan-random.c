@@ -324,6 +324,11 @@ static void note_stale(unsigned n)
 
 		if (r->op == OP_SETTLE || r->op == OP_TRUNC)
 			stale[obj_of(r)] = true;
+		/* as in batch.c: the replica has something else there */
+		if (r->op == OP_RENAME &&
+		    (ask_held(NULL, r->path, r->seq) == HELD_HERE ||
+		     ask_held(NULL, r->path2, r->seq) == HELD_HERE))
+			stale[obj_of(r)] = true;
 	}
 }
 
