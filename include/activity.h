@@ -57,6 +57,9 @@ int journal_writer_sync(struct journal_writer *w);
 /* The same in two halves, to do something else in between. */
 uint64_t journal_writer_sync_begin(struct journal_writer *w);
 int journal_writer_sync_end(struct journal_writer *w, uint64_t ticket);
+/* journal_writer_lost - a sync of it has failed: what was written before may be
+ * lost, though later ones succeed. It stays so. */
+bool journal_writer_lost(struct journal_writer *w);
 
 /*
  * activity_start - take the log into use, with the marks that a former worker

@@ -33,7 +33,7 @@ for ((i = 0; i < 12; i++)); do
 		say "$i: $(sql "SELECT * FROM unsafe")"
 		marked=$((marked + 1))
 		rm -rf "$T/replica1/folder/new$i"
-		kill_children "$SSHD_PID" || fail "sessions"
+		sshd_cut
 		check "what it has lost comes again, $i" wait_for 60 again
 	fi
 	check "wait again, $i" synced

@@ -342,7 +342,8 @@ int db_sync(struct journal *j)
 	int rc = sqlite3_file_control(j->db, "main",
 				      SQLITE_FCNTL_JOURNAL_POINTER, &wal);
 	if (rc == SQLITE_OK && wal && wal->pMethods)
-		rc = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
+		j->lost |= (rc = wal->pMethods->xSync(
+				    wal, SQLITE_SYNC_NORMAL)) != SQLITE_OK;
 	else if (rc == SQLITE_OK)
 		rc = SQLITE_IOERR_FSYNC;
 	return db_error(j, rc);
@@ -373,9 +374,11 @@ static int wal_grown(void *arg, sqlite3 *db, const char *name, int pages)
 {
 	struct journal *j = arg;
 	j->wal_pages = pages;
-	if (pages >= WAL_CHECKPOINT)
-		sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE,
-					  NULL, NULL);
+	if (pages < WAL_CHECKPOINT)
+		return SQLITE_OK;
+	int rc = sqlite3_wal_checkpoint_v2(
+		db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	j->lost |= (rc & 0xff) == SQLITE_IOERR;
 	return SQLITE_OK;
 }
 
@@ -387,6 +390,8 @@ int db_restart_wal(struct journal *j)
 	int rc = sqlite3_wal_checkpoint_v2(
 		j->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
 	j->wait_ns = DB_WAIT_NS;
+	/* it begins with a sync */
+	j->lost |= (rc & 0xff) == SQLITE_IOERR;
 	return db_error(j, rc);
 }
 

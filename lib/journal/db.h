@@ -38,6 +38,7 @@ struct journal {
 	bool identity;    /* the transaction changes what identity.c keeps */
 	int64_t wait_ns;  /* for a lock, at most */
 	int wal_pages;    /* of the WAL after the newest commit */
+	bool lost;        /* a sync has failed */
 	char uuid[37];
 	char error[256];  /* newest, in SQLite's words */
 	struct who_table *ids;   /* who.c: who → id, for appending */

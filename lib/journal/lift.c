@@ -106,12 +106,12 @@ static void end_cycle_locked(struct activity *a, uint32_t gen, int64_t since,
 	a->said = a->said && a->all;
 }
 
-/* sync_all - the records, then the tree. *ret_lost: it may be lost for good. A
- * journal that is full or cannot be written has kept its records (writer.c). */
+/* sync_all - the records, then the tree. *ret_lost: some may be lost for good. A
+ * journal that cannot be written has kept its records (writer.c). */
 static int sync_all(struct activity *a, bool *ret_lost)
 {
 	int r = journal_writer_sync(a->w);
-	*ret_lost = r == -EIO;
+	*ret_lost = journal_writer_lost(a->w);
 	if (r == 0 && syncfs(a->lower_fd) < 0) {
 		r = -errno;
 		*ret_lost = true;
@@ -119,13 +119,12 @@ static int sync_all(struct activity *a, bool *ret_lost)
 	return r;
 }
 
-static void lose_locked(struct activity *a, int error)
+static void lose_locked(struct activity *a)
 {
-	if (!(a->head.flags & ACTIVITY_LOST))
-		log_error("the disk has lost what was to be synced: %s; after a "
-			  "power cut everything is compared, until the tree is "
-			  "mounted anew",
-			  strerror(-error));
+	if (a->head.flags & ACTIVITY_LOST)
+		return;
+	log_error("a disk has lost what was to be synced: after a power cut "
+		  "everything is compared, until the tree is mounted anew");
 	a->head.flags |= ACTIVITY_LOST;
 	activity_everything_locked(a);
 }
@@ -144,7 +143,7 @@ static int cycle(struct activity *a)
 		r = sync_all(a, &lost);
 	pthread_mutex_lock(&a->lock);
 	if (lost)
-		lose_locked(a, r);
+		lose_locked(a);
 	if (r == 0)
 		end_cycle_locked(a, gen, since, was_all);
 	else if (was_all)

@@ -60,6 +60,7 @@ struct journal_writer {
 	_Atomic uint64_t sync_asked; /* LOCK_writer for writing */
 	uint64_t sync_done;	     /* LOCK_writer */
 	int sync_result;	     /* LOCK_writer */
+	bool lost;		     /* LOCK_writer; a sync has failed */
 	/* owned by the thread: */
 	unsigned most;	  /* records in the next batch */
 	int64_t prune_ns; /* not before, monotonic */
@@ -214,6 +215,7 @@ static void writer_sync(struct journal_writer *w, uint64_t asked)
 		return;
 	int r = w->j ? db_sync(w->j) : -EIO;
 	pthread_mutex_lock(&w->lock);
+	w->lost |= w->j && w->j->lost;
 	w->sync_done = asked;
 	w->sync_result = r;
 	pthread_cond_broadcast(&w->synced);
@@ -373,6 +375,14 @@ int journal_writer_sync_end(struct journal_writer *w, uint64_t ticket)
 int journal_writer_sync(struct journal_writer *w)
 {
 	return journal_writer_sync_end(w, journal_writer_sync_begin(w));
+}
+
+bool journal_writer_lost(struct journal_writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	bool lost = w->lost;
+	pthread_mutex_unlock(&w->lock);
+	return lost;
 }
 
 void journal_writer_stop(struct journal_writer *w)
