@@ -378,7 +378,7 @@ static int wal_grown(void *arg, sqlite3 *db, const char *name, int pages)
 		return SQLITE_OK;
 	int rc = sqlite3_wal_checkpoint_v2(
 		db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-	j->lost |= (rc & 0xff) == SQLITE_IOERR;
+	j->lost |= rc == SQLITE_IOERR_FSYNC;
 	return SQLITE_OK;
 }
 
@@ -391,7 +391,7 @@ int db_restart_wal(struct journal *j)
 		j->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
 	j->wait_ns = DB_WAIT_NS;
 	/* it begins with a sync */
-	j->lost |= (rc & 0xff) == SQLITE_IOERR;
+	j->lost |= rc == SQLITE_IOERR_FSYNC;
 	return db_error(j, rc);
 }
 

@@ -114,7 +114,7 @@ static int sync_all(struct activity *a, bool *ret_lost)
 	*ret_lost = journal_writer_lost(a->w);
 	if (r == 0 && syncfs(a->lower_fd) < 0) {
 		r = -errno;
-		*ret_lost = true;
+		*ret_lost |= r == -EIO;
 	}
 	return r;
 }
@@ -193,7 +193,8 @@ static bool is_due_locked(const struct activity *a, int64_t last)
 		return false;
 	int64_t now = clock_mono_ns();
 	return (a->lift_ns && now - last >= a->lift_ns) ||
-	       (((a->owed && !a->unpinned) ||
+	       (((a->owed && !a->unpinned &&
+		  !(a->head.flags & ACTIVITY_LOST)) ||
 		 a->used * 4 >= a->head.slots * FULL_OF_4TH) &&
 		now - last >= TICK_NS);
 }
