@@ -3,8 +3,8 @@
 
 /*
  * The policy journal = required: while the journal's database cannot be
- * written, or has not been for so long that there is no memory for more records, no
- * change is begun. What was accepted before is in the ring and is
+ * written, or has not been for so long that there is no memory for more
+ * records, no change is begun. What was accepted before is in the ring and is
  * written when it can be. A close passes, and so do pages that were stored
  * through a mapping: refusing them would lose what the program believes to
  * have written.

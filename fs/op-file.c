@@ -42,14 +42,22 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	fuse_reply_buf(req, out, done);
 }
 
+/* The caller changes what `h` has open. */
+static int become_changer(fuse_req_t req, struct handle *h)
+{
+	int r = handle_writes(h);
+	return r < 0 ? r : op_become_changer(req, inode_had_setid(h->inode));
+}
+
 /* The kernel's write-back has no caller: whoever opened the file is bound. A
  * store into a mapping clears no set-id bits, nowhere. */
-static int become_writer(fuse_req_t req, const struct handle *h,
+static int become_writer(fuse_req_t req, struct handle *h,
 			 const struct fuse_file_info *fi)
 {
-	if (fi->writepage)
-		return caller_become(h->uid, h->gid, CALLER_KEEPS_SETID);
-	return op_become_changer(req, inode_had_setid(h->inode));
+	if (!fi->writepage)
+		return become_changer(req, h);
+	int r = handle_writes(h);
+	return r < 0 ? r : caller_become(h->uid, h->gid, CALLER_KEEPS_SETID);
 }
 
 /* What a call has changed that returned r and was asked for n bytes. A disk that
@@ -88,9 +96,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
 		op_reply(req, -EBADF);
 		return;
 	}
-	ssize_t n = handle_writes(h);
-	if (n == 0)
-		n = become_writer(req, h, fi);
+	ssize_t n = become_writer(req, h, fi);
 	if (n == 0) {
 		op_who(req, &who);
 		content_begin(h->inode, &who, h->fd);
@@ -126,9 +132,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off,
 		op_reply(req, -EBADF);
 		return;
 	}
-	int r = handle_writes(h);
-	if (r == 0)
-		r = op_become_changer(req, inode_had_setid(h->inode));
+	int r = become_changer(req, h);
 	if (r == 0) {
 		/* these two move all that lies behind */
 		bool moves = mode & (FALLOC_FL_COLLAPSE_RANGE |
@@ -162,9 +166,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 		op_reply(req, -EBADF);
 		return;
 	}
-	ssize_t n = handle_writes(out);
-	if (n == 0)
-		n = op_become_changer(req, inode_had_setid(out->inode));
+	ssize_t n = become_changer(req, out);
 	if (n == 0) {
 		uint64_t at = (uint64_t)off_out;
 		op_who(req, &who);

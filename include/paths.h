@@ -37,6 +37,10 @@ char *path_join(const char *dir, const char *name);
  * and for "" itself. Owned by the caller. */
 char *path_parent(const char *path);
 
+/* path_parent_len - the same as a length: of the folder that holds what the first
+ * `len` bytes of `path` name. */
+size_t path_parent_len(const char *path, size_t len);
+
 /* path_name - the last component, a view into `path`. */
 const char *path_name(const char *path);
 

@@ -80,14 +80,6 @@ static struct folder *folder_find(const struct links *l, const char *path,
 	return f;
 }
 
-/* above - how much of a path of `len` bytes is the folder that it is in. */
-static size_t above(const char *path, size_t len)
-{
-	while (len > 0 && path[len - 1] != '/')
-		len--;
-	return len > 0 ? len - 1 : 0;
-}
-
 static struct folder *folder_get(struct links *l, const char *path, size_t len)
 {
 	struct folder *f = folder_find(l, path, len);
@@ -101,7 +93,7 @@ static struct folder *folder_get(struct links *l, const char *path, size_t len)
 	HASH_ADD_KEYPTR(hh, l->folders, f->path, len, f);
 	if (len == 0)
 		return f;
-	f->parent = folder_get(l, path, above(path, len));
+	f->parent = folder_get(l, path, path_parent_len(path, len));
 	DL_APPEND(f->parent->children, f);
 	return f;
 }
@@ -184,7 +176,7 @@ static void insert(struct links *l, const struct fhandle *obj, const char *path,
 	}
 	n->next = o->names;
 	o->names = n;
-	n->folder = folder_get(l, path, above(path, strlen(path)));
+	n->folder = folder_get(l, path, path_parent_len(path, strlen(path)));
 	DL_APPEND2(n->folder->names, n, prev_in, next_in);
 }
 

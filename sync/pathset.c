@@ -11,6 +11,7 @@
 
 #include <uthash.h>
 
+#include "paths.h"
 #include "sync/pathset.h"
 
 struct pathset_node {
@@ -46,14 +47,6 @@ static struct pathset_node *need(struct pathset *s, const char *path,
 	return n;
 }
 
-/* Length of the parent of the first `len` bytes of `path`; len > 0. */
-static size_t parent_len(const char *path, size_t len)
-{
-	while (len > 0 && path[len - 1] != '/')
-		len--;
-	return len > 0 ? len - 1 : 0;
-}
-
 void pathset_put(struct pathset *s, const char *path, uint64_t number)
 {
 	size_t len = strlen(path);
@@ -62,7 +55,7 @@ void pathset_put(struct pathset *s, const char *path, uint64_t number)
 	if (number > n->own)
 		n->own = number;
 	while (len > 0) {
-		len = parent_len(path, len);
+		len = path_parent_len(path, len);
 		n = need(s, path, len);
 		if (number > n->below)
 			n->below = number;
@@ -90,7 +83,7 @@ uint64_t pathset_cover(const struct pathset *s, const char *path)
 			best = n->own;
 		if (len == 0)
 			return best;
-		len = parent_len(path, len);
+		len = path_parent_len(path, len);
 	}
 }
 

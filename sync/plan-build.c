@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "paths.h"
 #include "sync/plan-build.h"
 
 static void *grow(void *array, unsigned n, unsigned *cap, size_t size)
@@ -53,13 +54,6 @@ struct plan_path *builder_path(struct builder *b, const char *path)
 	return need_path(b, path, strlen(path));
 }
 
-static size_t parent_len(const char *path, size_t len)
-{
-	while (len > 0 && path[len - 1] != '/')
-		len--;
-	return len > 0 ? len - 1 : 0;
-}
-
 struct plan_object *builder_object(struct builder *b, const struct fhandle *obj)
 {
 	struct plan_object *o;
@@ -93,7 +87,7 @@ static void count_below(struct builder *b, const char *path, int change)
 	size_t len = strlen(path);
 
 	while (len > 0) {
-		len = parent_len(path, len);
+		len = path_parent_len(path, len);
 		need_path(b, path, len)->live_below += change;
 	}
 }
@@ -188,7 +182,7 @@ bool builder_above(struct builder *b, const char *path, int index)
 	size_t len = strlen(path);
 
 	while (len > 0) {
-		len = parent_len(path, len);
+		len = path_parent_len(path, len);
 		struct plan_path *p = find_path(b, path, len);
 		if (p && p->last > index)
 			return true;
@@ -209,7 +203,7 @@ bool builder_touches(struct builder *b, const char *path)
 			return true;
 		if (len == 0)
 			return false;
-		len = parent_len(path, len);
+		len = path_parent_len(path, len);
 	}
 }
 
@@ -228,7 +222,7 @@ void builder_state(struct builder *b, const struct record *r, const char *path,
 						      .path = path,
 						      .first_seq = r->seq};
 		while (len > 0) {
-			len = parent_len(path, len);
+			len = path_parent_len(path, len);
 			need_path(b, path, len)->state_below = true;
 		}
 	}
@@ -285,7 +279,7 @@ bool builder_in_state(struct builder *b, const char *path)
 			return true;
 		if (len == 0)
 			return false;
-		len = parent_len(path, len);
+		len = path_parent_len(path, len);
 	}
 }
 

@@ -32,7 +32,6 @@
 #include "clock.h"
 #include "log.h"
 #include "paths.h"
-#include "remote-wait.h"
 #include "sync/durable.h"
 #include "sync/engine.h"
 #include "sync/lower.h"

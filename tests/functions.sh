@@ -128,6 +128,14 @@ mount_at() {
 	mounted_at "$root"
 }
 
+# mount_with_faults [OPTION...] - the same, and its calls fail as `plan` says.
+mount_with_faults() {
+	[ -z "$SANITIZED" ] || skip "cannot be preloaded into a sanitized program"
+	plan
+	export FAULTS=$T/plan
+	LD_PRELOAD=$HELPERS/sysfault.so mount_tree "$@"
+}
+
 umount_tree() {
 	umount_at "$T/tree"
 }
@@ -154,6 +162,13 @@ status_get() {
 status_pid() {
 	"$MIRRORFS" status "${2:-$T/tree}" --json 2>/dev/null |
 		jq -r "[.. | objects | select(has(\"$1\"))][0].$1"
+}
+
+# worker_after PID - for wait_for: another fs worker than that one.
+worker_after() {
+	local now
+	now=$(status_pid worker_pid)
+	[ "${now:-0}" -gt 0 ] 2>/dev/null && [ "$now" != "$1" ]
 }
 
 # state_is REPLICA STATE - for wait_for: it is told after all has arrived.

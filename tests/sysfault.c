@@ -14,8 +14,9 @@
  * FILE has another line; of pwrite and ftruncate also "+" and a number: it is done,
  * and fails; "then": it is done, and returns when FILE has another line).
  * CALL: open, pread, pwrite (and write), fsync (and fdatasync), ftruncate (and
- * truncate, fallocate), rename, unlink, move_mount, or any, but pread. An empty file: nothing fails. PROCESS: only in those whose
- * first argument is that. What failed is counted in FILE.hits.
+ * truncate, fallocate), rename, unlink, move_mount, or any, but pread. An empty
+ * file: nothing fails. PROCESS: only in those whose first argument is that.
+ * What failed is counted in FILE.hits.
  *
  * CLOCK_STEP=FILE: the wall clock is ahead by the number of seconds that the
  * first eight bytes of FILE hold.

@@ -67,12 +67,6 @@ rows() {
 		"$T/tree/rows" "$(status_pid worker_pid)" $on
 }
 
-new_worker() {
-	local now
-	now=$(status_pid worker_pid)
-	[ -n "$now" ] && [ "$now" != null ] && [ "$now" != "$1" ]
-}
-
 # replaced - files are open and mapped, and the worker is another one
 replaced() {
 	local file=$T/tree/again pid
@@ -83,7 +77,7 @@ replaced() {
 	check "ready" wait_for 30 grep -q ready "$T/said-again"
 	pid=$(status_pid worker_pid)
 	kill -9 "$pid"
-	check "a new worker" wait_for 30 new_worker "$pid"
+	check "a new worker" wait_for 30 worker_after "$pid"
 	echo >&8
 	wait "${CHILDREN[-1]}" || fail "files that were open before"
 	exec 8>&-

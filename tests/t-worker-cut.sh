@@ -3,13 +3,10 @@
 # as plain as others: the worker dies when it has cut the file and not said so; a
 # write fails, and has written.
 . "$(dirname "$0")/functions.sh"
-[ -z "$SANITIZED" ] || skip "cannot be preloaded into a sanitized program"
 expect_log "fs worker died"
 
-plan
 pipe_replicas 1
-export FAULTS=$T/plan
-LD_PRELOAD=$HELPERS/sysfault.so mount_tree "${REPLICAS[@]}" || fail "mount"
+check "mount" mount_with_faults "${REPLICAS[@]}"
 FILE=$T/tree/file
 fresh() {
 	rm -f "$FILE"
@@ -20,11 +17,6 @@ fresh() {
 put() {
 	printf '%s' "$2" | dd of="$FILE" bs=1 seek="$1" conv=notrunc \
 		status=none
-}
-another() {
-	local now
-	now=$(status_pid worker_pid)
-	[ "${now:-0}" != 0 ] && [ "$now" != "$pid" ]
 }
 
 # cut, by a worker that dies, and written behind the end before that has been sent
@@ -39,7 +31,7 @@ check "it is cut" wait_for 30 test -e "$T/plan.hits"
 kill -9 "$pid"
 plan
 wait $cutter || fail "the cut"
-check "another one" wait_for 30 another
+check "another one" wait_for 30 worker_after "$pid"
 put 2999999 z || fail "write"
 check "resume" "$MIRRORFS" replica resume "$T/tree" r1
 check "wait" synced

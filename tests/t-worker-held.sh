@@ -2,19 +2,10 @@
 # A call that takes long meets the deaths of several workers, all of them killed
 # from outside: each next one does it again, and nobody refuses it.
 . "$(dirname "$0")/functions.sh"
-[ -z "$SANITIZED" ] || skip "cannot be preloaded into a sanitized program"
 expect_log "fs worker died"
 
-plan
 pipe_replicas 1
-export FAULTS=$T/plan
-LD_PRELOAD=$HELPERS/sysfault.so mount_tree "${REPLICAS[@]}" || fail "mount"
-pid=$(status_pid worker_pid)
-another() {
-	local now
-	now=$(status_pid worker_pid)
-	[ "${now:-0}" != 0 ] && [ "$now" != "$pid" ] && pid=$now
-}
+check "mount" mount_with_faults "${REPLICAS[@]}"
 
 plan pwrite 1 1 wait /tree/held
 echo "it was written" >"$T/tree/held" &
@@ -22,8 +13,9 @@ writer=$!
 for i in 1 2 3 4 5 6; do
 	check "it waits, $i" wait_for 30 test -e "$T/plan.hits"
 	rm "$T/plan.hits"
+	pid=$(status_pid worker_pid)
 	kill -9 "$pid"
-	check "another one, $i" wait_for 30 another
+	check "another one, $i" wait_for 30 worker_after "$pid"
 done
 check "it waits again" wait_for 30 test -e "$T/plan.hits"
 plan

@@ -14,12 +14,7 @@ chattr +i "$FILE" 2>/dev/null || skip "no immutable files here"
 trap 'r=$?; chattr -i "$FILE" 2>/dev/null; end_test $r' EXIT
 first=$(status_pid worker_pid)
 kill -9 "$first" || fail "kill"
-another() {
-	local pid
-	pid=$(status_pid worker_pid)
-	[ "${pid:-0}" -gt 0 ] && [ "$pid" != "$first" ] 2>/dev/null
-}
-check "another worker" wait_for 30 another
+check "another worker" wait_for 30 worker_after "$first"
 read -r -u 5 line || fail "read"
 equal "$line" one "what is read"
 refuse "a write" bash -c 'echo no >&5' 2>"$T/said"

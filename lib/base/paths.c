@@ -53,10 +53,16 @@ char *path_join(const char *dir, const char *name)
 	return path_format(dir, strlen(dir), *dir ? "/" : "", name);
 }
 
+size_t path_parent_len(const char *path, size_t len)
+{
+	while (len > 0 && path[len - 1] != '/')
+		len--;
+	return len > 0 ? len - 1 : 0;
+}
+
 char *path_parent(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	return path_format(path, slash ? (size_t)(slash - path) : 0, "", "");
+	return path_format(path, path_parent_len(path, strlen(path)), "", "");
 }
 
 const char *path_name(const char *path)

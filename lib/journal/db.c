@@ -341,11 +341,12 @@ int db_sync(struct journal *j)
 	sqlite3_file *wal = NULL;
 	int rc = sqlite3_file_control(j->db, "main",
 				      SQLITE_FCNTL_JOURNAL_POINTER, &wal);
-	if (rc == SQLITE_OK && wal && wal->pMethods)
-		j->lost |= (rc = wal->pMethods->xSync(
-				    wal, SQLITE_SYNC_NORMAL)) != SQLITE_OK;
-	else if (rc == SQLITE_OK)
+	if (rc == SQLITE_OK && wal && wal->pMethods) {
+		rc = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
+		j->lost |= rc != SQLITE_OK;
+	} else if (rc == SQLITE_OK) {
 		rc = SQLITE_IOERR_FSYNC;
+	}
 	return db_error(j, rc);
 }
 
