@@ -48,6 +48,7 @@ struct content {
 	int64_t looked_ns;	  /* LOCK_dirty */
 	struct who who;		  /* the last one to write, or to open */
 	bool all; /* a worker before us wrote to it, nobody knows where */
+	uint64_t low; /* nothing below is written, as DIRTY says; 0: perhaps */
 	uint32_t n_ranges;
 	struct range ranges[RECORD_RANGES_MAX];
 	_Atomic int64_t first_ns, last_ns; /* changes since it is dirty */
@@ -88,6 +89,7 @@ static void content_set_dirty(struct content *c)
 {
 	int64_t now = clock_mono_ns();
 	c->dirty = true;
+	c->low = 0;
 	inode_set_dirty(c->inode, true);
 	c->first_ns = c->last_ns = now;
 	pthread_mutex_lock(&dirty_lock);
@@ -127,25 +129,34 @@ static void content_settle(struct content *c, int fd)
 	pthread_mutex_unlock(&dirty_lock);
 }
 
-/* Its DIRTY record. Of what has no link nothing is told. */
-static void content_begin_dirty(struct content *c, int fd)
+/* Its DIRTY record: nothing below byte `from` will be written. Said once more
+ * when that turns out to be wrong, and then of all of it. Of what has no link
+ * nothing is told. */
+static void content_begin_dirty(struct content *c, int fd, uint64_t from)
 {
 	struct change change;
 	struct stat st;
-	if (c->dirty || inode_is_gone(c->inode))
+	if (inode_is_gone(c->inode) || (c->dirty && from >= c->low))
 		return;
 	change_init(&change, OP_DIRTY, &c->who, NULL, NULL);
 	change_object(&change, c->inode);
-	change_busy(&change.r.obj);
-	change_append(&change, look(c->inode, fd, &st));
-	content_set_dirty(c);
+	const struct stat *now = look(c->inode, fd, &st);
+	bool appends = !c->dirty && now && from >= (uint64_t)now->st_size;
+	if (appends)
+		change.r.flags |= RF_APPENDS;
+	if (!c->dirty)
+		change_busy(&change.r.obj);
+	change_append(&change, now);
+	if (!c->dirty)
+		content_set_dirty(c);
+	c->low = appends ? (uint64_t)now->st_size : 0;
 }
 
 /* All of it may be something else now. */
 static void content_dirty_all(struct content *c)
 {
 	struct stat st;
-	content_begin_dirty(c, -1);
+	content_begin_dirty(c, -1, 0);
 	c->rests = false;
 	if (c->dirty && inode_stat(c->inode, &st) == 0)
 		range_add(c->ranges, &c->n_ranges, 0, (uint64_t)st.st_size);
@@ -249,13 +260,14 @@ bool content_linked_locked(struct inode *i, uint64_t size)
 	return true;
 }
 
-void content_begin_locked(struct inode *i, const struct who *who, int fd)
+void content_begin_locked(struct inode *i, const struct who *who, int fd,
+			  uint64_t from)
 {
 	struct content *c = content_make(i, who);
 	if (who->pid > 0)
 		c->who = *who;
 	c->writing++;
-	content_begin_dirty(c, fd);
+	content_begin_dirty(c, fd, from);
 }
 
 /* ---- these take it ---- */
@@ -304,12 +316,13 @@ bool content_is_open(struct inode *i)
 	return open;
 }
 
-void content_begin(struct inode *i, const struct who *who, int fd)
+void content_begin(struct inode *i, const struct who *who, int fd,
+		   uint64_t from)
 {
 	struct order o;
 	touch_file(i);
 	lock_object(&o, i);
-	content_begin_locked(i, who, fd);
+	content_begin_locked(i, who, fd, from);
 	order_unlock(&o);
 }
 
@@ -516,6 +529,7 @@ static void restore_inode(struct inode *i)
 		content_set_dirty(c);
 		/* its size now does not tell: it may have been cut */
 		c->all = true;
+		c->low = UINT64_MAX;
 	}
 	c->unseen = inode_is_unseen(i);
 	c->rests = c->unseen && !c->dirty;

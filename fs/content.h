@@ -50,9 +50,11 @@ void content_created_locked(struct inode *i, const struct who *who);
 bool content_linked_locked(struct inode *i, uint64_t size);
 void content_close(struct inode *i, int fd);
 
-/* content_begin - before a change through `fd`. A `who` without a pid is the
- * kernel's write-back: whoever wrote or opened last did it. */
-void content_begin(struct inode *i, const struct who *who, int fd);
+/* content_begin - before a change through `fd` of bytes from `from` on. A `who`
+ * without a pid is the kernel's write-back: whoever wrote or opened last did
+ * it. */
+void content_begin(struct inode *i, const struct who *who, int fd,
+		   uint64_t from);
 /* content_end - bytes [off, off+len) may have changed; len 0: none. */
 void content_end(struct inode *i, int fd, uint64_t off, uint64_t len);
 
@@ -62,6 +64,7 @@ bool content_is_open_locked(struct inode *i);
 /* content_is_open - the same, at this moment. */
 bool content_is_open(struct inode *i);
 /* content_begin_locked - the caller holds tree and object. */
-void content_begin_locked(struct inode *i, const struct who *who, int fd);
+void content_begin_locked(struct inode *i, const struct who *who, int fd,
+			  uint64_t from);
 
 #endif

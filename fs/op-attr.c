@@ -195,8 +195,9 @@ static int set_size(fuse_req_t req, struct setattr *sa, const struct who *who)
 	if (fstat(sa->fd, &sa->before) < 0)
 		r = lower_errno();
 	bool open = content_is_open_locked(sa->inode);
+	cut_range(sa, &off, &len);
 	if (r == 0 && open)
-		content_begin_locked(sa->inode, who, sa->fd);
+		content_begin_locked(sa->inode, who, sa->fd, off);
 	else if (r == 0 && inode_is_gone(sa->inode))
 		r = cut(sa);
 	else if (r == 0)
@@ -204,7 +205,6 @@ static int set_size(fuse_req_t req, struct setattr *sa, const struct who *who)
 	order_unlock(&o);
 	if (r < 0 || !open)
 		return r;
-	cut_range(sa, &off, &len);
 	r = cut(sa);
 	content_end(sa->inode, sa->fd, off, r < 0 ? 0 : len);
 	return r;

@@ -99,7 +99,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
 	ssize_t n = become_writer(req, h, fi);
 	if (n == 0) {
 		op_who(req, &who);
-		content_begin(h->inode, &who, h->fd);
+		content_begin(h->inode, &who, h->fd, (uint64_t)off);
 		pages_write_begin(&w, h->inode, fi, off, size);
 		do {
 			n = write_all(h->fd, data, size, off);
@@ -144,7 +144,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off,
 			n += (uint64_t)(st.st_size > off ? st.st_size - off
 							 : 0);
 		op_who(req, &who);
-		content_begin(h->inode, &who, h->fd);
+		content_begin(h->inode, &who, h->fd, (uint64_t)off);
 		if (fallocate(h->fd, mode, off, len) < 0)
 			r = lower_errno();
 		content_end(h->inode, h->fd, (uint64_t)off,
@@ -170,7 +170,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 	if (n == 0) {
 		uint64_t at = (uint64_t)off_out;
 		op_who(req, &who);
-		content_begin(out->inode, &who, out->fd);
+		content_begin(out->inode, &who, out->fd, at);
 		if (len > COPY_BYTES)
 			len = COPY_BYTES;
 		n = copy_file_range(in->fd, &off_in, out->fd, &off_out, len,

@@ -77,7 +77,7 @@ static int truncate_opened(fuse_req_t req, struct handle *h,
 		return lower_errno();
 	if (!h->writable)
 		inode_copy_up(h->inode);
-	content_begin(h->inode, who, h->fd);
+	content_begin(h->inode, who, h->fd, 0);
 	if (truncate(lower_link_path(h->fd, path), 0) < 0)
 		r = lower_errno();
 	content_end(h->inode, h->fd, 0, r < 0 ? 0 : (uint64_t)st.st_size);

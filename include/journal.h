@@ -115,17 +115,6 @@ int journal_read(struct journal *j, uint64_t after, struct record *out,
 int journal_read_doubts(struct journal *j, uint64_t after, struct record *out,
 			unsigned max);
 
-/* journal_is_dirty - an unsettled DIRTY or CREATE of `obj`: 1 and its seq,
- * else 0. Complete only up to journal_last_seq. */
-int journal_is_dirty(struct journal *j, const struct fhandle *obj,
-		     uint64_t *ret_seq);
-
-/* journal_ranges - what was changed in the content of `obj` by records with
- * seq > `after`, merged; `out` has room for RECORD_RANGES_MAX. Complete only up
- * to journal_last_seq. -ENODATA: that is not known, also as records are gone. */
-int journal_ranges(struct journal *j, const struct fhandle *obj,
-		   uint64_t after, struct range *out, uint32_t *ret_n);
-
 /* ---- replicas ---- */
 
 enum replica_state {

@@ -48,6 +48,8 @@ enum record_flag {
 	RF_CONTENT = 1 << 11, /* with RF_OBJECT: its content; GAP: files that
 			       * changed since `size` (a ctime, ns) count as
 			       * changed */
+	RF_APPENDS = 1 << 12, /* DIRTY: only what lies behind `size` changes,
+			       * until another DIRTY says more */
 };
 
 /* What names an object for as long as it lives, whatever its paths are:

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "written.h"
 #include "sync/exec.h"
 
 #define COPY_MAX (64u * 1024 * 1024) /* the server does nothing else then */

@@ -88,6 +88,7 @@ struct step {
 	struct remote_handle handle;
 	struct second_file *second; /* exec-second.c; NULL: none */
 	bool all_sent;  /* what is left is to hear the answers */
+	bool settled;	/* as of as_of it was not being written */
 	bool refreshed; /* st is newer than what was read */
 	bool in_place; /* it is written into the file, not into the stage */
 	bool not_in_place;

@@ -21,6 +21,7 @@ sync_libsync_a_SOURCES = \
 	sync/idmap.c \
 	sync/inplace.c \
 	sync/links.c \
+	sync/moment.c \
 	sync/moves.c \
 	sync/lower.c \
 	sync/owners.c \

@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "log.h"
 #include "paths.h"
+#include "written.h"
 #include "sync/attr.h"
 #include "sync/exec.h"
 #include "sync/lower.h"
@@ -132,6 +133,7 @@ void upload_begin(struct step *s)
 		upload_end(s);
 		return;
 	}
+	moment_begin(s, busy);
 	if (upload_is_large(s) && aside_large(x) >= LARGE_MAX) {
 		close(s->fd);
 		s->fd = -1;
@@ -211,6 +213,7 @@ void upload_refresh(struct step *s)
 	    (now.st_ctim.tv_sec == s->st.st_ctim.tv_sec &&
 	     now.st_ctim.tv_nsec == s->st.st_ctim.tv_nsec))
 		return;
+	now.st_size = s->st.st_size;
 	s->st = now;
 	s->refreshed = true;
 	struct remote_attr owner = attr_owner(s);
@@ -236,7 +239,8 @@ static bool skip_hole(struct step *s)
 	if (s->in_place && s->off < s->source_size)
 		return true;
 	off_t start = lseek(s->fd, (off_t)s->off, SEEK_DATA);
-	if (start < 0 && errno == ENXIO) {
+	bool none = start < 0 ? errno == ENXIO : start >= s->st.st_size;
+	if (none) {
 		s->off = (uint64_t)s->st.st_size;
 		s->hole_end = 1;
 		return false;
@@ -405,6 +409,8 @@ bool upload_settled(struct step *s)
 		return true;
 	}
 	if (is_dirty(s)) {
+		if (moment_is_kept(s))
+			return true;
 		s->result = STEP_SUPERSEDED;
 		return true;
 	}

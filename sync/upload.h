@@ -23,4 +23,11 @@ bool upload_is_large(const struct step *s);
 bool upload_settled(struct step *s);
 void upload_publish(struct step *s);
 
+/* moment_begin - what is `busy`, being written, is to be sent as it was when it
+ * settled last, if that is known: as_of, and as many bytes as it had.
+ * moment_is_kept - what was sent is the content as of as_of: of what is in the
+ * file now, these bytes have not been touched since. */
+void moment_begin(struct step *s, bool busy);
+bool moment_is_kept(struct step *s);
+
 #endif

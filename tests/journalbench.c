@@ -69,7 +69,7 @@ static void write_some(void)
 {
 	struct who who;
 	me(&who);
-	content_begin(file, &who, file_fd);
+	content_begin(file, &who, file_fd, 0);
 	content_end(file, file_fd, 0, 4096);
 }
 

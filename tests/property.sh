@@ -31,10 +31,10 @@ property_rounds() {
 }
 
 # mount_above SIZE [OPTION...] - of files of that size and more only what changed
-# travels; 0: of all.
+# travels; 0: of all. What stays open is sent while it is.
 mount_above() {
-	printf '[mount]\nroot = %s\ndelta-above = %s\n' "$T/tree" "$1" \
-		>"$T/above.conf"
+	printf '[mount]\nroot = %s\ndelta-above = %s\nsettle-age = 100ms\n' \
+		"$T/tree" "$1" >"$T/above.conf"
 	shift
 	mount_tree --config "$T/above.conf" "$@"
 }

@@ -152,6 +152,8 @@ enum {
 	COL_NEXT, /* first column behind them */
 };
 int db_row_record(struct journal *j, sqlite3_stmt *st, struct record *r);
+/* db_ranges - only the ranges of this row, owned by `r`. */
+int db_ranges(sqlite3_stmt *st, struct record *r);
 /* record_has_path2 - is path2 of such a record a tree path? */
 bool record_has_path2(enum record_op op);
 /* db_row_related - does the record of this row concern `path` (NULL: the whole

@@ -36,7 +36,8 @@ lib_journal_libjournal_a_SOURCES = \
 	lib/journal/unsafe.c \
 	lib/journal/wait.c \
 	lib/journal/who.c \
-	lib/journal/writer.c
+	lib/journal/writer.c \
+	lib/journal/written.c
 noinst_HEADERS += lib/journal/activity-file.h \
 	lib/journal/activity-private.h lib/journal/db.h lib/journal/history.h \
 	lib/journal/identity.h \

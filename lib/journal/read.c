@@ -39,7 +39,7 @@ static uint64_t get_be64(const uint8_t *p)
 	return v;
 }
 
-static int ranges_from_row(sqlite3_stmt *st, struct record *r)
+int db_ranges(sqlite3_stmt *st, struct record *r)
 {
 	const uint8_t *p = sqlite3_column_blob(st, COL_RANGES);
 	int len = sqlite3_column_bytes(st, COL_RANGES);
@@ -73,7 +73,7 @@ int db_row_record(struct journal *j, sqlite3_stmt *st, struct record *r)
 	r->path2 = db_text(st, COL_PATH2);
 	int rc = db_handle(st, COL_OBJ, &r->obj);
 	if (rc == 0)
-		rc = ranges_from_row(st, r);
+		rc = db_ranges(st, r);
 	if (rc == 0)
 		rc = db_who(j, sqlite3_column_int64(st, COL_WHO), &r->who);
 	if (rc < 0)
@@ -158,57 +158,4 @@ int journal_read_moves(struct journal *j, uint64_t after, struct record *out,
 			 "lddddl", after, OP_RENAME, RF_EXCHANGE, S_IFMT,
 			 S_IFDIR, (int64_t)max);
 	return r < 0 ? r : read_rows(j, st, out, max, SIZE_MAX);
-}
-
-int journal_is_dirty(struct journal *j, const struct fhandle *obj,
-		     uint64_t *ret_seq)
-{
-	uint8_t bytes[DB_HANDLE_MAX];
-	int64_t seq;
-	int r = db_number(j, &seq, 0, "SELECT seq FROM dirty WHERE obj = ?",
-			  "b", bytes, db_handle_bytes(obj, bytes));
-	if (r < 0 || seq == 0)
-		return r;
-	*ret_seq = (uint64_t)seq;
-	return 1;
-}
-
-/* all_are_there - of those behind `after`: old ones go first. */
-static int all_are_there(struct journal *j, uint64_t after)
-{
-	int64_t first;
-	int r = db_number(j, &first, 0, "SELECT min(seq) FROM record", "");
-	return r < 0 ? r : (uint64_t)first <= after + 1;
-}
-
-/* A TRUNC without ranges changed nothing; any other without them may have
- * changed all. */
-int journal_ranges(struct journal *j, const struct fhandle *obj, uint64_t after,
-		   struct range *out, uint32_t *ret_n)
-{
-	DB_RESET sqlite3_stmt *st = NULL;
-	uint8_t bytes[DB_HANDLE_MAX];
-	*ret_n = 0;
-	int r = all_are_there(j, after);
-	if (r <= 0)
-		return r < 0 ? r : -ENODATA;
-	r = db_query(j, &st,
-		     "SELECT " RECORD_COLUMNS " FROM record "
-		     "WHERE seq > ? AND (op = ? OR"
-		     " (obj = ? AND op IN (?, ?, ?)))",
-		     "llblll", after, (int64_t)OP_GAP, bytes,
-		     db_handle_bytes(obj, bytes), (int64_t)OP_SETTLE,
-		     (int64_t)OP_TRUNC, (int64_t)OP_UNSURE);
-	while (r == 0 && (r = db_next(j, st)) > 0) {
-		struct record one = {
-			.op = (enum record_op)sqlite3_column_int(st, COL_OP)};
-		r = ranges_from_row(st, &one);
-		if (r == 0 && one.n_ranges == 0 && one.op != OP_TRUNC)
-			r = -ENODATA;
-		for (uint32_t i = 0; i < one.n_ranges; i++)
-			range_add(out, ret_n, one.ranges[i].off,
-				  one.ranges[i].len);
-		free(one.ranges);
-	}
-	return r;
 }

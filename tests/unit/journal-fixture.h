@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "journal.h"
 #include "memo.h"
+#include "written.h"
 
 struct fixture {
 	char dir[64];

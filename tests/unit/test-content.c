@@ -112,9 +112,15 @@ static void none_left(void)
 	assert_int_equal(shared_take(shared, &r, 1, &overflow), 0);
 }
 
+static void none_but_dirty(uint32_t flags, uint64_t size)
+{
+	next_is(OP_DIRTY, flags, "bob", size, NULL);
+	none_left();
+}
+
 static void write_at(const struct who *who, off_t off, const char *text)
 {
-	content_begin(file, who, fd);
+	content_begin(file, who, fd, (uint64_t)off);
 	assert_true(pwrite(fd, text, strlen(text), off) > 0);
 	content_end(file, fd, (uint64_t)off, strlen(text));
 }
@@ -132,7 +138,7 @@ static void two_writers(void **state)
 	struct record r;
 	content_open(file, &ann, false);
 	content_open(file, &bob, false);
-	content_begin(file, &ann, fd);
+	content_begin(file, &ann, fd, 0);
 	assert_true(is_busy());
 	assert_true(write(fd, "hello", 5) == 5);
 	content_end(file, fd, 0, 5);
@@ -140,7 +146,7 @@ static void two_writers(void **state)
 	write_at(&bob, 100, "!");
 	content_close(file, fd);
 	assert_true(is_busy());
-	next_is(OP_DIRTY, 0, "ann", 0, NULL);
+	next_is(OP_DIRTY, RF_APPENDS, "ann", 0, NULL);
 	none_left();
 	content_close(file, fd);
 	assert_false(is_busy());
@@ -154,13 +160,37 @@ static void two_writers(void **state)
 	none_left();
 }
 
+/* Whether what was there stays is told before it is written, and once. */
+static void appended(void **state)
+{
+	content_open(file, &ann, false);
+	write_at(&ann, 0, "hello");
+	write_at(&ann, 5, "world");
+	content_close(file, fd);
+	next_is(OP_DIRTY, RF_APPENDS, "ann", 0, NULL);
+	next_is(OP_SETTLE, 0, "ann", 10, NULL);
+	content_open(file, &bob, false);
+	write_at(&bob, 10, "!");
+	write_at(&bob, 10, "?");
+	none_but_dirty(RF_APPENDS, 10);
+	content_begin(file, &bob, fd, 9);
+	none_but_dirty(0, 11);
+	content_end(file, fd, 9, 0);
+	write_at(&bob, 0, "j");
+	write_at(&bob, 11, "!");
+	none_left();
+	content_close(file, fd);
+	next_is(OP_SETTLE, 0, "bob", 12, NULL);
+	none_left();
+}
+
 /* A write that the kernel does for a mapping belongs to whoever opened. */
 static void write_back(void **state)
 {
 	content_open(file, &ann, false);
 	write_at(&kernel, 0, "x");
 	content_close(file, fd);
-	next_is(OP_DIRTY, 0, "ann", 0, NULL);
+	next_is(OP_DIRTY, RF_APPENDS, "ann", 0, NULL);
 	next_is(OP_SETTLE, 0, "ann", 1, NULL);
 	none_left();
 }
@@ -179,7 +209,7 @@ static void created(void **state)
 static void changed_without_a_writer(void **state)
 {
 	write_at(&ann, 0, "x");
-	next_is(OP_DIRTY, 0, "ann", 0, NULL);
+	next_is(OP_DIRTY, RF_APPENDS, "ann", 0, NULL);
 	next_is(OP_SETTLE, 0, "ann", 1, NULL);
 	none_left();
 }
@@ -192,7 +222,7 @@ static void unlinked_while_dirty(void **state)
 	inode_gone(file, dup(fd));
 	write_at(&ann, 1, "y");
 	content_close(file, fd);
-	next_is(OP_DIRTY, 0, "ann", 0, NULL);
+	next_is(OP_DIRTY, RF_APPENDS, "ann", 0, NULL);
 	next_is(OP_SETTLE, RF_LAST, "ann", 2, NULL);
 	/* nobody can see what is written from now on */
 	content_open(file, &ann, false);
@@ -212,7 +242,7 @@ static void settled_by_handles_stop(void **state)
 	write_at(&ann, 0, "x");
 	handles_free();
 	handles_stop();
-	next_is(OP_DIRTY, 0, "ann", 0, NULL);
+	next_is(OP_DIRTY, RF_APPENDS, "ann", 0, NULL);
 	next_is(OP_SETTLE, 0, "ann", 1, NULL);
 	none_left();
 }
@@ -224,7 +254,7 @@ static void cut_by_a_killed_worker(void **state)
 	struct record r;
 	content_open(file, &ann, false);
 	write_at(&ann, 0, "0123456789");
-	content_begin(file, &ann, fd);
+	content_begin(file, &ann, fd, 0);
 	assert_int_equal(ftruncate(fd, 2), 0);
 	contents_leave();
 	contents_restore();
@@ -233,7 +263,8 @@ static void cut_by_a_killed_worker(void **state)
 	content_open(file, &bob, false);
 	write_at(&bob, 8, "x");
 	content_close(file, fd);
-	next_is(OP_DIRTY, 0, "ann", 0, NULL);
+	next_is(OP_DIRTY, RF_APPENDS, "ann", 0, NULL);
+	next_is(OP_DIRTY, 0, "bob", 2, NULL); /* it cannot know */
 	next_is(OP_SETTLE, 0, "bob", 9, &r);
 	assert_int_equal(r.n_ranges, 0);
 	record_done(&r);
@@ -262,11 +293,11 @@ static void settled_when_idle(void **state)
 	content_open(file, &ann, false);
 	write_at(&ann, 0, "x");
 	wait_until_settled();
-	next_is(OP_DIRTY, 0, "ann", 0, NULL);
+	next_is(OP_DIRTY, RF_APPENDS, "ann", 0, NULL);
 	next_is(OP_SETTLE, RF_IDLE, "ann", 1, NULL);
 	write_at(&ann, 1, "y");
 	content_close(file, fd);
-	next_is(OP_DIRTY, 0, "ann", 1, NULL);
+	next_is(OP_DIRTY, RF_APPENDS, "ann", 1, NULL);
 }
 
 /* Somebody who never pauses: the write that is under way settles it. */
@@ -300,6 +331,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(opened_and_not_written, setup),
 		TEST(two_writers, setup),
+		TEST(appended, setup),
 		TEST(write_back, setup),
 		TEST(created, setup),
 		TEST(changed_without_a_writer, setup),

@@ -160,6 +160,59 @@ static void test_ranges(void **state)
 	fx_close(&f);
 }
 
+/* kept - whether the first `size` bytes of object 1 are what they were. */
+static int kept(struct fixture *f, uint64_t size)
+{
+	struct fhandle h = fx_obj(1);
+	uint64_t seq, was;
+	fx_sync(f);
+	assert_int_equal(journal_settled(f->j, &h, 0, &seq, &was), 1);
+	return journal_is_kept(f->j, &h, seq, size);
+}
+
+static void put_sized(struct fixture *f, enum record_op op, uint32_t flags,
+		      uint64_t size)
+{
+	struct record r = {.op = op,
+			   .flags = flags,
+			   .path = (char *)"a",
+			   .obj = fx_obj(1),
+			   .mode = S_IFREG | 0644,
+			   .size = size};
+	shared_append(f->s, &r);
+}
+
+/* Of what is being written, what was there when it settled. */
+static void test_kept(void **state)
+{
+	struct fixture f;
+	struct fhandle h = fx_obj(1);
+	uint64_t seq, size;
+	fx_open(&f);
+	put_sized(&f, OP_DIRTY, 0, 5);
+	fx_sync(&f);
+	assert_int_equal(journal_settled(f.j, &h, 0, &seq, &size), 0);
+	put_sized(&f, OP_SETTLE, 0, 100);
+	fx_put(&f, OP_DIRTY, 0, 2, "other", NULL);
+	assert_int_equal(kept(&f, 100), 1);
+	assert_int_equal(journal_settled(f.j, &h, 0, &seq, &size), 1);
+	assert_int_equal(size, 100);
+	put_sized(&f, OP_DIRTY, RF_APPENDS, 100);
+	assert_int_equal(kept(&f, 100), 1);
+	assert_int_equal(kept(&f, 101), 0);
+	put_sized(&f, OP_DIRTY, 0, 200);
+	assert_int_equal(kept(&f, 100), 0);
+	put_sized(&f, OP_SETTLE, 0, 200);
+	assert_int_equal(kept(&f, 200), 1);
+	put_sized(&f, OP_TRUNC, 0, 200);
+	assert_int_equal(kept(&f, 200), 0);
+	put_sized(&f, OP_SETTLE, 0, 200);
+	assert_int_equal(kept(&f, 200), 1);
+	fx_put(&f, OP_GAP, 0, 0, NULL, NULL);
+	assert_int_equal(kept(&f, 200), 0);
+	fx_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +220,7 @@ int main(void)
 		cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_doubts),
 		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_kept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
