@@ -169,8 +169,7 @@ static void dirtimes_synced(void *arg, const struct remote_reply *reply)
 {
 	struct step *s = arg;
 
-	if (durable_refused(reply->status, s->path))
-		s->exec->hasty = true;
+	durable_answered(s->exec, reply->status, s->path);
 	dirtimes_closed(s, reply);
 }
 
@@ -231,7 +230,8 @@ static void dirtimes_open(struct step *s)
 {
 	CLEANUP_FREE char *self = path_join(s->path, ".");
 
-	if (!s->exec->cfg.durable || s->exec->hasty)
+	if (!s->exec->cfg.durable || s->exec->hasty ||
+	    !can(s, CAN_FSYNC_FOLDER))
 		return;
 	s->synced = true;
 	s->looks++;

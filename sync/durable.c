@@ -21,9 +21,12 @@
  * parked, or is compared on demand, is of records behind the cursor, which may
  * be gone: of much at once of that the mark says that all is compared.
  *
+ * A refused fsync makes such a mark, too: a disk tells once of what it has lost,
+ * and nobody writes that any more. It stays as long as the connection.
+ *
  * What is not there any more needs nothing, and what is neither folder nor
  * file is left alone: opening a fifo would stop the server. A server that
- * cannot do this to a folder still had its contents fsynced.
+ * cannot do this to a folder (probe.c) still had its contents fsynced.
  */
 #include "confdefs.h"
 
@@ -50,11 +53,12 @@ struct item {
 	const char *path;
 };
 
-bool durable_refused(int status, const char *path)
+void durable_answered(struct exec *x, int status, const char *path)
 {
 	if (status < 0)
 		log_debug("fsync of /%s: %s", path, strerror(-status));
-	return status < 0 && status != -ENOTCONN && status != -EOPNOTSUPP;
+	if (status < 0 && status != -ENOTCONN && status != -EOPNOTSUPP)
+		x->hasty = x->unsure = true;
 }
 
 static void synced(void *arg, const struct remote_reply *reply)
@@ -62,8 +66,7 @@ static void synced(void *arg, const struct remote_reply *reply)
 	struct item *i = arg;
 
 	i->job->pending--;
-	if (durable_refused(reply->status, i->path))
-		i->job->e->exec->hasty = true;
+	durable_answered(i->job->e->exec, reply->status, i->path);
 }
 
 static void closed(void *arg, const struct remote_reply *reply)
@@ -92,9 +95,11 @@ static void looked(void *arg, const struct remote_reply *reply)
 {
 	struct item *i = arg;
 
+	bool folders = i->job->e->can.can[CAN_FSYNC_FOLDER];
+
 	i->job->pending--;
-	if (reply->status < 0 ||
-	    (!S_ISDIR(reply->attr->mode) && !S_ISREG(reply->attr->mode)))
+	if (reply->status < 0 || !(S_ISREG(reply->attr->mode) ||
+				   (folders && S_ISDIR(reply->attr->mode))))
 		return;
 	i->job->pending++;
 	remote_send_open(i->job->e->remote, i->path, RO_READ, 0, opened, i);
@@ -158,7 +163,8 @@ int durable_mark(struct engine *e)
 
 int durable_review(struct engine *e)
 {
-	if (!e->unsafe_ns || clock_mono_ns() - e->unsafe_ns < WRITTEN_BACK_NS)
+	if (!e->unsafe_ns || e->exec->unsure ||
+	    clock_mono_ns() - e->unsafe_ns < WRITTEN_BACK_NS)
 		return 0;
 	e->unsafe_ns = 0;
 	return journal_unsafe_clear(e->journal, e->row.id);

@@ -9,17 +9,17 @@
 #include "sync/engine.h"
 
 #define DURABLE_MAX 16 /* folders; of more none is fsynced */
-/* durable_refused - the answer to an fsync says that what is there is not sure;
- * to ask again would not help, as a disk tells of what it has lost once. Not when
- * the server cannot do it at all, or the connection is gone. */
-bool durable_refused(int status, const char *path);
+/* durable_answered - to an fsync. Unless the server cannot do it at all, or the
+ * connection is gone, a refusal says that what is there is not sure; to ask again
+ * would not help, as a disk tells of what it has lost once. */
+void durable_answered(struct exec *x, int status, const char *path);
 /* durable_commit - all that was published is on the replica's disk when this
  * returns 1; 0: not all, see durable_mark; nothing to do unless e->durable. */
 int durable_commit(struct engine *e);
 /* durable_mark - in the transaction that moves the cursor, or notes: what came
  * behind the old one (e->beside: at all) may be lost with the power. */
 int durable_mark(struct engine *e);
-/* durable_review - now and then: by now it is. */
+/* durable_review - now and then: by now it is, unless an fsync was refused. */
 int durable_review(struct engine *e);
 /* durable_back - at the start: the cursor goes back to what is sure. */
 int durable_back(struct engine *e);

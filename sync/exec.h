@@ -197,6 +197,7 @@ struct exec {
 	uint64_t n_stage;
 	unsigned n_synced; /* contents, since durable_commit */
 	bool hasty;	   /* others were not, nor folders: too many */
+	bool unsure;	   /* an fsync was refused: no later one helps */
 	bool held;	   /* nothing that is seen is sent: until the
 			    * state file is there (stage.c) */
 	struct space {	   /* left on the replica: space.c */

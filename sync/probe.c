@@ -31,6 +31,7 @@ enum question {
 	OPEN_A,
 	OPEN_B,
 	MKDIR,
+	OPEN_D,
 	SYMLINK,
 	READLINK,
 	WRITE,
@@ -39,6 +40,7 @@ enum question {
 	LSTAT_ID,
 	LSTAT_OWNER,
 	FSYNC,
+	FSYNC_D,
 	COPY,
 	SETSTAT,
 	LSTAT_SETSTAT,
@@ -50,6 +52,7 @@ enum question {
 	LSTAT_OTHER_CASE,
 	CLOSE_A,
 	CLOSE_B,
+	CLOSE_D,
 	RENAME,
 	RMDIR,
 	REMOVE,
@@ -63,7 +66,7 @@ try {
 	unsigned pending;
 	int got[QUESTIONS]; /* 0, or a negative errno */
 	struct remote_attr attr[QUESTIONS];
-	struct remote_handle a, b;
+	struct remote_handle a, b, d;
 };
 
 struct asked {
@@ -81,7 +84,9 @@ static void answered(void *arg, const struct remote_reply *reply)
 	if (reply->attr)
 		t->attr[q->q] = *reply->attr;
 	if (reply->handle)
-		remote_keep_handle(reply, q->q == OPEN_A ? &t->a : &t->b);
+		remote_keep_handle(reply, q->q == OPEN_A   ? &t->a
+					  : q->q == OPEN_B ? &t->b
+							   : &t->d);
 	free(q);
 }
 
@@ -116,6 +121,7 @@ static int first_bunch(struct try *t, const char *a, const char *b,
 	remote_send_open(t->r, a, flags, 0600, answered, ask(t, OPEN_A));
 	remote_send_open(t->r, b, flags, 0600, answered, ask(t, OPEN_B));
 	remote_send_mkdir(t->r, d, 0700, answered, ask(t, MKDIR));
+	remote_send_open(t->r, d, RO_READ, 0, answered, ask(t, OPEN_D));
 	remote_send_symlink(t->r, NOWHERE, l, answered, ask(t, SYMLINK));
 	remote_send_readlink(t->r, l, answered, ask(t, READLINK));
 	return wait_all(t);
@@ -149,6 +155,16 @@ static void ask_attributes(struct try *t, const char *a)
 	remote_send_lstat(t->r, a, answered, ask(t, LSTAT_OWNER));
 }
 
+/* ask_folder - as on Linux, where it is opened like a file. */
+static void ask_folder(struct try *t)
+{
+	t->got[FSYNC_D] = t->got[OPEN_D];
+	if (t->got[OPEN_D] < 0)
+		return;
+	remote_send_fsync(t->r, &t->d, answered, ask(t, FSYNC_D));
+	remote_send_close(t->r, &t->d, answered, ask(t, CLOSE_D));
+}
+
 static void second_bunch(struct try *t, const char *a, const char *l,
 			 const char *h, const char *other_case)
 {
@@ -163,6 +179,7 @@ static void second_bunch(struct try *t, const char *a, const char *l,
 	remote_send_copy_data(t->r, &t->a, 0, 1, &t->b, answered, ask(t, COPY));
 	ask_attributes(t, a);
 	remote_send_fsync(t->r, &t->a, answered, ask(t, FSYNC));
+	ask_folder(t);
 	remote_send_lsetstat(t->r, l, &times, answered, ask(t, LSETSTAT));
 	remote_send_lsetstat(t->r, a, &mode, answered, ask(t, LCHMOD));
 	remote_send_link(t->r, a, h, answered, ask(t, LINK));
@@ -256,6 +273,7 @@ static void judge(const struct try *t, struct abilities *can)
 			remote_without(t->r, extensions[i].ext);
 	}
 	can->can[CAN_POSIX_RENAME] = remote_caps(t->r)->ext & EXT_POSIX_RENAME;
+	can->can[CAN_FSYNC_FOLDER] = t->got[FSYNC_D] == 0;
 	can->can[CAN_LIMITS] = remote_caps(t->r)->ext & EXT_LIMITS;
 	can->can[CAN_SYMLINK] = t->got[SYMLINK] == 0 && t->got[READLINK] == 0;
 	can->can[CAN_CASE] = t->got[LSTAT_OTHER_CASE] < 0;

@@ -271,7 +271,8 @@ static void base_opened(void *arg, const struct remote_reply *reply)
 /* base_open - beside the writing. */
 static void base_open(struct engine *e)
 {
-	if (!e->durable || e->state.base_asked || e->state.base.len > 0)
+	if (!e->durable || !e->can.can[CAN_FSYNC_FOLDER] ||
+	    e->state.base_asked || e->state.base.len > 0)
 		return;
 	e->state.base_asked = true;
 	/* if that is no folder any more, it fails */

@@ -41,4 +41,37 @@ for ((i = 0; i < 12; i++)); do
 	sql "DELETE FROM unsafe"
 done
 check "marks were put, $marked times" [ $marked -ge 3 ]
+
+# others are lifted after a minute, when Linux has written all by itself: this not
+mark() {
+	for ((i = 0; i < 6; i++)); do
+		echo "fsync@openssh.com 1 $i" >"$CTL/refuse"
+		mkdir "$T/tree/folder/mark$i" || fail "mkdir"
+		check "wait, for a mark" synced
+		[ "$(sql "SELECT count(*) FROM unsafe")" = 0 ] || return 0
+	done
+	return 1
+}
+if [ -n "${SOAK:-}" ]; then
+	check "a mark" mark
+	sleep 80
+	touch "$T/tree/later"
+	check "wait, later" synced
+	equal "$(sql "SELECT count(*) FROM unsafe")" 1 "marks, later"
+fi
+check "umount" umount_tree
+
+# who cannot do it to folders at all is not asked, and doubted, each time
+echo "fsync@openssh.com 1 1" >"$CTL/refuse"
+sql "DELETE FROM unsafe"
+check "mount again" mount_tree
+check "wait, again" synced
+"$MIRRORFS" replica list "$T/tree" --verbose >"$T/list"
+check "it is shown" grep -q "fsync-folder" "$T/list"
+echo "fsync@openssh.com 100 0" >"$CTL/refuse"
+mkdir "$T/tree/folder/last"
+mv "$T/tree/folder/file" "$T/tree/folder/last/"
+check "wait, last" synced
+equal "$(sql "SELECT count(*) FROM unsafe")" 0 "marks, without fsync of folders"
+check "same, last" same "$T/replica1"
 exit 0

@@ -8,6 +8,7 @@ ABILITY(POSIX_RENAME, "posix-rename", "a file that is replaced is missing for a 
 ABILITY(HARDLINK, "hardlink", "further names of a file become copies")
 ABILITY(SYMLINK, "symlink", "symbolic links are left out")
 ABILITY(FSYNC, "fsync", "the server decides when content is on its disk")
+ABILITY(FSYNC_FOLDER, "fsync-folder", "the server decides when names are on its disk")
 ABILITY(LSETSTAT, "lsetstat", "symbolic links have owner and times of their making")
 ABILITY(LCHMOD, "lsetstat-mode", "permissions are changed by a call that follows symbolic links")
 ABILITY(LIMITS, "limits", "small packets: slower over long ways")
