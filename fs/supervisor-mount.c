@@ -341,9 +341,22 @@ void supervisor_stamp(struct supervisor *s)
 			 strerror(-r));
 }
 
+/* has_lost - a sync has failed, and the next mount knows: of the journal's the
+ * worker may not have lived to note it. */
+static bool has_lost(struct supervisor *s)
+{
+	if (!shared_lost(s->shared))
+		return activity_has_lost(s->cfg->state_dir);
+	if (activity_lose(s->cfg->state_dir) < 0)
+		owed_note(s->lower_fd, clock_wall_ns());
+	return true;
+}
+
 void supervisor_put_stop(struct supervisor *s)
 {
-	if (supervisor_drain(s, NULL) < 0 || !supervisor_bare_noted(s)) {
+	int r = supervisor_drain(s, NULL);
+	bool lost = has_lost(s);
+	if (r < 0 || !supervisor_bare_noted(s)) {
 		if (!s->bare_owed && syncfs(s->lower_fd) == 0)
 			owed_put_away(s->lower_fd);
 		return;
@@ -359,7 +372,7 @@ void supervisor_put_stop(struct supervisor *s)
 			  strerror(errno));
 		return;
 	}
-	if (activity_has_lost(s->cfg->state_dir)) {
+	if (lost) {
 		log_warning("a disk has lost what was to be synced; everything "
 			    "is compared at the next mount");
 		return;

@@ -57,9 +57,8 @@ int journal_writer_sync(struct journal_writer *w);
 /* The same in two halves, to do something else in between. */
 uint64_t journal_writer_sync_begin(struct journal_writer *w);
 int journal_writer_sync_end(struct journal_writer *w, uint64_t ticket);
-/* journal_writer_lost - a sync of it has failed: what was written before may be
- * lost, though later ones succeed. It stays so. */
-bool journal_writer_lost(struct journal_writer *w);
+/* journal_writer_lost - shared_lost of its database. */
+bool journal_writer_lost(const struct journal_writer *w);
 
 /*
  * activity_start - take the log into use, with the marks that a former worker
@@ -120,7 +119,8 @@ enum past_verdict {
 struct activity_past {
 	enum past_verdict verdict;
 	const char *why;    /* DOUBT: static */
-	int64_t since_ns;   /* what was changed has no older ctime */
+	int64_t since_ns;   /* what was changed has no older ctime; DOUBT:
+			     * 0, not known */
 	struct mark *marks; /* owned */
 	unsigned n;
 };
@@ -134,6 +134,8 @@ void activity_past_done(struct activity_past *p);
 /* activity_has_lost - a sync has failed since then: what is on the disks is not
  * known, though later ones succeeded. */
 bool activity_has_lost(const char *state_dir);
+/* activity_lose - note that, durably. */
+int activity_lose(const char *state_dir);
 /* activity_reset - an empty log for a new epoch, made if there is none; on
  * the disk when it returns. slots 0: ACTIVITY_SLOTS. */
 int activity_reset(const char *state_dir, const char *uuid, uint64_t epoch,

@@ -118,6 +118,11 @@ int shared_journal(const struct shared *s, int64_t *ret_since_ns);
  * writer can replace it: shared_journal_mended. */
 void shared_journal_damaged(struct shared *s);
 void shared_journal_mended(struct shared *s);
+/* shared_set_lost - a sync of it has failed: what was written before may be lost,
+ * though later ones succeed, as Linux tells of that once. It stays so, whoever
+ * dies. */
+void shared_set_lost(struct shared *s);
+bool shared_lost(const struct shared *s);
 /* shared_set_late - the database is not to be touched before an epoch has begun
  * in it; the error that keeps it from that, negative. 0: it has. */
 void shared_set_late(struct shared *s, int error);

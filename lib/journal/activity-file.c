@@ -226,8 +226,6 @@ static const char *doubt_head(const struct activity_head *h, const char *uuid,
 	/* the epoch before: cut off between the journal's and this file's */
 	if (h->epoch != epoch && h->epoch + 1 != epoch)
 		return "it is of another time than the journal";
-	if (h->flags & ACTIVITY_ALL)
-		return "it could not be written";
 	return NULL;
 }
 
@@ -261,6 +259,12 @@ static const char *load(const char *state_dir, const char *uuid, uint64_t epoch,
 	if (why)
 		return why;
 	past->since_ns = h.since_ns - CTIME_SLACK_NS;
+	if (h.flags & ACTIVITY_LOST)
+		return "a disk has lost what was to be synced";
+	if (h.flags & ACTIVITY_ALL) {
+		past->since_ns = 0;
+		return "it could not be written";
+	}
 	past->verdict = h.flags & ACTIVITY_OFF ? PAST_OFF : PAST_MARKS;
 	return past->verdict == PAST_OFF ? NULL : load_slots(fd, h.slots, past);
 }
@@ -331,13 +335,6 @@ int activity_reset(const char *state_dir, const char *uuid, uint64_t epoch,
 	return r == 0 ? sync_folder(state_dir) : r;
 }
 
-bool activity_has_lost(const char *state_dir)
-{
-	struct activity_head h;
-	CLEANUP_CLOSE int fd = activity_open(state_dir, &h);
-	return fd >= 0 && h.flags & ACTIVITY_LOST;
-}
-
 int activity_discard(const char *state_dir)
 {
 	CLEANUP_FREE char *path = path_join(state_dir, ACTIVITY_FILE);
@@ -346,13 +343,32 @@ int activity_discard(const char *state_dir)
 	return sync_folder(state_dir);
 }
 
-int activity_disable(const char *state_dir)
+bool activity_has_lost(const char *state_dir)
+{
+	struct activity_head h;
+	CLEANUP_CLOSE int fd = activity_open(state_dir, &h);
+	return fd >= 0 && h.flags & ACTIVITY_LOST;
+}
+
+/* set_flag - durably. */
+static int set_flag(const char *state_dir, uint32_t flag)
 {
 	struct activity_head h;
 	CLEANUP_CLOSE int fd = activity_open(state_dir, &h);
 	if (fd < 0)
 		return fd;
-	h.flags |= ACTIVITY_OFF;
+	h.flags |= flag;
 	int r = activity_put_head(fd, &h);
 	return r == 0 && fsync(fd) < 0 ? -errno : r;
+}
+
+int activity_lose(const char *state_dir)
+{
+	int r = set_flag(state_dir, ACTIVITY_LOST);
+	return r < 0 ? activity_discard(state_dir) : 0;
+}
+
+int activity_disable(const char *state_dir)
+{
+	return set_flag(state_dir, ACTIVITY_OFF);
 }

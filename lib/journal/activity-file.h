@@ -31,6 +31,9 @@ struct activity_head {
 	char uuid[40];
 };
 
+/* activity_discard - remove it, durably: what it says is not true any more. */
+int activity_discard(const char *state_dir);
+
 /* activity_open - for writing, with its header. A descriptor, or a negative
  * errno: -EUCLEAN when the header is none. */
 int activity_open(const char *state_dir, struct activity_head *ret);
@@ -38,8 +41,6 @@ int activity_open(const char *state_dir, struct activity_head *ret);
 int activity_put_head(int fd, const struct activity_head *h);
 int activity_put_slot(int fd, unsigned slot, const struct mark *m);
 int activity_zero_slot(int fd, unsigned slot);
-/* activity_discard - remove it, durably: what it says is not true any more. */
-int activity_discard(const char *state_dir);
 /* Slots that lie together are read together. Begins as {.fd = fd}. */
 #define ACTIVITY_READ 64
 struct activity_reader {

@@ -92,6 +92,7 @@ static int db_errno(sqlite3 *db, int rc)
 int db_error(struct journal *j, int rc)
 {
 	int r = db_errno(j->db, rc);
+	j->lost |= rc == SQLITE_IOERR_FSYNC;
 	if (r < 0)
 		snprintf(j->error, sizeof(j->error), "%s",
 			 r == -EROFS ? strerror(EROFS)
@@ -343,9 +344,10 @@ int db_sync(struct journal *j)
 				      SQLITE_FCNTL_JOURNAL_POINTER, &wal);
 	if (rc == SQLITE_OK && wal && wal->pMethods) {
 		rc = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
-		j->lost |= rc != SQLITE_OK;
+		if (rc != SQLITE_OK)
+			rc = SQLITE_IOERR_FSYNC;
 	} else if (rc == SQLITE_OK) {
-		rc = SQLITE_IOERR_FSYNC;
+		rc = SQLITE_IOERR;
 	}
 	return db_error(j, rc);
 }
@@ -391,8 +393,6 @@ int db_restart_wal(struct journal *j)
 	int rc = sqlite3_wal_checkpoint_v2(
 		j->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
 	j->wait_ns = DB_WAIT_NS;
-	/* it begins with a sync */
-	j->lost |= rc == SQLITE_IOERR_FSYNC;
 	return db_error(j, rc);
 }
 

@@ -43,6 +43,16 @@ void shared_journal_mended(struct shared *s)
 	s->mem->journal_damaged = 0;
 }
 
+void shared_set_lost(struct shared *s)
+{
+	s->mem->journal_lost = 1;
+}
+
+bool shared_lost(const struct shared *s)
+{
+	return s->mem->journal_lost;
+}
+
 void shared_set_late(struct shared *s, int error)
 {
 	if (error)

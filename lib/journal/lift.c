@@ -91,7 +91,8 @@ static void end_cycle_locked(struct activity *a, uint32_t gen, int64_t since,
 	if (r < 0)
 		activity_fail_locked(a, "written", r);
 	a->all = a->all || a->unpinned || a->head.flags & ACTIVITY_LOST;
-	a->head.since_ns = since < now ? since : now;
+	if (!(a->head.flags & ACTIVITY_LOST)) /* as of what is lost */
+		a->head.since_ns = since < now ? since : now;
 	if (!a->all)
 		a->head.flags &= ~(uint32_t)ACTIVITY_ALL;
 	r = activity_put_head(a->fd, &a->head);

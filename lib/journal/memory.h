@@ -18,7 +18,7 @@
 #include "shared.h"
 
 #define MEMORY_MAGIC   0x6d6972726f726673ULL /* "mirrorfs" */
-#define MEMORY_VERSION 5
+#define MEMORY_VERSION 6
 
 #define RING_BYTES     (32u << 20) /* a power of two */
 #define RING_MARGIN    (2u << 20)  /* kept for changes that have begun */
@@ -64,6 +64,7 @@ struct memory {
 	_Atomic uint32_t passthrough; /* shared_passthrough */
 	_Atomic int32_t journal_error; /* of the last commit; 0: none */
 	_Atomic uint32_t journal_damaged;
+	_Atomic uint32_t journal_lost; /* shared_lost */
 	_Atomic int32_t journal_late; /* shared_late */
 	_Atomic int64_t journal_since_ns; /* failing since; wall clock */
 	_Atomic uint32_t journal_required; /* constant */

@@ -143,11 +143,14 @@ static void opening_recover(struct journal *j, uint64_t last_epoch,
 			   "size and time");
 		break;
 	case PAST_DOUBT:
-		opening_gap(o, RF_CONTENT, 0);
+		opening_gap(o, RF_CONTENT, past.since_ns);
 		log_notice("the last run did not end well, and the activity "
-			   "log is no help (%s): everything is sent to the "
-			   "replicas again",
-			   past.why);
+			   "log is no help (%s): everything is %s",
+			   past.why,
+			   past.since_ns > 0
+				   ? "compared with the replicas, and what was "
+				     "changed lately is sent"
+				   : "sent to the replicas again");
 		break;
 	}
 	activity_past_done(&past);

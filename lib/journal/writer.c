@@ -60,7 +60,6 @@ struct journal_writer {
 	_Atomic uint64_t sync_asked; /* LOCK_writer for writing */
 	uint64_t sync_done;	     /* LOCK_writer */
 	int sync_result;	     /* LOCK_writer */
-	bool lost;		     /* LOCK_writer; a sync has failed */
 	/* owned by the thread: */
 	unsigned most;	  /* records in the next batch */
 	int64_t prune_ns; /* not before, monotonic */
@@ -155,6 +154,13 @@ static void writer_failed(struct journal_writer *w, int error, bool *said)
 	*said = true;
 }
 
+/* writer_tell_lost - as soon as it is known: this process may be killed. */
+static void writer_tell_lost(struct journal_writer *w)
+{
+	if (w->j && w->j->lost)
+		shared_set_lost(w->s);
+}
+
 /* writer_commit - until it is in the database; false: to stop, and it is not
  * there. */
 static bool writer_commit(struct journal_writer *w, unsigned n)
@@ -167,11 +173,13 @@ static bool writer_commit(struct journal_writer *w, unsigned n)
 			r = db_append(w->j, w->batch, n);
 		if (r == 0)
 			break;
+		writer_tell_lost(w);
 		writer_failed(w, r, &said);
 		if (w->stop && ++tries >= STOP_TRIES)
 			return false;
 		writer_nap(w);
 	}
+	writer_tell_lost(w); /* at a checkpoint */
 	shared_set_journal(w->s, 0);
 	if (said) {
 		log_notice("the journal can be written again");
@@ -205,6 +213,7 @@ static void writer_checkpoint(struct journal_writer *w)
 	int r = db_restart_wal(w->j);
 	/* somebody reads for long: not again with each batch */
 	w->wal_next = r < 0 ? w->j->wal_pages + WAL_PAGES / 4 : WAL_PAGES;
+	writer_tell_lost(w);
 }
 
 /* writer_sync - who asked for it before the ring was empty gets it, unless
@@ -214,8 +223,8 @@ static void writer_sync(struct journal_writer *w, uint64_t asked)
 	if (w->sync_done == asked) /* only this thread writes it */
 		return;
 	int r = w->j ? db_sync(w->j) : -EIO;
+	writer_tell_lost(w);
 	pthread_mutex_lock(&w->lock);
-	w->lost |= w->j && w->j->lost;
 	w->sync_done = asked;
 	w->sync_result = r;
 	pthread_cond_broadcast(&w->synced);
@@ -377,12 +386,9 @@ int journal_writer_sync(struct journal_writer *w)
 	return journal_writer_sync_end(w, journal_writer_sync_begin(w));
 }
 
-bool journal_writer_lost(struct journal_writer *w)
+bool journal_writer_lost(const struct journal_writer *w)
 {
-	pthread_mutex_lock(&w->lock);
-	bool lost = w->lost;
-	pthread_mutex_unlock(&w->lock);
-	return lost;
+	return shared_lost(w->s);
 }
 
 void journal_writer_stop(struct journal_writer *w)
@@ -439,6 +445,8 @@ int journal_drain(struct journal *j, struct shared *s)
 		int error = db_sync(j);
 		r = error < 0 ? error : r;
 	}
+	if (j->lost)
+		shared_set_lost(s);
 	free(batch);
 	return r;
 }

@@ -107,6 +107,44 @@ static void test_journal_lost(void **state)
 	lost(&wal_error);
 }
 
+/* The worker that was told of it may be killed before it lifts marks. */
+static void test_lost_by_a_worker(void **state)
+{
+	struct af t;
+	struct activity_past p;
+	af_open(&t, 0);
+	changed(&t, 1);
+	wal_error = EIO;
+	assert_true(journal_writer_sync(t.f.w) < 0);
+	wal_error = 0;
+	activity_stop(t.a);
+	fx_stop(&t.f);
+	assert_true(shared_lost(t.f.s));
+	fx_start(&t.f, 0);
+	af_start(&t);
+	changed(&t, 2);
+	assert_int_equal(activity_lift(t.a), 0);
+	assert_int_equal(past(&t, &p), PAST_DOUBT);
+	activity_past_done(&p);
+	af_close(&t);
+}
+
+/* Or it is the supervisor that is told, when the worker has ended. */
+static void test_lost_at_the_end(void **state)
+{
+	struct fixture f;
+	fx_open(&f);
+	fx_put(&f, OP_UNLINK, 0, 0, "a", NULL);
+	fx_stop(&f);
+	wal_error = EIO;
+	assert_true(journal_drain(f.j, f.s) < 0);
+	wal_error = 0;
+	assert_int_equal(journal_drain(f.j, f.s), 0);
+	assert_true(shared_lost(f.s));
+	fx_start(&f, 0);
+	fx_close(&f);
+}
+
 /* What was dropped has its GAP in the database by then. */
 static void test_sync_of_gap(void **state)
 {
@@ -137,6 +175,8 @@ int main(void)
 		cmocka_unit_test(test_lift_syncs_all),
 		cmocka_unit_test(test_tree_lost),
 		cmocka_unit_test(test_journal_lost),
+		cmocka_unit_test(test_lost_by_a_worker),
+		cmocka_unit_test(test_lost_at_the_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

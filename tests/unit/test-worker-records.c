@@ -238,8 +238,8 @@ static void contents_are_recorded(void **state)
 		void (*run)(void);
 		const char *expected[6];
 	} cases[] = {
-		{appended, {"open f - 644 0", "write f - 644 0 1000+4"}},
-		{allocated, {"open f - 644 0", "write f - 644 0 4096+4096"}},
+		{appended, {"open f - 644 1000", "write f - 644 0 1000+4"}},
+		{allocated, {"open f - 644 1000", "write f - 644 0 4096+4096"}},
 		{mapped, {"open f - 644 0", "write f - 644 0 0+1000"}},
 		{emptied, {"open f - 644 0", "write f - 644 0 0+1000"}},
 		{copied,
