@@ -58,6 +58,12 @@ void content_begin(struct inode *i, const struct who *who, int fd,
 /* content_end - bytes [off, off+len) may have changed; len 0: none. */
 void content_end(struct inode *i, int fd, uint64_t off, uint64_t len);
 
+/* content_changed - `len` for content_end: of a call that returned `r`, a count or
+ * a negative errno, and was asked for `n` bytes. A disk that is full or broken
+ * says so when a part is done, or all: with O_SYNC what was written stays in the
+ * page cache. */
+uint64_t content_changed(ssize_t r, uint64_t n);
+
 /* content_is_open_locked - somebody has it open for writing, so a change is
  * to be told by content_begin and content_end. */
 bool content_is_open_locked(struct inode *i);

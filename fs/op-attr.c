@@ -171,7 +171,7 @@ static int cut_closed_locked(struct setattr *sa, const struct who *who)
 	change_busy(&fh);
 	change_begin(&c);
 	int r = cut(sa);
-	if (r < 0)
+	if (r < 0 && !content_changed(r, 1))
 		change_cancel(&c);
 	else
 		change_end(&c,
@@ -206,7 +206,8 @@ static int set_size(fuse_req_t req, struct setattr *sa, const struct who *who)
 	if (r < 0 || !open)
 		return r;
 	r = cut(sa);
-	content_end(sa->inode, sa->fd, off, r < 0 ? 0 : len);
+	content_end(sa->inode, sa->fd, off,
+		    r < 0 ? content_changed(r, len) : len);
 	return r;
 }
 

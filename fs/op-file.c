@@ -60,16 +60,6 @@ static int become_writer(fuse_req_t req, struct handle *h,
 	return r < 0 ? r : caller_become(h->uid, h->gid, CALLER_KEEPS_SETID);
 }
 
-/* What a call has changed that returned r and was asked for n bytes. A disk that
- * is full or broken says so when a part is done, or all: with O_SYNC what was
- * written stays in the page cache. */
-static uint64_t changed(ssize_t r, uint64_t n)
-{
-	if (r >= 0)
-		return (uint64_t)r;
-	return r == -EIO || r == -ENOSPC || r == -EDQUOT || r == -EINTR ? n : 0;
-}
-
 /* As much as can be written; a negative errno only when nothing could. */
 static ssize_t write_all(int fd, const char *data, size_t size, off_t off)
 {
@@ -107,7 +97,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
 		pages_write_end(&w);
 		/* what stopped a part of it is not known: all is meant */
 		content_end(h->inode, h->fd, (uint64_t)off,
-			    n > 0 ? size : changed(n, size));
+			    n > 0 ? size : content_changed(n, size));
 		op_setid_check(h->inode, h->fd);
 	}
 	if (n < 0)
@@ -148,7 +138,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off,
 		if (fallocate(h->fd, mode, off, len) < 0)
 			r = lower_errno();
 		content_end(h->inode, h->fd, (uint64_t)off,
-			    r < 0 ? changed(r, n) : n);
+			    r < 0 ? content_changed(r, n) : n);
 		op_setid_check(h->inode, h->fd);
 	}
 	op_reply(req, r);
@@ -177,7 +167,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 				    (unsigned)flags);
 		if (n < 0)
 			n = lower_errno();
-		content_end(out->inode, out->fd, at, changed(n, len));
+		content_end(out->inode, out->fd, at, content_changed(n, len));
 		op_setid_check(out->inode, out->fd);
 	}
 	if (n < 0)

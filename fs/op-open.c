@@ -80,7 +80,8 @@ static int truncate_opened(fuse_req_t req, struct handle *h,
 	content_begin(h->inode, who, h->fd, 0);
 	if (truncate(lower_link_path(h->fd, path), 0) < 0)
 		r = lower_errno();
-	content_end(h->inode, h->fd, 0, r < 0 ? 0 : (uint64_t)st.st_size);
+	uint64_t had = (uint64_t)st.st_size;
+	content_end(h->inode, h->fd, 0, r < 0 ? content_changed(r, had) : had);
 	op_setid_check(h->inode, h->fd);
 	return r;
 }
@@ -126,16 +127,28 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 }
 
 /* The file was made and cannot be opened. The caller is told that it failed, and
- * to the kernel the name goes on being free. */
+ * to the kernel the name goes on being free. The folder has another time, so both
+ * is recorded. What a worker before us may have made is not ours to remove. */
 static void unmake(struct change *c, struct inode *i, int dirfd,
 		   struct inode *dir, const char *name, const struct stat *st)
 {
-	if (change_past() == CHANGE_RECORDED || unlinkat(dirfd, name, 0) < 0) {
-		change_end(c, st);
+	bool ours = change_past() == CHANGE_NEW;
+	struct change gone;
+	struct who who = c->r.who;
+	change_end(c, st);
+	if (!ours)
+		return;
+	change_init(&gone, OP_UNLINK, &who, inode_path_of(dir, name), NULL);
+	gone.r.obj = c->r.obj;
+	gone.r.flags |= RF_LAST;
+	change_attr(&gone, st);
+	change_begin(&gone);
+	if (unlinkat(dirfd, name, 0) < 0) {
+		change_cancel(&gone);
 		return;
 	}
 	inode_name_del(i, dir, name);
-	change_cancel(c);
+	change_end(&gone, st);
 }
 
 /* The file was made as `fd`, which is taken over; the lock is held. */

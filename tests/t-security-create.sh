@@ -51,13 +51,21 @@ last=new${#open[@]}
 say "${#open[@]} are open"
 [ ! -e "$BELOW/$last" ] || fail "it is left behind"
 refuse "to the kernel" test -e "$DIR/$last"
+# its folder has got another time all the same
+same_time() { [ "$(stat -c %Y "$T/replica1/dir")" = "$(stat -c %Y "$BELOW")" ]; }
+touch -d 2020-02-02 "$DIR"
+check "the time is there" wait_for 30 same_time
+refuse "one more" eval 'exec {fd}>"$DIR/$last"' 2>/dev/null
+[ "$(stat -c %Y "$BELOW")" -gt 1600000000 ] || fail "the folder was not changed"
+check "and the new one" wait_for 30 same_time
 for fd in "${open[@]:0:50}"; do
 	exec {fd}>&-
 done
 made() { (echo new >"$DIR/$last") 2>/dev/null; }
 check "there is room again" wait_for 20 made
 equal "$(cat "$BELOW/$last")" new "content"
-equal "$("$MIRRORFS" log "$T/tree" --op create "$DIR/$last" | wc -l)" 1 records
+equal "$("$MIRRORFS" log "$T/tree" --op create "$DIR/$last" | wc -l)" 3 made
+equal "$("$MIRRORFS" log "$T/tree" --op unlink "$DIR/$last" | wc -l)" 2 removed
 for fd in "${open[@]:50}"; do
 	exec {fd}>&-
 done

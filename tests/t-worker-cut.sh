@@ -60,4 +60,26 @@ plan
 exec 5>&-
 check "wait" synced
 check "zeros that failed" same "$T/replica1"
+
+# a truncate that failed, and has cut: by name, of what is open, at an open
+failed() { # TEXT COMMAND... - with a last byte at 2999999 behind it
+	local text=$1
+	shift
+	plan ftruncate 1 1 +5 /tree/file
+	refuse "$text" "$@" 2>/dev/null
+	plan
+	put 2999999 z || fail "write behind, $text"
+	[ -z "${OPEN:-}" ] || exec 5>&-
+	check "wait, $text" synced
+	check "same, $text" same "$T/replica1"
+}
+by_name() { perl -e 'truncate($ARGV[0], 1000001) or die' "$FILE"; }
+opened() { perl -e 'truncate(STDOUT, 1000001) or die' >&5; }
+fresh d
+failed "cut by name" by_name
+fresh e
+exec 5<>"$FILE"
+OPEN=1 failed "cut while open" opened
+fresh f
+failed "cut by opening" eval ': >"$FILE"'
 exit 0
