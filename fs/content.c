@@ -340,13 +340,6 @@ void content_end(struct inode *i, int fd, uint64_t off, uint64_t len)
 	order_unlock(&o);
 }
 
-uint64_t content_changed(ssize_t r, uint64_t n)
-{
-	if (r >= 0)
-		return (uint64_t)r;
-	return r == -EIO || r == -ENOSPC || r == -EDQUOT || r == -EINTR ? n : 0;
-}
-
 /* ---- the timer ---- */
 
 static bool content_due(const struct content *c, int64_t now)

@@ -16,6 +16,7 @@
  * _locked. Objects without any link are left out: nobody can see them.
  */
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -62,7 +63,12 @@ void content_end(struct inode *i, int fd, uint64_t off, uint64_t len);
  * a negative errno, and was asked for `n` bytes. A disk that is full or broken
  * says so when a part is done, or all: with O_SYNC what was written stays in the
  * page cache. */
-uint64_t content_changed(ssize_t r, uint64_t n);
+static inline uint64_t content_changed(ssize_t r, uint64_t n)
+{
+	if (r >= 0)
+		return (uint64_t)r;
+	return r == -EIO || r == -ENOSPC || r == -EDQUOT || r == -EINTR ? n : 0;
+}
 
 /* content_is_open_locked - somebody has it open for writing, so a change is
  * to be told by content_begin and content_end. */

@@ -70,8 +70,7 @@ struct engine {
 	struct pathset parked_paths; /* of parked, with their seq and 1 */
 	struct plan_memory *memory;
 	struct text_set *touched; /* directories whose times must be set */
-	struct text_set *recent;  /* those that were set since it had all: on
-				   * the master another may have been there */
+	struct text_set *recent;  /* those that were set since it had all */
 	struct text_set *changed; /* what durable_commit has to see to */
 	struct text_set *failed;  /* paths of steps that failed */
 	struct text_set *taken;	  /* those that were taken last */
@@ -85,6 +84,7 @@ struct engine {
 	char *rules;	       /* the same as text */
 	uint64_t rate;	       /* of bwlimit, at present */
 	int64_t rate_next_ns;
+	uint64_t doubted, doubted_epoch; /* gone by seed_unsure, in an epoch */
 	struct seeding *seeding; /* a first copy or comparison */
 	struct seeding *progress; /* the same, while it waits, too */
 	struct verify *verify;	  /* NULL: contents are not compared */

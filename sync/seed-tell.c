@@ -100,6 +100,16 @@ static int count_remote(struct engine *e, const char *path, uint64_t *n)
 	return r == -ENOTCONN ? r : 0;
 }
 
+/* is_listed - what is done over is met twice. */
+static bool is_listed(const struct seeding *w, const char *path)
+{
+	for (unsigned i = 0; i < w->n_extra; i++) {
+		if (strcmp(w->extra[i], path) == 0)
+			return true;
+	}
+	return false;
+}
+
 int seed_spares(struct engine *e, const char *path, const struct remote_attr *a)
 {
 	struct seeding *w = e->seeding;
@@ -107,6 +117,8 @@ int seed_spares(struct engine *e, const char *path, const struct remote_attr *a)
 
 	if (!w)
 		return 0;
+	if (is_listed(w, path))
+		return 1;
 	int r = S_ISDIR(a->mode) ? count_remote(e, path, &n) : 0;
 	w->s.there += n;
 	w->s.extra += n + 1;
