@@ -20,6 +20,7 @@
 #define REDO_TRIES 2
 #define RACE_TRIES 8 /* where a folder is missing */
 #define REDO_MAX   16
+#define DEAR_BYTES (1024u * 1024)
 
 /* What is to be done over, and how it is in doubt. */
 enum { BY_OTHERS = 1, FAILED, DONE_OVER };
@@ -94,6 +95,16 @@ static int redo(struct engine *e, struct pathset *bad, const char *path,
 	return r == 0 ? engine_park_for_now(e, path, seq) : r;
 }
 
+/* is_dear - all of a large file would be sent to be refused once more, as it does
+ * not fit into a quota. (What was refused its place only is there: exec-kept.c.) */
+static bool is_dear(const struct engine *e, const char *path)
+{
+	struct failure why = {0};
+
+	return engine_failure(e, path, &why) && why.kind == STEP_PUT &&
+	       why.need > DEAR_BYTES && why.error == -EREMOTEIO;
+}
+
 static bool is_missing(const struct engine *e, const char *path)
 {
 	struct failure why = {0};
@@ -134,7 +145,9 @@ static int mend(struct engine *e, const char *path, const struct mending *m,
 
 	if (m->i >= REDO_MAX)
 		return engine_park_for_now(e, path, *seq);
-	return m->try < REDO_TRIES || m->missing
+	bool again = m->try < REDO_TRIES && !is_dear(e, path);
+
+	return again || m->missing
 		       ? reconcile(e, path, STRICT_FULL, DEPTH_ALL)
 		       : engine_park(e, path, *seq);
 }

@@ -80,7 +80,7 @@ struct step *aside_take(struct exec *x, const struct fhandle *obj)
 	if (s && s->phase == PHASE_READY)
 		return take(x, s);
 	exec_aside_drop(x, obj);
-	return NULL;
+	return kept_take(x, obj);
 }
 
 void aside_reap(struct exec *x)

@@ -60,6 +60,13 @@ bool aside_leave(struct step *s);
 void aside_add(struct step *s);
 struct step *aside_take(struct exec *x, const struct fhandle *obj);
 void aside_reap(struct exec *x);
+/* exec-kept.c: refused, to be kept when it has ended? if so, it is, instead of
+ * freed; take that of an object (NULL: there is none), in place of an upload;
+ * end them all */
+void kept_want(struct step *s);
+void kept_add(struct step *s);
+struct step *kept_take(struct exec *x, const struct fhandle *obj);
+void kept_drop_all(struct exec *x);
 /* how many large ones are under way; the next that waits for a place */
 unsigned aside_large(const struct exec *x);
 struct step *aside_waiting(struct exec *x);

@@ -60,6 +60,10 @@ void exec_free(struct exec *x)
 		x->asides = s->next;
 		step_free(s);
 	}
+	while ((s = x->kept)) {
+		x->kept = s->next;
+		step_free(s);
+	}
 	spares_free(x);
 	free(x);
 }
@@ -95,7 +99,10 @@ static void step_finish(struct step *s)
 	x->n_other -= is_other(s->kind);
 	x->n_sent--;
 	x->cfg.finished(x->cfg.arg, s);
-	step_free(s);
+	if (s->kept)
+		kept_add(s);
+	else
+		step_free(s);
 }
 
 void step_answered(struct step *s)
@@ -233,7 +240,8 @@ static void published(void *arg, const struct remote_reply *reply)
 
 	if (reply->status < 0) {
 		step_fail(s, reply->status);
-		if (reply->status != -ENOTCONN)
+		kept_want(s);
+		if (!s->kept && reply->status != -ENOTCONN)
 			upload_drop_stage(s);
 	} else if (!s->exec->cfg.can->can[CAN_POSIX_RENAME]) {
 		step_link_names(s);

@@ -75,6 +75,7 @@ struct step {
 	int64_t begun_ns; /* PUT: monotonic */
 	bool aside;	  /* in the list of those */
 	bool dropped;	  /* … and nobody wants it any more */
+	bool kept;	  /* it was refused, and what is in the stage stays */
 	uint64_t as_of;	  /* PUT, SETATTR: all records up to it are in what is
 			   * read */
 	uint64_t since; /* PUT: path has the content as of this record; 0: no */
@@ -174,12 +175,11 @@ struct exec {
 	struct exec_config cfg;
 	struct step *head, **tail; /* not yet sent, in order */
 	struct step *fresh;	   /* first of them that was not looked at */
-	struct step *active[EXEC_UPLOADS + 1]; /* uploads under way; the
-						* head may start over */
-	unsigned n_active;
-	unsigned turn;	     /* of the large ones among them */
+	struct step *active[EXEC_UPLOADS + 1]; /* the head may start over */
+	unsigned n_active, turn; /* … of the large ones among them */
 	struct step *asides; /* large ones that have left the line */
-	unsigned n_aside;
+	unsigned n_aside, n_kept;
+	struct step *kept; /* exec-kept.c */
 	unsigned n_waiting; /* steps with PHASE_WAITING */
 	struct remote *second; /* for pieces of large ones, or NULL */
 	bool worth;	       /* … to be had */

@@ -12,6 +12,7 @@ sync_libsync_a_SOURCES = \
 	sync/durable.c \
 	sync/engine.c \
 	sync/exec-aside.c \
+	sync/exec-kept.c \
 	sync/exec-second.c \
 	sync/exec-spare.c \
 	sync/exec-uploads.c \

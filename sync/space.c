@@ -95,6 +95,7 @@ void space_begin(struct step *s)
 		ask(x);
 	if (x->space.known ? fits(s) : s->st.st_size < LARGE_SIZE)
 		return;
+	kept_drop_all(x);
 	s->space_asked = true;
 	s->pending++;
 	ask(x);

@@ -1,0 +1,70 @@
+/*
+ * A large file of which all is in the stage, and that was refused its place: it
+ * stays there, so that the next try is a rename, and not all of the content once
+ * more. They are few, and go when room is short, or with the connection.
+ */
+#include "confdefs.h"
+
+#include <stdlib.h>
+
+#include "sync/exec.h"
+
+#define KEPT_MAX 4
+
+void kept_want(struct step *s)
+{
+	s->kept = s->kind == STEP_PUT && s->stage && upload_is_large(s);
+}
+
+static struct step *take(struct exec *x, struct step **at)
+{
+	struct step *s = *at;
+
+	*at = s->next;
+	s->next = NULL;
+	x->n_kept--;
+	return s;
+}
+
+static void drop(struct exec *x, struct step **at)
+{
+	struct step *s = take(x, at);
+
+	upload_drop_stage(s);
+	step_free(s);
+}
+
+void kept_add(struct step *s)
+{
+	struct exec *x = s->exec;
+	struct step **last = &x->kept;
+
+	while (*last && (*last)->next)
+		last = &(*last)->next;
+	if (x->n_kept == KEPT_MAX)
+		drop(x, last);
+	s->kept = s->linked = false;
+	s->tag = NULL;
+	s->result = STEP_DONE;
+	s->error = 0;
+	s->retries = 0;
+	s->phase = PHASE_READY;
+	s->next = x->kept;
+	x->kept = s;
+	x->n_kept++;
+}
+
+struct step *kept_take(struct exec *x, const struct fhandle *obj)
+{
+	struct step **at = &x->kept;
+
+	while (*at && !fhandle_equal(&(*at)->obj, obj))
+		at = &(*at)->next;
+	return *at ? take(x, at) : NULL;
+}
+
+void kept_drop_all(struct exec *x)
+{
+	while (x->kept)
+		drop(x, &x->kept);
+}
