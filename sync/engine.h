@@ -65,8 +65,8 @@ struct engine {
 	const struct plan *plan; /* under way, or NULL */
 	struct pathset fences;
 	struct parked *parked;
-	unsigned n_parked;
-	unsigned parked_turn;	     /* whose it is to be tried */
+	unsigned n_parked, parked_turn; /* … whose it is to be tried */
+	int64_t parked_rest_ns;		/* none is before; monotonic */
 	struct pathset parked_paths; /* of parked, with their seq and 1 */
 	struct plan_memory *memory;
 	struct text_set *touched; /* directories whose times must be set */

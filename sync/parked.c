@@ -3,7 +3,8 @@
  * the cause and the time of the next try, while other paths go on. A try is a
  * reconcile of the path. Pauses double; but where there was no room, a look at
  * the file system tells when there is some again. Where many are due, others
- * have their turn in between.
+ * have their turn in between; and while none of them arrives, tries take a small
+ * part of the time: there may be a hundred thousand.
  */
 #include "confdefs.h"
 
@@ -24,6 +25,10 @@
 #define PARK_MAX_NS   (300 * NS_PER_S)
 #define PARK_FULL_NS  (2 * NS_PER_S)   /* a look is cheap */
 #define TURN_NS	      (50 * NS_PER_MS) /* then others have theirs */
+#define TURN_MAX      256	       /* paths; one commit for all of them */
+#define REST	      20	       /* times as long, when all was in vain */
+#define REST_MAX_NS   (30 * NS_PER_S)
+#define ARRIVED	      INT64_MAX /* as next_ns, in the turn */
 
 static void paths_put(struct engine *e, const struct parked *p)
 {
@@ -54,11 +59,13 @@ bool engine_is_parked(const struct engine *e, const char *path, uint64_t seq)
 	return pathset_cover(&e->parked_paths, path) > seq;
 }
 
+/* parked_find - mostly it is the one that is tried. */
 static struct parked *parked_find(struct engine *e, const char *path)
 {
 	for (unsigned i = 0; i < e->n_parked; i++) {
-		if (strcmp(e->parked[i].path, path) == 0)
-			return &e->parked[i];
+		unsigned at = (e->parked_turn + i) % e->n_parked;
+		if (strcmp(e->parked[at].path, path) == 0)
+			return &e->parked[at];
 	}
 	return NULL;
 }
@@ -175,20 +182,18 @@ int engine_park_for_now(struct engine *e, const char *path, uint64_t seq)
 }
 
 /* unpark - parked_paths keeps it for the moment: see paths_anew. */
-static int unpark(struct engine *e, const char *path)
+static int unpark(struct engine *e, unsigned i)
 {
-	CLEANUP_FREE char *name = text_printable(path);
-	struct parked *p = parked_find(e, path);
-	int r = journal_parked_del(e->journal, e->row.id, path);
+	struct parked *p = &e->parked[i];
+	int r = journal_parked_del(e->journal, e->row.id, p->path);
 
-	if (p) {
-		if (p->tries)
-			log_notice("%s: /%s arrived after all", e->row.name,
-				   name);
-		free(p->path);
-		free(p->error);
-		*p = e->parked[--e->n_parked];
+	if (p->tries) {
+		CLEANUP_FREE char *name = text_printable(p->path);
+		log_notice("%s: /%s arrived after all", e->row.name, name);
 	}
+	free(p->path);
+	free(p->error);
+	*p = e->parked[--e->n_parked];
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -216,19 +221,16 @@ static int retry_failed(struct engine *e, const char *failed,
 	return engine_park(e, t->path, t->seq);
 }
 
-static int try_again(struct engine *e, const char *path, uint64_t seq)
+/* try_again - *ret: all of it is there. */
+static int try_again(struct engine *e, const struct parked *p, bool *ret)
 {
-	struct retry t = {.path = path, .seq = seq};
-
-	e->reconciling = e->beside = true;
+	CLEANUP_FREE char *path = strdup(p->path);
+	struct retry t = {.path = path, .seq = p->seq};
 	int r = reconcile(e, path, STRICT_FULL, DEPTH_ALL);
+
 	if (r == 0)
 		r = batch_each_failed(e, retry_failed, &t);
-	if (r == 0) /* on its disk, before it is said to have arrived */
-		r = engine_note(e);
-	if (r == 0 && !t.again)
-		r = unpark(e, path);
-	e->reconciling = false;
+	*ret = r == 0 && !t.again;
 	return r;
 }
 
@@ -280,53 +282,109 @@ static int is_due(struct engine *e, struct parked *p, struct evidence *root,
 	return r;
 }
 
-/* What is tried before others have their turn. */
+/* What is tried before others have their turn: of one that has arrived there is
+ * the place among the parked, ascending. */
 struct turn {
 	struct evidence root;
-	int64_t end_ns;
-	unsigned tried; /* at least one is */
+	int64_t begun_ns;
+	unsigned tried, n_arrived; /* at least one is tried */
+	unsigned arrived[TURN_MAX];
+	bool asked; /* one of them */
 	bool over;
 };
 
-/* try_next - the one that comes next, if it is due. */
-static int try_next(struct engine *e, struct turn *t)
+/* try_one - the one whose turn it is, if it is due. */
+static int try_one(struct engine *e, struct turn *t)
 {
-	if (e->parked_turn >= e->n_parked)
-		e->parked_turn = 0;
-	unsigned i = e->parked_turn;
-	bool due;
-	int r = is_due(e, &e->parked[i], &t->root, &due);
+	struct parked *p = &e->parked[e->parked_turn];
+	bool due, arrived;
+	int r = is_due(e, p, &t->root, &due);
 
-	t->over = r == 0 && due && t->tried && clock_mono_ns() >= t->end_ns;
-	if (r < 0 || t->over)
+	if (r < 0 || !due)
 		return r;
-	if (!due) {
-		e->parked_turn++;
+	t->over = t->tried == TURN_MAX ||
+		  (t->tried && clock_mono_ns() > t->begun_ns + TURN_NS);
+	if (t->over)
 		return 0;
-	}
 	t->tried++;
-	CLEANUP_FREE char *path = strdup(e->parked[i].path);
-	r = try_again(e, path, e->parked[i].seq);
+	t->asked |= p->next_ns == 0;
+	r = try_again(e, p, &arrived);
+	if (arrived) {
+		e->parked[e->parked_turn].next_ns = ARRIVED;
+		t->arrived[t->n_arrived++] = e->parked_turn;
+	}
 	t->root.measured = false;
-	/* else it has arrived, and another one is in its place */
-	if (i < e->n_parked && strcmp(e->parked[i].path, path) == 0)
-		e->parked_turn++;
 	return r;
+}
+
+static int try_some(struct engine *e, struct turn *t)
+{
+	unsigned n = e->n_parked;
+	int r = 0;
+
+	e->reconciling = e->beside = true;
+	for (unsigned k = 0; r == 0 && k < n; k++) {
+		if (e->parked_turn >= n)
+			e->parked_turn = 0;
+		r = try_one(e, t);
+		if (t->over)
+			break;
+		e->parked_turn++;
+	}
+	if (r == 0 && t->tried) /* on its disk, before it has arrived */
+		r = engine_note(e);
+	e->reconciling = false;
+	return r;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const unsigned *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* leave - those that arrived, and were not parked again by another one, the last
+ * one first: its place is taken by one that stays. */
+static int leave(struct engine *e, struct turn *t)
+{
+	int r = 0;
+
+	qsort(t->arrived, t->n_arrived, sizeof(*t->arrived), by_number);
+	for (unsigned i = t->n_arrived; r == 0 && i > 0; i--) {
+		if (e->parked[t->arrived[i - 1]].next_ns == ARRIVED)
+			r = unpark(e, t->arrived[i - 1]);
+	}
+	return r;
+}
+
+static void rest(struct engine *e, int64_t begun_ns)
+{
+	int64_t now = clock_mono_ns(), ns = (now - begun_ns) * REST;
+
+	e->parked_rest_ns = now + (ns < REST_MAX_NS ? ns : REST_MAX_NS);
 }
 
 int batch_parked(struct engine *e, bool *ret_more)
 {
-	struct turn t = {.over = false};
+	struct turn t = {.begun_ns = clock_mono_ns()};
 	int r = 0;
 
-	if (e->n_parked && journal_parked_asked(e->journal, e->row.id) > 0)
+	*ret_more = false;
+	if (e->n_parked && journal_parked_asked(e->journal, e->row.id) > 0) {
 		r = engine_parked_load(e);
-	t.end_ns = clock_mono_ns() + TURN_NS;
-	unsigned n = e->n_parked;
-	for (unsigned k = 0; r == 0 && !t.over && k < n && e->n_parked; k++)
-		r = try_next(e, &t);
-	if (t.tried)
+		e->parked_rest_ns = 0;
+	}
+	if (r < 0 || e->n_parked == 0 || t.begun_ns < e->parked_rest_ns)
+		return r;
+	r = try_some(e, &t);
+	if (r == 0)
+		r = leave(e, &t);
+	if (t.n_arrived)
 		paths_anew(e);
-	*ret_more = t.over;
+	bool vain = t.tried && t.n_arrived == 0 && !t.asked;
+	if (vain)
+		rest(e, t.begun_ns);
+	*ret_more = t.over && !vain;
 	return r;
 }

@@ -9,6 +9,7 @@
 struct object {
 	struct fhandle obj;
 	struct stale_content is;
+	bool kept; /* the journal has it */
 	UT_hash_handle hh;
 };
 
@@ -16,7 +17,9 @@ struct stale {
 	struct journal *j;
 	int64_t replica;
 	struct object *objects;
-	unsigned n_saved; /* how many the journal has */
+	struct fhandle *dropped; /* that the journal has still */
+	unsigned n_dropped;
+	bool changed; /* since it was saved */
 };
 
 static struct object *find(const struct stale *s, const struct fhandle *obj)
@@ -40,6 +43,7 @@ static struct object *add(struct stale *s, const struct fhandle *obj,
 		abort();
 	*o = (struct object){.obj = *obj, .is.since = since};
 	HASH_ADD_KEYPTR(hh, s->objects, &o->obj, fhandle_size(&o->obj), o);
+	s->changed = true;
 	return o;
 }
 
@@ -79,9 +83,9 @@ int stale_open(struct journal *j, int64_t replica, struct stale **ret)
 		abort();
 	s->j = j;
 	s->replica = replica;
-	s->n_saved = n;
 	for (unsigned i = 0; i < n; i++)
-		stale_add(s, &list[i]);
+		add(s, &list[i], 0)->kept = true;
+	s->changed = false;
 	free(list);
 	*ret = s;
 	return 0;
@@ -98,6 +102,7 @@ void stale_close(struct stale *s)
 		HASH_DEL(s->objects, o);
 		free(o);
 	}
+	free(s->dropped);
 	free(s);
 }
 
@@ -130,6 +135,14 @@ void stale_published(struct stale *s, const struct fhandle *obj)
 
 	if (!o)
 		return;
+	if (o->kept) {
+		s->dropped = reallocarray(s->dropped, s->n_dropped + 1,
+					  sizeof(*s->dropped));
+		if (!s->dropped)
+			abort();
+		s->dropped[s->n_dropped++] = o->obj;
+		s->changed = true;
+	}
 	HASH_DEL(s->objects, o);
 	free(o);
 }
@@ -139,21 +152,26 @@ bool stale_has(const struct stale *s, const struct fhandle *obj)
 	return find(s, obj);
 }
 
-/* They are few, and there are seldom any. */
+/* Only what is different now: of what a replica refuses there may be very many.
+ * Those that went come first, as one of them may be there again. */
 int stale_save(struct stale *s)
 {
 	struct object *o, *tmp;
-	unsigned n = HASH_COUNT(s->objects);
+	int r = 0;
 
-	if (n == 0 && s->n_saved == 0)
+	if (!s->changed)
 		return 0;
-	int r = journal_stale_clear(s->j, s->replica);
+	for (unsigned i = 0; r == 0 && i < s->n_dropped; i++)
+		r = journal_stale_del(s->j, s->replica, &s->dropped[i]);
 	HASH_ITER(hh, s->objects, o, tmp)
 	{
-		if (r == 0)
+		if (r == 0 && !o->kept)
 			r = journal_stale_add(s->j, s->replica, &o->obj);
+		o->kept |= r == 0;
 	}
-	if (r == 0)
-		s->n_saved = n;
+	if (r == 0) {
+		s->n_dropped = 0;
+		s->changed = false;
+	}
 	return r == -ENOENT ? 0 : r;
 }

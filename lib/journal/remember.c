@@ -121,6 +121,14 @@ int journal_stale_clear(struct journal *j, int64_t id)
 	return db_run(j, NULL, "DELETE FROM stale WHERE replica = ?", "l", id);
 }
 
+int journal_stale_del(struct journal *j, int64_t id, const struct fhandle *obj)
+{
+	uint8_t bytes[DB_HANDLE_MAX];
+	return db_run(j, NULL,
+		      "DELETE FROM stale WHERE replica = ? AND obj = ?", "lb",
+		      id, bytes, db_handle_bytes(obj, bytes));
+}
+
 /* ---- absent objects ---- */
 
 int journal_absent_load(struct journal *j, int64_t id, struct absent_row **ret,

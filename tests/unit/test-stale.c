@@ -46,6 +46,21 @@ static void test_stale(void **state)
 	assert_int_equal(stale_open(f.j, id, &s), 0);
 	assert_true(stale_has(s, &h2));
 	assert_false(stale_has(s, &h1));
+	/* gone and there again, between two times of saving and in one */
+	stale_published(s, &h2);
+	stale_add(s, &h2);
+	stale_add(s, &h3);
+	stale_published(s, &h3);
+	assert_int_equal(stale_save(s), 0);
+	stale_published(s, &h2);
+	assert_int_equal(stale_save(s), 0);
+	stale_add(s, &h2);
+	assert_int_equal(stale_save(s), 0);
+	stale_close(s);
+
+	assert_int_equal(stale_open(f.j, id, &s), 0);
+	assert_true(stale_has(s, &h2));
+	assert_false(stale_has(s, &h3));
 	stale_published(s, &h2);
 	assert_int_equal(stale_save(s), 0);
 	stale_close(s);
