@@ -43,19 +43,26 @@ rm -rf "$T/state"
 (ulimit -n 600 && mount_tree "${REPLICAS[@]}") || fail "mount"
 MOUNTS+=("$T/tree")
 open=()
-while exec {fd}>"$DIR/new${#open[@]}"; do
-	open+=("$fd")
-	[ ${#open[@]} -lt 600 ] || skip "a worker may have any number of them"
-done 2>/dev/null
-last=new${#open[@]}
+fill() {
+	while exec {fd}>"$DIR/new${#open[@]}"; do
+		open+=("$fd")
+		[ ${#open[@]} -lt 600 ] || skip "a worker may have any number of them"
+	done 2>/dev/null
+	last=new${#open[@]}
+}
+fill
 say "${#open[@]} are open"
 [ ! -e "$BELOW/$last" ] || fail "it is left behind"
 refuse "to the kernel" test -e "$DIR/$last"
 # its folder has got another time all the same
 same_time() { [ "$(stat -c %Y "$T/replica1/dir")" = "$(stat -c %Y "$BELOW")" ]; }
-touch -d 2020-02-02 "$DIR"
-check "the time is there" wait_for 30 same_time
-refuse "one more" eval 'exec {fd}>"$DIR/$last"' 2>/dev/null
+before=
+until [ "${#open[@]}" = "$before" ]; do # the worker may have had more open itself
+	touch -d 2020-02-02 "$DIR"
+	check "the time is there" wait_for 30 same_time
+	before=${#open[@]}
+	fill
+done
 [ "$(stat -c %Y "$BELOW")" -gt 1600000000 ] || fail "the folder was not changed"
 check "and the new one" wait_for 30 same_time
 for fd in "${open[@]:0:50}"; do
@@ -64,8 +71,10 @@ done
 made() { (echo new >"$DIR/$last") 2>/dev/null; }
 check "there is room again" wait_for 20 made
 equal "$(cat "$BELOW/$last")" new "content"
-equal "$("$MIRRORFS" log "$T/tree" --op create "$DIR/$last" | wc -l)" 3 made
-equal "$("$MIRRORFS" log "$T/tree" --op unlink "$DIR/$last" | wc -l)" 2 removed
+# each try that was refused made and removed it
+removed=$("$MIRRORFS" log "$T/tree" --op unlink "$DIR/$last" | wc -l)
+[ "$removed" -gt 0 ] || fail "nothing was removed again"
+equal "$("$MIRRORFS" log "$T/tree" --op create "$DIR/$last" | wc -l)" $((removed + 1)) made
 for fd in "${open[@]:50}"; do
 	exec {fd}>&-
 done
