@@ -29,7 +29,8 @@
  * O_DIRECT; the rest was dealt with. */
 static int lower_flags(int flags)
 {
-	return (flags & (O_ACCMODE | O_DSYNC | O_SYNC)) | O_NOFOLLOW;
+	return (flags & (O_ACCMODE | O_DSYNC | O_SYNC | O_NOATIME)) |
+	       O_NOFOLLOW;
 }
 
 static bool wants_write(int flags)

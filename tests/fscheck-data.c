@@ -9,6 +9,7 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -347,6 +348,31 @@ static void executes(void)
 	CHECK(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 7);
 }
 
+/* reads - whether a read through `flags` changes the access time. */
+static bool reads(const char *name, int flags)
+{
+	const struct timespec old[2] = {{1000000000, 0}, {1500000000, 0}};
+	struct stat st;
+	char c;
+	int fd = open(name, O_WRONLY | O_CREAT, 0644);
+
+	CHECK(write(fd, "x", 1) == 1 && !close(fd));
+	CHECK(!utimensat(AT_FDCWD, name, old, 0));
+	fd = open(name, O_RDONLY | flags);
+	CHECK(read(fd, &c, 1) == 1 && !close(fd));
+	CHECK(!stat(name, &st));
+	return st.st_atim.tv_sec != old[0].tv_sec;
+}
+
+static void access_times(void)
+{
+	struct statvfs fs;
+
+	CHECK(!reads("quiet", O_NOATIME));
+	CHECK(!statvfs(".", &fs));
+	CHECK(reads("read", 0) == !(fs.f_flag & ST_NOATIME));
+}
+
 const struct fscase cases_data[] = {
 	{"append", append, 0},
 	{"append-together", append_together, 0},
@@ -365,5 +391,6 @@ const struct fscase cases_data[] = {
 	{"direct-unaligned", direct_unaligned, 0},
 	{"big-writes", big_writes, 0},
 	{"executes", executes, 0},
+	{"access-times", access_times, 0},
 	{NULL, NULL, 0},
 };
