@@ -77,7 +77,7 @@ struct step *aside_take(struct exec *x, const struct fhandle *obj)
 {
 	struct step *s = find(x, obj);
 
-	if (s && s->phase == PHASE_READY)
+	if (s && (s->phase == PHASE_READY || moment_goes_on(s)))
 		return take(x, s);
 	exec_aside_drop(x, obj);
 	return kept_take(x, obj);

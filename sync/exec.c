@@ -519,7 +519,7 @@ struct step *step_new(struct exec *x, enum step_kind kind, const char *path,
 	return s;
 }
 
-/* step_again - what went aside is in the stage: its own place in the line. */
+/* step_again - what went aside, ready or going on: its own place in the line. */
 static struct step *step_again(struct exec *x, const char *path,
 			       const struct fhandle *obj)
 {
@@ -529,7 +529,8 @@ static struct step *step_again(struct exec *x, const char *path,
 		return NULL;
 	free(s->path);
 	s->path = strdup(path);
-	upload_refresh(s);
+	if (s->phase == PHASE_READY)
+		upload_refresh(s);
 	return s;
 }
 

@@ -37,6 +37,21 @@ void moment_begin(struct step *s, bool busy)
 	s->settled = true;
 }
 
+bool moment_goes_on(struct step *s)
+{
+	uint64_t seq, size;
+
+	if (s->phase != PHASE_PREPARING || s->all_sent || !s->settled ||
+	    s->result != STEP_DONE || !moment_is_kept(s) ||
+	    journal_settled(s->exec->cfg.journal, &s->obj, s->as_of, &seq,
+			    &size) <= 0 ||
+	    size < (uint64_t)s->st.st_size)
+		return false;
+	s->as_of = seq;
+	s->st.st_size = (off_t)size;
+	return true;
+}
+
 bool moment_is_kept(struct step *s)
 {
 	struct exec *x = s->exec;

@@ -29,5 +29,8 @@ void upload_publish(struct step *s);
  * file now, these bytes have not been touched since. */
 void moment_begin(struct step *s, bool busy);
 bool moment_is_kept(struct step *s);
+/* moment_goes_on - it has settled again before all of it was sent, and more was
+ * appended: that is sent behind it, and it is as of now. */
+bool moment_goes_on(struct step *s);
 
 #endif

@@ -16,8 +16,10 @@ check "mount" mount_tree --config "$T/steady.conf" "${REPLICAS[@]}" \
 # lines NAME - a line of twenty bytes each time; a part of one is never there
 lines() {
 	exec perl -e 'open(my $f, ">>", $ARGV[0]) or die; my $n = 0;
-		syswrite($f, sprintf("%019d\n", $n++)) or die until -e $ARGV[1];' \
-		"$T/tree/$1" "$T/stop"
+		until (-e $ARGV[1]) {
+			syswrite($f, sprintf("%019d\n", $n++)) or die;
+			select(undef, undef, undef, 0.001) if $ARGV[2];
+		}' "$T/tree/$1" "$T/stop" "${2:-0}"
 }
 # counters - at both ends of a file that stays open; the first one is one more
 # than the last, or the same
@@ -69,6 +71,21 @@ for round in 1 2 3 4 5 6; do
 done
 touch "$T/stop"
 wait "${CHILDREN[@]}"
+check "wait" synced
+check "same" same "$T/replica1"
+
+# a new one, and the line is so slow that it settles again and again before all of
+# it was sent
+rm "$T/stop"
+check "slow" "$MIRRORFS" replica set "$T/tree" r1 bwlimit=8M
+head -c 32000000 /dev/zero >"$T/tree/slow"
+background lines slow 1
+check "the slow one arrives" wait_for 60 test -s "$T/replica1/slow"
+check "it is whole" whole slow
+check "while it is written" kill -0 "$BG"
+check "as fast as can be" "$MIRRORFS" replica set "$T/tree" r1 bwlimit=never
+touch "$T/stop"
+wait "$BG"
 check "wait" synced
 check "same" same "$T/replica1"
 exit 0
