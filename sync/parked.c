@@ -289,7 +289,7 @@ struct turn {
 	int64_t begun_ns;
 	unsigned tried, n_arrived; /* at least one is tried */
 	unsigned arrived[TURN_MAX];
-	bool asked; /* one of them */
+	bool asked; /* one of them, or never tried before */
 	bool over;
 };
 
@@ -307,7 +307,7 @@ static int try_one(struct engine *e, struct turn *t)
 	if (t->over)
 		return 0;
 	t->tried++;
-	t->asked |= p->next_ns == 0;
+	t->asked |= p->next_ns == 0 || p->tries == 0;
 	r = try_again(e, p, &arrived);
 	if (arrived) {
 		e->parked[e->parked_turn].next_ns = ARRIVED;
