@@ -282,8 +282,8 @@ static int is_due(struct engine *e, struct parked *p, struct evidence *root,
 	return r;
 }
 
-/* What is tried before others have their turn: of one that has arrived there is
- * the place among the parked, ascending. */
+/* What is tried before others have their turn; of those that have arrived, their
+ * places among the parked. */
 struct turn {
 	struct evidence root;
 	int64_t begun_ns;
