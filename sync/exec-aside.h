@@ -60,10 +60,10 @@ bool aside_leave(struct step *s);
 void aside_add(struct step *s);
 struct step *aside_take(struct exec *x, const struct fhandle *obj);
 void aside_reap(struct exec *x);
-/* exec-kept.c: refused, to be kept when it has ended? if so, it is, instead of
+/* exec-kept.c: refused: is it to be kept when it has ended? then it is, instead of
  * freed; take that of an object (NULL: there is none), in place of an upload;
  * end them all */
-void kept_want(struct step *s);
+bool kept_want(struct step *s);
 void kept_add(struct step *s);
 struct step *kept_take(struct exec *x, const struct fhandle *obj);
 void kept_drop_all(struct exec *x);

@@ -11,9 +11,10 @@
 
 #define KEPT_MAX 4
 
-void kept_want(struct step *s)
+bool kept_want(struct step *s)
 {
-	s->kept = s->kind == STEP_PUT && s->stage && upload_is_large(s);
+	s->kept = s->kind == STEP_PUT && upload_is_large(s);
+	return s->kept;
 }
 
 static struct step *take(struct exec *x, struct step **at)

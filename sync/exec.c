@@ -240,8 +240,7 @@ static void published(void *arg, const struct remote_reply *reply)
 
 	if (reply->status < 0) {
 		step_fail(s, reply->status);
-		kept_want(s);
-		if (!s->kept && reply->status != -ENOTCONN)
+		if (reply->status != -ENOTCONN && !kept_want(s))
 			upload_drop_stage(s);
 	} else if (!s->exec->cfg.can->can[CAN_POSIX_RENAME]) {
 		step_link_names(s);
