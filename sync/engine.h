@@ -84,7 +84,6 @@ struct engine {
 	char *rules;	       /* the same as text */
 	uint64_t rate;	       /* of bwlimit, at present */
 	int64_t rate_next_ns;
-	uint64_t doubted, doubted_epoch; /* gone by seed_unsure, in an epoch */
 	struct seeding *seeding; /* a first copy or comparison */
 	struct seeding *progress; /* the same, while it waits, too */
 	struct verify *verify;	  /* NULL: contents are not compared */

@@ -304,13 +304,11 @@ static bool too_much(const struct engine *e, const struct seeding *w)
 	const struct seed *s = &w->s;
 	unsigned share = e->row.options.max_delete;
 
-	uint64_t extra = s->extra + e->doubted;
-
 	if (s->allowed || s->extra == 0 || share >= 100)
 		return false;
 	if (is_empty(e, w) && e->cursor > 0)
 		return true;
-	return extra > EXTRA_IGNORED && extra * 100 > s->there * share;
+	return s->extra > EXTRA_IGNORED && s->extra * 100 > s->there * share;
 }
 
 static int refuse(struct engine *e, const struct seeding *w)
@@ -410,7 +408,6 @@ int seed_run(struct engine *e)
 		r = batch_commit(e, w.s.seq, true);
 	e->seeding = NULL;
 	e->changed_ns = UINT64_MAX;
-	e->doubted = r == 0 ? 0 : e->doubted;
 	if (r == 0)
 		r = tell(e, &w, "");
 	done(&w);
@@ -425,13 +422,10 @@ int seed_unsure(struct engine *e, const char *path, enum strictness strict,
 	struct seeding w = {.part = true, .s = {.listed = true, .seq = seq}};
 	bool asks = e->row.options.max_delete < 100;
 
-	if (SEQ_EPOCH(seq) != e->doubted_epoch)
-		e->doubted = 0;
-	e->doubted_epoch = SEQ_EPOCH(seq);
 	e->seeding = &w;
 	int r = batch_redo(e, path, strict, depth, seq);
 	e->seeding = NULL;
-	if (r == 0 && asks && e->doubted + w.s.extra > EXTRA_IGNORED) {
+	if (r == 0 && asks && w.s.extra > EXTRA_IGNORED) {
 		CLEANUP_FREE char *name = text_printable(path);
 		log_notice("%s: %llu entries below /%s are not in the tree: "
 			   "comparing everything before they go",
@@ -443,7 +437,6 @@ int seed_unsure(struct engine *e, const char *path, enum strictness strict,
 			r = batch_redo(e, w.extra[i], strict, DEPTH_ALL, seq);
 		free(w.extra[i]);
 	}
-	e->doubted += r == 0 ? w.s.extra : 0;
 	return r;
 }
 

@@ -34,14 +34,6 @@ lost sub/{1..60}
 check "wait" synced
 check "a little goes" there dir/sub 90
 check "same" same "$T/replica1"
-# of two folders together it is much, though of each it is a little
-lost sub/{61..115} {1..55}
-check "it asks for both" wait_for 60 state_is r1 refused
-check "allow it" "$MIRRORFS" replica resume "$T/tree" r1 --allow-delete
-check "wait" synced
-check "same, of both" same "$T/replica1"
-(cd "$T/tree/dir" && touch sub/{61..115} {1..55}) || fail "files"
-check "wait" synced
 lost {1..150}
 check "it asks" wait_for 60 state_is r1 refused
 check "all is there yet" there dir 240
