@@ -94,7 +94,6 @@ static void opened(void *arg, const struct remote_reply *reply)
 static void looked(void *arg, const struct remote_reply *reply)
 {
 	struct item *i = arg;
-
 	bool folders = i->job->e->can.can[CAN_FSYNC_FOLDER];
 
 	i->job->pending--;

@@ -70,7 +70,8 @@ struct engine {
 	struct pathset parked_paths; /* of parked, with their seq and 1 */
 	struct plan_memory *memory;
 	struct text_set *touched; /* directories whose times must be set */
-	struct text_set *recent;  /* those that were set since it had all */
+	struct text_set *recent;  /* those that were set since it had all: on
+				   * the master another may have been there */
 	struct text_set *changed; /* what durable_commit has to see to */
 	struct text_set *failed;  /* paths of steps that failed */
 	struct text_set *taken;	  /* those that were taken last */

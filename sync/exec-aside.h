@@ -55,7 +55,8 @@ bool second_over(struct step *s);
 void exec_uploads(struct exec *x);
 
 /* exec-aside.c: is it time for the head of the line to leave it? then add; take
- * one that is ready or goes on, another one of that object is dropped; free the dropped */
+ * one that is ready or goes on, another one of that object is dropped; free
+ * the dropped */
 bool aside_leave(struct step *s);
 void aside_add(struct step *s);
 struct step *aside_take(struct exec *x, const struct fhandle *obj);

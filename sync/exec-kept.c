@@ -17,19 +17,18 @@ bool kept_want(struct step *s)
 	return s->kept;
 }
 
-static struct step *take(struct exec *x, struct step **at)
+static struct step *take(struct step **at)
 {
 	struct step *s = *at;
 
 	*at = s->next;
 	s->next = NULL;
-	x->n_kept--;
 	return s;
 }
 
-static void drop(struct exec *x, struct step **at)
+static void drop(struct step **at)
 {
-	struct step *s = take(x, at);
+	struct step *s = take(at);
 
 	upload_drop_stage(s);
 	step_free(s);
@@ -38,12 +37,12 @@ static void drop(struct exec *x, struct step **at)
 void kept_add(struct step *s)
 {
 	struct exec *x = s->exec;
-	struct step **last = &x->kept;
+	struct step **at = &x->kept;
 
-	while (*last && (*last)->next)
-		last = &(*last)->next;
-	if (x->n_kept == KEPT_MAX)
-		drop(x, last);
+	for (unsigned n = 1; *at && n < KEPT_MAX; n++)
+		at = &(*at)->next;
+	if (*at) /* the oldest */
+		drop(at);
 	s->kept = s->linked = false;
 	s->tag = NULL;
 	s->result = STEP_DONE;
@@ -52,7 +51,6 @@ void kept_add(struct step *s)
 	s->phase = PHASE_READY;
 	s->next = x->kept;
 	x->kept = s;
-	x->n_kept++;
 }
 
 struct step *kept_take(struct exec *x, const struct fhandle *obj)
@@ -61,11 +59,11 @@ struct step *kept_take(struct exec *x, const struct fhandle *obj)
 
 	while (*at && !fhandle_equal(&(*at)->obj, obj))
 		at = &(*at)->next;
-	return *at ? take(x, at) : NULL;
+	return *at ? take(at) : NULL;
 }
 
 void kept_drop_all(struct exec *x)
 {
 	while (x->kept)
-		drop(x, &x->kept);
+		drop(&x->kept);
 }

@@ -178,7 +178,7 @@ struct exec {
 	struct step *active[EXEC_UPLOADS + 1]; /* the head may start over */
 	unsigned n_active, turn; /* … of the large ones among them */
 	struct step *asides; /* large ones that have left the line */
-	unsigned n_aside, n_kept;
+	unsigned n_aside;
 	struct step *kept; /* exec-kept.c */
 	unsigned n_waiting; /* steps with PHASE_WAITING */
 	struct remote *second; /* for pieces of large ones, or NULL */

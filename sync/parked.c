@@ -282,13 +282,11 @@ static int is_due(struct engine *e, struct parked *p, struct evidence *root,
 	return r;
 }
 
-/* What is tried before others have their turn; of those that have arrived, their
- * places among the parked. */
+/* What is tried before others have their turn. */
 struct turn {
 	struct evidence root;
 	int64_t begun_ns;
 	unsigned tried, n_arrived; /* at least one is tried */
-	unsigned arrived[TURN_MAX];
 	bool asked; /* one of them, or never tried before */
 	bool over;
 };
@@ -311,7 +309,7 @@ static int try_one(struct engine *e, struct turn *t)
 	r = try_again(e, p, &arrived);
 	if (arrived) {
 		e->parked[e->parked_turn].next_ns = ARRIVED;
-		t->arrived[t->n_arrived++] = e->parked_turn;
+		t->n_arrived++;
 	}
 	t->root.measured = false;
 	return r;
@@ -337,23 +335,15 @@ static int try_some(struct engine *e, struct turn *t)
 	return r;
 }
 
-static int by_number(const void *a, const void *b)
-{
-	const unsigned *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
-/* leave - those that arrived, and were not parked again by another one, the last
- * one first: its place is taken by one that stays. */
-static int leave(struct engine *e, struct turn *t)
+/* leave - those that arrived, and were not parked again by another one; the last
+ * one first, as its place is taken by one that stays. */
+static int leave(struct engine *e)
 {
 	int r = 0;
 
-	qsort(t->arrived, t->n_arrived, sizeof(*t->arrived), by_number);
-	for (unsigned i = t->n_arrived; r == 0 && i > 0; i--) {
-		if (e->parked[t->arrived[i - 1]].next_ns == ARRIVED)
-			r = unpark(e, t->arrived[i - 1]);
+	for (unsigned i = e->n_parked; r == 0 && i > 0; i--) {
+		if (e->parked[i - 1].next_ns == ARRIVED)
+			r = unpark(e, i - 1);
 	}
 	return r;
 }
@@ -378,8 +368,8 @@ int batch_parked(struct engine *e, bool *ret_more)
 	if (r < 0 || e->n_parked == 0 || t.begun_ns < e->parked_rest_ns)
 		return r;
 	r = try_some(e, &t);
-	if (r == 0)
-		r = leave(e, &t);
+	if (r == 0 && t.n_arrived)
+		r = leave(e);
 	if (t.n_arrived)
 		paths_anew(e);
 	bool vain = t.tried && t.n_arrived == 0 && !t.asked;

@@ -171,15 +171,14 @@ static bool writer_commit(struct journal_writer *w, unsigned n)
 		int r = writer_ready(w);
 		if (r == 0)
 			r = db_append(w->j, w->batch, n);
+		writer_tell_lost(w); /* also at a checkpoint */
 		if (r == 0)
 			break;
-		writer_tell_lost(w);
 		writer_failed(w, r, &said);
 		if (w->stop && ++tries >= STOP_TRIES)
 			return false;
 		writer_nap(w);
 	}
-	writer_tell_lost(w); /* at a checkpoint */
 	shared_set_journal(w->s, 0);
 	if (said) {
 		log_notice("the journal can be written again");
