@@ -189,8 +189,7 @@ struct sync_ahead *preflight_take(void);
 void preflight_end(void);
 void preflight_forget(void);
 /* replica_row_from - a row for journal_replica_put; borrows r's strings. */
-struct replica_row replica_row_from(const struct settings_replica *r,
-				    bool from_config);
+struct replica_row replica_row_from(const struct settings_replica *r);
 /* options_given - each "key=value,…" of `list` into `given`; false after it
  * has printed what is wrong. */
 bool options_given(const struct option_list *list, struct replica_given *given);

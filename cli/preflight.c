@@ -34,8 +34,7 @@ struct settings_replica *replica_parse(struct settings *s, const char *text)
 	return r;
 }
 
-struct replica_row replica_row_from(const struct settings_replica *r,
-				    bool from_config)
+struct replica_row replica_row_from(const struct settings_replica *r)
 {
 	return (struct replica_row){.name = r->name,
 				    .url = r->url,
@@ -43,7 +42,7 @@ struct replica_row replica_row_from(const struct settings_replica *r,
 				    .known_hosts = r->known_hosts,
 				    .accept_new = r->accept_new,
 				    .adopt = r->adopt,
-				    .from_config = from_config,
+				    .from_config = r->configured,
 				    .given = r->options};
 }
 

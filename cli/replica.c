@@ -89,7 +89,7 @@ static int replica_add(struct replica_job *job)
 	if (!preflight_replica(s, job->target.root, journal_uuid(job->journal),
 			       false))
 		return EXIT_NO;
-	struct replica_row row = replica_row_from(s, false);
+	struct replica_row row = replica_row_from(s);
 	r = job_result(job, journal_replica_put(job->journal, &row));
 	return r == EXIT_YES && job->wait && job->target.alive
 		       ? progress_wait(&job->target, job->journal, s->name)

@@ -22,6 +22,7 @@ struct settings_replica {
 	char *known_hosts; /* NULL: that of the mount */
 	bool accept_new;
 	bool adopt;
+	bool configured; /* has a section, else: named on the command line */
 	struct replica_given options;
 };
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Options of replicas: from the configuration, from the command line, changed
-# while mounted; a wrong one names the right one.
+# while mounted, and kept; a wrong one names the right one.
 . "$(dirname "$0")/functions.sh"
 DURABLE=
 
@@ -54,5 +54,22 @@ check "umount" umount_tree
 check "mount" mount_tree -o max-backlog=1000000
 equal "$(options web2)" "" "the preset"
 equal "$(options web3)" "max-backlog=700" "its own"
+check "umount" umount_tree
+
+# named by a mount, which has options for all only: what was set stays, with a
+# configuration, too
+check "mount" mount_tree --replica "web2=$T/replica2"
+check "set" "$MIRRORFS" replica set "$T/tree" web2 exclude=/secret
+check "umount" umount_tree
+check "mount" mount_tree --replica "web2=$T/replica2"
+equal "$(options web2)" "filter=- /secret" "as set, after a mount"
+check "umount" umount_tree
+check "mount" "$MIRRORFS" mount --config "$T/test.conf" \
+	--replica "web2=$T/replica2"
+equal "$(options web2)" "max-backlog=500 filter=- /secret" "with a configuration"
+check "umount" umount_tree
+check "mount" "$MIRRORFS" mount --config "$T/test.conf"
+equal "$(options web2)" "max-backlog=500 filter=- /secret" "not named, but kept"
+equal "$(options web1)" "max-backlog=600" "as configured again"
 refuse "a wrong option" "$MIRRORFS" mount "$T" -o max-backlog=x 2>"$T/err"
 exit 0

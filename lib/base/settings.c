@@ -204,7 +204,9 @@ static struct settings_replica *parse_replica(struct parse *p,
 			    section);
 		return NULL;
 	}
-	return settings_replica(p->s, start);
+	struct settings_replica *r = settings_replica(p->s, start);
+	r->configured = true;
+	return r;
 }
 
 static int parse_line(void *user, const char *section, const char *key,
