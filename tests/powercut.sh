@@ -117,6 +117,40 @@ power_churn() {
 	done
 }
 
+# power_promise - a program that keeps a list of what fsync has promised it,
+# beside all that, until power_rest: of a log that it appends to, and of files
+# that it publishes by a rename. Numbers, of which the newest counts.
+power_promise() {
+	mkdir -p "$POWER_ROOT/promised" && : >"$T/promised" || return 1
+	power_promises &
+	POWER_PROMISE=$!
+}
+
+power_promises() {
+	local n=0 in=$POWER_ROOT/promised
+	while [ ! -e "$T/rest" ]; do
+		echo $((++n)) >>"$in/log" && sync "$in/log" &&
+			echo $n >"$in/new" && sync "$in/new" &&
+			mv "$in/new" "$in/$n" && sync "$in" || return 1
+		echo $n >>"$T/promised"
+		rm -f "$in/$((n - 20))"
+	done
+}
+
+# power_promised N - is it kept, on both, after the Nth cut?
+power_promised() {
+	local n in
+	n=$(tail -n 1 "$T/host/promised.$1")
+	for in in "$POWER_ROOT" "$T/replica1"; do
+		in=$in/promised
+		[ -n "$n" ] || continue
+		[ "$(cat "$in/$n")" = "$n" ] && grep -qx "$n" "$in/log" &&
+			continue
+		POWER_BROKEN=$((${POWER_BROKEN:-0} + 1))
+		say "cut $1 of seed $SEED: $n was promised, but is not in $in"
+	done
+}
+
 power_rest() {
 	local p
 	touch "$T/rest"
@@ -124,6 +158,7 @@ power_rest() {
 		end_process "$p"
 	done
 	wait "$POWER_CHURN"
+	[ -z "${POWER_PROMISE:-}" ] || wait "$POWER_PROMISE" || return 1
 	rm "$T/rest"
 }
 
@@ -131,6 +166,9 @@ power_rest() {
 # are of one moment; what the kernel writes by itself it may write.
 power_cut() {
 	local n=$((POWER_CUTS + 1)) pids
+	# what was promised before
+	[ -z "${POWER_PROMISE:-}" ] ||
+		cp "$T/promised" "$T/host/promised.$n" || return 1
 	# the replica's server is a child of sync
 	pids="$POWER_PIDS $(pgrep -P "$POWER_SYNC")"
 	# shellcheck disable=SC2086
@@ -173,6 +211,7 @@ power_check() {
 		POWER_MISSED=$((${POWER_MISSED:-0} + 1))
 		say "cut $1 of seed $SEED: $(head -n 1 "$T/treecmp.out")"
 	fi
+	[ -z "${POWER_PROMISE:-}" ] || power_promised "$1"
 	power_off || return 1
 	rm -f "$T/host/tree.img.$1" "$T/host/journal.img.$1"
 }
@@ -182,12 +221,13 @@ power_cuts() {
 	local i
 	check "who runs" wait_for 30 power_pids
 	power_write "$SEED"
+	[ -z "${POWER_PROMISES:-}" ] || check "promises" power_promise
 	for ((i = 0; i < $1; i++)); do
 		# from some ms to half a second: any moment will do
 		sleep "0.$(printf '%03d' $((RANDOM % 450 + 30)))"
 		power_cut || fail "copying the disks"
 	done
-	power_rest
+	check "writers end" power_rest
 	power_off || fail "the disks stay"
 	take_below "$T/raw" && rm -f "$T/host/tree.img" "$T/host/journal.img"
 	for ((i = 1; i <= $1; i++)); do
