@@ -163,6 +163,14 @@ void change_idle(const struct fhandle *fh)
 	shared_busy_end(shared, &outside);
 }
 
+bool change_wanted(const struct fhandle *fh)
+{
+	struct fhandle outside = *fh;
+	if (pins_used())
+		pins_public(fh, &outside);
+	return shared_is_wanted(shared, &outside);
+}
+
 void changes_restore_busy(const struct fhandle *objs, unsigned n)
 {
 	shared_busy_restore(shared, objs, n);

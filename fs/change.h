@@ -56,6 +56,9 @@ void change_append(struct change *c, const struct stat *st);
  * settled. Before the DIRTY and after the SETTLE record. */
 void change_busy(const struct fhandle *fh);
 void change_idle(const struct fhandle *fh);
+/* change_wanted - sync wants the content of `fh` to stay as it is for a moment:
+ * shared_is_wanted. */
+bool change_wanted(const struct fhandle *fh);
 /* changes_restore_busy - a new worker: these change, no others. */
 void changes_restore_busy(const struct fhandle *objs, unsigned n);
 

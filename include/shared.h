@@ -100,6 +100,20 @@ void shared_busy_restore(struct shared *s, const struct fhandle *objs,
 uint64_t shared_busy_mark(const struct shared *s, const struct fhandle *obj,
 			  bool *ret_busy);
 
+/*
+ * Wanted: what sync reads of an object is overtaken by its writers each time,
+ * so the worker is to hold these for a moment when it settles next. Of so many
+ * objects at once, by whoever wants it first.
+ *
+ * shared_want - returns the place that shared_unwant gives back, or -1: none is
+ * free. shared_want_nothing - by a sync process that begins, before its threads.
+ */
+#define SHARED_WANTS 16
+int shared_want(struct shared *s, const struct fhandle *obj);
+void shared_unwant(struct shared *s, int place);
+void shared_want_nothing(struct shared *s);
+bool shared_is_wanted(const struct shared *s, const struct fhandle *obj);
+
 /* shared_passthrough - a number that the worker set, 0 at first; what it means
  * is known to fs/passthrough.c. */
 void shared_set_passthrough(struct shared *s, unsigned state);

@@ -65,6 +65,7 @@ void exec_free(struct exec *x)
 		step_free(s);
 	}
 	spares_free(x);
+	freeze_forget(x);
 	free(x);
 }
 

@@ -90,6 +90,7 @@ struct step {
 	struct second_file *second; /* exec-second.c; NULL: none */
 	bool all_sent;  /* what is left is to hear the answers */
 	bool settled;	/* as of as_of it was not being written */
+	bool frozen;	/* fd is a copy as of then */
 	bool refreshed; /* st is newer than what was read */
 	bool in_place; /* it is written into the file, not into the stage */
 	bool not_in_place;
@@ -180,6 +181,7 @@ struct exec {
 	struct step *asides; /* large ones that have left the line */
 	unsigned n_aside;
 	struct step *kept; /* exec-kept.c */
+	struct freeze *freeze; /* freeze.c; NULL: none is wanted yet */
 	unsigned n_waiting; /* steps with PHASE_WAITING */
 	struct remote *second; /* for pieces of large ones, or NULL */
 	bool worth;	       /* … to be had */
@@ -250,8 +252,6 @@ void step_publish(struct step *s);
 uint64_t space_need(const struct stat *st);
 void space_begin(struct step *s);
 void space_sent(struct exec *x, uint64_t n);
-
-#define EXEC_SYNCED 16 /* contents that are fsynced one by one */
 
 #include "sync/delta.h"
 #include "sync/exec-aside.h"

@@ -18,6 +18,7 @@ sync_libsync_a_SOURCES = \
 	sync/exec-uploads.c \
 	sync/exec.c \
 	sync/filters.c \
+	sync/freeze.c \
 	sync/fresh.c \
 	sync/idmap.c \
 	sync/inplace.c \

@@ -213,6 +213,7 @@ int sync_main(const struct sync_config *cfg)
 		log_error("cannot map shared memory: %s", strerror(-r));
 		return 1;
 	}
+	shared_want_nothing(f.shared);
 	if (shared_pinned(f.shared))
 		lower_without_handles();
 	r = fleet_serve(&f, signal_fd);

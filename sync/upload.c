@@ -116,6 +116,7 @@ void upload_begin(struct step *s)
 	bool busy;
 	int r;
 
+	s->frozen = false;
 	s->as_of = shared_last_seq(x->cfg.shared);
 	s->mark = shared_busy_mark(x->cfg.shared, &s->obj, &busy);
 	s->fd = lower_open_object(x->cfg.lower_fd, &s->obj, s->path, O_RDONLY);
@@ -141,6 +142,7 @@ void upload_begin(struct step *s)
 		x->n_waiting++;
 		return;
 	}
+	freeze_take(s);
 	s->phase = PHASE_PREPARING;
 	s->begun_ns = clock_mono_ns();
 	if (!upload_is_large(s))
@@ -161,9 +163,10 @@ static void upload_attributes(struct step *s)
 	struct remote_attr rest = attr_mode_times(s);
 
 	struct stat now;
-	if (fstat(s->fd, &now) < 0 || now.st_size != s->st.st_size ||
-	    now.st_mtim.tv_sec != s->st.st_mtim.tv_sec ||
-	    now.st_mtim.tv_nsec != s->st.st_mtim.tv_nsec)
+	if (!s->frozen &&
+	    (fstat(s->fd, &now) < 0 || now.st_size != s->st.st_size ||
+	     now.st_mtim.tv_sec != s->st.st_mtim.tv_sec ||
+	     now.st_mtim.tv_nsec != s->st.st_mtim.tv_nsec))
 		s->mark = UINT64_MAX; /* cut meanwhile: start over */
 	if (s->fd >= 0)
 		close(s->fd);
@@ -408,9 +411,14 @@ bool upload_settled(struct step *s)
 		step_unseen(s, -ESTALE);
 		return true;
 	}
+	if (s->frozen) {
+		freeze_want(s);
+		return true;
+	}
 	if (is_dirty(s)) {
 		if (moment_is_kept(s))
 			return true;
+		freeze_want(s);
 		s->result = STEP_SUPERSEDED;
 		return true;
 	}

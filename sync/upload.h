@@ -33,4 +33,13 @@ bool moment_is_kept(struct step *s);
  * appended: that is sent behind it, and it is as of now. */
 bool moment_goes_on(struct step *s);
 
+#define EXEC_SYNCED 16 /* contents that are fsynced one by one */
+
+/* freeze_want - it was overtaken by its writers: when it settles next they are
+ * to be held. freeze_take - it has settled: if they are, fd becomes a copy, and
+ * they go on. freeze_forget - nothing is wanted any more. */
+void freeze_want(struct step *s);
+void freeze_take(struct step *s);
+void freeze_forget(struct exec *x);
+
 #endif

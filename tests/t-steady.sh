@@ -1,9 +1,10 @@
 #!/bin/bash
 # Files that are written to without a pause: one that is only appended to comes
-# to replicas at each settle-age, as it was at one moment; of one that is written
-# all over nothing comes that was never there. Over sshd, as there the second
-# connection and deltas are had.
+# to replicas at each settle-age, as it was at one moment, and so does one that is
+# written all over: its writers are held for as long as it takes to copy it. Over
+# sshd, as there the second connection and deltas are had.
 . "$(dirname "$0")/functions.sh"
+. "$TESTS/counters.sh"
 expect_log "."
 need sqlite3
 
@@ -21,22 +22,8 @@ lines() {
 			select(undef, undef, undef, 0.001) if $ARGV[2];
 		}' "$T/tree/$1" "$T/stop" "${2:-0}"
 }
-# counters - at both ends of a file that stays open; the first one is one more
-# than the last, or the same
-counters() {
-	exec perl -e 'open(my $f, "+<", $ARGV[0]) or die; my $n = 0;
-		until (-e $ARGV[1]) {
-			$n++;
-			for my $at (0, 999980) {
-				sysseek($f, $at, 0);
-				syswrite($f, sprintf("%019d\n", $n)) or die;
-			}
-			select(undef, undef, undef, 0.001) if $n % 8 == 0;
-		}' "$T/tree/counters" "$T/stop"
-}
 head -c 16000000 /dev/zero >"$T/tree/large"
-{ printf '%019d\n' 0; head -c 999960 /dev/zero; printf '%019d\n' 0; } \
-	>"$T/tree/counters"
+counters_begin 1000000
 : >"$T/tree/log"
 check "wait" synced
 
@@ -49,13 +36,6 @@ whole() {
 	size=$(stat -c %s "$T/copy")
 	[ $((size % 20)) = 0 ] && cmp -s -n "$size" "$T/copy" "$T/tree/$1"
 }
-pair() { # FILE
-	local a b
-	a=$(head -c 19 "$1") b=$(tail -c 20 "$1")
-	a=$((10#$a)) b=$((10#$b))
-	[ "$a" = "$b" ] || [ "$a" = $((b + 1)) ]
-}
-
 background lines log
 background lines large
 background counters
@@ -71,6 +51,12 @@ for round in 1 2 3 4 5 6; do
 done
 touch "$T/stop"
 wait "${CHILDREN[@]}"
+check "wait" synced
+check "same" same "$T/replica1"
+
+# alone, it gets no pause from others
+rm "$T/stop"
+counters_go_on
 check "wait" synced
 check "same" same "$T/replica1"
 

@@ -61,6 +61,42 @@ uint64_t shared_busy_mark(const struct shared *s, const struct fhandle *obj,
 	return mark;
 }
 
+static uint32_t want_of(const struct fhandle *obj)
+{
+	return busy_hash(obj) + 1;
+}
+
+int shared_want(struct shared *s, const struct fhandle *obj)
+{
+	for (int i = 0; i < SHARED_WANTS; i++) {
+		uint32_t none = 0;
+		if (atomic_compare_exchange_strong(&s->mem->wanted[i], &none,
+						   want_of(obj)))
+			return i;
+	}
+	return -1;
+}
+
+void shared_unwant(struct shared *s, int place)
+{
+	s->mem->wanted[place] = 0;
+}
+
+void shared_want_nothing(struct shared *s)
+{
+	for (int i = 0; i < SHARED_WANTS; i++)
+		s->mem->wanted[i] = 0;
+}
+
+bool shared_is_wanted(const struct shared *s, const struct fhandle *obj)
+{
+	for (int i = 0; i < SHARED_WANTS; i++) {
+		if (s->mem->wanted[i] == want_of(obj))
+			return true;
+	}
+	return false;
+}
+
 void shared_set_passthrough(struct shared *s, unsigned state)
 {
 	s->mem->passthrough = state;

@@ -18,7 +18,7 @@
 #include "shared.h"
 
 #define MEMORY_MAGIC   0x6d6972726f726673ULL /* "mirrorfs" */
-#define MEMORY_VERSION 6
+#define MEMORY_VERSION 7
 
 #define RING_BYTES     (32u << 20) /* a power of two */
 #define RING_MARGIN    (2u << 20)  /* kept for changes that have begun */
@@ -73,6 +73,7 @@ struct memory {
 	/* Upper half: how often it began or ended; lower half: how many
 	 * objects of this hash are being written. */
 	_Atomic uint64_t busy[BUSY_SLOTS];
+	_Atomic uint32_t wanted[SHARED_WANTS]; /* a hash, or 0 */
 	struct intent intents[SHARED_THREADS];
 	uint8_t bytes[RING_BYTES];
 };

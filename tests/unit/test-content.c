@@ -321,6 +321,18 @@ static void settled_when_old(void **state)
 	content_close(file, fd);
 }
 
+/* Wanted by somebody who never takes it: writers go on all the same. */
+static void held_and_not_taken(void **state)
+{
+	assert_true(shared_want(shared, &file_fh) >= 0);
+	settled_when_old(state);
+	content_open(file, &ann, false);
+	write_at(&ann, 0, "y");
+	assert_true(is_busy());
+	content_close(file, fd);
+	assert_false(is_busy());
+}
+
 int main(void)
 {
 	if (geteuid() != 0)
@@ -340,6 +352,7 @@ int main(void)
 		TEST(cut_by_a_killed_worker, setup),
 		TEST(settled_when_idle, setup_idle),
 		TEST(settled_when_old, setup_age),
+		TEST(held_and_not_taken, setup_age),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	rmdir(folder);

@@ -495,6 +495,29 @@ static void test_busy(void **state)
 	shared_unmap(s);
 }
 
+static void test_wanted(void **state)
+{
+	struct shared *s = new_shared(NULL);
+	struct fhandle h = {.len = 4, .type = 1, .bytes = {9, 9, 9, 9}};
+	struct fhandle other = {.len = 4, .type = 1, .bytes = {9, 9, 9, 8}};
+	int place[SHARED_WANTS];
+	assert_false(shared_is_wanted(s, &h));
+	for (int i = 0; i < SHARED_WANTS; i++) {
+		place[i] = shared_want(s, i < 2 ? &h : &other);
+		assert_true(place[i] >= 0);
+	}
+	assert_int_equal(shared_want(s, &h), -1);
+	shared_unwant(s, place[0]);
+	assert_true(shared_is_wanted(s, &h)); /* by somebody else */
+	shared_unwant(s, place[1]);
+	assert_false(shared_is_wanted(s, &h));
+	assert_true(shared_is_wanted(s, &other));
+	assert_true(shared_want(s, &h) >= 0);
+	shared_want_nothing(s);
+	assert_false(shared_is_wanted(s, &h) || shared_is_wanted(s, &other));
+	shared_unmap(s);
+}
+
 /* How long a change takes; told, not judged. */
 static void test_cost(void **state)
 {
@@ -546,6 +569,7 @@ int main(void)
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_wanted),
 		cmocka_unit_test(test_cost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
