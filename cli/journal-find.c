@@ -21,12 +21,13 @@ static int check_root(const char *state_dir, const char *has, const char *root)
 }
 
 /* find_identity - it is damaged, or gone, when there is an identity all the
- * same: what is known of it. */
+ * same: what is known of it, its replicas, too. */
 static int find_identity(const char *state_dir, const char *root,
-			 struct found_journal *f)
+			 struct found_journal *f, struct journal **ret)
 {
 	struct journal_identity id;
-	if (journal_identity(state_dir, &id) < 0)
+	if (journal_identity(state_dir, &id) < 0 ||
+	    journal_recall(state_dir, ret) < 0)
 		return 0;
 	f->damaged = true;
 	memcpy(f->uuid, id.uuid, sizeof(f->uuid));
@@ -57,7 +58,7 @@ int journal_find(const char *state_dir, const char *root,
 		journal_close(*ret);
 		*ret = NULL;
 		f->damaged = r == -EUCLEAN;
-		return find_identity(state_dir, root, f);
+		return find_identity(state_dir, root, f, ret);
 	}
 	if (r < 0) {
 		journal_close(*ret);

@@ -21,15 +21,20 @@ static int make_dirs(const char *path)
 	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-/* keep_options - the command line has none for one replica: those that it was
- * added with, or that were set, stay. */
-static void keep_options(struct replica_row *row, const struct replica_row *old,
-			 unsigned n)
+/* keep - what the journal knows of it better. The command line has no options
+ * for one replica: those that it was added with, or that were set, stay. What
+ * was allowed for a first copy is allowed until that is complete, also when the
+ * journal was lost (journal_rescue). */
+static void keep(struct replica_row *row, const struct replica_row *old,
+		 unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (strcmp(old[i].name, row->name) == 0 &&
-		    strcmp(old[i].url, row->url) == 0)
+		if (strcmp(old[i].name, row->name) != 0 ||
+		    strcmp(old[i].url, row->url) != 0)
+			continue;
+		if (!row->from_config)
 			row->given = old[i].given;
+		row->adopt |= old[i].adopt && !old[i].seeded;
 	}
 }
 
@@ -51,8 +56,7 @@ static int store_replicas(const struct settings *s, bool from_config,
 	for (unsigned i = 0; r == 0 && i < s->n_replicas; i++) {
 		struct replica_row row =
 			replica_row_from(&s->replicas[i]);
-		if (!row.from_config)
-			keep_options(&row, rows, n);
+		keep(&row, rows, n);
 		r = journal_replica_put(j, &row);
 	}
 	for (unsigned i = 0; i < n; i++)

@@ -53,11 +53,11 @@ equal "$(aside)" 0 "there was nothing to set aside"
 rm -f "$T/state/journal.db"*
 echo "the last one" >"$T/tree/last"
 check "umount without a journal" umount_tree
-rm -f "$T/state/journal.db"*
+rm -f "$T/state/journal.db"* "$T/replica2/.mirrorfs/state"
 "$MIRRORFS" status --state-dir "$T/state" >"$T/out" 2>"$T/err" &&
 	fail "status says well"
 check "and what to do" grep -q "mirrorfs mount $T/tree" "$T/err"
-check "mount" mount_tree 2>"$T/err"
+check "mount" mount_tree --replica "r2=$T/replica2" 2>"$T/err"
 check "it says so" grep -q "was lost.*compared" "$T/err"
 change
 equal_trees "removed while not mounted"
