@@ -115,7 +115,8 @@ static int sync_all(struct activity *a, bool *ret_lost)
 	*ret_lost = journal_writer_lost(a->w);
 	if (r == 0 && syncfs(a->lower_fd) < 0) {
 		r = -errno;
-		*ret_lost |= r == -EIO;
+		/* of a thin pool that is full, it is one of these */
+		*ret_lost |= r == -EIO || r == -ENOSPC || r == -EDQUOT;
 	}
 	return r;
 }

@@ -67,7 +67,7 @@ static void test_lift_syncs_all(void **state)
 }
 
 /* Linux tells of what it could not write once, and forgets it. */
-static void lost(_Atomic int *error)
+static void lost(_Atomic int *error, int which)
 {
 	struct af t;
 	struct activity_past p;
@@ -76,7 +76,7 @@ static void lost(_Atomic int *error)
 	assert_int_equal(activity_lift(t.a), 0);
 	assert_int_equal(marks(&t), 1); /* of a folder: one cycle more */
 	changed(&t, 2);
-	*error = EIO;
+	*error = which;
 	assert_true(activity_lift(t.a) < 0);
 	*error = 0;
 	for (unsigned i = 3; i < 8; i++) {
@@ -99,12 +99,13 @@ static void lost(_Atomic int *error)
 
 static void test_tree_lost(void **state)
 {
-	lost(&tree_error);
+	lost(&tree_error, EIO);
+	lost(&tree_error, ENOSPC);
 }
 
 static void test_journal_lost(void **state)
 {
-	lost(&wal_error);
+	lost(&wal_error, EIO);
 }
 
 /* The worker that was told of it may be killed before it lifts marks. */
