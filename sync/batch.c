@@ -389,6 +389,18 @@ int batch_run(struct engine *e, bool *ret_some)
 	return r;
 }
 
+/* is_by_state - the plan made no rename of it: over the border of a filter, or
+ * where something is held back, what is there is compared. */
+static bool is_by_state(const struct engine *e, const struct record *r)
+{
+	return filter_excludes(e->filter, r->path, true) ||
+	       filter_excludes(e->filter, r->path2, true) ||
+	       (e->filter &&
+		filter_tells_apart(e->filter, r->path, r->path2)) ||
+	       pathset_cover(&e->parked_paths, r->path) ||
+	       pathset_cover(&e->parked_paths, r->path2);
+}
+
 /* tree_rename_done - what was in flight is one rename of a directory: did it
  * happen? 1, 0, or -EAGAIN when that cannot be told. */
 static int tree_rename_done(struct engine *e, const struct record *r)
@@ -398,7 +410,7 @@ static int tree_rename_done(struct engine *e, const struct record *r)
 	if (r->op != OP_RENAME || !S_ISDIR(r->mode) || r->flags & RF_EXCHANGE ||
 	    path_is_long(r->path) || path_is_long(r->path2) ||
 	    pathset_related(&e->fences, r->path) ||
-	    pathset_related(&e->fences, r->path2))
+	    pathset_related(&e->fences, r->path2) || is_by_state(e, r))
 		return -EAGAIN;
 	int from = remote_lstat(e->remote, r->path, &a);
 	int to = remote_lstat(e->remote, r->path2, &a);
