@@ -14,7 +14,8 @@
  * (inode_forget_next), and what is left of them is done before all else.
  *
  * They are served one after the other, before anything new: so a record that
- * is still to be put comes before those of whatever follows.
+ * is still to be put comes before those of whatever follows. But for what syncs:
+ * that has no record, and may take as long as a disk does.
  *
  * A request that kills its worker would kill each one: the third refuses it.
  * One that was killed from outside says nothing against what it served: that
@@ -128,12 +129,27 @@ static void replay(struct fuse_session *se, struct flight *f, bool killed)
 	device_serve(se, f, in->len);
 }
 
-void replay_all(struct fuse_session *se, bool killed)
+static bool is_sync(const struct flight *f)
+{
+	const struct fuse_in_header *in = (const void *)f->request;
+	return in->opcode == FUSE_FSYNC || in->opcode == FUSE_FSYNCDIR;
+}
+
+void replay_later(struct fuse_session *se, unsigned thread, bool killed)
+{
+	struct flight *f = kept_flight(thread);
+	if (flight_number(f)) {
+		replay(se, f, killed);
+		touch_end();
+	}
+}
+
+void replay_all(struct fuse_session *se, unsigned threads, bool killed)
 {
 	unsigned n = 0;
 	for (unsigned t = 0; t < SHARED_THREADS; t++) {
 		struct flight *f = kept_flight(t);
-		if (!flight_number(f))
+		if (!flight_number(f) || (t < threads && is_sync(f)))
 			continue;
 		change_thread_start(t);
 		touch_thread_start(t);

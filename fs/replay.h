@@ -3,7 +3,7 @@
 
 /*
  * What a dead worker was serving, and the kernel still waits for. One thread,
- * before others serve.
+ * before others serve, but for replay_later.
  */
 
 #include <fuse_lowlevel.h>
@@ -17,8 +17,11 @@ unsigned replay_find(struct fuse_session *se, uint64_t ret[SHARED_THREADS]);
 /* replay_forgets - what the kernel had given back, when inodes are there and
  * before any of them is used. */
 void replay_forgets(void);
-/* replay_all - answer them. The thread is as those that serve. `killed`: the
- * worker before did not end by itself. */
-void replay_all(struct fuse_session *se, bool killed);
+/* replay_all - answer them, but for what replay_later may answer in the first
+ * `threads` of them. The thread is as those that serve. `killed`: the worker
+ * before did not end by itself. */
+void replay_all(struct fuse_session *se, unsigned threads, bool killed);
+/* replay_later - by each thread, before it serves anything else. */
+void replay_later(struct fuse_session *se, unsigned thread, bool killed);
 
 #endif

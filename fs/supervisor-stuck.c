@@ -1,13 +1,15 @@
 /*
  * A worker that is dead and does not end. A thread of it may wait in the kernel
  * for a page that a caller has locked, who waits for the answer to a request
- * that another thread of it had (pages.h). It cannot be killed, and as long as
- * it is there nobody is told that the process has ended. Only the next worker
- * can answer that request, so it is started then.
+ * that another thread of it had (pages.h); only the next worker can answer that
+ * request. Or a thread waits for a disk, in an fsync or a syncfs, which may take
+ * minutes. It cannot be killed, and as long as it is there nobody is told that
+ * the process has ended. So the next one is started then.
  *
  * It must not be started while a thread of the old one is in any other call: a
  * write that is on its way to a disk would come after what the new one writes.
- * Who is in a write to /dev/fuse runs nothing any more when that is over.
+ * Who is in a write to /dev/fuse, or syncs, runs nothing any more when that is
+ * over.
  */
 #include "confdefs.h"
 
@@ -51,8 +53,8 @@ static char stat_state(const char *path, int *ret_status)
 	return is;
 }
 
-/* writes_to_fuse - the thread is in such a call. */
-static bool writes_to_fuse(pid_t pid, const char *tid)
+/* is_harmless - the thread is in such a call. */
+static bool is_harmless(pid_t pid, const char *tid)
 {
 	char path[96], line[256], link[64];
 	long call;
@@ -60,8 +62,11 @@ static bool writes_to_fuse(pid_t pid, const char *tid)
 	snprintf(path, sizeof(path), "/proc/%d/task/%.16s/syscall", (int)pid,
 		 tid);
 	if (!read_line(path, line, sizeof(line)) ||
-	    sscanf(line, "%ld %x", &call, &fd) != 2 ||
-	    (call != SYS_write && call != SYS_writev))
+	    sscanf(line, "%ld %x", &call, &fd) != 2)
+		return false;
+	if (call == SYS_fsync || call == SYS_fdatasync || call == SYS_syncfs)
+		return true;
+	if (call != SYS_write && call != SYS_writev)
 		return false;
 	snprintf(path, sizeof(path), "/proc/%d/task/%.16s/fd/%u", (int)pid, tid,
 		 fd);
@@ -88,7 +93,7 @@ static bool is_stuck(pid_t pid)
 		char state = stat_state(path, NULL);
 		if (!state || state == 'Z' || state == 'X')
 			continue;
-		if (!writes_to_fuse(pid, de->d_name))
+		if (!is_harmless(pid, de->d_name))
 			return false;
 		n++;
 	}
@@ -112,7 +117,7 @@ int stuck_look(struct supervisor *s, int *ret_status)
 		s->lost_ns = clock_mono_ns();
 	if (clock_mono_ns() - s->lost_ns < LOST_NS || !is_stuck(s->worker))
 		return LOOK_MS;
-	log_notice("a thread of it waits in the kernel for a page, and cannot "
-		   "end before another one serves");
+	log_notice("a thread of it waits in the kernel, for a page or a disk: "
+		   "another one serves before it has ended");
 	return 0;
 }

@@ -149,14 +149,26 @@ static int thread_start(unsigned slot)
 	return r;
 }
 
+static unsigned count_threads(const struct worker_config *cfg)
+{
+	long n = cfg->threads ? (long)cfg->threads
+			      : sysconf(_SC_NPROCESSORS_ONLN);
+	if (!cfg->threads && n < MIN_THREADS)
+		n = MIN_THREADS;
+	return n > SHARED_THREADS ? SHARED_THREADS : (unsigned)n;
+}
+
 static void *thread_main(void *arg)
 {
 	struct thread *t = arg;
 	struct flight *f = kept_flight(t->slot);
 	int status = WORKER_FAILED;
 	flight_map(f);
-	if (thread_start(t->slot) == 0)
+	if (thread_start(t->slot) == 0) {
+		replay_later(t->worker->session, t->slot,
+			     t->worker->cfg->killed);
 		status = thread_serve(t->worker, f);
+	}
 	ops_thread_stop();
 	if (status >= 0)
 		t->worker->status = status;
@@ -168,7 +180,7 @@ static void *replay_main(void *arg)
 {
 	struct worker *w = arg;
 	if (thread_start(0) == 0)
-		replay_all(w->session, w->cfg->killed);
+		replay_all(w->session, count_threads(w->cfg), w->cfg->killed);
 	else
 		w->status = WORKER_FAILED;
 	ops_thread_stop();
@@ -176,15 +188,6 @@ static void *replay_main(void *arg)
 }
 
 /* ---- all of it ---- */
-
-static unsigned count_threads(const struct worker_config *cfg)
-{
-	long n = cfg->threads ? (long)cfg->threads
-			      : sysconf(_SC_NPROCESSORS_ONLN);
-	if (!cfg->threads && n < MIN_THREADS)
-		n = MIN_THREADS;
-	return n > SHARED_THREADS ? SHARED_THREADS : (unsigned)n;
-}
 
 static int threads_start(struct worker *w)
 {

@@ -1,0 +1,54 @@
+#!/bin/bash
+# The tree's disk takes for ever to sync, and a worker is killed meanwhile, which
+# cannot end then. Another one serves at once: what is open goes on.
+. "$(dirname "$0")/functions.sh"
+need fsfreeze
+expect_log "fs worker died"
+
+ROOT=$T/fs/tree
+mkdir "$T/host" "$T/fs"
+lay_below ext4 "$T/host"
+truncate -s 300M "$T/host/image" && mkfs.ext4 -q -F "$T/host/image" &&
+	mount -o loop "$T/host/image" "$T/fs" || skip "no loop device"
+LOWERS+=("$T/fs")
+mkdir "$ROOT"
+frozen=
+thaw() {
+	[ -z "$frozen" ] || fsfreeze -u "$T/host"
+	frozen=
+}
+trap 'r=$?; thaw; end_test $r' EXIT
+in_call() { # a thread of the worker, in a call that the disk holds up
+	cat "/proc/$WORKER/task/"*/status 2>/dev/null | grep -q "^State:.D"
+}
+serves() { timeout 5 stat "$ROOT/file" >/dev/null; }
+another() {
+	local now
+	now=$(status_pid worker_pid "$ROOT")
+	[ "${now:-0}" != 0 ] && [ "$now" != "$WORKER" ]
+}
+
+pipe_replicas 1
+check "mount" mount_at "$ROOT" "$T/state" "${REPLICAS[@]}"
+echo before >"$ROOT/file" || fail "a file"
+exec 5<"$ROOT/file"
+check "wait" "$MIRRORFS" wait "$ROOT" --timeout 60
+WORKER=$(status_pid worker_pid "$ROOT")
+head -c 1000000 /dev/zero >"$ROOT/dirty"
+fsfreeze -f "$T/host" || skip "file systems cannot be frozen here"
+frozen=1
+background sync "$ROOT/dirty"
+syncs=$BG
+check "a sync hangs" wait_for 30 in_call
+kill -9 "$WORKER"
+check "another one" wait_for 10 another
+check "it serves" wait_for 10 serves
+check "the old one is there still" in_call
+equal "$(cat <&5)" before "what was open"
+thaw
+check "the sync ends well" wait "$syncs"
+check "wait" "$MIRRORFS" wait "$ROOT" --timeout 60
+refuse "mounted again" grep -q "mounted again" "$T/state/mirrorfs.log"
+exec 5<&-
+check "umount" umount_at "$ROOT"
+exit 0
