@@ -33,12 +33,13 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "paths.h"
-#include "lib/journal/activity-file.h"
 #include "lib/journal/db.h"
 #include "lib/journal/identity.h"
 
 #define CHECK_BYTES (64 << 20) /* more takes too long at each mount */
 #define FILE_NEW    DB_FILE ".new"
+#define COMPLETE_NS (3600 * NS_PER_S) /* an fsync or two */
+#define COMPLETE    "complete" /* a key of meta, and so in STATE/identity */
 
 static const char *const parts[] = {"", "-wal", "-shm"};
 #define N_PARTS (sizeof(parts) / sizeof(parts[0]))
@@ -59,19 +60,52 @@ static void remove_new(const char *state_dir)
 	}
 }
 
-/* note_since - how far each replica was is lost, too. Files that changed from
- * the last mount on are sent to it again, however equal they look: within a
- * second size and time may well be those of the version before. */
-static int note_since(struct journal *j, const char *state_dir)
+int db_complete_note(struct journal *j)
 {
-	struct activity_head h = {0};
-	CLEANUP_CLOSE int fd = activity_open(state_dir, &h);
+	CLEANUP_FREE char *noted = NULL;
 	char text[24];
-	int64_t since = fd >= 0 && strcmp(h.uuid, j->uuid) == 0
-				? h.since_ns - CTIME_SLACK_NS
-				: 0;
-	snprintf(text, sizeof(text), "%" PRId64, since);
-	return journal_meta_set(j, JOURNAL_LOST_SINCE, text);
+	int64_t ns, now = clock_wall_ns();
+	int r = journal_meta_get(j, COMPLETE, &noted);
+	int64_t age = noted ? now - strtoll(noted, NULL, 10) : COMPLETE_NS;
+	if (r < 0 || (age >= 0 && age < COMPLETE_NS))
+		return r;
+	r = db_number(
+		j, &ns, 0,
+		"SELECT min(t) FROM (SELECT ?1 AS t"
+		" UNION ALL SELECT coalesce(r.time_ns, 0) FROM dirty AS d"
+		" LEFT JOIN record AS r ON r.seq = d.seq"
+		" UNION ALL SELECT coalesce(r.time_ns, 0) FROM parked AS p"
+		" LEFT JOIN record AS r ON r.seq = p.from_seq"
+		" UNION ALL SELECT CASE seeded WHEN 0 THEN 0 ELSE"
+		" coalesce((SELECT time_ns FROM record WHERE seq > cursor "
+		DB_NO_EVENTS "ORDER BY seq LIMIT 1), ?1) END"
+		" FROM replica WHERE removed_ns = 0)",
+		"l", now);
+	if (r < 0 || ns <= 0)
+		return r;
+	snprintf(text, sizeof(text), "%" PRId64, ns);
+	r = journal_transaction_begin(j);
+	if (r < 0)
+		return r;
+	j->identity = true;
+	r = journal_meta_set(j, COMPLETE, text);
+	int r2 = journal_transaction_end(j, r == 0);
+	return r < 0 ? r : r2;
+}
+
+/* note_since - how far each replica was is lost, too. Files that changed since
+ * all of them had everything, as far as that was noted, are sent again, however
+ * equal they look: within a second size and time may well be those of the
+ * version before. */
+static int note_since(struct journal *j)
+{
+	CLEANUP_FREE char *complete = NULL;
+	char text[24];
+	int r = journal_meta_get(j, COMPLETE, &complete);
+	int64_t ns = complete ? strtoll(complete, NULL, 10) : 0;
+	ns = ns > CTIME_SLACK_NS ? ns - CTIME_SLACK_NS : 0;
+	snprintf(text, sizeof(text), "%" PRId64, ns);
+	return r < 0 ? r : journal_meta_set(j, JOURNAL_LOST_SINCE, text);
 }
 
 /* make_new - complete, and one file only, when it returns. */
@@ -89,7 +123,7 @@ static int make_new(const char *state_dir)
 	if (r == 0) /* they are ours, though their state file were gone, too */
 		r = db_script(j, "UPDATE replica SET adopt = 1");
 	if (r == 0)
-		r = note_since(j, state_dir);
+		r = note_since(j);
 	if (r == 0)
 		r = db_script(j, "PRAGMA wal_checkpoint(TRUNCATE)");
 	journal_close(j);

@@ -63,6 +63,7 @@ struct journal_writer {
 	/* owned by the thread: */
 	unsigned most;	  /* records in the next batch */
 	int64_t prune_ns; /* not before, monotonic */
+	int64_t complete_ns; /* likewise */
 	int wal_next;	  /* pages, when to begin the WAL anew */
 	struct record batch[WRITER_BATCH];
 };
@@ -202,6 +203,17 @@ static void writer_prune(struct journal_writer *w)
 			(pause < PRUNE_INTERVAL_NS ? pause : PRUNE_INTERVAL_NS);
 }
 
+static void writer_complete(struct journal_writer *w)
+{
+	int64_t now = clock_mono_ns();
+	if (now < w->complete_ns || w->stop)
+		return;
+	w->complete_ns = now + PRUNE_INTERVAL_NS;
+	if (db_complete_note(w->j) < 0)
+		log_debug("cannot note what is complete: %s",
+			  journal_error(w->j));
+}
+
 /* writer_checkpoint - the WAL begins anew only when nobody reads it, and with
  * many readers somebody always does: when it has grown, new readers are held
  * for the moment that the present ones need (db_restart_wal). */
@@ -285,6 +297,7 @@ static void *writer_loop(void *arg)
 			break;
 		if (n > 0) {
 			writer_prune(w);
+			writer_complete(w);
 			writer_checkpoint(w);
 			if (!more)
 				writer_gather(w);
@@ -298,6 +311,7 @@ static void *writer_loop(void *arg)
 			continue;
 		}
 		writer_prune(w);
+		writer_complete(w);
 		shared_wait(w->s, IDLE_MS);
 	}
 	return NULL;
