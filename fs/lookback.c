@@ -18,7 +18,10 @@
  * that was changed after the mount, by users, it cannot be told whether it was
  * before, too: it is looked at, by itself. The root was looked at before.
  *
- * Killed, the child leaves all stamps to the next mount.
+ * After an end that was not clean there are no stamps. Then what was changed
+ * behind the newest record of that time is looked at, by itself.
+ *
+ * Killed, the child leaves all stamps, or that time, to the next mount.
  */
 #include "confdefs.h"
 
@@ -43,9 +46,18 @@
 struct take {
 	struct journal *j;
 	int lower_fd;
+	int64_t known_ns; /* who changed something later was not seen */
+	uint64_t before;  /* … or what has no older record */
 	int64_t end_ns;
 	unsigned n;
 };
+
+#define STAMP_NONE 0 /* differs from all: it has changed already */
+
+static int64_t mtime_ns(const struct stat *st)
+{
+	return st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec;
+}
 
 /* 1: go on with what is above; 0: that has stamps, too; -ENOENT. */
 static int take_one(struct take *t, const char *path)
@@ -59,6 +71,8 @@ static int take_one(struct take *t, const char *path)
 	if (r < 0)
 		return -ENOENT; /* or it is on another file system */
 	s.ctime_ns = clock_ctime_ns(&st);
+	if (s.ctime_ns > t->known_ns && (*path || mtime_ns(&st) > t->known_ns))
+		s.ctime_ns = STAMP_NONE;
 	r = journal_stamp_put(t->j, &s);
 	t->n += r > 0;
 	/* a file may have other names elsewhere */
@@ -86,9 +100,17 @@ static int take_path(void *arg, const char *path)
 	return clock_mono_ns() > t->end_ns ? -ETIME : 0;
 }
 
+/* Between the end of the mount and now somebody may have written. What was
+ * changed through it has a record, and no ctime behind the newest of them; but
+ * for the root, where we note what is owed. */
 static int take_all(struct take *t)
 {
-	int r = journal_stamps_since(t->j, clock_wall_ns() - CTIME_SLACK_NS);
+	int64_t known;
+	int r = journal_known_ns(t->j, t->before, &known);
+	if (known && known < t->known_ns)
+		t->known_ns = known;
+	if (r == 0)
+		r = journal_stamps_since(t->j, t->known_ns - CTIME_SLACK_NS);
 	if (r == 0)
 		r = take_path(t, "");
 	if (r == 0)
@@ -96,11 +118,13 @@ static int take_all(struct take *t)
 	return r == -ETIME ? 0 : r;
 }
 
-int stamps_take(struct journal *j, int lower_fd)
+int stamps_take(struct journal *j, int lower_fd, int64_t gone_ns)
 {
 	struct take t = {
 		.j = j,
 		.lower_fd = lower_fd,
+		.known_ns = gone_ns,
+		.before = INT64_MAX,
 		.end_ns = clock_mono_ns() + TAKE_NS,
 	};
 	struct fhandle root;
@@ -148,17 +172,21 @@ static bool differs(const struct stamp *s, struct stat *ret_st)
 	       clock_ctime_ns(ret_st) != s->ctime_ns;
 }
 
-/* A file is met when its directory is looked at, so that comes second. */
-static void look_at(struct look *l, const struct stamp *s)
+static void look_at_one(struct look *l, const struct stamp *s)
 {
-	struct stat st;
-	if (fhandle_equal(&s->obj, &l->root) || !differs(s, &st))
-		return;
 	bool file = s->dir.len;
 	unsure(l, &s->obj, file ? RF_CONTENT : 0);
 	if (file)
 		unsure(l, &s->dir, 0);
 	l->files += file;
+}
+
+/* A file is met when its directory is looked at, so that comes second. */
+static void look_at(struct look *l, const struct stamp *s)
+{
+	struct stat st;
+	if (!fhandle_equal(&s->obj, &l->root) && differs(s, &st))
+		look_at_one(l, s);
 }
 
 /* was_changed - a directory, and surely before the mount? */
@@ -226,6 +254,67 @@ static unsigned look_at_all(struct look *l, const struct stamp *list,
 	return l->files;
 }
 
+/* take_past - there are no stamps: the last end was none, or was no clean one.
+ * What it has marked is looked at already. What was changed later has a ctime
+ * behind the newest record of then. Nothing of it stays in the journal. */
+static int take_past(struct journal *j, struct look *l, int lower_fd,
+		     struct stamp **ret, unsigned *ret_n)
+{
+	struct take t = {
+		.j = j,
+		.lower_fd = lower_fd,
+		.known_ns = l->at->mounted_ns,
+		.before = SEQ_FIRST(SEQ_EPOCH(shared_last_seq(l->s))),
+		.end_ns = clock_mono_ns() + TAKE_NS,
+	};
+	int64_t known;
+	int r = journal_known_ns(j, t.before, &known);
+	if (r < 0 || known == 0)
+		return r;
+	r = journal_known_keep(j, known);
+	if (r == 0)
+		r = journal_transaction_begin(j);
+	if (r < 0)
+		return r;
+	r = take_all(&t);
+	if (r == 0)
+		r = journal_stamps_load(j, ret, ret_n, &l->since_ns);
+	journal_transaction_end(j, false);
+	return r;
+}
+
+/* Not what users have changed since the mount. */
+static void look_at_late(struct look *l, const struct stamp *s,
+			 unsigned *differed)
+{
+	struct stat st;
+	if (!differs(s, &st))
+		return;
+	bool root = fhandle_equal(&s->obj, &l->root);
+	if ((root ? mtime_ns(&st) : clock_ctime_ns(&st)) >= l->at->mounted_ns)
+		return;
+	look_at_one(l, s);
+	++*differed;
+}
+
+static int look_at_past(struct journal *j, struct look *l, int lower_fd,
+			unsigned *ret_differed)
+{
+	CLEANUP_FREE struct stamp *list = NULL;
+	unsigned n = 0;
+	int r = take_past(j, l, lower_fd, &list, &n);
+	for (unsigned i = 0; r == 0 && i < n; i++) {
+		if (list[i].ctime_ns == STAMP_NONE)
+			look_at_late(l, &list[i], ret_differed);
+	}
+	if (*ret_differed)
+		log_notice("changed behind what the journal knows, when it was "
+			   "not mounted: %u, they are compared with the "
+			   "replicas",
+			   *ret_differed);
+	return r < 0 ? r : journal_known_keep(j, 0);
+}
+
 int stamps_look(struct journal *j, struct shared *s, int lower_fd,
 		const struct stamps_mount *at)
 {
@@ -240,5 +329,9 @@ int stamps_look(struct journal *j, struct shared *s, int lower_fd,
 		return r;
 	if (n > 0)
 		differed = look_at_all(&l, list, n);
+	else
+		r = look_at_past(j, &l, lower_fd, &differed);
+	if (r < 0)
+		return r;
 	return journal_stamps_done(j, differed);
 }

@@ -9,9 +9,10 @@
 
 #include "journal.h"
 
-/* stamps_take - the tree is as replicas will have it. Takes 2 s at most.
- * Returns 0, or a negative errno: nothing will be noticed. */
-int stamps_take(struct journal *j, int lower_fd);
+/* stamps_take - the tree is as replicas will have it, but for what has changed
+ * since the mount went away (ns, wall clock). Takes 2 s at most. Returns 0, or a
+ * negative errno: nothing will be noticed. */
+int stamps_take(struct journal *j, int lower_fd, int64_t gone_ns);
 
 struct stamps_mount { /* what was so at the mount; ns, wall clock */
 	int64_t root_ctime_ns, mounted_ns;

@@ -325,14 +325,16 @@ void supervisor_ends(struct supervisor *s)
 
 /* ---- while nothing is mounted ---- */
 
-void supervisor_stamp(struct supervisor *s)
+static void stamp(struct supervisor *s)
 {
+	int64_t gone_ns = s->bare_since_ns;
 	struct journal *j;
 	if (shared_pinned(s->shared))
 		return;
 	int r = journal_open(s->cfg->state_dir, JOURNAL_WRITE, &j);
 	if (r == 0) {
-		r = stamps_take(j, s->lower_fd);
+		r = stamps_take(j, s->lower_fd,
+				gone_ns ? gone_ns : clock_wall_ns());
 		journal_close(j);
 	}
 	if (r < 0)
@@ -378,7 +380,7 @@ void supervisor_put_stop(struct supervisor *s)
 		return;
 	}
 	owed_clear(s->lower_fd); /* it changes what is stamped */
-	supervisor_stamp(s);
+	stamp(s);
 	supervisor_event(s, OP_STOP);
 	supervisor_drain(s, NULL);
 }

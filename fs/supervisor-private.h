@@ -41,7 +41,7 @@ struct supervisor {
 	dev_t device;		  /* of ours */
 	struct stamps_mount at;
 	int64_t bare_ns;       /* the root shows the tree below since then */
-	int64_t bare_since_ns; /* wall clock */
+	int64_t bare_since_ns; /* wall clock; or when it was unmounted */
 	bool bare_said, bare_owed; /* the journal has still to be told */
 
 	/* supervisor-late.c: */
@@ -115,8 +115,6 @@ bool supervisor_bare_noted(struct supervisor *s);
 /* supervisor_ends - it was not lazy, if the worker has ended at once. */
 void supervisor_ends(struct supervisor *s);
 
-/* supervisor_stamp - what is to be found changed at the next mount. */
-void supervisor_stamp(struct supervisor *s);
 /* supervisor_put_stop - the last row: tree and journal hold all that there was.
  * Only then may it be there, as what is marked is not looked at after it. */
 void supervisor_put_stop(struct supervisor *s);

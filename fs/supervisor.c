@@ -257,6 +257,8 @@ static bool supervisor_unmount(struct supervisor *s)
 {
 	if (!s->mounted)
 		return true;
+	if (!s->bare_ns)
+		s->bare_since_ns = clock_wall_ns();
 	if (umount2(s->cfg->root, UMOUNT_NOFOLLOW) < 0 && errno != EINVAL)
 		return false;
 	s->mounted = false;

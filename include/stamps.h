@@ -25,6 +25,13 @@ struct stamp {
 int journal_recent_paths(struct journal *j,
 			 int (*fn)(void *arg, const char *path), void *arg);
 
+/* journal_known_ns - what has a newer ctime was changed by nobody whose record is
+ * older than `before`: the newest time of the last of these (the clock may have
+ * been set back), or what _keep has kept. 0: there are none. */
+int journal_known_ns(struct journal *j, uint64_t before, int64_t *ret);
+/* journal_known_keep - until it was looked at: then 0. */
+int journal_known_keep(struct journal *j, int64_t ns);
+
 /* journal_stamp_put - 1: it is new; 0: the object has one, which stays. */
 int journal_stamp_put(struct journal *j, const struct stamp *s);
 /* journal_stamps_since - what is changed from now on has no older ctime. If

@@ -85,6 +85,63 @@ check "mount" mount_tree
 check "all arrives" wait_for 60 arrived
 check "umount" umount_tree
 
+# umount(8) returns when mirrorfs is not done yet, which may take a while
+mount_and_late() { # COMMAND...
+	local pid sync
+	check "mount" mount_tree
+	check "wait" synced
+	pid=$(status_pid supervisor_pid) sync=$(status_pid sync_pid)
+	kill -STOP "$sync"
+	check "umount" wait_for 10 umount "$T/tree"
+	"$@"
+	kill -CONT "$sync"
+	check "it ends" wait_for 30 process_gone "$pid"
+	check "mount" mount_tree
+	check "all arrives: $*" wait_for 60 arrived
+	check "umount" umount_tree
+}
+files() { grep -c "changed while it was not mounted: files=1," \
+	"$T/state/mirrorfs.log"; }
+n=$(files) before=$(told)
+mount_and_late change a/b/c/f NEW
+equal "$(files) $(told)" "$((n + 1)) $before" "a late change of a file"
+mount_and_late touch "$T/tree/a/late"
+mount_and_late touch "$T/tree/late"
+equal "$(files) $(told)" "$((n + 1)) $((before + 2))" "late changes of folders"
+
+# the same when it did not end well: what it was about then is marked, and what
+# was changed later, by nobody who was seen, is looked at by itself
+expect_log "ended|did not end well|cannot"
+bad_end() {
+	local pids
+	pids=("$(status_pid supervisor_pid)" "$(status_pid worker_pid)"
+		"$(status_pid sync_pid)")
+	kill -9 "${pids[0]}"
+	for pid in "${pids[@]}"; do
+		check "all end" wait_for 30 process_gone "$pid"
+	done
+	check "umount" umount_tree
+}
+check "mount" mount_tree
+mkdir "$T/tree/b"
+echo x >"$T/tree/b/x"
+check "wait" synced
+bad_end
+change a/b/c/f wen
+touch "$T/tree/a/b/later"
+check "mount" mount_tree
+check "all arrives" wait_for 60 arrived
+equal "$(told)" "$((before + 2))" "comparisons of everything"
+check "it is told" grep -q "behind what the journal knows" \
+	"$T/state/mirrorfs.log"
+before=$(grep -c "behind what" "$T/state/mirrorfs.log")
+echo x >"$T/tree/b/x"
+bad_end
+check "mount" mount_tree
+check "all arrives" wait_for 60 arrived
+equal "$(grep -c "behind what" "$T/state/mirrorfs.log")" "$before" "nothing"
+check "umount" umount_tree
+
 cp -a "$T/tree" "$T/copy" && rm -r "$T/copy/a/b/c/g" &&
 	rm -r "$T/tree" && mv "$T/copy" "$T/tree" || fail "another tree"
 check "mount" mount_tree

@@ -11,6 +11,7 @@
 
 #define SINCE	"stamps"
 #define NOTICED "noticed"
+#define KNOWN	"known"
 
 int journal_recent_paths(struct journal *j,
 			 int (*fn)(void *arg, const char *path), void *arg)
@@ -28,6 +29,28 @@ int journal_recent_paths(struct journal *j,
 	while (r == 0 && (r = db_next(j, st)) > 0)
 		r = fn(arg, db_str(st, 0));
 	return r;
+}
+
+int journal_known_ns(struct journal *j, uint64_t before, int64_t *ret)
+{
+	CLEANUP_FREE char *kept = NULL;
+	int r = db_number(j, ret, 0,
+			  "SELECT max(time_ns) FROM (SELECT time_ns FROM record"
+			  " WHERE seq < ? ORDER BY seq DESC LIMIT 1000)",
+			  "l", (int64_t)before);
+	if (r == 0)
+		r = journal_meta_get(j, KNOWN, &kept);
+	int64_t ns = kept ? strtoll(kept, NULL, 10) : 0;
+	if (ns && ns < *ret)
+		*ret = ns;
+	return r;
+}
+
+int journal_known_keep(struct journal *j, int64_t ns)
+{
+	char text[24];
+	snprintf(text, sizeof(text), "%" PRId64, ns);
+	return journal_meta_set(j, KNOWN, text);
 }
 
 int journal_stamp_put(struct journal *j, const struct stamp *s)
