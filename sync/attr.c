@@ -38,13 +38,14 @@ uint32_t attr_mode(const struct owners *owners, const struct abilities *can,
 	return S_ISREG(mode) && !can->can[CAN_SET_ID] ? m & 01777 : m;
 }
 
-struct remote_attr attr_owner(const struct step *s)
+struct remote_attr attr_owner(struct step *s)
 {
+	const struct owners *owners = s->exec->cfg.owners;
 	struct remote_attr a = {0};
 
-	if (owners_map(s->exec->cfg.owners, s->st.st_uid, s->st.st_gid, &a.uid,
-		       &a.gid))
+	if (owners_map(owners, s->st.st_uid, s->st.st_gid, &a.uid, &a.gid))
 		a.flags = ATTR_OWNER;
+	s->unowned = !a.flags && owners_carried(owners);
 	return a;
 }
 
@@ -63,7 +64,10 @@ struct remote_attr attr_mode_times(const struct step *s)
 		.atime = attr_time(s->st.st_atim.tv_sec),
 		.mtime = attr_time(s->st.st_mtim.tv_sec)};
 
-	if (a.mode != (s->st.st_mode & 07777))
+	/* not of somebody else: with its owner it comes */
+	if (s->unowned && S_ISREG(s->st.st_mode))
+		a.mode &= 01777;
+	else if (a.mode != (s->st.st_mode & 07777))
 		count(s, S_ISDIR(s->st.st_mode) ? "folder-mode" : "set-id");
 	if (!can(s, CAN_MODE))
 		count(s, "mode");

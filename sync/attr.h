@@ -13,7 +13,7 @@ struct owners;
 struct step;
 
 /* attr_owner - no flags when it is not carried; attr_mode_times - the others */
-struct remote_attr attr_owner(const struct step *s);
+struct remote_attr attr_owner(struct step *s);
 struct remote_attr attr_mode_times(const struct step *s);
 /* attr_time - SFTP version 3 has times from 1970 to 2106: the nearest one. */
 uint32_t attr_time(time_t t);

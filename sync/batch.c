@@ -323,13 +323,29 @@ static void count_behind(struct engine *e, int n)
 	*c = (struct catch_up){0};
 }
 
+/* learn_owners - also of records that are a part of the action of another one. */
+static int learn_owners(struct engine *e, const struct record *records,
+			unsigned n)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r >= 0 && i < n; i++) {
+		if (records[i].mode)
+			r = owners_learn(e->owners, records[i].uid,
+					 records[i].gid);
+	}
+	return r < 0 ? r : 0;
+}
+
 /* run_records - all of a batch, from `inflight` to the cursor. */
 static int run_records(struct engine *e, const struct record *records,
 		       struct plan *plan)
 {
 	uint64_t last = records[plan->used - 1].seq;
-	int r = journal_batch_begin(e->journal, e->row.id, last);
+	int r = learn_owners(e, records, plan->used);
 
+	if (r == 0)
+		r = journal_batch_begin(e->journal, e->row.id, last);
 	if (r < 0)
 		return r;
 	e->inflight = last;

@@ -202,11 +202,12 @@ static void step_finished(void *arg, const struct step *s)
 	/* reconcile puts it where it is now, not where the records have it */
 	if (s->kind == STEP_PUT && s->result == STEP_DONE && a && !copy) {
 		plan_memory_present(e->memory, &s->obj);
-		fresh_put(&e->fresh, &s->obj, s->as_of, e->cursor);
+		if (!s->unowned)
+			fresh_put(&e->fresh, &s->obj, s->as_of, e->cursor);
 	}
 	/* of a folder the times are, too, but they follow what is in it */
 	if (s->kind == STEP_SETATTR && s->result == STEP_DONE && a &&
-	    S_ISREG(s->st.st_mode))
+	    S_ISREG(s->st.st_mode) && !s->unowned)
 		fresh_put_attrs(&e->fresh, &s->obj, s->as_of, e->cursor);
 	if (s->kind == STEP_PUT && !copy &&
 	    (s->result == STEP_DONE || s->result == STEP_GONE))

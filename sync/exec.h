@@ -76,8 +76,7 @@ struct step {
 	bool aside;	  /* in the list of those */
 	bool dropped;	  /* … and nobody wants it any more */
 	bool kept;	  /* it was refused, and what is in the stage stays */
-	uint64_t as_of;	  /* PUT, SETATTR: all records up to it are in what is
-			   * read */
+	uint64_t as_of;	  /* PUT, SETATTR: the record as of which it is read */
 	uint64_t since; /* PUT: path has the content as of this record; 0: no */
 	uint64_t base_size; /* … and its size as of then; 0: what it has */
 	uint64_t ranges_to; /* the record up to which they were asked for */
@@ -89,6 +88,7 @@ struct step {
 	struct remote_handle handle;
 	struct second_file *second; /* exec-second.c; NULL: none */
 	bool all_sent;  /* what is left is to hear the answers */
+	bool unowned;	/* its owner's number there is not known yet */
 	bool settled;	/* as of as_of it was not being written */
 	bool frozen;	/* fd is a copy as of then */
 	bool refreshed; /* st is newer than what was read */

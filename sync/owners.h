@@ -43,8 +43,9 @@ const char *owners_asked(const struct owners *o);
  * Returns 0; 1 when one of them is not known there, so that the number must
  * do; or -ENOTCONN. */
 int owners_learn(struct owners *o, uint32_t uid, uint32_t gid);
-/* owners_map - false: owners are not carried, or this one was not learnt: a
- * record that tells of it is still to come. */
+/* owners_map - false: owners are not carried, or this one was not learnt: it was
+ * given away meanwhile, and a record that tells of it is still to come, which
+ * must be acted on. */
 bool owners_map(const struct owners *o, uint32_t uid, uint32_t gid,
 		uint32_t *ret_uid, uint32_t *ret_gid);
 

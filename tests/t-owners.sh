@@ -114,6 +114,21 @@ check "wait" synced
 all_owners 600
 for r in name map forced www ignore; do times $r; done
 
+# an owner that was not met before, given in the same batch as all else
+for r in name map; do
+	check "pause" "$MIRRORFS" replica pause "$T/tree" $r
+done
+cp /bin/true "$T/tree/given" && chown backup:man "$T/tree/given" &&
+	chmod 4755 "$T/tree/given" || fail "given"
+for r in name map; do
+	check "resume" "$MIRRORFS" replica resume "$T/tree" $r
+done
+check "wait" synced
+equal "$(stat -c '%u:%g %a' "$T/name/given")" "34:12 4755" "by name"
+equal "$(stat -c '%u:%g %a' "$T/map/given")" "34:77 4755" "by map"
+rm "$T/tree/given"
+check "wait" synced
+
 # a link that somebody has laid there leads the attributes nowhere
 mkdir "$T/victims" "$T/victims/dir" && touch -d 2020-02-04 "$T/victims/"{file,dir} &&
 	chmod 700 "$T/victims/"{file,dir} || fail "victims"
