@@ -22,12 +22,13 @@
 #include "written.h"
 #include "sync/exec.h"
 
+#define LEAST_SHARE 8 /* of the file must be as before, to be worth a copy */
 #define COPY_MAX (64u * 1024 * 1024) /* the server does nothing else then */
 /* Looked through for one file. The numbers of another epoch are further away:
  * not everything that happened between two of them has a record. */
 #define RECORDS_MAX 100000
 
-bool delta_find_ranges(struct step *s)
+bool delta_find_ranges(struct step *s, uint64_t most)
 {
 	struct exec *x = s->exec;
 	struct range ranges[RECORD_RANGES_MAX];
@@ -41,7 +42,7 @@ bool delta_find_ranges(struct step *s)
 		n--;
 	if (n > 0 && ranges[n - 1].len > size - ranges[n - 1].off)
 		ranges[n - 1].len = size - ranges[n - 1].off;
-	if (range_total(ranges, n) > size / 2)
+	if (range_total(ranges, n) > most)
 		return false;
 	s->n_ranges = n;
 	s->ranges_to = now;
@@ -110,12 +111,12 @@ void delta_begin(struct step *s)
 {
 	const struct exec_config *cfg = &s->exec->cfg;
 	const uint32_t need = EXT_COPY_DATA | EXT_HARDLINK;
+	uint64_t size = (uint64_t)s->st.st_size;
 
-	if (!s->since || s->st.st_size == 0 ||
-	    (uint64_t)s->st.st_size < cfg->delta_above ||
+	if (!s->since || size == 0 || size < cfg->delta_above ||
 	    cfg->update == UPDATE_WHOLE ||
 	    (remote_caps(cfg->remote)->ext & need) != need ||
-	    !delta_find_ranges(s))
+	    !delta_find_ranges(s, size - size / LEAST_SHARE))
 		return;
 	delta_open(s, RO_READ, linked, looked, opened);
 }

@@ -96,7 +96,11 @@ static void opened(void *arg, const struct remote_reply *reply)
 
 bool inplace_begin(struct step *s)
 {
-	if (!allowed(s) || !delta_find_ranges(s))
+	bool appends = s->exec->cfg.update == UPDATE_APPEND;
+
+	if (!allowed(s) ||
+	    !delta_find_ranges(s, appends ? UINT64_MAX
+					  : (uint64_t)s->st.st_size / 2))
 		return false;
 	s->in_place = true;
 	s->source_size = 0;

@@ -31,6 +31,12 @@ head -c $((32 * MB)) /dev/urandom >"$T/tree/large"
 check "wait" synced
 costs $MB "five bytes" patch_at $((20 * MB + 77)) hello "$T/tree/large"
 costs $MB "an append" eval "echo more >>'$T/tree/large'"
+# at once, as it is sent at each settle-age else
+check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+head -c $((40 * MB)) /dev/urandom >>"$T/tree/large"
+costs $((45 * MB)) "more than there was" "$MIRRORFS" replica resume \
+	"$T/tree" r1
+check "cut" truncate -s $((32 * MB)) "$T/tree/large"
 costs $MB "a cut" truncate -s $((31 * MB + 3)) "$T/tree/large"
 costs $MB "a hole behind" truncate -s $((40 * MB)) "$T/tree/large"
 costs $MB "bytes behind the old end" patch_at $((40 * MB + 5000)) x \
