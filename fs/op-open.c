@@ -51,6 +51,10 @@ int op_handle_new(fuse_req_t req, struct inode *i, int fd, bool created,
 		  struct fuse_file_info *fi, struct handle **ret)
 {
 	struct handle *h;
+	if (passthrough_refuses(i, fd, fi->flags)) {
+		close(fd);
+		return -ETXTBSY;
+	}
 	int r = handle_new(i, fd, lower_flags(fi->flags), &h);
 	if (r < 0)
 		return r;

@@ -341,6 +341,7 @@ static int run_ioctl(fuse_req_t req, struct handle *h, unsigned cmd,
 	memcpy(data, in_buf, *ret_size);
 	recording_begin(&rec, req, h->inode, h->fd, OP_FLAGS, NULL);
 	int r = ioctl(h->fd, cmd, data) < 0 ? lower_errno() : 0;
+	op_forget_attributes(h->inode); /* the kernel does not know of a ctime */
 	return recording_end(&rec, h->inode, h->fd, r);
 }
 

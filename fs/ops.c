@@ -188,12 +188,17 @@ void op_forget_name(uint64_t dir, const char *name)
 	fuse_lowlevel_notify_inval_entry(session, dir, name, strlen(name));
 }
 
+void op_forget_attributes(struct inode *i)
+{
+	/* no pages: this waits for nobody */
+	fuse_lowlevel_notify_inval_inode(session, inode_id(i), -1, 0);
+}
+
 void op_setid_check(struct inode *i, int fd)
 {
 	struct stat st;
 	if (!inode_had_setid(i) || fstat(fd, &st) < 0)
 		return;
 	inode_saw(i, &st);
-	/* attributes only, no pages: this waits for nobody */
-	fuse_lowlevel_notify_inval_inode(session, inode_id(i), -1, 0);
+	op_forget_attributes(i);
 }

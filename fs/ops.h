@@ -67,6 +67,8 @@ double op_timeout(const struct inode *i);
  * and what only it led to. Waits for operations in that directory: not from a
  * thread that serves requests. */
 void op_forget_name(uint64_t dir, const char *name);
+/* op_forget_attributes - the kernel asks for them when it needs them next. */
+void op_forget_attributes(struct inode *i);
 /* op_setid_check - a change of content by `fd` may have cleared set-id bits:
  * let the kernel forget the attributes then. */
 void op_setid_check(struct inode *i, int fd);

@@ -169,7 +169,7 @@ void pages_start(struct fuse_session *se)
 int pages_serve(unsigned threads)
 {
 	pthread_mutex_lock(&pages_lock);
-	slots = threads - 1;
+	slots = threads - 2; /* one may be looking who somebody is (who.c) */
 	serving = true;
 	pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&pages_lock);

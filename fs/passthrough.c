@@ -214,6 +214,26 @@ static pthread_mutex_t *lock_of(const struct inode *i)
 	return &locks[inode_hash(i) % LOCKS];
 }
 
+/* only_appends - it can read and write, but for O_APPEND the lower file could not
+ * be opened so (chattr +a). The kernel does not know that of our inode, and would
+ * let who has it stored into by a mapping overwrite it: direct, it has none. */
+static bool only_appends(int fd, int flags)
+{
+	return (flags & O_ACCMODE) == O_RDWR && flags & O_APPEND &&
+	       fcntl(fd, F_GETFL) & O_APPEND;
+}
+
+bool passthrough_refuses(struct inode *i, int fd, int flags)
+{
+	if (!*inode_pass(i) || !only_appends(fd, flags))
+		return false;
+	pthread_mutex_lock(lock_of(i));
+	const struct pass *p = *inode_pass(i);
+	bool refuses = p && p->n_pass > 0;
+	pthread_mutex_unlock(lock_of(i));
+	return refuses;
+}
+
 /*
  * The pages stay, whoever comes: if an open made the kernel drop them, they
  * could be read again while a write(2) to them is on its way, and would keep
@@ -221,10 +241,13 @@ static pthread_mutex_t *lock_of(const struct inode *i)
  * others may store into them: what is stored during such a write takes the
  * whole page with it, and the bytes of the write are lost.
  */
-static void serve_page(struct inode *i, struct fuse_file_info *fi, bool created)
+static void serve_page(struct inode *i, int fd, struct fuse_file_info *fi,
+		       bool created)
 {
-	fi->direct_io = (fi->flags & O_ACCMODE) == O_WRONLY &&
-			op_direct_writes() && (created || !content_is_open(i));
+	fi->direct_io = only_appends(fd, fi->flags) ||
+			((fi->flags & O_ACCMODE) == O_WRONLY &&
+			 op_direct_writes() &&
+			 (created || !content_is_open(i)));
 	fi->keep_cache = 1;
 }
 
@@ -240,10 +263,13 @@ static void leave(struct inode *i)
  * Of a file that gets them later they go with each such write. */
 static bool pays(const struct inode *i, int fd, int flags)
 {
-	struct stat st;
+	struct statx st;
 	return on && (flags & O_ACCMODE) == O_RDONLY && !(flags & O_DIRECT) &&
-	       !inode_prefers_pages(i) && fstat(fd, &st) == 0 &&
-	       st.st_size >= MIN_BYTES && !(st.st_mode & (S_ISUID | S_ISGID));
+	       !inode_prefers_pages(i) &&
+	       statx(fd, "", AT_EMPTY_PATH, STATX_SIZE | STATX_MODE, &st) == 0 &&
+	       st.stx_size >= MIN_BYTES &&
+	       !(st.stx_mode & (S_ISUID | S_ISGID)) &&
+	       !(st.stx_attributes & STATX_ATTR_APPEND);
 }
 
 /* The choice of passthrough.h; p->backing_id is made if need be. */
@@ -291,7 +317,7 @@ enum served passthrough_open(struct inode *i, int fd, struct fuse_file_info *fi,
 	int access = fi->flags & O_ACCMODE;
 	*ret_unseen = false;
 	if (!on && !*at && !inode_is_mapped(i)) {
-		serve_page(i, fi, created);
+		serve_page(i, fd, fi, created);
 		return SERVED_PLAIN;
 	}
 	pthread_mutex_lock(lock_of(i));
@@ -308,7 +334,7 @@ enum served passthrough_open(struct inode *i, int fd, struct fuse_file_info *fi,
 		*ret_unseen = access == O_RDWR;
 	} else {
 		p->n_page++;
-		serve_page(i, fi, created);
+		serve_page(i, fd, fi, created);
 	}
 	if (*ret_unseen)
 		inode_set_unseen(i, true);

@@ -51,6 +51,9 @@ const char *passthrough_text(const struct shared *shared);
  */
 enum served passthrough_open(struct inode *i, int fd, struct fuse_file_info *fi,
 			     bool created, bool *ret_unseen);
+/* passthrough_refuses - such a handle cannot be: it may only append (chattr +a), and
+ * others have the lower file, by which it could be stored into. */
+bool passthrough_refuses(struct inode *i, int fd, int flags);
 void passthrough_close(struct inode *i, enum served served);
 /* passthrough_backing - the kernel's number of the lower file, which a pass
  * handle of `i` keeps; it belongs to the mount, not to this process.

@@ -1,15 +1,17 @@
 /*
- * Reading a title takes a lock of the process looked at, which it may hold
- * while it waits for us (a write-back when it unmaps a file). So only a few
- * threads look at a time, the others always go on serving; who finds all of
- * them looking waits a moment and then does without the title. The kernel's
- * own write-back, pid 0, is never looked up.
+ * Reading a title takes a lock of the process looked at. It may hold that while
+ * it waits for us (a write-back when it unmaps a file), or for a file system of
+ * its own that never answers. So one thread looks at a time, the others always
+ * go on serving: who finds it looking waits for a moment, and while it is overdue
+ * nobody looks or waits. (To have a thread of its own look took 100 us each
+ * time, for waking two.) The kernel's own write-back, pid 0, is never looked up.
  */
 #include "confdefs.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -20,7 +22,6 @@
 
 #define CACHE_SIZE   256u
 #define CACHE_NS     (10 * NS_PER_MS)
-#define LOOKERS	     2
 #define LOOK_WAIT_NS (20 * NS_PER_MS)
 
 struct known {
@@ -33,7 +34,8 @@ struct known {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* LOCK_who: a leaf */
 static pthread_cond_t looked = PTHREAD_COND_INITIALIZER;
 static struct known cache[CACHE_SIZE]; /* LOCK_who */
-static unsigned lookers;	       /* LOCK_who */
+static bool looking;		       /* LOCK_who: somebody is … */
+static int64_t overdue_ns;	       /* … and should be back by then */
 
 /* How many bytes of the file were read; the rest of `out` is zero. */
 static size_t read_proc(pid_t pid, const char *file, char *out, size_t size)
@@ -72,19 +74,19 @@ static void look(pid_t pid, struct known *k)
 	k->until_ns = clock_mono_ns() + CACHE_NS;
 }
 
-/* may_look_locked - false: too many look, and none came back in time. */
+/* may_look_locked - false: somebody looks who should be back. */
 static bool may_look_locked(void)
 {
-	struct timespec end;
-	clock_gettime(CLOCK_REALTIME, &end);
-	end.tv_nsec += LOOK_WAIT_NS;
-	end.tv_sec += end.tv_nsec / NS_PER_S;
-	end.tv_nsec %= NS_PER_S;
-	while (lookers >= LOOKERS) {
-		if (pthread_cond_timedwait(&looked, &lock, &end) == ETIMEDOUT)
+	while (looking) {
+		struct timespec end = {overdue_ns / NS_PER_S,
+				       overdue_ns % NS_PER_S};
+		if (clock_mono_ns() >= overdue_ns ||
+		    pthread_cond_clockwait(&looked, &lock, CLOCK_MONOTONIC,
+					   &end) == ETIMEDOUT)
 			return false;
 	}
-	lookers++;
+	looking = true;
+	overdue_ns = clock_mono_ns() + LOOK_WAIT_NS;
 	return true;
 }
 
@@ -110,8 +112,8 @@ void who_get(uid_t uid, gid_t gid, pid_t pid, struct who *ret)
 		pthread_mutex_lock(&lock);
 		*k = fresh;
 		take(k, ret);
-		lookers--;
-		pthread_cond_signal(&looked);
+		looking = false;
+		pthread_cond_broadcast(&looked);
 	}
 	pthread_mutex_unlock(&lock);
 }

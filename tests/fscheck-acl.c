@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -310,7 +311,29 @@ static void append_only(void)
 	FAILS(unlink("f"), EPERM);
 	fd = open("f", O_WRONLY | O_APPEND);
 	CHECK(fd >= 0 && write(fd, "+", 1) == 1 && file_is("f", "abc+"));
-	CHECK(!close(fd) && !flags_set("f", flags) && !unlink("f"));
+	CHECK(!close(fd));
+	/* and nobody stores into it, whoever reads it; 1 MiB is passed */
+	fd = open("f", O_WRONLY | O_APPEND);
+	CHECK(fd >= 0 && !posix_fallocate(fd, 0, 2 << 20) && !close(fd));
+	int reader = open("f", O_RDONLY);
+	CHECK(reader >= 0 && pread(reader, &(char){0}, 1, 0) == 1);
+	fd = open("f", O_RDWR | O_APPEND);
+	CHECK(fd >= 0 && mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+			      fd, 0) == MAP_FAILED);
+	CHECK(write(fd, "+", 1) == 1 && !close(fd) && !close(reader));
+	CHECK(!flags_set("f", flags) && !unlink("f"));
+}
+
+static void flags_ctime(void)
+{
+	struct stat a, b;
+
+	close(file_make("f", 3));
+	CHECK(!stat("f", &a) && !usleep(30000));
+	if (flags_set("f", flags_get("f") | NODUMP) && errno == EOPNOTSUPP)
+		_exit(SKIPPED);
+	CHECK(!stat("f", &b) && (a.st_ctim.tv_sec != b.st_ctim.tv_sec ||
+				 a.st_ctim.tv_nsec != b.st_ctim.tv_nsec));
 }
 
 static void flags_of_users(void)
@@ -351,5 +374,6 @@ const struct fscase cases_acl[] = {
 	{"immutable", immutable, 1},
 	{"append-only", append_only, 1},
 	{"flags-need-rights", flags_need_rights, 1},
+	{"flags-ctime", flags_ctime, 1},
 	{NULL, NULL, 0},
 };

@@ -1,0 +1,35 @@
+#!/bin/bash
+# A process whose title cannot be read, as it holds what that takes for as long as
+# it likes, keeps one thread and no more: all others are served, without titles
+# until it lets go.
+. "$(dirname "$0")/functions.sh"
+
+check "mount" mount_with_faults
+mkdir "$T/tree/"{1..5} # each its own folder, which the kernel locks
+trap 'r=$?; plan; end_test $r' EXIT
+plan open 1 100 wait /cmdline fs-worker
+callers=()
+for n in 1 2 3 4 5; do
+	background touch "$T/tree/$n/f"
+	callers+=("$BG")
+	sleep 0.2
+done
+waiting() {
+	local p n=0
+	for p in "${callers[@]}"; do
+		process_gone "$p" || n=$((n + 1))
+	done
+	[ "$n" = 1 ]
+}
+check "one waits" wait_for 10 waiting
+for n in {1..50}; do
+	echo "$n" >"$T/tree/f$n" || fail "a file"
+done
+check "it waits still" waiting
+plan
+check "it goes on" wait "${callers[@]}"
+touch "$T/tree/last"
+check "titles are there again" wait_for 10 sh -c \
+	'"$0" log "$1" "$1/last" | grep -q "touch .*last)"' "$MIRRORFS" "$T/tree"
+check "umount" umount_tree
+exit 0
