@@ -169,7 +169,8 @@ void pages_start(struct fuse_session *se)
 int pages_serve(unsigned threads)
 {
 	pthread_mutex_lock(&pages_lock);
-	slots = threads - 2; /* one may be looking who somebody is (who.c) */
+	/* one may be looking who somebody is (who.c) */
+	slots = threads > 2 ? threads - 2 : threads - 1;
 	serving = true;
 	pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&pages_lock);

@@ -183,8 +183,10 @@ struct opening {
 int opening_fill(struct journal *j, uint64_t last_epoch, bool older,
 		 struct opening *o, bool *ret_cut);
 
-/* rescue.c: note, durably, since when replicas may lack something, for the case
- * that the database is lost; not more often than once in an hour. */
+/* rescue.c: keep, in STATE/identity, too, since when replicas may lack something,
+ * for the case that the database is lost. _set: in a transaction; _note: not more
+ * often than once in an hour. */
+int db_complete_set(struct journal *j);
 int db_complete_note(struct journal *j);
 
 /* prune.c: forget the oldest records, some at a time.

@@ -60,16 +60,11 @@ static void remove_new(const char *state_dir)
 	}
 }
 
-int db_complete_note(struct journal *j)
+int db_complete_set(struct journal *j)
 {
-	CLEANUP_FREE char *noted = NULL;
 	char text[24];
-	int64_t ns, now = clock_wall_ns();
-	int r = journal_meta_get(j, COMPLETE, &noted);
-	int64_t age = noted ? now - strtoll(noted, NULL, 10) : COMPLETE_NS;
-	if (r < 0 || (age >= 0 && age < COMPLETE_NS))
-		return r;
-	r = db_number(
+	int64_t ns;
+	int r = db_number(
 		j, &ns, 0,
 		"SELECT min(t) FROM (SELECT ?1 AS t"
 		" UNION ALL SELECT coalesce(r.time_ns, 0) FROM dirty AS d"
@@ -80,15 +75,26 @@ int db_complete_note(struct journal *j)
 		" coalesce((SELECT time_ns FROM record WHERE seq > cursor "
 		DB_NO_EVENTS "ORDER BY seq LIMIT 1), ?1) END"
 		" FROM replica WHERE removed_ns = 0)",
-		"l", now);
+		"l", clock_wall_ns());
 	if (r < 0 || ns <= 0)
 		return r;
+	j->identity = true;
 	snprintf(text, sizeof(text), "%" PRId64, ns);
+	return journal_meta_set(j, COMPLETE, text);
+}
+
+int db_complete_note(struct journal *j)
+{
+	CLEANUP_FREE char *noted = NULL;
+	int r = journal_meta_get(j, COMPLETE, &noted);
+	int64_t age = noted ? clock_wall_ns() - strtoll(noted, NULL, 10)
+			    : COMPLETE_NS;
+	if (r < 0 || (age >= 0 && age < COMPLETE_NS))
+		return r;
 	r = journal_transaction_begin(j);
 	if (r < 0)
 		return r;
-	j->identity = true;
-	r = journal_meta_set(j, COMPLETE, text);
+	r = db_complete_set(j);
 	int r2 = journal_transaction_end(j, r == 0);
 	return r < 0 ? r : r2;
 }

@@ -288,6 +288,7 @@ static bool writer_turn(struct journal_writer *w, unsigned *ret_n,
 static void *writer_loop(void *arg)
 {
 	struct journal_writer *w = arg;
+	w->complete_ns = clock_mono_ns() + PRUNE_INTERVAL_NS;
 	writer_open(w);
 	ring_pay_gap(w->s);
 	for (;;) {
