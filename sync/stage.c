@@ -293,11 +293,36 @@ static void base_sync(struct engine *e)
 	e->state.pending++;
 }
 
+static void state_seen(void *arg, const struct remote_reply *reply)
+{
+	struct engine *e = arg;
+
+	e->state.mtime = reply->status < 0 ? 0 : reply->attr->mtime;
+	e->state.size = reply->status < 0 ? 0 : reply->attr->size;
+}
+
+/* state_looked - before there is a new one: is it still ours? Else the replica
+ * was restored while we were connected, and everything is to be compared. */
+static void state_looked(void *arg, const struct remote_reply *reply)
+{
+	struct engine *e = arg;
+
+	if (reply->status == -ENOTCONN || !e->state.mtime ||
+	    (reply->status == 0 && reply->attr->mtime == e->state.mtime &&
+	     reply->attr->size == e->state.size))
+		return;
+	state_fail(e, -ENOTCONN);
+	remote_give_up(e->remote, "the replica was changed: the state that it "
+				  "keeps is not the one that it had");
+}
+
 static void state_renamed(void *arg, const struct remote_reply *reply)
 {
 	struct engine *e = arg;
 
 	e->exec->held = false;
+	if (reply->status == 0)
+		remote_send_lstat(e->remote, STATE_FILE, state_seen, e);
 	if (reply->status < 0)
 		state_fail(e, reply->status);
 	else if (!e->can.can[CAN_POSIX_RENAME])
@@ -310,6 +335,7 @@ static void state_rename(struct engine *e)
 	CLEANUP_FREE char *file = path_join(e->stage, "state");
 
 	e->state.pending = 1;
+	e->state.mtime = 0; /* until it is looked at */
 	remote_send_rename(e->remote, file, STATE_FILE, state_renamed, e);
 	if (!e->can.can[CAN_POSIX_RENAME])
 		return; /* the file is not out of the way before the answer */
@@ -342,6 +368,8 @@ static void state_fill(struct engine *e)
 	char text[128];
 
 	e->state.filled = true;
+	if (e->state.mtime)
+		remote_send_lstat(e->remote, STATE_FILE, state_looked, e);
 	int n = snprintf(text, sizeof(text), "uuid=%s\nseq=%llu\n",
 			 journal_uuid(e->journal),
 			 (unsigned long long)e->state.seq);
@@ -384,7 +412,9 @@ void stage_write_begin(struct engine *e, uint64_t seq)
 					.asked = e->state.asked,
 					.next = e->state.next,
 					.base_asked = e->state.base_asked,
-					.base = e->state.base};
+					.base = e->state.base,
+					.mtime = e->state.mtime,
+					.size = e->state.size};
 	if (e->state.next.len > 0)
 		state_fill(e);
 	else if (!e->state.asked)

@@ -31,6 +31,10 @@ struct state_write {
 	 * open; wanted: as soon as it is */
 	bool base_asked, base_wanted;
 	struct remote_handle base;
+	/* the one that is there, as the server told when it had got its name;
+	 * mtime 0: not known */
+	uint32_t mtime;
+	uint64_t size;
 };
 
 struct stage_state {

@@ -88,6 +88,17 @@ check "some seconds pass" wait_for 20 settled
 meanwhile restore
 equal_again "restored from an old backup"
 told "it is older than it was"
+
+# and while it is connected, over what is there
+restored() {
+	grep -q "the state that it keeps is not" "$T/state/mirrorfs.log"
+}
+change
+check "wait" synced
+cp -a "$T/backup/." "$R"
+equal_again "restored while connected"
+check "it is noticed" restored
+
 meanwhile empty
 equal_again "an empty disk"
 told "its state file is gone"
