@@ -20,7 +20,7 @@
 #include "sync/exec.h"
 
 #define ASIDE_NS  (30 * NS_PER_MS)
-#define ASIDE_MAX 64
+#define ASIDE_MAX 256
 
 bool aside_leave(struct step *s)
 {

@@ -155,6 +155,22 @@ void upload_begin(struct step *s)
 		stage_begin(s);
 }
 
+/* send_end - of a file that ends with a hole: by its size, or, where no attribute
+ * is taken, by its last byte. */
+static void send_end(struct step *s, struct remote_attr *a)
+{
+	const struct abilities *can = s->exec->cfg.can;
+
+	if (can->can[CAN_FSETSTAT] || can->can[CAN_SETSTAT]) {
+		a->flags |= ATTR_SIZE;
+		a->size = (uint64_t)s->st.st_size;
+		return;
+	}
+	s->pending++;
+	remote_send_write(s->exec->cfg.remote, &s->handle,
+			  (uint64_t)s->st.st_size - 1, "", 1, prepared, s);
+}
+
 /* All data is sent: attributes and close. */
 static void upload_attributes(struct step *s)
 {
@@ -172,10 +188,8 @@ static void upload_attributes(struct step *s)
 		close(s->fd);
 	s->fd = -1;
 	s->all_sent = true;
-	if (s->hole_end) { /* a hole at the end */
-		rest.flags |= ATTR_SIZE;
-		rest.size = (uint64_t)s->st.st_size;
-	}
+	if (s->hole_end && s->result == STEP_DONE && s->st.st_size > 0)
+		send_end(s, &rest);
 	/* the server's chown comes last, and clears set-id bits */
 	if (owner.flags && !(rest.mode & (S_ISUID | S_ISGID))) {
 		rest.flags |= ATTR_OWNER;

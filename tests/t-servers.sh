@@ -41,6 +41,7 @@ fresh_tree() {
 	rm -rf "${T:?}"/tree/* && cd "$T/tree" || fail "tree"
 	mkdir -p a/b c && echo one >a/one && ln a/one a/b/uno && ln a/one eins
 	echo two >a/two && ln -s two a/link && ln -sf ../a/two c/link
+	truncate -s 300000 hole && echo x >ends && truncate -s 200001 ends
 	head -c 300000 /dev/urandom >big && chown daemon:www-data big a/two c
 	chown -h daemon a/link && chmod 750 c && install -m 4755 /dev/null suid
 	cd "$T" || fail "cd"
