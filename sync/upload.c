@@ -109,6 +109,19 @@ void upload_again(struct step *s)
 		upload_end(s);
 }
 
+/* settled_mark - as shared_busy_mark. What has settled is still busy for a
+ * moment: `ms` are waited for that. */
+static uint64_t settled_mark(const struct step *s, int ms, bool *ret_busy)
+{
+	uint64_t mark;
+
+	while ((mark = shared_busy_mark(s->exec->cfg.shared, &s->obj,
+					ret_busy)) == s->mark &&
+	       *ret_busy && ms-- > 0)
+		usleep(1000);
+	return mark;
+}
+
 void upload_begin(struct step *s)
 {
 	struct exec *x = s->exec;
@@ -134,6 +147,8 @@ void upload_begin(struct step *s)
 		upload_end(s);
 		return;
 	}
+	if (busy && upload_is_large(s)) /* it would be sent once more */
+		s->mark = settled_mark(s, SETTLE_MS, &busy);
 	moment_begin(s, busy);
 	if (upload_is_large(s) && aside_large(x) >= LARGE_MAX) {
 		close(s->fd);
@@ -396,20 +411,6 @@ static bool is_same(struct step *s)
 		fhandle_equal(&obj, &s->obj));
 }
 
-/* settled_mark - as shared_busy_mark. What has settled is still busy for a
- * moment, which is waited for where all would have to travel else. */
-static uint64_t settled_mark(struct step *s, bool *ret_busy)
-{
-	uint64_t mark;
-	int ms = s->since ? SETTLE_MS : 0;
-
-	while ((mark = shared_busy_mark(s->exec->cfg.shared, &s->obj,
-					ret_busy)) == s->mark &&
-	       *ret_busy && ms-- > 0)
-		usleep(1000);
-	return mark;
-}
-
 bool upload_settled(struct step *s)
 {
 	bool busy;
@@ -417,7 +418,7 @@ bool upload_settled(struct step *s)
 
 	if (s->result != STEP_DONE)
 		return true; /* nothing to publish, but it is its turn */
-	mark = settled_mark(s, &busy);
+	mark = settled_mark(s, s->since ? SETTLE_MS : 0, &busy);
 	if (!busy && mark == s->mark && is_same(s))
 		return true;
 	if (lower_is_gone(s->exec->cfg.lower_fd, &s->obj, s->path)) {
