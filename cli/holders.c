@@ -11,12 +11,15 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/kcmp.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -200,15 +203,54 @@ static void scan_threads(const struct scan *s, const char *pid, struct held *h)
 	}
 }
 
+static void *read_maps(void *arg)
+{
+	CLEANUP_FREE char *path = arg;
+	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char part[4096], *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	ssize_t n;
+	if (!out)
+		abort();
+	while (fd >= 0 && (n = read(fd, part, sizeof(part))) > 0)
+		fwrite(part, 1, (size_t)n, out);
+	fclose(out);
+	return text;
+}
+
+static char overdue[TASK_BYTES]; /* the one that was not read in time */
+
+/* maps_of - owned by the caller. What is in /proc takes a lock of the process,
+ * which that may hold for as long as it likes: then NULL after a second, and
+ * from then on for all. */
+static char *maps_of(const char *task)
+{
+	struct timespec end;
+	pthread_t reader;
+	char *path;
+	void *text;
+	if (*overdue)
+		return NULL;
+	if (asprintf(&path, "/proc/%s/maps", task) < 0 ||
+	    pthread_create(&reader, NULL, read_maps, path) != 0)
+		abort();
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec++;
+	if (pthread_clockjoin_np(reader, &text, CLOCK_MONOTONIC, &end) == 0)
+		return text;
+	snprintf(overdue, sizeof(overdue), "%s", task);
+	pthread_detach(reader);
+	return NULL;
+}
+
 /* "start-end rw-s offset major:minor inode      path" */
 static void scan_maps(const struct scan *s, const char *task, struct held *h)
 {
-	char path[TASK_BYTES + 48];
-	CLEANUP_FREE char *line = NULL;
-	size_t size = 0;
-	snprintf(path, sizeof(path), "/proc/%s/maps", task);
-	CLEANUP_FCLOSE FILE *f = fopen(path, "re");
-	while (f && getline(&line, &size, f) > 0) {
+	CLEANUP_FREE char *text = maps_of(task);
+	char *line, *save;
+	for (line = text ? strtok_r(text, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save)) {
 		char perms[5];
 		unsigned major, minor;
 		int at = 0;
@@ -216,7 +258,6 @@ static void scan_maps(const struct scan *s, const char *task, struct held *h)
 			   &minor, &at) < 3 ||
 		    !at || perms[1] != 'w' || perms[3] != 's')
 			continue;
-		line[strcspn(line, "\n")] = 0;
 		if (path_is_below(line + at, s->root) &&
 		    is_wanted(s, makedev(major, minor)))
 			h->maps++;
@@ -245,11 +286,15 @@ static bool process_holds(const struct scan *s, const char *pid,
 		scan_maps(s, task, &h);
 		h.others = 0;
 	}
-	if (!h.stands && !h.dirs && !h.writes && !h.maps && !h.others)
-		return false;
 	char *what = ret->what;
 	size_t size = sizeof(ret->what);
 	*what = 0;
+	if (strcmp(task, overdue) == 0) {
+		snprintf(what, size, "mappings that cannot be looked at");
+		return true;
+	}
+	if (!h.stands && !h.dirs && !h.writes && !h.maps && !h.others)
+		return false;
 	if (h.stands) {
 		CLEANUP_FREE char *link = text_printable(h.link);
 		snprintf(what, size, "%s %.90s", h.stands, link);

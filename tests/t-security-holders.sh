@@ -100,6 +100,14 @@ done
 equal "$(around)" "h-write" "status, later"
 end_process "$WRITE"
 equal "$(around)" "" "status, at the end"
+# one that cannot be looked at, for as long as it likes, holds up nobody
+if [ -z "$SANITIZED" ]; then
+	plan open 1 100 wait /maps status
+	FAULTS=$T/plan LD_PRELOAD=$HELPERS/sysfault.so timeout 30 \
+		"$MIRRORFS" status "$T/tree" >"$T/out" || fail "status hangs"
+	check "it is told" grep -q "may write around the mount, unseen" "$T/out"
+	plan
+fi
 check "umount" umount_tree
 
 # many of them: ten lines and a sum
