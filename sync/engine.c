@@ -447,7 +447,8 @@ void engine_stop(struct engine *e)
 	set_clear(&e->failed);
 	set_clear(&e->taken);
 	set_clear(&e->counts);
-	e->state = (struct state_write){0};
+	e->state = (struct state_write){.suspect = e->state.suspect,
+					.vague = e->state.vague};
 	e->reconciling = e->lull = false;
 }
 

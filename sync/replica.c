@@ -211,6 +211,8 @@ static int begin(struct replica *r, const struct stage_state *state)
 	if (e->row.options.durable && !e->durable)
 		engine_count(e, "durability", "");
 	bool trusted = trust(r, state);
+	e->state.vague |= trusted && e->state.suspect;
+	e->state.suspect = false;
 	s = journal_abilities_put(e->journal, e->row.id, &e->can,
 				  owners_asked(e->owners));
 	if (s < 0)

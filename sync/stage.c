@@ -311,6 +311,7 @@ static void state_looked(void *arg, const struct remote_reply *reply)
 	    (reply->status == 0 && reply->attr->mtime == e->state.mtime &&
 	     reply->attr->size == e->state.size))
 		return;
+	e->state.suspect = true;
 	state_fail(e, -ENOTCONN);
 	remote_give_up(e->remote, "the replica was changed: the state that it "
 				  "keeps is not the one that it had");
@@ -368,7 +369,7 @@ static void state_fill(struct engine *e)
 	char text[128];
 
 	e->state.filled = true;
-	if (e->state.mtime)
+	if (e->state.mtime && !e->state.vague)
 		remote_send_lstat(e->remote, STATE_FILE, state_looked, e);
 	int n = snprintf(text, sizeof(text), "uuid=%s\nseq=%llu\n",
 			 journal_uuid(e->journal),
@@ -414,7 +415,9 @@ void stage_write_begin(struct engine *e, uint64_t seq)
 					.base_asked = e->state.base_asked,
 					.base = e->state.base,
 					.mtime = e->state.mtime,
-					.size = e->state.size};
+					.size = e->state.size,
+					.suspect = e->state.suspect,
+					.vague = e->state.vague};
 	if (e->state.next.len > 0)
 		state_fill(e);
 	else if (!e->state.asked)

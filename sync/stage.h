@@ -35,6 +35,9 @@ struct state_write {
 	 * mtime 0: not known */
 	uint32_t mtime;
 	uint64_t size;
+	/* it was another one, and yet the same when it was read: the server does
+	 * not tell what it told before. Kept for the next connection */
+	bool suspect, vague;
 };
 
 struct stage_state {

@@ -98,6 +98,15 @@ check "wait" synced
 cp -a "$T/backup/." "$R"
 equal_again "restored while connected"
 check "it is noticed" restored
+# a server that tells another time of the same state is asked once more, not
+# again and again
+n=$(grep -c "the state that it keeps is not" "$T/state/mirrorfs.log")
+for year in 2001 2002 2003; do
+	touch -d $year-01-01 "$R/.mirrorfs/state"
+	equal_again "another time, $year"
+done
+equal "$(grep -c "the state that it keeps is not" "$T/state/mirrorfs.log")" \
+	$((n + 1)) "connections that were given up"
 
 meanwhile empty
 equal_again "an empty disk"
