@@ -30,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <uthash.h>
 
 #include "cleanup.h"
 #include "clock.h"
@@ -43,8 +44,15 @@
 
 /* ---- at the end ---- */
 
+struct seen {
+	struct stamp stamp;
+	UT_hash_handle hh; /* by stamp.obj */
+};
+
 struct take {
 	struct journal *j;
+	bool aside;	   /* into `seen`, not into the journal */
+	struct seen *seen; /* owned */
 	int lower_fd;
 	int64_t known_ns; /* who changed something later was not seen */
 	uint64_t before;  /* … or what has no older record */
@@ -57,6 +65,24 @@ struct take {
 static int64_t mtime_ns(const struct stat *st)
 {
 	return st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec;
+}
+
+/* put - 1: it is new; 0: the object has one. */
+static int put(struct take *t, const struct stamp *s)
+{
+	struct seen *had;
+	if (!t->aside)
+		return journal_stamp_put(t->j, s);
+	HASH_FIND(hh, t->seen, &s->obj, fhandle_size(&s->obj), had);
+	if (had)
+		return 0;
+	had = calloc(1, sizeof(*had));
+	if (!had)
+		return -ENOMEM;
+	had->stamp = *s;
+	HASH_ADD_KEYPTR(hh, t->seen, &had->stamp.obj, fhandle_size(&s->obj),
+			had);
+	return 1;
 }
 
 /* 1: go on with what is above; 0: that has stamps, too; -ENOENT. */
@@ -73,7 +99,7 @@ static int take_one(struct take *t, const char *path)
 	s.ctime_ns = clock_ctime_ns(&st);
 	if (s.ctime_ns > t->known_ns && (*path || mtime_ns(&st) > t->known_ns))
 		s.ctime_ns = STAMP_NONE;
-	r = journal_stamp_put(t->j, &s);
+	r = put(t, &s);
 	t->n += r > 0;
 	/* a file may have other names elsewhere */
 	return r == 0 && !S_ISDIR(st.st_mode) ? 1 : r;
@@ -109,7 +135,7 @@ static int take_all(struct take *t)
 	int r = journal_known_ns(t->j, t->before, &known);
 	if (known && known < t->known_ns)
 		t->known_ns = known;
-	if (r == 0)
+	if (r == 0 && !t->aside)
 		r = journal_stamps_since(t->j, t->known_ns - CTIME_SLACK_NS);
 	if (r == 0)
 		r = take_path(t, "");
@@ -254,35 +280,6 @@ static unsigned look_at_all(struct look *l, const struct stamp *list,
 	return l->files;
 }
 
-/* take_past - there are no stamps: the last end was none, or was no clean one.
- * What it has marked is looked at already. What was changed later has a ctime
- * behind the newest record of then. Nothing of it stays in the journal. */
-static int take_past(struct journal *j, struct look *l, int lower_fd,
-		     struct stamp **ret, unsigned *ret_n)
-{
-	struct take t = {
-		.j = j,
-		.lower_fd = lower_fd,
-		.known_ns = l->at->mounted_ns,
-		.before = SEQ_FIRST(SEQ_EPOCH(shared_last_seq(l->s))),
-		.end_ns = clock_mono_ns() + TAKE_NS,
-	};
-	int64_t known;
-	int r = journal_known_ns(j, t.before, &known);
-	if (r < 0 || known == 0)
-		return r;
-	r = journal_known_keep(j, known);
-	if (r == 0)
-		r = journal_transaction_begin(j);
-	if (r < 0)
-		return r;
-	r = take_all(&t);
-	if (r == 0)
-		r = journal_stamps_load(j, ret, ret_n, &l->since_ns);
-	journal_transaction_end(j, false);
-	return r;
-}
-
 /* Not what users have changed since the mount. */
 static void look_at_late(struct look *l, const struct stamp *s,
 			 unsigned *differed)
@@ -297,15 +294,35 @@ static void look_at_late(struct look *l, const struct stamp *s,
 	++*differed;
 }
 
+/* look_at_past - there are no stamps: the last end was none, or was no clean one.
+ * What it has marked is looked at already. What was changed later has a ctime
+ * behind the newest record of then. Beside users, so nothing is written. */
 static int look_at_past(struct journal *j, struct look *l, int lower_fd,
 			unsigned *ret_differed)
 {
-	CLEANUP_FREE struct stamp *list = NULL;
-	unsigned n = 0;
-	int r = take_past(j, l, lower_fd, &list, &n);
-	for (unsigned i = 0; r == 0 && i < n; i++) {
-		if (list[i].ctime_ns == STAMP_NONE)
-			look_at_late(l, &list[i], ret_differed);
+	struct take t = {
+		.j = j,
+		.aside = true,
+		.lower_fd = lower_fd,
+		.known_ns = l->at->mounted_ns,
+		.before = SEQ_FIRST(SEQ_EPOCH(shared_last_seq(l->s))),
+		.end_ns = clock_mono_ns() + TAKE_NS,
+	};
+	struct seen *e, *next;
+	int64_t known;
+	int r = journal_known_ns(j, t.before, &known);
+	if (r < 0 || known == 0)
+		return r;
+	r = journal_known_keep(j, known);
+	if (r == 0)
+		r = take_all(&t);
+	l->since_ns = t.known_ns - CTIME_SLACK_NS;
+	HASH_ITER(hh, t.seen, e, next)
+	{
+		if (r == 0 && e->stamp.ctime_ns == STAMP_NONE)
+			look_at_late(l, &e->stamp, ret_differed);
+		HASH_DEL(t.seen, e);
+		free(e);
 	}
 	if (*ret_differed)
 		log_notice("changed behind what the journal knows, when it was "
