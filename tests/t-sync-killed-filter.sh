@@ -55,7 +55,7 @@ killed_at() {
 }
 
 first=1 step=1
-[ -n "${SOAK:-}" ] || first=$((72 + RANDOM % 8)) step=8 # behind the probing
+[ -n "${SOAK:-}" ] || first=$((72 + RANDOM % 12)) step=12 # behind the probing
 for move in "${MOVES[@]}"; do
 	n=$first
 	while killed_at "$n" "$move"; do
