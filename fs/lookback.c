@@ -55,7 +55,6 @@ struct take {
 	struct seen *seen; /* owned */
 	int lower_fd;
 	int64_t known_ns; /* who changed something later was not seen */
-	uint64_t before;  /* … or what has no older record */
 	int64_t end_ns;
 	unsigned n;
 };
@@ -126,41 +125,40 @@ static int take_path(void *arg, const char *path)
 	return clock_mono_ns() > t->end_ns ? -ETIME : 0;
 }
 
-/* Between the end of the mount and now somebody may have written. What was
- * changed through it has a record, and no ctime behind the newest of them; but
- * for the root, where we note what is owed. */
 static int take_all(struct take *t)
 {
-	int64_t known;
-	int r = journal_known_ns(t->j, t->before, &known);
-	if (known && known < t->known_ns)
-		t->known_ns = known;
-	if (r == 0 && !t->aside)
-		r = journal_stamps_since(t->j, t->known_ns - CTIME_SLACK_NS);
-	if (r == 0)
-		r = take_path(t, "");
+	int r = take_path(t, "");
 	if (r == 0)
 		r = journal_recent_paths(t->j, take_path, t);
 	return r == -ETIME ? 0 : r;
 }
 
+/* Between the end of the mount and now somebody may have written. What was
+ * changed through it has a record, and no ctime behind the newest of them; but
+ * for the root, where we note what is owed. */
 int stamps_take(struct journal *j, int lower_fd, int64_t gone_ns)
 {
 	struct take t = {
 		.j = j,
 		.lower_fd = lower_fd,
 		.known_ns = gone_ns,
-		.before = INT64_MAX,
 		.end_ns = clock_mono_ns() + TAKE_NS,
 	};
 	struct fhandle root;
 	struct stat st;
+	int64_t known;
 	int r = lower_start(lower_fd, &root, &st);
 	if (r == 0)
 		r = journal_transaction_begin(j);
 	if (r < 0)
 		return r;
-	r = take_all(&t);
+	r = journal_known_ns(j, INT64_MAX, &known);
+	if (known && known < t.known_ns)
+		t.known_ns = known;
+	if (r == 0)
+		r = journal_stamps_since(j, t.known_ns - CTIME_SLACK_NS);
+	if (r == 0)
+		r = take_all(&t);
 	int r2 = journal_transaction_end(j, r == 0);
 	log_debug("stamps=%u", t.n);
 	return r < 0 ? r : r2;
@@ -304,16 +302,14 @@ static int look_at_past(struct journal *j, struct look *l, int lower_fd,
 		.j = j,
 		.aside = true,
 		.lower_fd = lower_fd,
-		.known_ns = l->at->mounted_ns,
-		.before = SEQ_FIRST(SEQ_EPOCH(shared_last_seq(l->s))),
 		.end_ns = clock_mono_ns() + TAKE_NS,
 	};
+	uint64_t first = SEQ_FIRST(SEQ_EPOCH(shared_last_seq(l->s)));
 	struct seen *e, *next;
-	int64_t known;
-	int r = journal_known_ns(j, t.before, &known);
-	if (r < 0 || known == 0)
+	int r = journal_known_ns(j, first, &t.known_ns);
+	if (r < 0 || t.known_ns == 0)
 		return r;
-	r = journal_known_keep(j, known);
+	r = journal_known_keep(j, t.known_ns);
 	if (r == 0)
 		r = take_all(&t);
 	l->since_ns = t.known_ns - CTIME_SLACK_NS;

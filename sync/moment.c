@@ -42,8 +42,7 @@ bool moment_goes_on(struct step *s)
 	uint64_t seq, size;
 
 	if (s->phase != PHASE_PREPARING || s->all_sent || !s->settled ||
-	    s->frozen ||
-	    s->result != STEP_DONE || !moment_is_kept(s) ||
+	    s->frozen || s->result != STEP_DONE || !moment_is_kept(s) ||
 	    journal_settled(s->exec->cfg.journal, &s->obj, s->as_of, &seq,
 			    &size) <= 0 ||
 	    size < (uint64_t)s->st.st_size)
