@@ -28,16 +28,19 @@
  * not everything that happened between two of them has a record. */
 #define RECORDS_MAX 100000
 
-bool delta_find_ranges(struct step *s, uint64_t most)
+bool delta_find_ranges(struct step *s, uint64_t since, uint64_t known,
+		       uint64_t most)
 {
 	struct exec *x = s->exec;
 	struct range ranges[RECORD_RANGES_MAX];
 	uint64_t size = (uint64_t)s->st.st_size, now = exec_catch_up(s);
 	uint32_t n;
 
-	if (!now || now > s->since + RECORDS_MAX ||
-	    journal_ranges(x->cfg.journal, &s->obj, s->since, ranges, &n) < 0)
+	if (!now || now > since + RECORDS_MAX ||
+	    journal_ranges(x->cfg.journal, &s->obj, since, ranges, &n) < 0)
 		return false;
+	if (known < size)
+		range_add(ranges, &n, known, size - known);
 	while (n > 0 && ranges[n - 1].off >= size)
 		n--;
 	if (n > 0 && ranges[n - 1].len > size - ranges[n - 1].off)
@@ -73,7 +76,8 @@ static void looked(void *arg, const struct remote_reply *reply)
 {
 	struct step *s = arg;
 
-	if (reply->status < 0 || !S_ISREG(reply->attr->mode))
+	if (reply->status < 0 || !S_ISREG(reply->attr->mode) ||
+	    reply->attr->size < s->sure.part)
 		travel_whole(s);
 	else
 		s->source_size = reply->attr->size;
@@ -92,33 +96,41 @@ static void opened(void *arg, const struct remote_reply *reply)
 	upload_answered(s);
 }
 
-void delta_open(struct step *s, uint32_t how, remote_done_fn *linked_fn,
-		remote_done_fn *looked_fn, remote_done_fn *opened_fn)
+void delta_open(struct step *s, const char *path, uint32_t how,
+		remote_done_fn *linked_fn, remote_done_fn *looked_fn,
+		remote_done_fn *opened_fn)
 {
 	struct remote *r = s->exec->cfg.remote;
 	char *name = exec_stage_name(s->exec);
 
 	s->source_asked = true;
 	s->pending += 3;
-	remote_send_link(r, s->path, name, linked_fn, s);
+	remote_send_link(r, path, name, linked_fn, s);
 	remote_send_lstat(r, name, looked_fn, s);
 	remote_send_open(r, name, how, 0, opened_fn, s);
 	remote_send_remove(r, name, NULL, NULL);
 	free(name);
 }
 
+void delta_from(struct step *s, const char *path, uint64_t since, uint64_t size,
+		uint64_t most)
+{
+	const uint32_t need = EXT_COPY_DATA | EXT_HARDLINK;
+
+	if ((remote_caps(s->exec->cfg.remote)->ext & need) == need &&
+	    delta_find_ranges(s, since, size, most))
+		delta_open(s, path, RO_READ, linked, looked, opened);
+}
+
 void delta_begin(struct step *s)
 {
 	const struct exec_config *cfg = &s->exec->cfg;
-	const uint32_t need = EXT_COPY_DATA | EXT_HARDLINK;
 	uint64_t size = (uint64_t)s->st.st_size;
 
-	if (!s->since || size == 0 || size < cfg->delta_above ||
-	    cfg->update == UPDATE_WHOLE ||
-	    (remote_caps(cfg->remote)->ext & need) != need ||
-	    !delta_find_ranges(s, size - size / LEAST_SHARE))
-		return;
-	delta_open(s, RO_READ, linked, looked, opened);
+	if (s->since && size > 0 && size >= cfg->delta_above &&
+	    cfg->update != UPDATE_WHOLE)
+		delta_from(s, s->path, s->since, size,
+			   size - size / LEAST_SHARE);
 }
 
 void delta_end(struct step *s)

@@ -367,8 +367,8 @@ int engine_start(struct engine *e)
 		.remote = e->remote,
 		.shared = e->shared,
 		.journal = e->journal,
-		.links = NULL,
 		.stage = e->stage,
+		.partials = &e->partials,
 		.lower_fd = e->cfg->lower_fd,
 		.stop_fd = e->stop_fd,
 		.can = &e->can,
@@ -418,6 +418,7 @@ void engine_stop(struct engine *e)
 {
 	if (e->second)
 		second_stop(e->second, e->remote);
+	partials_leave(e->exec);
 	remote_close(e->remote); /* answers all that is pending */
 	e->remote = NULL;
 	e->unsynced |= e->exec && e->exec->hasty;
@@ -595,4 +596,5 @@ void engine_recall(struct engine *e, const char *path)
 void engine_settled(struct engine *e)
 {
 	set_clear(&e->recent);
+	partials_drop_all(&e->partials, e->remote);
 }

@@ -23,15 +23,13 @@
 #include "sync/exec.h"
 #include "sync/fresh.h"
 #include "sync/links.h"
+#include "sync/partial.h"
 #include "sync/pathset.h"
 #include "sync/plan.h"
 #include "sync/stage.h"
 #include "sync/stale.h"
 #include "sync/unsure.h"
 #include "sync/visit.h"
-
-struct text_set; /* engine.c */
-struct seeding;	 /* seed.c */
 
 /* How a step failed that had to do with a path. */
 struct failure {
@@ -52,6 +50,7 @@ struct engine {
 	struct remote *remote;
 	char stage[VISIT_STAGE_MAX]; /* of this visit */
 	struct exec *exec;
+	struct partials partials; /* from earlier connections */
 	struct abilities can;
 	struct owners *owners;
 	int64_t unsafe_ns; /* when it last got what may not be on its disk */

@@ -50,6 +50,8 @@ const struct remote_handle *second_handle(struct step *s);
 remote_done_fn *second_sends(struct step *s);
 bool second_spares_first(const struct step *s);
 bool second_over(struct step *s);
+/* second_waits - for answers to pieces of it. */
+bool second_waits(const struct step *s);
 
 /* exec-uploads.c: begin and feed uploads */
 void exec_uploads(struct exec *x);

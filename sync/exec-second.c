@@ -126,6 +126,11 @@ remote_done_fn *second_sends(struct step *s)
 	return written;
 }
 
+bool second_waits(const struct step *s)
+{
+	return s->second && s->second->pending;
+}
+
 bool second_over(struct step *s)
 {
 	struct second_file *b = s->second;

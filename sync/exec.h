@@ -27,6 +27,7 @@
 #include "shared.h"
 #include "sync/links.h"
 #include "sync/owners.h"
+#include "sync/partial.h"
 #include "sync/stale.h"
 
 enum step_kind {
@@ -73,8 +74,7 @@ struct step {
 	int fd;
 	uint64_t off, hole_end, mark;
 	int64_t begun_ns; /* PUT: monotonic */
-	bool aside;	  /* in the list of those */
-	bool dropped;	  /* … and nobody wants it any more */
+	bool aside, dropped; /* in the list of those, and nobody wants it */
 	bool kept;	  /* it was refused, and what is in the stage stays */
 	uint64_t as_of;	  /* PUT, SETATTR: the record as of which it is read */
 	uint64_t since; /* PUT: path has the content as of this record; 0: no */
@@ -83,9 +83,9 @@ struct step {
 	struct range *ranges; /* only these travel; owned; NULL: all does */
 	uint32_t n_ranges;
 	bool source_asked; /* the old content is being opened */
-	struct remote_handle source;
+	struct remote_handle source, handle;
 	uint64_t source_size;
-	struct remote_handle handle;
+	struct sure sure;	    /* what of it is in the stage */
 	struct second_file *second; /* exec-second.c; NULL: none */
 	bool all_sent;  /* what is left is to hear the answers */
 	bool unowned;	/* its owner's number there is not known yet */
@@ -104,12 +104,12 @@ struct step {
 /* How a file is updated: as in tbl/replica-options.h. */
 enum exec_update { UPDATE_ATOMIC, UPDATE_APPEND, UPDATE_INPLACE, UPDATE_WHOLE };
 
-/* Facts about the replica that decide how things are done. */
 struct exec_config {
 	struct remote *remote;
 	struct shared *shared;
 	struct journal *journal;
 	struct links *links;
+	struct partials *partials; /* borrowed; NULL: none */
 	const char *stage; /* the folder for uploads; borrowed */
 	int lower_fd;
 	int stop_fd; /* eventfd: readable when the thread is to end */

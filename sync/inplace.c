@@ -97,14 +97,15 @@ static void opened(void *arg, const struct remote_reply *reply)
 bool inplace_begin(struct step *s)
 {
 	bool appends = s->exec->cfg.update == UPDATE_APPEND;
+	uint64_t size = (uint64_t)s->st.st_size;
 
 	if (!allowed(s) ||
-	    !delta_find_ranges(s, appends ? UINT64_MAX
-					  : (uint64_t)s->st.st_size / 2))
+	    !delta_find_ranges(s, s->since, size,
+			       appends ? UINT64_MAX : size / 2))
 		return false;
 	s->in_place = true;
 	s->source_size = 0;
-	delta_open(s, RO_WRITE, linked, looked, opened);
+	delta_open(s, s->path, RO_WRITE, linked, looked, opened);
 	return true;
 }
 

@@ -13,6 +13,7 @@ sync_libsync_a_SOURCES = \
 	sync/engine.c \
 	sync/exec-aside.c \
 	sync/exec-kept.c \
+	sync/exec-partial.c \
 	sync/exec-second.c \
 	sync/exec-spare.c \
 	sync/exec-uploads.c \
@@ -28,6 +29,7 @@ sync_libsync_a_SOURCES = \
 	sync/lower.c \
 	sync/owners.c \
 	sync/parked.c \
+	sync/partial.c \
 	sync/pathset.c \
 	sync/plan-build.c \
 	sync/plan-fold.c \
@@ -65,6 +67,7 @@ noinst_HEADERS += \
 	sync/moves.h \
 	sync/lower.h \
 	sync/owners.h \
+	sync/partial.h \
 	sync/pathset.h \
 	sync/plan-build.h \
 	sync/plan.h \

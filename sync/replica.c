@@ -113,8 +113,8 @@ static int enter(struct replica *r, struct stage_state *state,
 	return stage_check(e->remote, e->row.url, journal_uuid(e->journal),
 			   e->row.adopt, r->known, state, err) < 0
 		       ? -1
-		       : stage_prepare(e->remote, e->row.url, false, e->stage,
-				       &e->can, err);
+		       : stage_prepare(e->remote, e->row.url, false,
+				       &e->partials, e->stage, &e->can, err);
 }
 
 static int connect_remote(struct replica *r, struct stage_state *state,
@@ -213,6 +213,8 @@ static int begin(struct replica *r, const struct stage_state *state)
 	bool trusted = trust(r, state);
 	e->state.vague |= trusted && e->state.suspect;
 	e->state.suspect = false;
+	if (e->seeded && !trusted) /* it was restored, perhaps */
+		partials_drop_all(&e->partials, e->remote);
 	s = journal_abilities_put(e->journal, e->row.id, &e->can,
 				  owners_asked(e->owners));
 	if (s < 0)

@@ -51,6 +51,20 @@ static bool fits(const struct step *s)
 	return space_need(&s->st) + promised(s) <= room;
 }
 
+static void ask(struct exec *x);
+
+/* make_room - with what is in the stage and only saves time; false: nothing is. */
+static bool make_room(struct exec *x)
+{
+	struct partials *p = x->cfg.partials;
+	bool some = x->kept || (p && p->n);
+
+	kept_drop_all(x);
+	if (p)
+		partials_drop_all(p, x->cfg.remote);
+	return some;
+}
+
 static void measured(void *arg, const struct remote_reply *reply)
 {
 	struct exec *x = arg;
@@ -66,6 +80,12 @@ static void measured(void *arg, const struct remote_reply *reply)
 	for (unsigned i = 0; i < x->n_active; i++) {
 		if (x->active[i]->space_asked)
 			waiting[n++] = x->active[i];
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (x->space.known && !fits(waiting[i]) && make_room(x)) {
+			ask(x);
+			return;
+		}
 	}
 	for (unsigned i = 0; i < n; i++) {
 		waiting[i]->space_asked = false;
@@ -95,7 +115,8 @@ void space_begin(struct step *s)
 		ask(x);
 	if (x->space.known ? fits(s) : s->st.st_size < LARGE_SIZE)
 		return;
-	kept_drop_all(x);
+	if (x->space.known)
+		make_room(x);
 	s->space_asked = true;
 	s->pending++;
 	ask(x);

@@ -192,10 +192,10 @@ static const char *why_not(struct remote *r, int status)
 }
 
 int stage_prepare(struct remote *r, const char *url, bool only_look,
-		  char stage[VISIT_STAGE_MAX], struct abilities *ret,
-		  struct remote_error *err)
+		  struct partials *keep, char stage[VISIT_STAGE_MAX],
+		  struct abilities *ret, struct remote_error *err)
 {
-	int s = visit_begin(r, only_look, stage, VISIT_STAGE_MAX);
+	int s = visit_begin(r, only_look, keep, stage, VISIT_STAGE_MAX);
 
 	if (s == -ENOTDIR)
 		return status_fail(

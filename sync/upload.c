@@ -45,6 +45,8 @@ static void upload_end(struct step *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;
+	if (s->all_sent && s->result == STEP_DONE)
+		s->sure.bytes = (uint64_t)s->st.st_size;
 	delta_end(s);
 	give_place(s);
 	s->phase = PHASE_READY;
@@ -164,6 +166,7 @@ void upload_begin(struct step *s)
 		second_small(x);
 	x->active[x->n_active++] = s;
 	s->off = s->hole_end = 0;
+	partial_start(s);
 	s->all_sent = s->refreshed = false;
 	s->handle.len = 0;
 	if (!inplace_begin(s))
@@ -315,7 +318,8 @@ bool upload_feed(struct step *s, struct remote *line)
 		upload_attributes(s);
 		return true;
 	}
-	if (first ? second_spares_first(s) : !second_handle(s))
+	if (!partial_feed(s, first) ||
+	    (first ? second_spares_first(s) : !second_handle(s)))
 		return false;
 	if (!skip_hole(s))
 		return true;
@@ -457,6 +461,7 @@ bool upload_settled(struct step *s)
 void upload_publish(struct step *s)
 {
 	s->pending++; /* ours, until all is sent */
+	partial_over(s);
 	if (s->result != STEP_DONE) {
 		upload_drop_stage(s);
 		step_answered(s);

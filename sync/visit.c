@@ -162,9 +162,19 @@ static int make_own(struct remote *r, char *stage, size_t size)
 	return made.status;
 }
 
-int visit_begin(struct remote *r, bool only_look, char *stage, size_t size)
+void visit_shut_path(const char *path, char *ret, size_t size)
+{
+	const char *name = path_name(path);
+
+	snprintf(ret, size, "%.*s%c/%s", (int)(name - path) - 1, path, OVER,
+		 name);
+}
+
+int visit_begin(struct remote *r, bool only_look, struct partials *keep,
+		char *stage, size_t size)
 {
 	CLEANUP_FOLDERS struct folders old = {0};
+	bool tidied = false;
 	int s = need_dir(r, RESERVED_NAME);
 
 	if (s >= 0)
@@ -173,7 +183,16 @@ int visit_begin(struct remote *r, bool only_look, char *stage, size_t size)
 		s = shut_out(r, &old);
 	if (s >= 0)
 		s = make_own(r, stage, size);
-	return s == 0 ? tidy(r, &old) : s;
+	if (s < 0 && s != -ENOTCONN && old.n > 0) {
+		/* what they left may be all that is in the way: a full disk */
+		tidied = true;
+		s = tidy(r, &old);
+		if (s == 0)
+			s = make_own(r, stage, size);
+	}
+	if (s == 0 && keep)
+		s = partials_move(keep, r, stage);
+	return s == 0 && !tidied ? tidy(r, &old) : s;
 }
 
 void visit_end(struct remote *r, const char *stage, bool all)

@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 #include "remote.h"
+#include "sync/partial.h"
 
 #define VISIT_STAGE_MAX 64
 
@@ -23,11 +24,15 @@
  * visit_begin - earlier visits are shut out, and what they left is removed; a
  * folder for this one is made, the tree path of which is written to `stage`
  * (VISIT_STAGE_MAX bytes). Paths of `r` go through it from here on.
- * `only_look`: others are left alone.
+ * `only_look`: others are left alone. `keep` (or NULL): is in the new one then.
  * Returns 0, or a negative errno: -ENOTCONN, -ENOTDIR when .mirrorfs is no
  * folder, or what the server says.
  */
-int visit_begin(struct remote *r, bool only_look, char *stage, size_t size);
+int visit_begin(struct remote *r, bool only_look, struct partials *keep,
+		char *stage, size_t size);
+/* visit_shut_path - of what an earlier visit had at `path`, a path in its stage,
+ * now that it is shut out. */
+void visit_shut_path(const char *path, char *ret, size_t size);
 /* visit_end - away with the folder, which must be empty; "": there is none.
  * `all`: with what it is in, if nobody else has something there. */
 void visit_end(struct remote *r, const char *stage, bool all);
