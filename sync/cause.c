@@ -17,9 +17,7 @@
 
 uint64_t cause_room(const struct evidence *e)
 {
-	return e->may_fill && e->space.free_bytes > e->space.avail_bytes
-		       ? e->space.free_bytes
-		       : e->space.avail_bytes;
+	return space_room(&e->space, e->may_fill);
 }
 
 static bool is_full(const struct evidence *e)

@@ -228,7 +228,7 @@ bool exec_is_far(const struct exec *x);
 
 /* step_fail - note the first failure. */
 void step_fail(struct step *s, int error);
-/* step_sent, step_answered - around each request of a step. */
+/* step_answered - a request of a step was. */
 void step_answered(struct step *s);
 /* done function for requests whose status is all that matters */
 void step_done(void *arg, const struct remote_reply *reply);
@@ -247,14 +247,9 @@ void step_link_names(struct step *s);
 /* step_publish - the stage takes the place of the path, and its other names
  * follow. */
 void step_publish(struct step *s);
-/* space.c: how much room a file needs; may this upload begin (it waits, or
- * fails with -ENOSPC); `n` bytes are on their way. */
-uint64_t space_need(const struct stat *st);
-void space_begin(struct step *s);
-void space_sent(struct exec *x, uint64_t n);
-
 #include "sync/delta.h"
 #include "sync/exec-aside.h"
+#include "sync/space.h"
 #include "sync/upload.h"
 
 #endif

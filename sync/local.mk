@@ -76,6 +76,7 @@ noinst_HEADERS += \
 	sync/second.h \
 	sync/seed.h \
 	sync/seed-private.h \
+	sync/space.h \
 	sync/stage.h \
 	sync/stale.h \
 	sync/unsure.h \

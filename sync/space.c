@@ -13,6 +13,9 @@
 #include "sync/exec.h"
 
 #define ASK_NS	   NS_PER_S
+/* ext4 keeps so many blocks of 4 KiB at most that root may not use either, and
+ * calls them free (ext4_set_resv_clusters) */
+#define NOBODYS	   (4096u * 4096)
 #define LARGE_SIZE (16u * 1024 * 1024) /* is not begun on good faith */
 
 uint64_t space_need(const struct stat *st)
@@ -39,14 +42,20 @@ static uint64_t promised(const struct step *s)
 	return sum;
 }
 
+uint64_t space_room(const struct remote_space *now, bool may_fill)
+{
+	uint64_t all = now->free_bytes;
+
+	all -= all < NOBODYS ? all : NOBODYS;
+	return may_fill && all > now->avail_bytes ? all : now->avail_bytes;
+}
+
 static bool fits(const struct step *s)
 {
 	const struct space *p = &s->exec->space;
-	uint64_t room = p->now.avail_bytes;
+	uint64_t room =
+		space_room(&p->now, s->exec->cfg.can->can[CAN_OWNER]);
 
-	/* who may give files away may use what is kept for root */
-	if (s->exec->cfg.can->can[CAN_OWNER] && p->now.free_bytes > room)
-		room = p->now.free_bytes;
 	room -= p->sent < room ? p->sent : room;
 	return space_need(&s->st) + promised(s) <= room;
 }

@@ -72,7 +72,7 @@ goes_on 28 "a file that is gone"
 BEFORE=$(sent)
 head -c $((32 * MB)) /dev/urandom >"$T/tree/full"
 cut_at 24
-left=$(stat -f -c '%f %S' "$T/replica1" | { read -r a s && echo $((a * s)); })
+left=$(stat -f -c '%a %S' "$T/replica1" | { read -r a s && echo $((a * s)); })
 fallocate -l $((left - 14 * MB)) "$T/replica1/.mirrorfs/ballast"
 goes_on 60 "no room"
 

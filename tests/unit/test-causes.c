@@ -47,6 +47,9 @@ static void test_space(void **state)
 	JUDGE(CAUSE_DISK_FULL, -EREMOTEIO, e.space.avail_bytes = 0);
 	JUDGE(CAUSE_QUOTA, -EREMOTEIO, e.space.avail_bytes = 0;
 	      e.may_fill = true);
+	/* … but for what ext4 lets nobody have */
+	JUDGE(CAUSE_DISK_FULL, -EREMOTEIO, e.space.avail_bytes = 0;
+	      e.space.free_bytes = 16 << 20; e.may_fill = true);
 	JUDGE(CAUSE_NO_INODES, -EREMOTEIO, e.space.avail_inodes = 0);
 	/* btrfs does not count them */
 	JUDGE(CAUSE_QUOTA, -EREMOTEIO, e.space.avail_inodes = 0;
