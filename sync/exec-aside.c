@@ -39,15 +39,22 @@ bool aside_leave(struct step *s)
 	return x->cfg.may_leave(x->cfg.arg, s);
 }
 
+/* aside_add - behind those that are there. When one that waits begins, its path
+ * may be another one's on the replica: what is there is not its old content. */
 void aside_add(struct step *s)
 {
 	struct exec *x = s->exec;
+	struct step **at = &x->asides;
 
+	while (*at)
+		at = &(*at)->next;
+	*at = s;
 	s->aside = true;
 	s->tag = NULL;
 	s->result = STEP_DONE;
-	s->next = x->asides;
-	x->asides = s;
+	s->next = NULL;
+	if (s->phase == PHASE_WAITING)
+		s->since = s->base_size = 0;
 	x->n_aside++;
 }
 

@@ -130,27 +130,20 @@ void step_done_or_absent(void *arg, const struct remote_reply *reply)
 	step_answered(s);
 }
 
-static void link_done(void *arg, const struct remote_reply *reply)
-{
-	struct step *s = arg;
-
-	s->linked |= s->result == STEP_DONE && reply->status < 0;
-	step_done(s, reply);
-}
-
-/* what may fail without harm */
-static void try_done(void *arg, const struct remote_reply *reply)
-{
-	step_answered(arg);
-}
-
 /* ---- what is sent for each kind ---- */
+
+/* is_of_path - without handles: what is at the path may be another object now,
+ * as the record, or what is aside, has its name of then. */
+static bool is_of_path(const struct step *s)
+{
+	return (s->tag || s->aside) && fhandle_is_number(&s->obj, NULL);
+}
 
 void step_unseen(struct step *s, int error)
 {
 	bool gone = error == -ESTALE || error == -ENOENT;
 
-	if (!gone || (s->tag && fhandle_is_number(&s->obj, NULL)))
+	if (!gone || is_of_path(s))
 		step_fail(s, gone ? -ESTALE : error);
 	else if (s->result == STEP_DONE)
 		s->result = STEP_GONE;
@@ -158,8 +151,7 @@ void step_unseen(struct step *s, int error)
 
 bool step_is_other(const struct step *s, const struct fhandle *obj)
 {
-	return s->tag && fhandle_is_number(&s->obj, NULL) &&
-	       !fhandle_equal(&s->obj, obj);
+	return is_of_path(s) && !fhandle_equal(&s->obj, obj);
 }
 
 /* step_look - attributes of the object; false when it is gone. */
@@ -198,41 +190,6 @@ static void send_mkdir(struct step *s)
 	uint32_t mode = attr_mode(cfg->owners, cfg->can, s->st.st_mode);
 	remote_send_mkdir(cfg->remote, s->path, mode & 0777, step_done, s);
 	attr_send(s, s->path, false);
-}
-
-/* step_link - `to` becomes a name of what `from` names, whatever it was. */
-static void step_link(struct step *s, const char *from, const char *to)
-{
-	struct remote *r = s->exec->cfg.remote;
-	char *stage = exec_stage_name(s->exec);
-
-	s->pending += 2;
-	remote_send_link(r, from, stage, link_done, s);
-	remote_send_rename(r, stage, to, link_done, s);
-	/* posix-rename of one name of an object over another does nothing;
-	 * plain RENAME is not done yet when this would be */
-	if (s->exec->cfg.can->can[CAN_POSIX_RENAME]) {
-		s->pending++;
-		remote_send_remove(r, stage, try_done, s);
-	}
-	free(stage);
-}
-
-void step_link_names(struct step *s)
-{
-	const char **names;
-	unsigned n = links_other(s->exec->cfg.links, &s->obj, s->path,
-				 s->number, &names);
-
-	for (unsigned i = 0; i < n; i++) {
-		if (s->path2 && strcmp(names[i], s->path2) == 0)
-			continue;
-		if (s->exec->cfg.can->can[CAN_HARDLINK])
-			step_link(s, s->path, names[i]);
-		else if (s->tag) /* reconcile comes by all names itself */
-			s->exec->cfg.copy(s->exec->cfg.arg, names[i]);
-	}
-	free(names);
 }
 
 static void published(void *arg, const struct remote_reply *reply)

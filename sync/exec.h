@@ -239,6 +239,8 @@ void step_done_or_absent(void *arg, const struct remote_reply *reply);
  * `obj` is not what the record meant. */
 void step_unseen(struct step *s, int error);
 bool step_is_other(const struct step *s, const struct fhandle *obj);
+/* step_link - `to` becomes a name of what `from` names, whatever it was. */
+void step_link(struct step *s, const char *from, const char *to);
 /* step_link_names - the other names that the replica has of the object by then
  * follow the step's path, or the link would be broken. Not those that later
  * steps are to make: their folders may still be something else, such as a

@@ -13,6 +13,7 @@ sync_libsync_a_SOURCES = \
 	sync/engine.c \
 	sync/exec-aside.c \
 	sync/exec-kept.c \
+	sync/exec-names.c \
 	sync/exec-partial.c \
 	sync/exec-second.c \
 	sync/exec-spare.c \

@@ -41,6 +41,10 @@ bool moment_goes_on(struct step *s)
 {
 	uint64_t seq, size;
 
+	/* the ranges were asked for as of then: of what is behind them the old
+	 * content has something else */
+	if (s->ranges && s->source_size > (uint64_t)s->st.st_size)
+		return false;
 	if (s->phase != PHASE_PREPARING || s->all_sent || !s->settled ||
 	    s->frozen || s->result != STEP_DONE || !moment_is_kept(s) ||
 	    journal_settled(s->exec->cfg.journal, &s->obj, s->as_of, &seq,

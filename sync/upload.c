@@ -152,7 +152,10 @@ void upload_begin(struct step *s)
 	if (busy && upload_is_large(s)) /* it would be sent once more */
 		s->mark = settled_mark(s, SETTLE_MS, &busy);
 	moment_begin(s, busy);
-	if (upload_is_large(s) && aside_large(x) >= LARGE_MAX) {
+	/* of an update mostly little travels; and it is one no more when it has
+	 * to wait (aside_add) */
+	unsigned most = s->since ? 2 * LARGE_MAX : LARGE_MAX;
+	if (upload_is_large(s) && aside_large(x) >= most) {
 		close(s->fd);
 		s->fd = -1;
 		s->phase = PHASE_WAITING;
