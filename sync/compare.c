@@ -272,7 +272,7 @@ int compare_entry(struct engine *e, int fd, const char *path,
 		return a && !filter_excludes(e->filter, path, S_ISDIR(a->mode))
 			       ? remove_foreign(e, path, a)
 			       : 0;
-	seed_saw(e, &st);
+	seed_saw(e, path, &st);
 	if (is_special(st.st_mode) ||
 	    (S_ISLNK(st.st_mode) && !e->can.can[CAN_SYMLINK])) {
 		engine_count(e, special_kind(st.st_mode), path);

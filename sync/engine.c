@@ -15,46 +15,7 @@
 #include "sync/durable.h"
 #include "sync/engine.h"
 #include "sync/second.h"
-
-/* A set of texts, each with a number and perhaps an example. */
-struct text_set {
-	char *text;
-	uint64_t n;
-	char *example;
-	struct failure why; /* of the failed ones */
-	UT_hash_handle hh;
-};
-
-static struct text_set *set_add(struct text_set **set, const char *text)
-{
-	struct text_set *t;
-
-	HASH_FIND_STR(*set, text, t);
-	if (t)
-		return t;
-	t = calloc(1, sizeof(*t));
-	if (!t)
-		abort();
-	t->text = strdup(text);
-	HASH_ADD_KEYPTR(hh, *set, t->text, strlen(t->text), t);
-	return t;
-}
-
-static void set_del(struct text_set **set, struct text_set *t)
-{
-	HASH_DEL(*set, t);
-	free(t->text);
-	free(t->example);
-	free(t);
-}
-
-static void set_clear(struct text_set **set)
-{
-	struct text_set *t, *tmp;
-
-	HASH_ITER(hh, *set, t, tmp)
-	set_del(set, t);
-}
+#include "sync/textset.h"
 
 void engine_changed(struct engine *e, const char *path)
 {
@@ -195,8 +156,11 @@ static void step_finished(void *arg, const struct step *s)
 		aside_left(e, s);
 	else if (s->kind == STEP_PUT &&
 		 asides_end(e->asides, &s->obj, s->result == STEP_DONE) &&
-		 !later) /* its SETTLE record is behind us: none will tell */
+		 !later) { /* its SETTLE record is behind us: none will tell */
 		plan_memory_present(e->memory, &s->obj);
+		if (copy) /* nor bring it to the name that it was for */
+			engine_fail(e, a->path, 0, -EOPNOTSUPP);
+	}
 	if (s->kind == STEP_PUT && s->result == STEP_DONE)
 		e->behind.uploads++;
 	/* reconcile puts it where it is now, not where the records have it */
@@ -294,35 +258,6 @@ static void uncarried(void *arg, const char *kind, const char *path)
 static void copy(void *arg, const char *path)
 {
 	engine_fail(arg, path, 0, -EOPNOTSUPP);
-}
-
-static int text_order(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static unsigned set_list(struct text_set *set, bool top, char ***ret)
-{
-	unsigned n = 0, kept = 0;
-	struct text_set *t, *tmp;
-	char **list = calloc(HASH_COUNT(set) + 1, sizeof(char *));
-
-	if (!list)
-		abort();
-	HASH_ITER(hh, set, t, tmp)
-	list[n++] = strdup(t->text);
-	qsort(list, n, sizeof(*list), text_order);
-	for (unsigned i = 0; i < n; i++) {
-		bool covered = false;
-		for (unsigned k = kept; top && k > 0 && !covered; k--)
-			covered = path_is_below(list[i], list[k - 1]);
-		if (covered)
-			free(list[i]);
-		else
-			list[kept++] = list[i];
-	}
-	*ret = list;
-	return kept;
 }
 
 unsigned engine_take_failed(struct engine *e, bool top, char ***ret)

@@ -47,6 +47,7 @@ sync_libsync_a_SOURCES = \
 	sync/stage.c \
 	sync/stale.c \
 	sync/sync.c \
+	sync/textset.c \
 	sync/unsure.c \
 	sync/upload.c \
 	sync/verify.c \
@@ -80,6 +81,7 @@ noinst_HEADERS += \
 	sync/space.h \
 	sync/stage.h \
 	sync/stale.h \
+	sync/textset.h \
 	sync/unsure.h \
 	sync/upload.h \
 	sync/visit.h

@@ -199,7 +199,7 @@ static int walk_dir(struct engine *e, int path_fd, const char *path, bool fresh,
 	if (r > 0) {
 		if (f.n_there)
 			qsort(f.there, f.n_there, sizeof(*f.there), by_name);
-		seed_found(e, own_entries(&f));
+		seed_found(e, path, own_entries(&f));
 		r = walk_entries(e, &f, d, strict, depth);
 	} else if (r == 0 && strict == STRICT_TREE)
 		r = unsure_at(e, path); /* as it is done over */

@@ -131,6 +131,20 @@ static int connect_remote(struct replica *r, struct stage_state *state,
 	return 0;
 }
 
+/* can_more - than when what it has was sent: that lacks something. */
+static bool can_more(const struct abilities *is, const struct abilities *was)
+{
+	static const enum ability matter[] = {
+		CAN_OWNER,   CAN_MODE,	   CAN_TIMES,	 CAN_SET_ID,
+		CAN_SYMLINK, CAN_LSETSTAT, CAN_HARDLINK, CAN_SETSTAT};
+
+	for (unsigned i = 0; i < sizeof(matter) / sizeof(*matter); i++) {
+		if (is->can[matter[i]] && !was->can[matter[i]])
+			return true;
+	}
+	return false;
+}
+
 /* trust - is the replica what our cursor says? */
 static bool trust(const struct replica *r, const struct stage_state *state)
 {
@@ -145,6 +159,8 @@ static bool trust(const struct replica *r, const struct stage_state *state)
 	if (journal_abilities_load(e->journal, e->row.id, &had, &owners) > 0 &&
 	    owners && strcmp(owners, owners_asked(e->owners)) != 0)
 		why = "its owners are to be others";
+	else if (owners && can_more(&e->can, &had))
+		why = "its server can do more than it could";
 	else if (!state->exists)
 		why = "its state file is gone";
 	else if (state->seq < e->cursor)

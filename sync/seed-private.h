@@ -20,7 +20,9 @@ struct seeding {
 	uint64_t settled; /* … beyond what was written by then */
 	char *passed;	  /* all up to it was done in an earlier connection */
 	int64_t next_ns, tick_ns;
-	unsigned n_listed;
+	char **known; /* what earlier connections have listed as extra, */
+	unsigned n_known;
+	unsigned n_listed;	   /* … and all that are listed */
 	char *extra[EXTRA_LISTED]; /* those that the journal has not yet */
 	unsigned n_extra;
 };

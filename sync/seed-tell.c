@@ -40,9 +40,19 @@ bool seed_is_new(const struct engine *e)
 	return e->seeding && !e->seeding->part;
 }
 
-void seed_saw(struct engine *e, const struct stat *st)
+/* is_counted - the folder that `path` is in was gone through by an earlier
+ * connection, but not all that is below it. */
+static bool is_counted(const struct seeding *w, const char *path)
 {
-	if (!e->seeding)
+	CLEANUP_FREE char *parent = path_parent(path);
+
+	return w->passed && *w->passed &&
+	       (!*path || path_is_below(w->passed, parent));
+}
+
+void seed_saw(struct engine *e, const char *path, const struct stat *st)
+{
+	if (!e->seeding || is_counted(e->seeding, path))
 		return;
 	e->seeding->s.entries++;
 	if (S_ISREG(st->st_mode))
@@ -78,9 +88,11 @@ void seed_differs(struct engine *e, const char *path)
 	w->c.differed++;
 }
 
-void seed_found(struct engine *e, unsigned n)
+void seed_found(struct engine *e, const char *path, unsigned n)
 {
-	if (e->seeding)
+	CLEANUP_FREE char *entry = path_join(path, "x");
+
+	if (e->seeding && !is_counted(e->seeding, entry))
 		e->seeding->s.there += n;
 }
 
@@ -107,7 +119,12 @@ static bool is_listed(const struct seeding *w, const char *path)
 		if (strcmp(w->extra[i], path) == 0)
 			return true;
 	}
-	return false;
+	for (unsigned i = 0; i < w->n_known; i++) {
+		if (strcmp(w->known[i], path) == 0)
+			return true;
+	}
+	/* there are more than are listed: then all is looked through again */
+	return !w->s.listed && is_counted(w, path);
 }
 
 int seed_spares(struct engine *e, const char *path, const struct remote_attr *a)

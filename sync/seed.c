@@ -221,7 +221,6 @@ static int begin_asked(struct engine *e, struct seeding *w, bool anew)
 static int begin(struct engine *e, struct seeding *w)
 {
 	int r = journal_seed_get(e->journal, e->row.id, &w->s);
-	char **list = NULL;
 
 	if (r == 0) {
 		if (w->s.path && !e->unsafe_ns)
@@ -235,11 +234,9 @@ static int begin(struct engine *e, struct seeding *w)
 		/* all is looked at again: "" is the root, and nothing below */
 		if (!w->s.walked && (!w->passed || !*w->passed))
 			w->s.entries = w->s.bytes = w->s.there = w->s.extra = 0;
-		r = journal_seed_extras(e->journal, e->row.id, &list,
-					&w->n_listed);
-		for (unsigned i = 0; i < w->n_listed; i++)
-			free(list[i]);
-		free(list);
+		r = journal_seed_extras(e->journal, e->row.id, &w->known,
+					&w->n_known);
+		w->n_listed = w->n_known;
 		return r < 0 ? r : begin_asked(e, w, false);
 	}
 	if (r != -ENOENT)
@@ -365,6 +362,9 @@ static void done(struct seeding *w)
 {
 	while (w->n_extra > 0)
 		free(w->extra[--w->n_extra]);
+	while (w->n_known > 0)
+		free(w->known[--w->n_known]);
+	free(w->known);
 	free(w->passed);
 	free(w->c.error);
 	w->c.error = NULL;
@@ -437,6 +437,8 @@ int seed_unsure(struct engine *e, const char *path, enum strictness strict,
 			r = batch_redo(e, w.extra[i], strict, DEPTH_ALL, seq);
 		free(w.extra[i]);
 	}
+	if (r == 0 && !w.s.listed) /* there are more than were listed */
+		r = batch_redo(e, path, STRICT_ATTR, depth, seq);
 	return r;
 }
 

@@ -24,15 +24,15 @@ int seed_unsure(struct engine *e, const char *path, enum strictness strict,
 /* Reconcile tells it what it does; without a first copy or comparison under way
  * they do nothing. _is_new: no links are known but those of the walk. _passed:
  * was all in this folder done in an earlier connection? _saw: an entry of the
- * master; _found: so many of the replica. _mark: all that is directly in this
+ * master; _found: so many in that folder of the replica. _mark: all that is directly in this
  * folder was pushed. _spares: 1 when what is at `path` on the replica, and not
  * on the master, is to stay for now. _differs: something was pushed for `path`;
  * _relinks: that is nothing but a name of what may be linked there already.
  * _sends: a file will be sent. _tick: time passes. */
 bool seed_is_new(const struct engine *e);
 bool seed_passed(const struct engine *e, const char *path);
-void seed_saw(struct engine *e, const struct stat *st);
-void seed_found(struct engine *e, unsigned n);
+void seed_saw(struct engine *e, const char *path, const struct stat *st);
+void seed_found(struct engine *e, const char *path, unsigned n);
 void seed_differs(struct engine *e, const char *path);
 void seed_relinks(struct engine *e);
 void seed_sends(struct engine *e, const struct stat *st);

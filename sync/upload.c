@@ -371,12 +371,11 @@ uint64_t exec_catch_up(struct step *s)
 	return have >= want ? have : 0;
 }
 
-/* Is it dirty, by the journal, once that knows all that has happened? */
+/* is_dirty - by the journal, once that knows all that has happened. */
 static bool is_dirty(struct step *s)
 {
 	uint64_t dirty;
 
-	exec_catch_up(s);
 	return journal_is_dirty(s->exec->cfg.journal, &s->obj, &dirty) == 1;
 }
 
@@ -437,6 +436,9 @@ bool upload_settled(struct step *s)
 		freeze_want(s);
 		return true;
 	}
+	/* late: nobody can tell whether it, or a twin of its hash, is busy */
+	if (!exec_catch_up(s) && busy)
+		return false;
 	if (is_dirty(s)) {
 		if (moment_is_kept(s))
 			return true;

@@ -97,4 +97,22 @@ BG=$trickle
 fast
 check "wait" synced 120
 check "same" same "$T/replica1"
+check "umount" umount_tree
+sshd_stop
+
+# a server without hard links: a new name of it while it is on its way
+rm -rf "$T"/tree/* "$T/state" "$T/replica1"
+SSHD_SFTP="internal-sftp -P hardlink" ssh_replicas 1
+proxy_start --credit "$T/credit" --count "$T/count"
+head -c $((3 * MB)) /dev/urandom >"$T/tree/one"
+check "mount" mount_tree "${REPLICAS[@]}" -o parallel-above=never
+check "wait" synced
+slow
+head -c $((3 * MB)) /dev/urandom >"$T/tree/one"
+check "it leaves the line" wait_for 60 aside one
+ln "$T/tree/one" "$T/tree/two"
+check "its new name" wait_for 60 test -e "$T/replica1/two"
+fast
+check "wait" synced
+check "same" same "$T/replica1" --copies
 exit 0

@@ -42,4 +42,11 @@ check "and tells how many" grep -q "150 of the 2.* entries" \
 check "allow it" "$MIRRORFS" replica resume "$T/tree" r1 --allow-delete
 check "wait" synced
 check "same at the end" same "$T/replica1"
+
+# more than are listed, where nobody wants to be asked
+check "any share" "$MIRRORFS" replica set "$T/tree" r1 max-delete=100%
+(cd "$T/tree/dir" && touch {301..800}) || fail "files"
+lost {301..800}
+check "wait" synced
+check "all that are lost" same "$T/replica1"
 exit 0

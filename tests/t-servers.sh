@@ -120,6 +120,17 @@ play_bare() {
 play_bare -P setstat,fsetstat
 without
 
+# a server that can do more than it could: what was left out comes
+fresh_tree
+with -P symlink,hardlink
+: >"$T/flags"
+check "pause" "$MIRRORFS" replica pause "$T/tree" r
+check "resume" "$MIRRORFS" replica resume "$T/tree" r
+check "what was left out comes" wait_for 60 test -L "$T/r/a/link"
+check "with another server" synced
+same "$T/r" || fail "with another server"
+without
+
 # alone REQUEST PLAY [TREECMP-OPTION...] - refused clearly, or equal
 alone() {
 	local what=$1 play=$2

@@ -124,7 +124,9 @@ static int get_name(struct buf *b, struct decoded *d)
 static int get_handle(struct buf *b, struct remote_reply *reply)
 {
 	size_t n;
-	if (buf_get_bytes(b, &reply->handle, &n) < 0 || n > HANDLE_MAX)
+	/* an empty one stands for none */
+	if (buf_get_bytes(b, &reply->handle, &n) < 0 || n > HANDLE_MAX ||
+	    n == 0)
 		return -EBADMSG;
 	reply->handle_len = (uint32_t)n;
 	return 0;

@@ -144,6 +144,11 @@ static void test_handle_data(void **state)
 	codec_end(&b, at);
 	refused(&b, REPLY_HANDLE);
 
+	at = codec_begin(&b, FXP_HANDLE, 7); /* it would count as none */
+	buf_put_bytes(&b, big, 0);
+	codec_end(&b, at);
+	refused(&b, REPLY_HANDLE);
+
 	at = codec_begin(&b, FXP_DATA, 7);
 	buf_put_bytes(&b, big, 100);
 	codec_end(&b, at);
