@@ -245,7 +245,8 @@ unsigned remote_pending(const struct remote *r);
  * readable, which it leaves unread. Raises no SIGPIPE.
  * A connection with requests under way dies when the peer gives no sign of
  * life for the configured time-out. A server that lives but does not answer (it
- * syncs a large file), and a local one, are given ten times as long.
+ * lists a large folder), and a local one, are given ten times as long, and
+ * sixty times while it is asked to sync or copy a file.
  * Returns the number of replies handled (0: time-out or wake-up), or
  * -ENOTCONN: the connection is dead, all `done` functions were called, only
  * remote_close is left. remote_why() says why.

@@ -88,7 +88,8 @@ int sync_probe(const struct remote_config *cfg, const char *uuid, bool adopt,
 	bool stay = keep && had.status == -ENOENT && !remote_is_local(r) &&
 		    has_room(*keep);
 	if (s == 0)
-		s = stage_prepare(r, cfg->url, !stay, NULL, stage, &can, err);
+		s = stage_prepare(r, cfg->url, !stay, NULL, NULL, stage, &can,
+				  err);
 	if (s == 0 && stay) {
 		add(keep, cfg, r, stage, &can);
 		return 0;

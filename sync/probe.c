@@ -18,12 +18,14 @@
 #include "cleanup.h"
 #include "paths.h"
 #include "remote-wait.h"
+#include "sync/cause.h"
 #include "sync/probe.h"
 #include "sync/remote/status.h"
 
 #define TIME_BY_HANDLE 1000000000u
 #define TIME_BY_NAME   1000000001u
 #define NOBODY	       65534u
+#define FULL_BYTES     (64u * 1024)
 /* a server that has the draft's order would make its link there: it cannot */
 #define NOWHERE "/.mirrorfs-nowhere/x"
 
@@ -208,7 +210,7 @@ static int third_bunch(struct try *t, const char *a, const char *b,
 	remote_send_remove(t->r, h, NULL, NULL);
 	if (wait_all(t) < 0)
 		return -ENOTCONN;
-	if (!at_once || t->got[RENAME] == 0)
+	if (!at_once || t->got[RENAME] == 0 || t->got[OPEN_B] < 0)
 		return 0;
 	remote_without(t->r, EXT_POSIX_RENAME);
 	remote_send_rename(t->r, b, a, answered, ask(t, RENAME));
@@ -252,25 +254,23 @@ static void judge_attributes(const struct try *t, struct abilities *can)
 		(!can->can[CAN_MODE] || (o->mode & 07777) == 0700);
 }
 
+static const struct {
+	enum ability can;
+	enum question q;
+	enum remote_ext ext;
+} extensions[] = {
+	{CAN_HARDLINK, LINK, EXT_HARDLINK},
+	{CAN_FSYNC, FSYNC, EXT_FSYNC},
+	{CAN_LSETSTAT, LSETSTAT, EXT_LSETSTAT},
+	{CAN_COPY_DATA, COPY, EXT_COPY_DATA},
+	{CAN_STATVFS, STATVFS, EXT_STATVFS},
+	{CAN_USERS_GROUPS, NAMES, EXT_USERS_GROUPS},
+};
+
 static void judge(const struct try *t, struct abilities *can)
 {
-	static const struct {
-		enum ability can;
-		enum question q;
-		enum remote_ext ext;
-	} extensions[] = {
-		{CAN_HARDLINK, LINK, EXT_HARDLINK},
-		{CAN_FSYNC, FSYNC, EXT_FSYNC},
-		{CAN_LSETSTAT, LSETSTAT, EXT_LSETSTAT},
-		{CAN_COPY_DATA, COPY, EXT_COPY_DATA},
-		{CAN_STATVFS, STATVFS, EXT_STATVFS},
-		{CAN_USERS_GROUPS, NAMES, EXT_USERS_GROUPS},
-	};
-
 	for (size_t i = 0; i < sizeof(extensions) / sizeof(*extensions); i++) {
 		can->can[extensions[i].can] = t->got[extensions[i].q] == 0;
-		if (t->got[extensions[i].q] < 0)
-			remote_without(t->r, extensions[i].ext);
 	}
 	can->can[CAN_POSIX_RENAME] = remote_caps(t->r)->ext & EXT_POSIX_RENAME;
 	can->can[CAN_FSYNC_FOLDER] = t->got[FSYNC_D] == 0;
@@ -304,8 +304,41 @@ static int refuse(const struct try *t, const char *url,
 	return 0;
 }
 
+bool probe_lacks(const struct abilities *is, const struct abilities *was)
+{
+	static const enum ability matter[] = {
+		CAN_OWNER,   CAN_MODE,	   CAN_TIMES,	 CAN_SET_ID,
+		CAN_SYMLINK, CAN_LSETSTAT, CAN_HARDLINK, CAN_SETSTAT};
+
+	for (unsigned i = 0; i < sizeof(matter) / sizeof(*matter); i++) {
+		if (!is->can[matter[i]] && was->can[matter[i]])
+			return true;
+	}
+	return false;
+}
+
+/* is_full - no room for a byte, or for another file. */
+static bool is_full(struct remote *r, bool may_fill)
+{
+	struct evidence e = {0};
+
+	return cause_look(r, "", &e) == 0 && e.measured && !e.space.read_only &&
+	       (space_room(&e.space, may_fill) < FULL_BYTES ||
+		(e.space.inodes && !e.space.avail_inodes));
+}
+
+/* use - not what the server announces in vain. */
+static void use(struct remote *r, const struct abilities *can)
+{
+	for (size_t i = 0; i < sizeof(extensions) / sizeof(*extensions); i++) {
+		if (!can->can[extensions[i].can])
+			remote_without(r, extensions[i].ext);
+	}
+}
+
 int probe(struct remote *r, const char *url, const char *stage,
-	  struct abilities *ret, struct remote_error *err)
+	  const struct abilities *had, struct abilities *ret,
+	  struct remote_error *err)
 {
 	struct try t = {.r = r, .stage = stage};
 	CLEANUP_FREE char *a = path_join(stage, "a");
@@ -324,8 +357,13 @@ int probe(struct remote *r, const char *url, const char *stage,
 		s = third_bunch(&t, a, b, d, l, h);
 	if (s < 0)
 		return status_fail(err, REMOTE_LOST, "%s", remote_why(r));
-	if (refuse(&t, url, err) < 0)
-		return -1;
 	judge(&t, ret);
-	return 0;
+	int refused = refuse(&t, url, err);
+	if (had && (refused || probe_lacks(ret, had)) &&
+	    is_full(r, had->can[CAN_OWNER])) {
+		*ret = *had;
+		refused = 0;
+	}
+	use(r, ret);
+	return refused;
 }

@@ -10,10 +10,15 @@
  * can do: a list of extensions may name what it refuses, and says nothing of
  * the rest. A few round trips; the folder is empty again afterwards. What the
  * server announces in vain is not used from here on.
+ * On a full disk nothing can be tried: then what it could last counts, `had`
+ * (NULL: not known), or what makes room there would never be sent.
  * Returns 0, or -1 with *err filled: the connection is lost, or the server
  * lacks what there is no way without.
  */
 int probe(struct remote *r, const char *url, const char *stage,
-	  struct abilities *ret, struct remote_error *err);
+	  const struct abilities *had, struct abilities *ret,
+	  struct remote_error *err);
+/* probe_lacks - something that makes a difference to what a replica has. */
+bool probe_lacks(const struct abilities *is, const struct abilities *was);
 
 #endif

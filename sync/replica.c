@@ -23,6 +23,7 @@
 #include "sync/ahead.h"
 #include "sync/durable.h"
 #include "sync/engine.h"
+#include "sync/probe.h"
 #include "sync/replica.h"
 #include "sync/second.h"
 
@@ -99,6 +100,8 @@ static int enter(struct replica *r, struct stage_state *state,
 {
 	struct engine *e = &r->e;
 	const struct remote_config cfg = how_to(e);
+	CLEANUP_FREE char *owners = NULL;
+	struct abilities had;
 
 	if (r->ahead) {
 		e->remote = ahead_open(r->ahead, e->stop_fd, e->stage, &e->can);
@@ -110,11 +113,14 @@ static int enter(struct replica *r, struct stage_state *state,
 		e->remote = NULL;
 		return -1;
 	}
+	bool before = journal_abilities_load(e->journal, e->row.id, &had,
+					     &owners) > 0;
 	return stage_check(e->remote, e->row.url, journal_uuid(e->journal),
 			   e->row.adopt, r->known, state, err) < 0
 		       ? -1
 		       : stage_prepare(e->remote, e->row.url, false,
-				       &e->partials, e->stage, &e->can, err);
+				       &e->partials, before ? &had : NULL,
+				       e->stage, &e->can, err);
 }
 
 static int connect_remote(struct replica *r, struct stage_state *state,
@@ -131,20 +137,6 @@ static int connect_remote(struct replica *r, struct stage_state *state,
 	return 0;
 }
 
-/* can_more - than when what it has was sent: that lacks something. */
-static bool can_more(const struct abilities *is, const struct abilities *was)
-{
-	static const enum ability matter[] = {
-		CAN_OWNER,   CAN_MODE,	   CAN_TIMES,	 CAN_SET_ID,
-		CAN_SYMLINK, CAN_LSETSTAT, CAN_HARDLINK, CAN_SETSTAT};
-
-	for (unsigned i = 0; i < sizeof(matter) / sizeof(*matter); i++) {
-		if (is->can[matter[i]] && !was->can[matter[i]])
-			return true;
-	}
-	return false;
-}
-
 /* trust - is the replica what our cursor says? */
 static bool trust(const struct replica *r, const struct stage_state *state)
 {
@@ -159,7 +151,7 @@ static bool trust(const struct replica *r, const struct stage_state *state)
 	if (journal_abilities_load(e->journal, e->row.id, &had, &owners) > 0 &&
 	    owners && strcmp(owners, owners_asked(e->owners)) != 0)
 		why = "its owners are to be others";
-	else if (owners && can_more(&e->can, &had))
+	else if (owners && probe_lacks(&had, &e->can))
 		why = "its server can do more than it could";
 	else if (!state->exists)
 		why = "its state file is gone";

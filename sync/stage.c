@@ -192,8 +192,9 @@ static const char *why_not(struct remote *r, int status)
 }
 
 int stage_prepare(struct remote *r, const char *url, bool only_look,
-		  struct partials *keep, char stage[VISIT_STAGE_MAX],
-		  struct abilities *ret, struct remote_error *err)
+		  struct partials *keep, const struct abilities *had,
+		  char stage[VISIT_STAGE_MAX], struct abilities *ret,
+		  struct remote_error *err)
 {
 	int s = visit_begin(r, only_look, keep, stage, VISIT_STAGE_MAX);
 
@@ -209,7 +210,7 @@ int stage_prepare(struct remote *r, const char *url, bool only_look,
 		return status_fail(err, REMOTE_NOT_WRITABLE,
 				   "%s: cannot write there: %s", url,
 				   why_not(r, s));
-	return probe(r, url, stage, ret, err);
+	return probe(r, url, stage, had, ret, err);
 }
 
 /* ---- the state file, written beside other things ---- */

@@ -52,10 +52,11 @@ int stage_state_parse(const char *text, struct stage_state *ret);
 int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,
 		bool known, struct stage_state *ret, struct remote_error *err);
 /* stage_prepare - begin the visit (visit.h: only_look, keep, stage); probe what
- * works. */
+ * works (probe.h: had). */
 int stage_prepare(struct remote *r, const char *url, bool only_look,
-		  struct partials *keep, char stage[VISIT_STAGE_MAX],
-		  struct abilities *ret, struct remote_error *err);
+		  struct partials *keep, const struct abilities *had,
+		  char stage[VISIT_STAGE_MAX], struct abilities *ret,
+		  struct remote_error *err);
 /* stage_write - the state file: `seq` has been reached. _begin: it will be,
  * _publish: all that is needed for that was sent; nothing waits but _end. With
  * e->durable its name is on the disk as well. _ahead: open the next one.

@@ -299,8 +299,10 @@ void remote_send_fsync(struct remote *r, const struct remote_handle *h,
 {
 	if (lacks(r, EXT_FSYNC, fn, arg))
 		return;
-	size_t at = begin_extended(r, "fsync@openssh.com", REPLY_STATUS, fn,
-				   arg);
+	struct request *what = REQUEST(REPLY_STATUS);
+	what->slow = true;
+	size_t at = remote_begin(r, FXP_EXTENDED, what);
+	buf_put_text(&r->out, "fsync@openssh.com");
 	put_handle(r, h);
 	remote_end(r, at);
 }

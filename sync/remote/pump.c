@@ -13,7 +13,9 @@
  * sftp-server does nothing else while it syncs a large file. Where the wire
  * can tell (an sshd answers for itself), no sign of life for the configured
  * time is death; where there is life but no reply, or the wire cannot tell,
- * the patience is BUSY_FACTOR times that.
+ * the patience is BUSY_FACTOR times that, and SLOW_FACTOR times while it has
+ * something to do that takes long: what it was sent in minutes may have to go to
+ * a slow disk.
  */
 #include "confdefs.h"
 
@@ -32,6 +34,7 @@
 #define READ_CHUNK   (64u * 1024)
 #define READ_ROUNDS  64 /* chunks in one step, so that a flood cannot hold us */
 #define BUSY_FACTOR  10
+#define SLOW_FACTOR  60
 #define WINDOW_COUNT 4096
 #define WINDOW_BYTES (4u * 1024 * 1024 + WINDOW_MAX)
 #define BULK_AHEAD   (128u * 1024) /* that the wire has not taken yet */
@@ -210,6 +213,12 @@ static int step(struct remote *r)
 
 /* ---- silence ---- */
 
+/* patience - how long the server may answer nothing. */
+static int64_t patience(const struct remote *r)
+{
+	return r->timeout_ns * (r->requests.slow ? SLOW_FACTOR : BUSY_FACTOR);
+}
+
 /* What the time away from the pump may count for: the peer was not listened
  * to, so give it at least a quarter of the time-out. */
 static void forgive_absence(struct remote *r, int64_t now)
@@ -219,8 +228,8 @@ static void forgive_absence(struct remote *r, int64_t now)
 		return;
 	if (r->heard_ns < now - r->timeout_ns + quarter)
 		r->heard_ns = now - r->timeout_ns + quarter;
-	if (r->reply_ns < now - r->timeout_ns * BUSY_FACTOR + quarter)
-		r->reply_ns = now - r->timeout_ns * BUSY_FACTOR + quarter;
+	if (r->reply_ns < now - patience(r) + quarter)
+		r->reply_ns = now - patience(r) + quarter;
 }
 
 static void note_life(struct remote *r, int64_t now, int replies)
@@ -241,7 +250,7 @@ static int64_t silence(struct remote *r, int64_t now)
 	if (r->requests.count == 0)
 		return INT64_MAX;
 	bool tells = r->wire->ops->provoke != NULL;
-	int64_t busy_end = r->reply_ns + r->timeout_ns * BUSY_FACTOR;
+	int64_t busy_end = r->reply_ns + patience(r);
 	int64_t dead_at = r->heard_ns + r->timeout_ns;
 	int64_t ask_at = r->heard_ns + r->timeout_ns / 2;
 	if ((tells && now >= dead_at) || now >= busy_end) {

@@ -53,6 +53,7 @@ uint32_t requests_add(struct requests *q, const struct request *what)
 	q->newest = at;
 	q->count++;
 	q->local += s->status != 0;
+	q->slow += s->slow;
 	q->weight += s->weight;
 	return id;
 }
@@ -74,6 +75,7 @@ static void take_at(struct requests *q, uint32_t at, struct request *ret)
 	q->free = at;
 	q->count--;
 	q->local -= s->status != 0;
+	q->slow -= s->slow;
 	q->weight -= s->weight;
 }
 

@@ -34,11 +34,12 @@ struct requests {
 	uint32_t free;          /* list through .next */
 	uint32_t oldest, newest;
 	unsigned count;
-	unsigned local;         /* of them: with a status of our own */
+	unsigned local;         /* of them: with a status of our own, */
+	unsigned slow;          /* … and .slow */
 	uint64_t weight;        /* sum */
 };
 
-#define REQUESTS_INIT {NULL, 0, UINT32_MAX, UINT32_MAX, UINT32_MAX, 0, 0, 0}
+#define REQUESTS_INIT {NULL, 0, UINT32_MAX, UINT32_MAX, UINT32_MAX, 0, 0, 0, 0}
 /* More than this many cannot have different ids. */
 #define REQUESTS_MAX (1u << 20)
 

@@ -68,19 +68,29 @@ static int fake_pair(struct transport **ret_wire)
 	return s[1];
 }
 
-static int fake_start(void **state)
+static int fake_start_with(void **state, const char *ext)
 {
 	struct fake *f = calloc(1, sizeof(*f));
 	struct transport *wire;
 	struct remote_error err;
 	f->fd = fake_pair(&wire);
-	say_version(f->fd, 3, NULL);
+	say_version(f->fd, 3, ext);
 	assert_int_equal(remote_start(wire, "/base", TIMEOUT_MS, &f->r, &err),
 			 0);
 	char init[9];
 	assert_int_equal(recv(f->fd, init, 9, 0), 9);
 	*state = f;
 	return 0;
+}
+
+static int fake_start(void **state)
+{
+	return fake_start_with(state, NULL);
+}
+
+static int fake_start_fsync(void **state)
+{
+	return fake_start_with(state, "fsync@openssh.com");
 }
 
 static int fake_stop(void **state)
@@ -381,6 +391,22 @@ static void test_silence(void **state)
 	dies(f, &c, "no answer");
 }
 
+/* What it was sent in minutes may take longer than that to the disk. */
+static void test_slow(void **state)
+{
+	struct fake *f = *state;
+	struct remote_handle h = {.len = 1};
+	struct count c = {0};
+	int64_t end = clock_mono_ns() + 12 * TIMEOUT_MS * NS_PER_MS;
+	remote_send_fsync(f->r, &h, count_done, &c);
+	uint32_t id = next_id(f);
+	while (clock_mono_ns() < end)
+		assert_true(remote_pump(f->r, 10, -1) >= 0);
+	say_status(f->fd, id, 0);
+	assert_int_equal(remote_pump(f->r, -1, -1), 1);
+	assert_true(c.calls == 1 && c.status == 0);
+}
+
 /* ---- nothing spins ---- */
 
 static unsigned reads;
@@ -564,6 +590,7 @@ int main(void)
 		FAKE(test_bury_more),
 		FAKE(test_local_answers),
 		FAKE(test_silence),
+		{"test_slow", test_slow, fake_start_fsync, fake_stop, NULL},
 		FAKE(test_no_spin),
 		FAKE(test_bulk),
 		FAKE(test_deep),
