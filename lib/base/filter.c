@@ -186,6 +186,31 @@ static bool rule_match(const struct rule *r, const char *path, bool is_dir)
 
 /* ---- rules ---- */
 
+/* other_kind - a rule that rsync has besides these, or one with modifiers: it
+ * would be taken for a pattern. */
+static bool other_kind(const char *line, size_t len)
+{
+	static const char *const words[] = {
+		"exclude", "include", "merge", "dir-merge", "hide",
+		"show",	   "protect", "risk",  "H",	    "S",
+		"P",	   "R",	      ".",     ":"};
+	const char *space = memchr(line, ' ', len);
+	if (!space)
+		return len == 1 && *line == '!';
+	size_t n = (size_t)(space - line);
+	if (n > 1 && (*line == '-' || *line == '+') &&
+	    strspn(line + 1, "!/Csrpx,") == n - 1)
+		return true;
+	const char *comma = memchr(line, ',', n);
+	if (comma)
+		n = (size_t)(comma - line);
+	for (unsigned i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		if (strlen(words[i]) == n && strncmp(line, words[i], n) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int rule_parse(const char *line, size_t len, struct rule *ret)
 {
 	struct rule r = {0};
@@ -237,13 +262,18 @@ int filter_add(struct filter **f, const char *text, char **ret_why)
 		size_t used = len > 0 && text[len - 1] == '\r' ? len - 1 : len;
 		struct rule r;
 		if (used > 0 && *text != '#' && *text != ';') {
-			if (rule_parse(text, used, &r) < 0) {
-				if (asprintf(ret_why,
-					     "%u: \"%.*s\" is no pattern", line,
-					     (int)used, text) < 0)
-					abort();
+			const char *wrong = NULL;
+			if (other_kind(text, used))
+				wrong = "is a kind of rule that is not known: "
+					"there are \"- PATTERN\" and \"+ "
+					"PATTERN\"";
+			else if (rule_parse(text, used, &r) < 0)
+				wrong = "is no pattern";
+			if (wrong && asprintf(ret_why, "%u: \"%.*s\" %s", line,
+					      (int)used, text, wrong) < 0)
+				abort();
+			if (wrong)
 				return -EINVAL;
-			}
 			filter_put(f, &r);
 		}
 		text += len + (text[len] == '\n');

@@ -100,6 +100,24 @@ static void test_faults(void **state)
 	assert_non_null(strstr(why, "2: "));
 	free(why);
 	filter_free(f);
+
+	/* rsync has more kinds of rules; as patterns they would do nothing */
+	static const char *const kinds[] = {
+		"!",	"include a",   "P a",	  "H,s a",	    "-! a",
+		"+/ a", "exclude,p a", "merge f", ": .rsync-filter"};
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		f = NULL;
+		assert_int_equal(filter_add(&f, kinds[i], &why), -EINVAL);
+		assert_non_null(strstr(why, "kind of rule"));
+		free(why);
+	}
+	static const char *const patterns[] = {"- P a", "-a b", "show-room",
+					       "A b",	"!a",	"- !"};
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns); i++) {
+		f = NULL;
+		assert_int_equal(filter_add(&f, patterns[i], &why), 0);
+		filter_free(f);
+	}
 }
 
 static bool apart(const char *rules, const char *a, const char *b)
