@@ -151,7 +151,7 @@ bool id_number_here(enum id_kind kind, const char *name, uint32_t *ret)
 /* ---- the file ---- */
 
 /* load_line - returns what is wrong with it, or NULL. */
-static const char *load_line(struct idmap maps[2], char *line)
+static const char *load_line(struct idmap maps[2], char *line, FILE *told)
 {
 	char *save, *word = strtok_r(line, " \t\r\n", &save);
 	char *name = word ? strtok_r(NULL, " \t\r\n", &save) : NULL;
@@ -174,15 +174,18 @@ static const char *load_line(struct idmap maps[2], char *line)
 	if (strcmp(name, "*") == 0) {
 		maps[kind].any = true;
 		maps[kind].other = there;
+		fprintf(told, "\n%d * %u", kind, there);
 		return NULL;
 	}
 	if (!id_number_here(kind, name, &here))
 		return "no such name on this machine";
 	idmap_put(&maps[kind], here, there, true);
+	fprintf(told, "\n%d %u %u", kind, here, there);
 	return NULL;
 }
 
-int idmap_load(struct idmap maps[2], const char *file, char *why, unsigned size)
+int idmap_load(struct idmap maps[2], const char *file, FILE *told, char *why,
+	       unsigned size)
 {
 	CLEANUP_FREE char *line = NULL;
 	const char *wrong = NULL;
@@ -198,7 +201,7 @@ int idmap_load(struct idmap maps[2], const char *file, char *why, unsigned size)
 	while (!wrong && getline(&line, &room, f) >= 0) {
 		line[strcspn(line, "#")] = 0;
 		number++;
-		wrong = load_line(maps, line);
+		wrong = load_line(maps, line, told);
 	}
 	bool broken = ferror(f); /* a folder can be opened */
 	fclose(f);

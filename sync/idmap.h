@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct id_pair;
 struct id_name;
@@ -41,10 +42,11 @@ bool id_parse(const char *text, uint32_t *ret);
 /*
  * idmap_load - lines "user NAME NUMBER" and "group NAME NUMBER" into
  * maps[ID_USER] and maps[ID_GROUP]; NAME is known here, or a number, or "*"
- * for all others; "#" begins a comment.
+ * for all others; "#" begins a comment. `told` gets what they say, the same for
+ * the same.
  * Returns 0, or -1 with one line for the user in `why`.
  */
-int idmap_load(struct idmap maps[2], const char *file, char *why,
+int idmap_load(struct idmap maps[2], const char *file, FILE *told, char *why,
 	       unsigned size);
 
 #endif

@@ -253,10 +253,29 @@ static int force(struct owners *o, struct remote_error *err)
 		       : 0;
 }
 
+/* map - and what was asked for is what the file says. */
+static int map(struct owners *o, struct remote_error *err)
+{
+	char *asked = NULL, why[400];
+	size_t len;
+	FILE *told = open_memstream(&asked, &len);
+
+	if (!told)
+		abort();
+	o->kind = KIND_MAP;
+	fputs(o->asked, told);
+	int r = idmap_load(o->maps, o->asked + 4, told, why, sizeof(why));
+	if (fclose(told) != 0)
+		abort();
+	free(o->asked);
+	o->asked = asked;
+	return r == 0 ? 0
+		      : status_fail(err, REMOTE_OWNERS, "owner = map: %s", why);
+}
+
 static int open_kind(struct owners *o, bool chown_ok, struct remote_error *err)
 {
 	const char *asked = o->asked;
-	char why[400];
 
 	if (strcmp(asked, "ignore") == 0 || (!*asked && !chown_ok)) {
 		o->kind = KIND_IGNORE;
@@ -276,12 +295,7 @@ static int open_kind(struct owners *o, bool chown_ok, struct remote_error *err)
 		o->kind = KIND_NAME;
 		return check_names(o, "name", err);
 	}
-	if (strncmp(asked, "map:", 4) != 0)
-		return force(o, err);
-	o->kind = KIND_MAP;
-	if (idmap_load(o->maps, asked + 4, why, sizeof(why)) < 0)
-		return status_fail(err, REMOTE_OWNERS, "owner = map: %s", why);
-	return 0;
+	return strncmp(asked, "map:", 4) == 0 ? map(o, err) : force(o, err);
 }
 
 int owners_open(const char *option, bool chown_ok, struct remote *r,

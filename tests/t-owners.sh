@@ -129,6 +129,18 @@ equal "$(stat -c '%u:%g %a' "$T/map/given")" "34:77 4755" "by map"
 rm "$T/tree/given"
 check "wait" synced
 
+# a map that says something else
+sed -i 's/2033/3033/; s/user www/# edited\nuser www/' "$T/map.txt"
+owned() { [ "$(stat -c %u "$T/map/www-data")" = "$1" ]; }
+check "pause" "$MIRRORFS" replica pause "$T/tree" map
+check "resume" "$MIRRORFS" replica resume "$T/tree" map
+check "as the map is now" wait_for 60 owned 3033
+sed -i 's/3033/2033/' "$T/map.txt"
+check "pause" "$MIRRORFS" replica pause "$T/tree" map
+check "resume" "$MIRRORFS" replica resume "$T/tree" map
+check "as it was" wait_for 60 owned 2033
+check "wait" synced
+
 # a link that somebody has laid there leads the attributes nowhere
 mkdir "$T/victims" "$T/victims/dir" && touch -d 2020-02-04 "$T/victims/"{file,dir} &&
 	chmod 700 "$T/victims/"{file,dir} || fail "victims"
