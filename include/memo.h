@@ -165,7 +165,7 @@ void uncarried_free(struct uncarried *u, unsigned n);
 int journal_unsafe_put(struct journal *j, int64_t id, uint64_t seq);
 int journal_unsafe_get(struct journal *j, int64_t id, uint64_t *ret_seq);
 /* _back - the cursor goes back to the mark, if there is one; what lies between
- * is in flight. */
+ * is in flight. Where records behind the mark are gone, all is to be compared. */
 int journal_unsafe_back(struct journal *j, int64_t id);
 int journal_unsafe_clear(struct journal *j, int64_t id);
 

@@ -178,7 +178,8 @@ int durable_back(struct engine *e)
 	if (r <= 0)
 		return r;
 	e->unsafe_ns = clock_mono_ns();
-	log_info("%s: what it got last may have been lost with its power: %s",
-		 e->row.name, seq ? "compared" : "comparing everything");
+	log_info("%s: what it got last may have been lost with its power, "
+		 "and is compared",
+		 e->row.name);
 	return journal_unsafe_back(e->journal, e->row.id);
 }

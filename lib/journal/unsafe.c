@@ -23,12 +23,16 @@ int journal_unsafe_get(struct journal *j, int64_t id, uint64_t *ret_seq)
 	return 1;
 }
 
+/* Records go from the oldest on: where one up to the mark is left, those behind
+ * it are, too. Else what is gone cannot be compared by its records. */
 int journal_unsafe_back(struct journal *j, int64_t id)
 {
 	return db_run(j, NULL,
 		      "UPDATE replica SET inflight = max(inflight, cursor),"
 		      " cursor = min(cursor, u.seq),"
-		      " seeded = CASE WHEN u.seq > 0 THEN seeded ELSE 0 END "
+		      " seeded = CASE WHEN u.seq > 0 AND EXISTS("
+		      "  SELECT 1 FROM record WHERE record.seq <= u.seq)"
+		      "  THEN seeded ELSE 0 END "
 		      "FROM unsafe AS u "
 		      "WHERE u.replica = replica.id AND replica.id = ?",
 		      "l", id);

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "journal-fixture.h"
+#include "lib/journal/db.h"
 
 static struct replica_row get(struct fixture *f, const char *name)
 {
@@ -340,10 +341,39 @@ static void test_unsafe(void **state)
 	fx_close(&f);
 }
 
+/* Records behind a mark go when they are old: then all is compared. */
+static void test_unsafe_pruned(void **state)
+{
+	struct fixture f;
+	fx_open(&f);
+	int64_t id = fx_replica(&f, "r");
+	for (int i = 0; i < 40; i++)
+		fx_put(&f, OP_SETTLE, 0, 9, "p", NULL);
+	fx_sync(&f);
+	assert_int_equal(journal_batch_end(f.j, id, fx_at(&f, 9), true), 0);
+	assert_true(journal_unsafe_put(f.j, id, fx_at(&f, 9)) >= 0);
+	while (db_prune(f.j, 1) > 0)
+		;
+	assert_true(journal_unsafe_back(f.j, id) >= 0);
+	struct replica_row r = get(&f, "r");
+	assert_true(r.cursor == fx_at(&f, 9) && r.seeded);
+	replica_row_done(&r);
+
+	assert_int_equal(journal_batch_end(f.j, id, fx_at(&f, 39), true), 0);
+	while (db_prune(f.j, 1) > 0)
+		;
+	assert_true(journal_unsafe_back(f.j, id) >= 0);
+	r = get(&f, "r");
+	assert_true(r.cursor == fx_at(&f, 9) && !r.seeded);
+	replica_row_done(&r);
+	fx_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unsafe),
+		cmocka_unit_test(test_unsafe_pruned),
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_new_url),
 		cmocka_unit_test(test_lag),
