@@ -9,6 +9,7 @@
 
 #include "fs/content.h"
 #include "fs/handle.h"
+#include "fs/kept.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/pages.h"
@@ -60,10 +61,25 @@ static int become_writer(fuse_req_t req, struct handle *h,
 	return r < 0 ? r : caller_become(h->uid, h->gid, CALLER_KEEPS_SETID);
 }
 
-/* As much as can be written; a negative errno only when nothing could. */
-static ssize_t write_all(int fd, const char *data, size_t size, off_t off)
+/* How much of it is there already. What is open for appending (chattr +a) takes
+ * all at its end, wherever that is by now; `off` is where it was. */
+static size_t appended(int fd, size_t size, off_t off)
 {
-	size_t done = 0;
+	struct stat st;
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || !(flags & O_APPEND) || fstat(fd, &st) < 0 ||
+	    st.st_size <= off)
+		return 0;
+	size_t more = (size_t)(st.st_size - off);
+	return more < size ? more : size;
+}
+
+/* As much as can be written; a negative errno only when nothing could. `again`:
+ * it may have been, by a worker before us or a moment ago. */
+static ssize_t write_all(int fd, const char *data, size_t size, off_t off,
+			 bool again)
+{
+	size_t done = again ? appended(fd, size, off) : 0;
 	while (done < size) {
 		ssize_t n =
 			pwrite(fd, data + done, size - done, off + (off_t)done);
@@ -91,8 +107,10 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
 		op_who(req, &who);
 		content_begin(h->inode, &who, h->fd, (uint64_t)off);
 		pages_write_begin(&w, h->inode, fi, off, size);
+		bool again = flight_again();
 		do {
-			n = write_all(h->fd, data, size, off);
+			n = write_all(h->fd, data, size, off, again);
+			again = true;
 		} while (pages_write_again(&w));
 		pages_write_end(&w);
 		/* what stopped a part of it is not known: all is meant */

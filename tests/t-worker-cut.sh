@@ -1,7 +1,7 @@
 #!/bin/bash
 # What changes in a large file, of which only that travels, when the call is not
 # as plain as others: the worker dies when it has cut the file and not said so; a
-# write fails, and has written.
+# write fails, and has written; a worker dies when it has appended.
 . "$(dirname "$0")/functions.sh"
 expect_log "fs worker died"
 
@@ -82,4 +82,21 @@ exec 5<>"$FILE"
 OPEN=1 failed "cut while open" opened
 fresh f
 failed "cut by opening" eval ': >"$FILE"'
+
+# what may only be appended to takes all at its end, also what is there already
+fresh g
+chattr +a "$FILE" 2>/dev/null || exit 0
+trap 'r=$?; chattr -a "$FILE" 2>/dev/null; end_test $r' EXIT
+pid=$(status_pid worker_pid)
+plan pwrite 1 1 then /tree/file
+echo "one line" >>"$FILE" &
+appender=$!
+check "it is appended" wait_for 30 test -e "$T/plan.hits"
+kill -9 "$pid"
+plan
+wait $appender || fail "the append"
+check "another one" wait_for 30 worker_after "$pid"
+equal "$(grep -ao "one line" "$FILE" | wc -l)" 1 "lines"
+check "wait" synced
+check "appended" same "$T/replica1"
 exit 0
