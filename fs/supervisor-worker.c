@@ -100,12 +100,13 @@ void worker_start(struct supervisor *s)
 	if (sock < 0) {
 		log_error("a new fs worker cannot be started: %s",
 			  strerror(-sock));
-		s->worker_after_ns = clock_mono_ns() + PAUSE_MAX;
-		return;
+	} else {
+		arguments(s, &sp, sock);
+		s->worker = spawn_run(&sp);
+		close(sock);
 	}
-	arguments(s, &sp, sock);
-	s->worker = spawn_run(&sp);
-	close(sock);
+	if (!s->worker)
+		deposits_hang_up(&s->deposits);
 	s->lost_ns = 0;
 	s->serving = false;
 	s->worker_start_ns = clock_mono_ns();
@@ -468,10 +469,12 @@ int worker_timers(struct supervisor *s)
 	if (!s->worker && now >= s->worker_after_ns)
 		worker_start(s);
 	/* one that hangs before it serves */
-	int64_t down = s->down_ns ? now - s->down_ns : 0;
-	if (s->worker && s->ready && down > DOWN_NS + END_NS)
+	int64_t down = s->down_ns && s->ready ? now - s->down_ns : 0;
+	if (s->worker && down > DOWN_NS + END_NS)
 		abandon(s);
-	else if (s->worker && s->ready && down > DOWN_NS)
+	else if (s->worker && down > DOWN_NS)
 		kill(s->worker, SIGKILL);
+	else if (down > DOWN_NS)
+		mount_anew(s, "no fs worker can be started");
 	return 10;
 }

@@ -14,8 +14,8 @@
  * FILE has another line; of pwrite and ftruncate also "+" and a number: it is done,
  * and fails; "then": it is done, and returns when FILE has another line).
  * CALL: open, pread, pwrite (and write), fsync (and fdatasync), ftruncate (and
- * truncate, fallocate), rename, unlink, move_mount, or any, but pread. An empty
- * file: nothing fails. PROCESS: only in those whose first argument is that.
+ * truncate, fallocate), rename, unlink, move_mount, fork (its path is "fork"), or
+ * any, but pread and fork. An empty file: nothing fails. PROCESS: only in those whose first argument is that.
  * What failed is counted in FILE.hits.
  *
  * CLOCK_STEP=FILE: the wall clock is ahead by the number of seconds that the
@@ -146,7 +146,8 @@ static long fault(const char *name, const char *path)
 	read_plan();
 	if (*call && path && path_is_meant(path) &&
 	    (strcmp(call, name) == 0 ||
-	     (strcmp(call, "any") == 0 && strcmp(name, "pread") != 0))) {
+	     (strcmp(call, "any") == 0 && strcmp(name, "pread") != 0 &&
+	      strcmp(name, "fork") != 0))) {
 		calls++;
 		if (calls >= nth && calls < nth + count) {
 			r = error;
@@ -378,6 +379,14 @@ int move_mount(int from, const char *from_path, int to, const char *to_path,
 	long e = fault_fd("move_mount", to);
 	return e ? fail(e)
 		 : REAL(move_mount)(from, from_path, to, to_path, flags);
+}
+
+pid_t fork(void)
+{
+	static pid_t (*REAL(fork))(void);
+	FIND(fork);
+	long e = fault("fork", "fork");
+	return e ? fail(e) : REAL(fork)();
 }
 
 /* ---- the wall clock ---- */

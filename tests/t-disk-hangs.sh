@@ -2,11 +2,13 @@
 # The tree's disk hangs, and a worker in a call to it, which cannot even be
 # killed then. Callers do not hang with it for ever: they get an error, and the
 # mount is made anew, which works as soon as the disk does. What the old call
-# still does then is compared.
+# still does then is compared. Nor do those of a mount, another one, for which no
+# process can be had.
 . "$(dirname "$0")/functions.sh"
 need fsfreeze
 [ -z "$SANITIZED" ] || skip "a minute of waiting for what the plain build shows"
-expect_log "fs worker died|no fs worker comes to serve"
+expect_log "fs worker died|no fs worker (comes to serve|can be started)"
+expect_log "cannot start .* fs-worker"
 
 ROOT=$T/fs/tree
 mkdir "$T/fs"
@@ -21,11 +23,11 @@ trap 'r=$?; thaw; end_test $r' EXIT
 in_call() { # a thread of the worker, in a call that the disk holds up
 	cat "/proc/$WORKER/task/"*/status 2>/dev/null | grep -q "^State:.D"
 }
-anew() { grep -q "mounted again" "$T/state/mirrorfs.log"; }
+anew() { grep -q "mounted again" "$T/hangs/mirrorfs.log"; }
 same_tree() { "$HELPERS/treecmp" "$ROOT" "$T/replica1" >"$T/treecmp.out"; }
 
 pipe_replicas 1
-check "mount" mount_at "$ROOT" "$T/state" "${REPLICAS[@]}"
+check "mount" mount_at "$ROOT" "$T/hangs" "${REPLICAS[@]}"
 echo before >"$ROOT/file" || fail "a file"
 check "wait" "$MIRRORFS" wait "$ROOT" --timeout 60
 SUPERVISOR=$(status_pid supervisor_pid "$ROOT")
@@ -38,6 +40,20 @@ check "a call hangs" wait_for 30 in_call
 kill -9 "$WORKER"
 sleep 1
 check "this is what is meant" in_call
+
+check "another mount" mount_with_faults
+echo there >"$T/tree/file" || fail "a file"
+plan fork 1 999 11 fork mount
+kill -9 "$(status_pid worker_pid)"
+timeout 60 cat "$T/tree/file" >/dev/null 2>&1
+[ $? != 124 ] || fail "a caller hangs where no worker can be had"
+plan
+again() { timeout 10 cat "$T/tree/file" >"$T/out" 2>/dev/null; }
+check "it serves again" wait_for 30 again
+equal "$(cat "$T/out")" there "content"
+check "told" grep -q "mounted again" "$T/state/mirrorfs.log"
+check "umount" umount_tree
+
 check "it is given up" wait_for 90 anew
 wait "$BG"
 equal $? 3 "an error for who called"
@@ -45,7 +61,7 @@ equal "$(status_pid supervisor_pid "$ROOT")" "$SUPERVISOR" "the supervisor"
 check "compared before" "$MIRRORFS" wait "$ROOT" --timeout 60
 thaw
 check "the old one ends" wait_for 30 grep -q "a worker that was given up has" \
-	"$T/state/mirrorfs.log"
+	"$T/hangs/mirrorfs.log"
 equal "$(cat "$ROOT/file")" bef "what was called"
 echo new >"$ROOT/new" || fail "who comes now"
 check "wait" "$MIRRORFS" wait "$ROOT" --timeout 60
