@@ -16,9 +16,12 @@
  * there. Meanwhile all goes on: a worker that dies is replaced, whoever asks is
  * answered; what has to take /dev/fuse or the tree away ends the asking. Then
  * the worker is told to retire and the new one goes on; should it not come to
- * serve, the former program does. The supervisor itself stays what it is; the
- * programs are run by descriptor, so that a package that replaces
+ * serve within UPGRADE_NS, the former program does. The supervisor itself stays
+ * what it is; the programs are run by descriptor, so that a package that replaces
  * the file changes nothing.
+ *
+ * One that retires ends what it is doing first. Callers wait meanwhile, and a
+ * disk may take minutes: after RETIRE_NS it is killed, as it may be at any time.
  */
 #include "confdefs.h"
 
@@ -49,6 +52,8 @@
 #define VAIN_MAX    (500 * NS_PER_MS) /* with each one in vain it is longer */
 #define PAUSE_MAX   (2 * NS_PER_S)    /* not even a process can be had */
 #define CHECK_NS    (20 * NS_PER_S)   /* the new program answers within that */
+#define UPGRADE_NS  (5 * NS_PER_S)
+#define RETIRE_NS   NS_PER_S
 
 #define REPLACED "error: the fs worker is being replaced already: try again"
 
@@ -108,11 +113,30 @@ void worker_start(struct supervisor *s)
 	if (!s->worker)
 		deposits_hang_up(&s->deposits);
 	s->lost_ns = 0;
+	s->retire_ns = 0;
 	s->serving = false;
 	s->worker_start_ns = clock_mono_ns();
 	s->worker_after_ns = s->worker ? 0 : s->worker_start_ns + PAUSE_MAX;
 	if (!s->down_ns)
 		s->down_ns = s->worker_start_ns;
+}
+
+static void retire(struct supervisor *s)
+{
+	s->retire_ns = clock_mono_ns();
+	kill(s->worker, SIGTERM);
+}
+
+/* retire_ms - what is left to it until it is killed; -1: it was not told to. */
+static int retire_ms(struct supervisor *s)
+{
+	if (!s->worker || !s->retire_ns)
+		return -1;
+	int64_t left = s->retire_ns + RETIRE_NS - clock_mono_ns();
+	if (left > 0)
+		return (int)(left / NS_PER_MS) + 1;
+	kill(s->worker, SIGKILL);
+	return 50;
 }
 
 /* ---- upgrade ---- */
@@ -145,6 +169,7 @@ static void upgrade_failed(struct supervisor *s)
 	close(s->program_fd);
 	s->program_fd = s->former_fd;
 	s->former_fd = -1;
+	s->down_ns = clock_mono_ns();
 	log_error("the new program does not serve the mount: back to the one "
 		  "before");
 	upgrade_answer(s, "error: the new program did not come to serve; the "
@@ -191,7 +216,7 @@ void worker_checked(struct supervisor *s, int status)
 	s->program_fd = s->checked_fd;
 	s->checked_fd = -1;
 	log_notice("upgrade: another program takes over");
-	kill(s->worker, SIGTERM);
+	retire(s);
 }
 
 void worker_check_end(struct supervisor *s)
@@ -346,10 +371,13 @@ static bool was_killed(int status)
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
-static void say_how_it_ended(int status)
+static void say_how_it_ended(const struct supervisor *s, int status)
 {
 	if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_RETIRED)
 		log_notice("the fs worker retired: another one takes over");
+	else if (s->retire_ns && was_killed(status))
+		log_notice("the fs worker had something to do still and was "
+			   "killed: another one takes over");
 	else
 		log_warning("the fs worker died (%s %d): another one takes "
 			    "over",
@@ -386,7 +414,7 @@ void worker_ended(struct supervisor *s, int status)
 		mount_anew(s, "somebody has cut the connection of the mount");
 		return;
 	}
-	say_how_it_ended(status);
+	say_how_it_ended(s, status);
 	s->killed = was_killed(status);
 	if (!s->serving) {
 		s->vain += !s->killed;
@@ -455,14 +483,21 @@ static int lost(struct supervisor *s)
 	return ms;
 }
 
+/* newcomer_hangs - and the program before it would serve. */
+static bool newcomer_hangs(const struct supervisor *s, int64_t now)
+{
+	return s->former_fd >= 0 && now - s->worker_start_ns > UPGRADE_NS;
+}
+
 int worker_timers(struct supervisor *s)
 {
 	int lost_ms = s->failed || s->stopping ? -1 : lost(s);
 	int64_t now = clock_mono_ns();
-	int ms = supervisor_sooner(check_ms(s), lost_ms);
+	int ms = supervisor_sooner(check_ms(s),
+				   supervisor_sooner(lost_ms, retire_ms(s)));
 	if (s->worker && s->serving && s->renew_worker) {
 		s->renew_worker = false;
-		kill(s->worker, SIGTERM);
+		retire(s);
 	}
 	if (s->failed || s->stopping || (s->worker && s->serving))
 		return ms;
@@ -472,7 +507,7 @@ int worker_timers(struct supervisor *s)
 	int64_t down = s->down_ns && s->ready ? now - s->down_ns : 0;
 	if (s->worker && down > DOWN_NS + END_NS)
 		abandon(s);
-	else if (s->worker && down > DOWN_NS)
+	else if (s->worker && (down > DOWN_NS || newcomer_hangs(s, now)))
 		kill(s->worker, SIGKILL);
 	else if (down > DOWN_NS)
 		mount_anew(s, "no fs worker can be started");

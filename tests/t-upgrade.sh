@@ -2,7 +2,7 @@
 # Another program takes over a mount that is in use: every call goes on. One
 # that does not understand what is there is refused before anything is stopped,
 # and one that takes its time to say so holds up nobody; one that does not come
-# to serve is given up for the one before.
+# to serve, or hangs, is given up for the one before.
 . "$(dirname "$0")/functions.sh"
 expect_log "fs worker died|the new program does not serve"
 
@@ -59,8 +59,10 @@ for at in 8 12; do
 	check "says why" grep -q "cannot take over.*nothing was stopped" "$T/err"
 	equal "$(status_pid worker_pid)" "$WORKER" "the worker"
 done
-refuse "a dud" upgraded --program "$HELPERS/dud"
-check "says that it went back" grep -q "the one before goes on" "$T/err"
+went_back() { # OPTION...
+	! upgraded "$@" && grep -q "the one before goes on" "$T/err"
+}
+check "a dud is given up" went_back --program "$HELPERS/dud"
 refuse "no root of a mount" "$MIRRORFS" upgrade "$T/replica1" 2>/dev/null
 
 serves() {
@@ -69,6 +71,11 @@ serves() {
 check "the one before goes on" wait_for 20 serves
 # it may have answered before the supervisor has heard that it serves: then it is
 # being replaced, for a moment
+check "and can be replaced" wait_for 20 upgraded 2>/dev/null
+# one that hangs
+cp "$HELPERS/dud" "$T/hangs" && touch "$T/hangs.hang" || fail "cp"
+check "one that hangs is given up" went_back --program "$T/hangs"
+check "the one before goes on" wait_for 20 serves
 check "and can be replaced" wait_for 20 upgraded 2>/dev/null
 
 # one that takes its time to answer: all goes on meanwhile
