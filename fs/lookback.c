@@ -325,7 +325,7 @@ static int look_at_past(struct journal *j, struct look *l, int lower_fd,
 			   "not mounted: %u, they are compared with the "
 			   "replicas",
 			   *ret_differed);
-	return r < 0 ? r : journal_known_keep(j, 0);
+	return r;
 }
 
 int stamps_look(struct journal *j, struct shared *s, int lower_fd,

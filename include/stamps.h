@@ -29,7 +29,8 @@ int journal_recent_paths(struct journal *j,
  * older than `before`: the newest time of the last of these (the clock may have
  * been set back), or what _keep has kept. 0: there are none. */
 int journal_known_ns(struct journal *j, uint64_t before, int64_t *ret);
-/* journal_known_keep - until it was looked at: then 0. */
+/* journal_known_keep - until journal_stamps_done. An epoch that begins after a bad
+ * end keeps what was known then. */
 int journal_known_keep(struct journal *j, int64_t ns);
 
 /* journal_stamp_put - 1: it is new; 0: the object has one, which stays. */
@@ -40,7 +41,8 @@ int journal_stamps_since(struct journal *j, int64_t since_ns);
 /* journal_stamps_load - *ret is an array of *ret_n, to be free'd. */
 int journal_stamps_load(struct journal *j, struct stamp **ret, unsigned *ret_n,
 			int64_t *ret_since_ns);
-/* journal_stamps_done - they were looked at, and so many differed. */
+/* journal_stamps_done - they were looked at, or what is behind that which was
+ * known, and so many differed. */
 int journal_stamps_done(struct journal *j, unsigned differed);
 /* journal_stamps_noticed - how many did at the last mount. */
 int journal_stamps_noticed(struct journal *j, unsigned *ret);

@@ -15,6 +15,7 @@
 #include "activity.h"
 #include "clock.h"
 #include "owed.h"
+#include "stamps.h"
 #include "lib/journal/db.h"
 
 int journal_meta_get(struct journal *j, const char *key, char **ret)
@@ -83,6 +84,14 @@ static int64_t epoch_noted(struct journal *j)
 	return strcmp(id.uuid, j->uuid) == 0 ? (int64_t)id.epoch : 0;
 }
 
+/* epoch_known - what was changed later was seen by nobody, and is looked for. */
+static int epoch_known(struct journal *j, uint64_t epoch)
+{
+	int64_t ns;
+	int r = journal_known_ns(j, SEQ_FIRST(epoch), &ns);
+	return r < 0 || ns == 0 ? r : journal_known_keep(j, ns);
+}
+
 static int epoch_open(struct journal *j, uint64_t last, bool older,
 		      uint64_t *seq)
 {
@@ -91,6 +100,8 @@ static int epoch_open(struct journal *j, uint64_t last, bool older,
 	int r = opening_fill(j, last, older, &o, &cut);
 	if (r == 0 && cut)
 		r = epoch_doubt(j, SEQ_EPOCH(*seq));
+	if (r == 0 && cut)
+		r = epoch_known(j, SEQ_EPOCH(*seq));
 	if (r == 0)
 		r = db_append(j, o.list, o.n);
 	for (unsigned i = 0; i < o.n; i++)

@@ -108,8 +108,8 @@ int journal_stamps_done(struct journal *j, unsigned differed)
 	snprintf(text, sizeof(text), "%u", differed);
 	r = db_run(j, NULL, "DELETE FROM stamp", "");
 	if (r == 0)
-		r = db_run(j, NULL, "DELETE FROM meta WHERE key = ?", "t",
-			   SINCE);
+		r = db_run(j, NULL, "DELETE FROM meta WHERE key IN (?, ?)",
+			   "tt", SINCE, KNOWN);
 	if (r == 0)
 		r = journal_meta_set(j, NOTICED, text);
 	int r2 = journal_transaction_end(j, r == 0);
