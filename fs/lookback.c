@@ -125,11 +125,37 @@ static int take_path(void *arg, const char *path)
 	return clock_mono_ns() > t->end_ns ? -ETIME : 0;
 }
 
+struct paths {
+	char **list; /* owned */
+	unsigned n;
+};
+
+static int collect(void *arg, const char *path)
+{
+	struct paths *p = arg;
+	p->list[p->n] = strdup(path);
+	return p->list[p->n] ? (p->n++, 0) : -ENOMEM;
+}
+
+/* take_all - the paths are collected first: what is read of the database keeps
+ * its log from becoming small again. */
 static int take_all(struct take *t)
 {
-	int r = take_path(t, "");
+	struct paths p = {.list = calloc(STAMPS_PATHS, sizeof(*p.list))};
+	unsigned i = 0;
+	int r = p.list ? journal_recent_paths(t->j, collect, &p) : -ENOMEM;
 	if (r == 0)
-		r = journal_recent_paths(t->j, take_path, t);
+		r = take_path(t, "");
+	while (r == 0 && i < p.n)
+		r = take_path(t, p.list[i++]);
+	if (r == -ETIME)
+		log_notice("of %u paths that were changed last, %u were left "
+			   "out, as it took too long: changes there before the "
+			   "next mount are not noticed",
+			   p.n, p.n - i);
+	while (p.n > 0)
+		free(p.list[--p.n]);
+	free(p.list);
 	return r == -ETIME ? 0 : r;
 }
 
@@ -302,7 +328,7 @@ static int look_at_past(struct journal *j, struct look *l, int lower_fd,
 		.j = j,
 		.aside = true,
 		.lower_fd = lower_fd,
-		.end_ns = clock_mono_ns() + TAKE_NS,
+		.end_ns = INT64_MAX,
 	};
 	uint64_t first = SEQ_FIRST(SEQ_EPOCH(shared_last_seq(l->s)));
 	struct seen *e, *next;
