@@ -68,7 +68,6 @@ const char *journal_uuid(const struct journal *j);
 /* journal_meta_get, _set - small named texts: "root", "name", … ; *ret is
  * owned by the caller, NULL when unset. */
 int journal_meta_get(struct journal *j, const char *key, char **ret);
-#define JOURNAL_LOST_SINCE "lost-since" /* a ctime, ns: see rescue.c */
 int journal_meta_set(struct journal *j, const char *key, const char *value);
 
 /*

@@ -169,9 +169,9 @@ int journal_unsafe_get(struct journal *j, int64_t id, uint64_t *ret_seq);
 int journal_unsafe_back(struct journal *j, int64_t id);
 int journal_unsafe_clear(struct journal *j, int64_t id);
 
-/* journal_forgotten_since - what journal_replica_drop let go: files may have
- * been changed from then on (a ctime, ns); UINT64_MAX: nothing was since the
- * replica had everything. */
+/* journal_forgotten_since - what journal_replica_drop, or the loss of a journal, let
+ * go: files may have been changed from then on (a ctime, ns); UINT64_MAX: nothing
+ * was since the replica had everything. */
 #define CTIME_SLACK_NS (2 * NS_PER_S) /* ctimes lag behind the clock */
 int journal_forgotten_since(struct journal *j, int64_t id, uint64_t *ret_ns);
 /* journal_changed_since - what was changed by records with seq > `after` has no

@@ -183,20 +183,6 @@ static int count_local(struct engine *e, int fd, const char *path,
 	return r;
 }
 
-/* doubt_lost - what the replica got from a journal that is lost. */
-static int doubt_lost(struct engine *e)
-{
-	CLEANUP_FREE char *since = NULL;
-	int r = e->seeded ? 0
-			  : journal_meta_get(e->journal, JOURNAL_LOST_SINCE,
-					     &since);
-	uint64_t ns = since ? strtoull(since, NULL, 10) : UINT64_MAX;
-
-	if (ns < e->changed_ns)
-		e->changed_ns = ns;
-	return r;
-}
-
 /* ---- the phases ---- */
 
 /* count_on - from what earlier connections did. */
@@ -395,8 +381,6 @@ int seed_run(struct engine *e)
 	e->refusal[0] = 0;
 	aside_end_all(e);
 	count_on(e, &w);
-	if (r == 0)
-		r = doubt_lost(e);
 	if (r == 0 && !w.s.walked)
 		r = walk(e, &w);
 	if (r == 0 && too_much(e, &w))

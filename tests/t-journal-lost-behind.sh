@@ -31,11 +31,16 @@ rm "$T/state/journal.db"
 echo last >"$T/tree/last"
 check "it is there again" wait_for 60 mended
 since=$(sqlite3 "$T/state/journal.db" \
-	"SELECT value / 1000000000 FROM meta WHERE key = 'lost-since'")
+	"SELECT since_ns / 1000000000 FROM forgotten")
 was=$(stat -c %Z "$T/tree/alike")
 [ "$since" -le "$was" ] && [ "$since" -ge $((was - 4)) ] ||
 	fail "it may lack what was changed since $since, and lacks $was"
 check "resume" "$MIRRORFS" replica resume "$T/tree" r1
 check "wait" synced
 check "same" same "$T/replica1"
+
+# that is over: who asks for a comparison has nothing sent again
+timeout 60 "$MIRRORFS" reconcile "$T/tree" --wait || fail "reconcile"
+check "nothing differs" grep -q "r1: compared /: .* differed=0\b" \
+	"$T/state/mirrorfs.log"
 exit 0

@@ -99,19 +99,21 @@ int db_complete_note(struct journal *j)
 	return r < 0 ? r : r2;
 }
 
-/* note_since - how far each replica was is lost, too. Files that changed since
- * all of them had everything, as far as that was noted, are sent again, however
- * equal they look: within a second size and time may well be those of the
- * version before. */
-static int note_since(struct journal *j)
+/* forget - how far each replica was is lost, too. Files that changed since all of
+ * them had everything, as far as that was noted, are sent again, however equal
+ * they look: within a second size and time may well be those of the version
+ * before. */
+static int forget(struct journal *j)
 {
 	CLEANUP_FREE char *complete = NULL;
-	char text[24];
 	int r = journal_meta_get(j, COMPLETE, &complete);
 	int64_t ns = complete ? strtoll(complete, NULL, 10) : 0;
 	ns = ns > CTIME_SLACK_NS ? ns - CTIME_SLACK_NS : 0;
-	snprintf(text, sizeof(text), "%" PRId64, ns);
-	return r < 0 ? r : journal_meta_set(j, JOURNAL_LOST_SINCE, text);
+	return r < 0 ? r
+		     : db_run(j, NULL,
+			      "INSERT INTO forgotten(replica, since_ns) "
+			      "SELECT id, ? FROM replica",
+			      "l", ns);
 }
 
 /* make_new - complete, and one file only, when it returns. */
@@ -129,7 +131,7 @@ static int make_new(const char *state_dir)
 	if (r == 0) /* they are ours, though their state file were gone, too */
 		r = db_script(j, "UPDATE replica SET adopt = 1");
 	if (r == 0)
-		r = note_since(j);
+		r = forget(j);
 	if (r == 0)
 		r = db_script(j, "PRAGMA wal_checkpoint(TRUNCATE)");
 	journal_close(j);

@@ -260,8 +260,8 @@ static const struct schema_table {
 " PRIMARY KEY(replica, path)"
 ") STRICT, WITHOUT ROWID"},
 
-/* Of a replica for which no record is kept: what it has not got may have been
- * changed from since_ns on, until it was compared. */
+/* Of a replica for which no record is kept, or whose records are lost: what it has
+ * not got may have been changed from since_ns on, until it was compared. */
 {9, "forgotten("
 " replica INTEGER PRIMARY KEY,"
 " since_ns INTEGER NOT NULL"
