@@ -25,7 +25,7 @@
 #define HOLD_MS	 1000
 #define FETCH_MS 10000
 
-enum kind { HOLD, DROP, SERVING, OFFER, OFFERED };
+enum kind { HOLD, DROP, SERVING, OFFER, OFFERED, UNMOUNTED, RETIRING };
 
 struct message {
 	uint32_t kind, n;
@@ -187,9 +187,14 @@ void deposit_drop(uint64_t id)
 	pthread_mutex_unlock(&lock);
 }
 
-void deposit_serving(void)
+void deposit_say(enum deposit_word word)
 {
-	struct message m = {.kind = SERVING};
+	static const enum kind kinds[] = {
+		[DEPOSIT_SERVING] = SERVING,
+		[DEPOSIT_UNMOUNTED] = UNMOUNTED,
+		[DEPOSIT_RETIRING] = RETIRING,
+	};
+	struct message m = {.kind = kinds[word]};
 	if (supervisor >= 0)
 		message_send(supervisor, &m, NULL, 0, 0);
 }
@@ -237,11 +242,19 @@ static void drop(struct deposits *d, uint64_t id)
 	}
 }
 
-bool deposits_read(struct deposits *d)
+static unsigned word_of(uint32_t kind)
+{
+	return kind == SERVING	   ? 1u << DEPOSIT_SERVING
+	       : kind == UNMOUNTED ? 1u << DEPOSIT_UNMOUNTED
+	       : kind == RETIRING  ? 1u << DEPOSIT_RETIRING
+				   : 0;
+}
+
+unsigned deposits_read(struct deposits *d)
 {
 	struct message m;
 	int fds[AT_ONCE];
-	bool serving = false;
+	unsigned words = 0;
 	while (d->sock >= 0) {
 		int n = message_receive(d->sock, &m, fds, MSG_DONTWAIT);
 		/* it died with something unread: its own words follow */
@@ -253,9 +266,9 @@ bool deposits_read(struct deposits *d)
 			take(d, m.ids[0], fds[0]);
 		else if (m.kind == DROP)
 			drop(d, m.ids[0]);
-		serving |= m.kind == SERVING;
+		words |= word_of(m.kind);
 	}
-	return serving;
+	return words;
 }
 
 static int offer(const struct deposits *d)

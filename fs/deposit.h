@@ -8,7 +8,7 @@
  * worker gets them. At most DEPOSIT_MAX; beyond that such a file is lost to
  * its users (EBADF) if the worker dies.
  *
- * Over the same socket the worker says when it serves, and learns at once
+ * Over the same socket the worker says when it serves and when it ends, and learns at once
  * that the supervisor is gone.
  */
 
@@ -32,8 +32,11 @@ void deposit_drop(uint64_t id);
 /* deposit_flush - tell the supervisor of drops for which there was no room in
  * its queue. False: there is none yet, and some remain. */
 bool deposit_flush(void);
-/* deposit_serving - from now on requests are answered. */
-void deposit_serving(void);
+/* deposit_say - from now on requests are answered; or not any more, as the kernel
+ * says that the mount is gone, or as another worker is to come. What is left to be
+ * done then may take a while. */
+enum deposit_word { DEPOSIT_SERVING, DEPOSIT_UNMOUNTED, DEPOSIT_RETIRING };
+void deposit_say(enum deposit_word word);
 /* deposit_orphaned - the supervisor is gone, or wants the end of it. */
 bool deposit_orphaned(void);
 
@@ -55,9 +58,9 @@ void deposits_init(struct deposits *d, unsigned max);
  * last, and offers all to it. Returns the worker's end of the socket, to be
  * closed after it was started, or a negative errno. */
 int deposits_connect(struct deposits *d);
-/* deposits_read - what there is to read from d->sock; true: the worker serves
- * now. */
-bool deposits_read(struct deposits *d);
+/* deposits_read - what there is to read from d->sock. Returns which words were
+ * said: 1 << word. */
+unsigned deposits_read(struct deposits *d);
 /* deposits_hang_up - the worker shall end. */
 void deposits_hang_up(struct deposits *d);
 /* deposits_done - and closes all. */

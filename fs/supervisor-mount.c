@@ -301,7 +301,7 @@ bool supervisor_bare_noted(struct supervisor *s)
 int supervisor_bare(struct supervisor *s)
 {
 	int again = supervisor_bare_noted(s) ? -1 : BARE_RETRY_MS;
-	if (!s->bare_ns || s->bare_said)
+	if (!s->bare_ns || s->bare_said || s->gone_ns)
 		return again;
 	int64_t left = s->bare_ns + BARE_NS - clock_mono_ns();
 	if (left > 0)
@@ -316,7 +316,8 @@ int supervisor_bare(struct supervisor *s)
 
 void supervisor_ends(struct supervisor *s)
 {
-	if (!s->bare_ns || clock_mono_ns() - s->bare_ns >= BARE_NS)
+	int64_t end_ns = s->gone_ns ? s->gone_ns : clock_mono_ns();
+	if (!s->bare_ns || end_ns - s->bare_ns >= BARE_NS)
 		return;
 	s->bare_owed = false;
 	if (!s->late && rescan(s, -1) < 0)

@@ -42,6 +42,7 @@ struct supervisor {
 	struct stamps_mount at;
 	int64_t bare_ns;       /* the root shows the tree below since then */
 	int64_t bare_since_ns; /* wall clock; or when it was unmounted */
+	int64_t gone_ns;       /* the kernel has told the worker so; or 0 */
 	bool bare_said, bare_owed; /* the journal has still to be told */
 
 	/* supervisor-late.c: */
@@ -113,7 +114,8 @@ void supervisor_look(struct supervisor *s);
 int supervisor_bare(struct supervisor *s);
 /* supervisor_bare_noted - by the journal, if it has to be. */
 bool supervisor_bare_noted(struct supervisor *s);
-/* supervisor_ends - it was not lazy, if the worker has ended at once. */
+/* supervisor_ends - it was not lazy, if the kernel has told the worker of the end
+ * at once. */
 void supervisor_ends(struct supervisor *s);
 
 /* supervisor_put_stop - the last row: tree and journal hold all that there was.

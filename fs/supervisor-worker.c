@@ -285,8 +285,14 @@ static void worker_serves(struct supervisor *s)
 
 void worker_listen(struct supervisor *s)
 {
-	if (deposits_read(&s->deposits))
+	unsigned words = deposits_read(&s->deposits);
+	if (words & 1u << DEPOSIT_SERVING)
 		worker_serves(s);
+	if (words & 1u << DEPOSIT_UNMOUNTED)
+		s->gone_ns = clock_mono_ns();
+	/* whoever has told it to */
+	if (words & 1u << DEPOSIT_RETIRING && !s->retire_ns)
+		s->retire_ns = clock_mono_ns();
 }
 
 /* ---- and how it ends ---- */
@@ -326,6 +332,7 @@ static void mount_anew(struct supervisor *s, const char *why)
 	log_error("%s", why);
 	s->vain = 0;
 	s->down_ns = 0;
+	s->gone_ns = 0;
 	s->anew_ns = now;
 	if (again) {
 		out_of_service(s);

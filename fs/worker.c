@@ -382,9 +382,13 @@ static int serve(struct worker *w)
 		threads_join(w);
 		return WORKER_FAILED;
 	}
-	deposit_serving();
+	deposit_say(DEPOSIT_SERVING);
 	log_info("serving threads=%u inodes=%zu", w->n_threads, inodes_count());
 	wait_for_end(w, signal_fd);
+	if (w->status == WORKER_UNMOUNTED)
+		deposit_say(DEPOSIT_UNMOUNTED);
+	else if (w->status < 0)
+		deposit_say(DEPOSIT_RETIRING);
 	room_stop(); /* they may need the threads */
 	pages_stop();
 	threads_join(w);

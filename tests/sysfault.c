@@ -14,9 +14,9 @@
  * FILE has another line; of pwrite and ftruncate also "+" and a number: it is done,
  * and fails; "then": it is done, and returns when FILE has another line).
  * CALL: open, pread, pwrite (and write), fsync (and fdatasync), ftruncate (and
- * truncate, fallocate), rename, unlink, move_mount, fork (its path is "fork"), or
- * any, but pread and fork. An empty file: nothing fails. PROCESS: only in those whose first argument is that.
- * What failed is counted in FILE.hits.
+ * truncate, fallocate), rename, unlink, move_mount, syncfs, fork (its path is
+ * "fork"), or any, but pread and fork. An empty file: nothing fails. PROCESS: only
+ * in those whose first argument is that. What failed is counted in FILE.hits.
  *
  * CLOCK_STEP=FILE: the wall clock is ahead by the number of seconds that the
  * first eight bytes of FILE hold.
@@ -223,6 +223,7 @@ static ssize_t (*real_pwrite64)(int, const void *, size_t, off_t);
 static ssize_t (*real_write)(int, const void *, size_t);
 static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
+static int (*real_syncfs)(int);
 static int (*real_ftruncate)(int, off_t);
 static int (*real_ftruncate64)(int, off_t);
 static int (*real_fallocate)(int, int, off_t, off_t);
@@ -321,16 +322,17 @@ ssize_t write(int fd, const void *p, size_t n)
 	return after(REAL(write)(fd, p, n), e);
 }
 
-#define SYNC(name)                                                             \
+#define SYNC(name, call)                                                       \
 	int name(int fd);                                                      \
 	int name(int fd)                                                       \
 	{                                                                      \
 		FIND(name);                                                    \
-		long e = fault_fd("fsync", fd);                                \
+		long e = fault_fd(call, fd);                                   \
 		return e ? fail(e) : REAL(name)(fd);                           \
 	}
-SYNC(fsync)
-SYNC(fdatasync)
+SYNC(fsync, "fsync")
+SYNC(fdatasync, "fsync")
+SYNC(syncfs, "syncfs")
 
 #define TRUNCATE(name)                                                         \
 	int name(int fd, off_t size);                                          \

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The tree's disk takes for ever to sync, and a worker is killed meanwhile, or told
-# to make room for another program, which cannot end then. Another one serves at
-# once: what is open goes on.
+# to make room for another program or one of the same, which cannot end then.
+# Another one serves at once: what is open goes on.
 . "$(dirname "$0")/functions.sh"
 need fsfreeze
 expect_log "fs worker died"
@@ -47,13 +47,21 @@ check "it serves" wait_for 10 serves
 check "the old one is there still" in_call
 equal "$(cat <&5)" before "what was open"
 
-# the next one has the same sync to do
-FIRST=$WORKER
-WORKER=$(status_pid worker_pid "$ROOT")
-check "a sync hangs" wait_for 30 in_call
+# the next ones have the same sync to do
+PIDS=("$WORKER")
+next_one() {
+	WORKER=$(status_pid worker_pid "$ROOT")
+	PIDS+=("$WORKER")
+	check "a sync hangs" wait_for 30 in_call
+}
+next_one
 check "upgrade" timeout 20 "$MIRRORFS" upgrade "$ROOT"
 check "it serves" wait_for 10 serves
-for WORKER in "$FIRST" "$WORKER"; do
+next_one
+kill "$WORKER"
+check "another one" wait_for 10 another
+check "it serves" wait_for 10 serves
+for WORKER in "${PIDS[@]}"; do
 	check "the old one is there still" in_call
 done
 thaw

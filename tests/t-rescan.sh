@@ -62,4 +62,24 @@ mounted_again() { mount_tree; }
 check "mount" wait_for 20 mounted_again
 check "wait" synced
 equal "$("$MIRRORFS" log "$T/tree" --op gap | wc -l)" 2 "comparisons"
+
+# nor is one after which the disk takes its time
+[ -z "$SANITIZED" ] || exit 0
+check "umount" umount_tree
+printf '[mount]\nroot = %s\nactivity-lift = 100ms\n' "$T/tree" >"$T/conf"
+check "mount" mount_with_faults --config "$T/conf" "${REPLICAS[@]}"
+supervisor=$(status_pid supervisor_pid)
+plan syncfs 1 1 wait /tree fs-worker
+echo x >"$T/tree/x"
+check "a sync takes long" wait_for 30 test -e "$T/plan.hits"
+said=$(grep -c 'unmounted lazily' "$T/state/mirrorfs.log")
+umount "$T/tree" || fail "umount"
+MOUNTS=()
+sleep 3
+plan
+check "it ends" wait_for 30 process_gone "$supervisor"
+check "mount" mount_tree
+check "wait" synced
+equal "$("$MIRRORFS" log "$T/tree" --op gap | wc -l)" 2 "comparisons"
+equal "$(grep -c 'unmounted lazily' "$T/state/mirrorfs.log")" "$said" "lazily"
 exit 0
