@@ -364,7 +364,7 @@ void supervisor_put_stop(struct supervisor *s)
 			owed_put_away(s->lower_fd);
 		return;
 	}
-	if (s->left) {
+	if (s->n_left) {
 		log_warning("a worker that was given up has not ended; what "
 			    "was changed lately is compared at the next mount");
 		return;

@@ -67,7 +67,8 @@ struct supervisor {
 	int64_t anew_ns;	 /* last mounted again then; 0: never */
 	int64_t lost_ns;	 /* its first thread has ended, and it is still
 				  * there, since then; or 0 */
-	unsigned left; /* workers that were given up, and have not ended */
+	pid_t *left; /* owned; workers that were given up, and have not ended */
+	unsigned n_left;
 	int64_t left_since_ns; /* wall clock: the first of them began then */
 	unsigned restarts;
 	unsigned vain;	/* workers in a row that never served */
@@ -150,8 +151,8 @@ void worker_init(struct supervisor *s);
 void worker_start(struct supervisor *s);
 /* worker_listen - there is something to read from the worker. */
 void worker_listen(struct supervisor *s);
-/* worker_left_ended - one that was given up was reaped, after all. */
-void worker_left_ended(struct supervisor *s);
+/* worker_left_ended - if it is one that was given up, it was reaped after all. */
+void worker_left_ended(struct supervisor *s, pid_t pid);
 /* worker_ended - it was reaped. */
 void worker_ended(struct supervisor *s, int status);
 /* worker_timers - what is due; returns how long to sleep, ms; -1: for ever. */

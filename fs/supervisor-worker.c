@@ -28,6 +28,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -75,6 +76,7 @@ void worker_init(struct supervisor *s)
 void worker_done(struct supervisor *s)
 {
 	deposits_done(&s->deposits);
+	free(s->left);
 }
 
 static void arguments(struct supervisor *s, struct spawn *sp, int deposit_fd)
@@ -450,7 +452,10 @@ void worker_ended(struct supervisor *s, int status)
  * not. */
 static void abandon(struct supervisor *s)
 {
-	s->left++;
+	s->left = reallocarray(s->left, s->n_left + 1, sizeof(*s->left));
+	if (!s->left)
+		abort();
+	s->left[s->n_left++] = s->worker;
 	if (!s->left_since_ns)
 		s->left_since_ns = clock_wall_ns() -
 				   (clock_mono_ns() - s->worker_start_ns);
@@ -463,12 +468,18 @@ static void abandon(struct supervisor *s)
 
 /* What it hung in may have been done just now, and a file has the times of when
  * that began. */
-void worker_left_ended(struct supervisor *s)
+void worker_left_ended(struct supervisor *s, pid_t pid)
 {
+	unsigned i = 0;
+	while (i < s->n_left && s->left[i] != pid)
+		i++;
+	if (i == s->n_left)
+		return;
 	log_notice("a worker that was given up has ended: everything is "
 		   "compared, and what changed since it began is sent");
 	supervisor_gap(s, s->left_since_ns);
-	if (--s->left == 0)
+	s->left[i] = s->left[--s->n_left];
+	if (s->n_left == 0)
 		s->left_since_ns = 0;
 }
 

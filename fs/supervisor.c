@@ -324,8 +324,8 @@ static void reap(struct supervisor *s)
 			supervisor_late_ended(s, status);
 		} else if (pid == s->checker) {
 			worker_checked(s, status);
-		} else if (s->left) {
-			worker_left_ended(s);
+		} else {
+			worker_left_ended(s, pid);
 		}
 	}
 }
