@@ -261,6 +261,7 @@ static int rescan(const struct supervisor *s, int64_t since_ns)
 	struct journal *j;
 	int r = journal_open(s->cfg->state_dir, JOURNAL_WRITE, &j);
 	if (r == 0) {
+		journal_tell_lost(j, s->shared);
 		r = journal_rescan_next(j, since_ns);
 		journal_close(j);
 	}
@@ -391,6 +392,7 @@ static int look_back(struct supervisor *s)
 	struct journal *j;
 	int r = journal_open(s->cfg->state_dir, JOURNAL_WRITE, &j);
 	if (r == 0) {
+		journal_tell_lost(j, s->shared);
 		r = stamps_look(j, s->shared, s->lower_fd, &s->at);
 		journal_close(j);
 	}

@@ -134,7 +134,7 @@ void shared_journal_damaged(struct shared *s);
 void shared_journal_mended(struct shared *s);
 /* shared_set_lost - a sync of it has failed: what was written before may be lost,
  * though later ones succeed, as Linux tells of that once. It stays so, whoever
- * dies. */
+ * dies. journal_tell_lost does it for a connection. */
 void shared_set_lost(struct shared *s);
 bool shared_lost(const struct shared *s);
 /* shared_set_late - the database is not to be touched before an epoch has begun

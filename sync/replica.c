@@ -445,6 +445,7 @@ static bool open_journal(struct replica *r)
 		if (r->stop)
 			return false;
 	}
+	journal_tell_lost(r->e.journal, r->e.shared);
 	return true;
 }
 

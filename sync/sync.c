@@ -161,8 +161,10 @@ static bool fleet_open(struct fleet *f)
 {
 	int r = journal_open(f->cfg->state_dir, JOURNAL_WRITE, &f->journal);
 
-	if (r == 0)
+	if (r == 0) {
+		journal_tell_lost(f->journal, f->shared);
 		return true;
+	}
 	if (r == -EUCLEAN || r == -ENOENT)
 		shared_journal_damaged(f->shared);
 	log_error("cannot open the journal in %s: %s", f->cfg->state_dir,

@@ -92,7 +92,8 @@ static int db_errno(sqlite3 *db, int rc)
 int db_error(struct journal *j, int rc)
 {
 	int r = db_errno(j->db, rc);
-	j->lost |= rc == SQLITE_IOERR_FSYNC;
+	if (rc == SQLITE_IOERR_FSYNC)
+		db_lost(j);
 	if (r < 0)
 		snprintf(j->error, sizeof(j->error), "%s",
 			 r == -EROFS ? strerror(EROFS)
@@ -381,7 +382,8 @@ static int wal_grown(void *arg, sqlite3 *db, const char *name, int pages)
 		return SQLITE_OK;
 	int rc = sqlite3_wal_checkpoint_v2(
 		db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-	j->lost |= rc == SQLITE_IOERR_FSYNC;
+	if (rc == SQLITE_IOERR_FSYNC)
+		db_lost(j);
 	return SQLITE_OK;
 }
 

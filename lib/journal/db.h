@@ -38,7 +38,8 @@ struct journal {
 	bool identity;    /* the transaction changes what identity.c keeps */
 	int64_t wait_ns;  /* for a lock, at most */
 	int wal_pages;    /* of the WAL after the newest commit */
-	bool lost;        /* a sync has failed */
+	bool lost;        /* a sync has failed … */
+	struct shared *tell; /* … and this is told; borrowed, or NULL */
 	char uuid[37];
 	char error[256];  /* newest, in SQLite's words */
 	struct who_table *ids;   /* who.c: who → id, for appending */
@@ -57,6 +58,8 @@ void shm_guard(sqlite3 *db, const char *path);
 /* db_moved - the file that it has open is the journal no more. */
 bool db_moved(struct journal *j);
 
+/* db_lost - a sync has failed: health.c */
+void db_lost(struct journal *j);
 /* db_error - note SQLite's words for `rc` and translate it. */
 int db_error(struct journal *j, int rc);
 

@@ -8,7 +8,9 @@
 #include <errno.h>
 
 #include "clock.h"
+#include "lib/journal/db.h"
 #include "lib/journal/memory.h"
+#include "shared.h"
 
 static void health_since(struct memory *m)
 {
@@ -46,6 +48,20 @@ void shared_journal_mended(struct shared *s)
 void shared_set_lost(struct shared *s)
 {
 	s->mem->journal_lost = 1;
+}
+
+void db_lost(struct journal *j)
+{
+	j->lost = true;
+	if (j->tell)
+		shared_set_lost(j->tell);
+}
+
+void journal_tell_lost(struct journal *j, struct shared *s)
+{
+	j->tell = s;
+	if (j->lost)
+		shared_set_lost(s);
 }
 
 bool shared_lost(const struct shared *s)

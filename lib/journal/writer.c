@@ -135,6 +135,8 @@ static int writer_ready(struct journal_writer *w)
 		/* no record may come before this is said: journal = required */
 		if (r == 0)
 			shared_set_journal(w->s, 0);
+		if (r == 0)
+			journal_tell_lost(w->j, w->s);
 	}
 	return r;
 }
@@ -155,13 +157,6 @@ static void writer_failed(struct journal_writer *w, int error, bool *said)
 	*said = true;
 }
 
-/* writer_tell_lost - as soon as it is known: this process may be killed. */
-static void writer_tell_lost(struct journal_writer *w)
-{
-	if (w->j && w->j->lost)
-		shared_set_lost(w->s);
-}
-
 /* writer_commit - until it is in the database; false: to stop, and it is not
  * there. */
 static bool writer_commit(struct journal_writer *w, unsigned n)
@@ -172,7 +167,6 @@ static bool writer_commit(struct journal_writer *w, unsigned n)
 		int r = writer_ready(w);
 		if (r == 0)
 			r = db_append(w->j, w->batch, n);
-		writer_tell_lost(w); /* also at a checkpoint */
 		if (r == 0)
 			break;
 		writer_failed(w, r, &said);
@@ -224,7 +218,6 @@ static void writer_checkpoint(struct journal_writer *w)
 	int r = db_restart_wal(w->j);
 	/* somebody reads for long: not again with each batch */
 	w->wal_next = r < 0 ? w->j->wal_pages + WAL_PAGES / 4 : WAL_PAGES;
-	writer_tell_lost(w);
 }
 
 /* writer_sync - who asked for it before the ring was empty gets it, unless
@@ -234,7 +227,6 @@ static void writer_sync(struct journal_writer *w, uint64_t asked)
 	if (w->sync_done == asked) /* only this thread writes it */
 		return;
 	int r = w->j ? db_sync(w->j) : -EIO;
-	writer_tell_lost(w);
 	pthread_mutex_lock(&w->lock);
 	w->sync_done = asked;
 	w->sync_result = r;
@@ -251,6 +243,8 @@ static void writer_open(struct journal_writer *w)
 	if (r < 0)
 		log_error("the journal cannot be opened: %s",
 			  journal_error(NULL));
+	else
+		journal_tell_lost(w->j, w->s);
 	shared_set_journal(w->s, r);
 }
 
@@ -444,6 +438,7 @@ int journal_drain(struct journal *j, struct shared *s)
 	struct record *batch = calloc(WRITER_BATCH, sizeof(*batch));
 	if (!batch)
 		abort();
+	journal_tell_lost(j, s);
 	ring_pay_gap(s);
 	int r = drain_ring(j, s, batch);
 	if (r >= 0) {
@@ -459,8 +454,6 @@ int journal_drain(struct journal *j, struct shared *s)
 		int error = db_sync(j);
 		r = error < 0 ? error : r;
 	}
-	if (j->lost)
-		shared_set_lost(s);
 	free(batch);
 	return r;
 }

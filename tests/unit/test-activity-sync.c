@@ -146,6 +146,30 @@ static void test_lost_at_the_end(void **state)
 	fx_close(&f);
 }
 
+/* Or another process, whose commit had the log copied into the database. */
+static void test_lost_elsewhere(void **state)
+{
+	struct fixture f;
+	char *large = malloc(8 << 20);
+	assert_non_null(large);
+	memset(large, 'x', (8 << 20) - 1);
+	large[(8 << 20) - 1] = 0;
+	fx_open(&f);
+	fx_stop(&f);
+	struct journal *j = fx_journal(&f);
+	journal_tell_lost(j, f.s);
+	assert_int_equal(journal_meta_set(j, "large", ""), 0);
+	assert_false(shared_lost(f.s));
+	wal_error = EIO;
+	assert_int_equal(journal_meta_set(j, "large", large), 0);
+	wal_error = 0;
+	assert_true(shared_lost(f.s));
+	journal_close(j);
+	free(large);
+	fx_start(&f, 0);
+	fx_close(&f);
+}
+
 /* What was dropped has its GAP in the database by then. */
 static void test_sync_of_gap(void **state)
 {
@@ -178,6 +202,7 @@ int main(void)
 		cmocka_unit_test(test_journal_lost),
 		cmocka_unit_test(test_lost_by_a_worker),
 		cmocka_unit_test(test_lost_at_the_end),
+		cmocka_unit_test(test_lost_elsewhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
