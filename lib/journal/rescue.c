@@ -71,6 +71,8 @@ int db_complete_set(struct journal *j)
 		" LEFT JOIN record AS r ON r.seq = d.seq"
 		" UNION ALL SELECT coalesce(r.time_ns, 0) FROM parked AS p"
 		" LEFT JOIN record AS r ON r.seq = p.from_seq"
+		" UNION ALL SELECT coalesce(r.time_ns, 0) FROM aside AS a"
+		" LEFT JOIN record AS r ON r.seq = a.from_seq"
 		" UNION ALL SELECT CASE seeded WHEN 0 THEN 0 ELSE"
 		" coalesce((SELECT time_ns FROM record WHERE seq > cursor "
 		DB_NO_EVENTS "ORDER BY seq LIMIT 1), ?1) END"

@@ -272,6 +272,42 @@ static void test_damaged(void **state)
 	nftw(f.dir, fx_unlink, 10, FTW_DEPTH | FTW_PHYS);
 }
 
+static int64_t complete(struct journal *j)
+{
+	char *text;
+	assert_int_equal(journal_transaction_begin(j), 0);
+	assert_int_equal(db_complete_set(j), 0);
+	assert_int_equal(journal_transaction_end(j, true), 0);
+	assert_int_equal(journal_meta_get(j, "complete", &text), 0);
+	int64_t ns = strtoll(text, NULL, 10);
+	free(text);
+	return ns;
+}
+
+/* The cursor is behind a large file that is still on its way. */
+static void test_complete_aside(void **state)
+{
+	struct fixture f;
+	char path[] = "large";
+	fx_open(&f);
+	int64_t id = fx_replica(&f, "r"), then;
+	for (int i = 0; i < 3; i++) {
+		fx_put(&f, OP_SETTLE, 0, 9, path, NULL);
+		fx_sync(&f);
+	}
+	struct aside_row row = {.obj = fx_obj(9), .path = path,
+				.from_seq = fx_at(&f, 0), .seq = fx_at(&f, 1)};
+	assert_int_equal(db_number(f.j, &then, 0, "SELECT time_ns FROM record "
+				   "WHERE seq = ?", "l", fx_at(&f, 0)), 0);
+	assert_int_equal(journal_batch_end(f.j, id, fx_at(&f, 2), true), 0);
+	assert_true(complete(f.j) > then);
+	assert_true(journal_aside_add(f.j, id, &row) >= 0);
+	assert_int_equal(complete(f.j), then);
+	assert_true(journal_aside_clear(f.j, id) >= 0);
+	assert_true(complete(f.j) > then);
+	fx_close(&f);
+}
+
 static void is_errno(int r)
 {
 	if (r < 0 && r > -4096)
@@ -427,6 +463,7 @@ int main(void)
 		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_reach),
 		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_complete_aside),
 		cmocka_unit_test(test_fuzz),
 		cmocka_unit_test(test_fuzz_identity),
 	};
