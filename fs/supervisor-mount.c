@@ -414,6 +414,8 @@ void supervisor_look_back(struct supervisor *s)
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	close(s->fuse_fd);
+	if (s->ready_fd >= 0)
+		close(s->ready_fd);
 	deposits_hang_up(&s->deposits);
 	_exit(look_back(s) < 0);
 }

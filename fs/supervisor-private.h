@@ -36,6 +36,8 @@ struct supervisor {
 	bool renew_sync;       /* it was told to end: start it at once */
 	bool sync_forked;      /* the first one: see supervisor_config */
 	bool mounted, ready, stopping, failed;
+	int ready_fd;	      /* as in cfg, while it is open */
+	int64_t ready_end_ns; /* it is closed then; 0: it is */
 	struct clock_trust trust; /* for the children */
 	unsigned covered;	  /* dead mounts below ours */
 	dev_t device;		  /* of ours */

@@ -53,6 +53,7 @@
 #define SYNC_RESTART_NS NS_PER_S
 #define STOP_RETRY_NS	(200 * NS_PER_MS)
 #define WORKER_GRACE_MS 10000
+#define READY_NS	(2 * NS_PER_S)
 #define SYNC_GRACE_MS	10000
 
 /* ---- setting up ---- */
@@ -119,6 +120,27 @@ static void start_report(struct supervisor *s)
 	_exit(0);
 }
 
+/* ready_end - whoever started us has been told all. */
+static void ready_end(struct supervisor *s)
+{
+	if (s->ready_fd >= 0)
+		close(s->ready_fd);
+	s->ready_fd = -1;
+	s->ready_end_ns = 0;
+}
+
+/* ready_ms - how long a look back may keep whoever started us; -1: for ever. */
+static int ready_ms(struct supervisor *s)
+{
+	if (!s->ready_end_ns)
+		return -1;
+	int64_t left = s->ready_end_ns - clock_mono_ns();
+	if (left > 0)
+		return (int)(left / NS_PER_MS) + 1;
+	ready_end(s);
+	return -1;
+}
+
 /* supervisor_ready - tell whoever started us, once, how it went. */
 static void supervisor_ready(struct supervisor *s, const char *error)
 {
@@ -140,8 +162,9 @@ static void supervisor_ready(struct supervisor *s, const char *error)
 		start_report(s);
 		supervisor_look_back(s);
 	}
-	if (s->cfg->ready_fd >= 0)
-		close(s->cfg->ready_fd);
+	s->ready_end_ns = clock_mono_ns() + READY_NS;
+	if (!s->looker)
+		ready_end(s);
 }
 
 static int open_signals(void)
@@ -320,6 +343,7 @@ static void reap(struct supervisor *s)
 			s->reporter = 0;
 		} else if (pid == s->looker) {
 			s->looker = 0;
+			ready_end(s);
 		} else if (pid == s->beginner) {
 			supervisor_late_ended(s, status);
 		} else if (pid == s->checker) {
@@ -488,6 +512,7 @@ static int serve_timers(struct supervisor *s)
 	int ms = supervisor_sooner(
 		supervisor_sooner(worker_timers(s), supervisor_bare(s)),
 		supervisor_sooner(client_ms(s), supervisor_late(s)));
+	ms = supervisor_sooner(ms, ready_ms(s));
 	return supervisor_sooner(ms, s->stop_after_ns || !s->sync ? 200 : -1);
 }
 
@@ -526,6 +551,7 @@ static void supervisor_serve(struct supervisor *s)
 int supervisor_run(const struct supervisor_config *cfg)
 {
 	struct supervisor s = {.cfg = cfg,
+			       .ready_fd = cfg->ready_fd,
 			       .lower_fd = -1,
 			       .shared_fd = -1,
 			       .fuse_fd = -1,

@@ -14,9 +14,10 @@
  * FILE has another line; of pwrite and ftruncate also "+" and a number: it is done,
  * and fails; "then": it is done, and returns when FILE has another line).
  * CALL: open, pread, pwrite (and write), fsync (and fdatasync), ftruncate (and
- * truncate, fallocate), rename, unlink, move_mount, syncfs, fork (its path is
- * "fork"), or any, but pread and fork. An empty file: nothing fails. PROCESS: only
- * in those whose first argument is that. What failed is counted in FILE.hits.
+ * truncate, fallocate), rename, unlink, move_mount, syncfs, handle
+ * (name_to_handle_at), fork (its path is "fork"), or any, but pread, handle and
+ * fork. An empty file: nothing fails. PROCESS: only in those whose first argument
+ * is that. What failed is counted in FILE.hits.
  *
  * CLOCK_STEP=FILE: the wall clock is ahead by the number of seconds that the
  * first eight bytes of FILE hold.
@@ -111,7 +112,7 @@ static void tell_hit(void)
 	syscall(SYS_close, fd);
 }
 
-/* hold - until there is another plan than that of `when`. */
+/* hold - until there is another plan than that of `when`, or none. */
 static void hold(struct timespec when)
 {
 	bool same = true;
@@ -120,7 +121,8 @@ static void hold(struct timespec when)
 		pthread_mutex_lock(&lock);
 		read_plan();
 		same = seen.tv_sec == when.tv_sec &&
-		       seen.tv_nsec == when.tv_nsec;
+		       seen.tv_nsec == when.tv_nsec &&
+		       access(getenv("FAULTS"), F_OK) == 0;
 		pthread_mutex_unlock(&lock);
 	}
 }
@@ -147,7 +149,7 @@ static long fault(const char *name, const char *path)
 	if (*call && path && path_is_meant(path) &&
 	    (strcmp(call, name) == 0 ||
 	     (strcmp(call, "any") == 0 && strcmp(name, "pread") != 0 &&
-	      strcmp(name, "fork") != 0))) {
+	      strcmp(name, "handle") != 0 && strcmp(name, "fork") != 0))) {
 		calls++;
 		if (calls >= nth && calls < nth + count) {
 			r = error;
@@ -381,6 +383,16 @@ int move_mount(int from, const char *from_path, int to, const char *to_path,
 	long e = fault_fd("move_mount", to);
 	return e ? fail(e)
 		 : REAL(move_mount)(from, from_path, to, to_path, flags);
+}
+
+int name_to_handle_at(int dir, const char *path, struct file_handle *h, int *id,
+		      int flags)
+{
+	static int (*REAL(name_to_handle_at))(int, const char *,
+					      struct file_handle *, int *, int);
+	FIND(name_to_handle_at);
+	long e = fault_at("handle", dir, path);
+	return e ? fail(e) : REAL(name_to_handle_at)(dir, path, h, id, flags);
 }
 
 pid_t fork(void)

@@ -140,6 +140,18 @@ bad_end
 check "mount" mount_tree
 check "all arrives" wait_for 60 arrived
 equal "$(grep -c "behind what" "$T/state/mirrorfs.log")" "$before" "nothing"
+if [ -z "$SANITIZED" ]; then # of a slow disk, too
+	echo y >"$T/tree/b/x"
+	bad_end
+	change a/b/c/f old
+	export FAULTS=$T/plan
+	plan handle 1 1 wait /tree/b/x mount
+	LD_PRELOAD=$HELPERS/sysfault.so check "mount" mount_tree
+	check "a lookup takes long" wait_for 30 test -e "$T/plan.hits"
+	sleep 2.5
+	plan
+	check "all arrives" wait_for 60 arrived
+fi
 check "umount" umount_tree
 
 cp -a "$T/tree" "$T/copy" && rm -r "$T/copy/a/b/c/g" &&
