@@ -9,7 +9,8 @@
  *
  * Records name paths, and the rename of a directory changes many of them at
  * once: everything that appends a record holds the tree lock shared, the
- * rename of a directory holds it exclusively.
+ * rename of a directory holds it exclusively. Nobody is kept out for long: who
+ * waits for a lock shared has it after the next one that holds it alone.
  *
  * Rank: tree, then objects by stripe (order_lock sorts them), then the state
  * locks (LOCK_inodes, LOCK_slots, LOCK_dirty), which are leaves.
@@ -19,14 +20,15 @@
 
 #define ORDER_OBJECTS 4
 
+enum order_tree { ORDER_SHARED, ORDER_EXCLUSIVE };
+
 struct order {
 	unsigned n;
 	uint16_t stripe[ORDER_OBJECTS];
+	enum order_tree tree; /* how it was locked */
 };
 
-enum order_tree { ORDER_SHARED, ORDER_EXCLUSIVE };
-
-#define ORDER_INIT {0, {0}}
+#define ORDER_INIT {0, {0}, ORDER_SHARED}
 
 /* order_add - one more object to be locked, by inode_hash. */
 void order_add(struct order *o, uint32_t hash);

@@ -1,6 +1,7 @@
 /*
  * The order locks under several threads: objects that were locked together
- * are changed together, whatever the order in which they were named.
+ * are changed together, whatever the order in which they were named, and
+ * nobody is kept out by others who come again and again.
  */
 #include "confdefs.h"
 
@@ -12,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "fs/order.h"
@@ -99,11 +101,78 @@ static void each_stripe_once(void **state)
 	order_unlock(&o);
 }
 
+#define CROWD	  3    /* of them one always waits */
+#define CROWD_MAX 1000 /* times that they may have it first */
+#define GUESTS	  50
+#define HOLD_US	  2000
+
+static _Atomic unsigned inside; /* guests that were let in */
+static _Atomic unsigned rounds;
+static enum order_tree crowd_tree; /* constant while they run */
+
+static void *crowd(void *arg)
+{
+	while (rounds < CROWD_MAX && inside < GUESTS) {
+		struct order o = ORDER_INIT;
+		order_add(&o, 1);
+		order_lock(&o, crowd_tree);
+		rounds++;
+		usleep(HOLD_US);
+		order_unlock(&o);
+	}
+	return NULL;
+}
+
+/* Comes when they are at it, and again and again. */
+static void *guest(void *arg)
+{
+	while (rounds < CROWD)
+		usleep(HOLD_US / 4);
+	while (inside < GUESTS) {
+		struct order o = ORDER_INIT;
+		if (crowd_tree == ORDER_EXCLUSIVE) {
+			order_lock(&o, ORDER_SHARED);
+			order_unlock(&o);
+		} else {
+			order_look(1);
+			order_looked(1);
+		}
+		inside++;
+	}
+	return NULL;
+}
+
+static void let_in(enum order_tree tree)
+{
+	pthread_t threads[CROWD + 1];
+	inside = rounds = 0;
+	crowd_tree = tree;
+	for (unsigned t = 0; t <= CROWD; t++)
+		assert_int_equal(0, pthread_create(&threads[t], NULL,
+						   t < CROWD ? crowd : guest,
+						   NULL));
+	for (unsigned t = 0; t <= CROWD; t++)
+		pthread_join(threads[t], NULL);
+	assert_true(rounds < CROWD_MAX);
+}
+
+static void renames_of_folders_let_others_in(void **state)
+{
+	let_in(ORDER_EXCLUSIVE);
+}
+
+static void changes_of_a_folder_let_lookups_in(void **state)
+{
+	let_in(ORDER_SHARED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_stripe_once),
 		cmocka_unit_test(nothing_is_lost),
+		cmocka_unit_test(renames_of_folders_let_others_in),
+		cmocka_unit_test(changes_of_a_folder_let_lookups_in),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
