@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "fs/content.h"
@@ -61,6 +62,24 @@ static int become_writer(fuse_req_t req, struct handle *h,
 	return r < 0 ? r : caller_become(h->uid, h->gid, CALLER_KEEPS_SETID);
 }
 
+/* A single write that asks for more than `h` was opened with: RWF_DSYNC of
+ * pwritev2(2). */
+static int sync_of(const struct handle *h, const struct fuse_file_info *fi)
+{
+	int more = fi->flags & ~h->flags;
+	if (more & O_SYNC & ~O_DSYNC)
+		return RWF_SYNC;
+	return more & O_DSYNC ? RWF_DSYNC : 0;
+}
+
+static ssize_t write_once(int fd, const char *data, size_t size, off_t off,
+			  int sync)
+{
+	struct iovec v = {(char *)data, size};
+	return sync ? pwritev2(fd, &v, 1, off, sync)
+		    : pwrite(fd, data, size, off);
+}
+
 /* How much of it is there already. What is open for appending (chattr +a) takes
  * all at its end, wherever that is by now; `off` is where it was. */
 static size_t appended(int fd, size_t size, off_t off)
@@ -77,12 +96,12 @@ static size_t appended(int fd, size_t size, off_t off)
 /* As much as can be written; a negative errno only when nothing could. `again`:
  * it may have been, by a worker before us or a moment ago. */
 static ssize_t write_all(int fd, const char *data, size_t size, off_t off,
-			 bool again)
+			 int sync, bool again)
 {
 	size_t done = again ? appended(fd, size, off) : 0;
 	while (done < size) {
-		ssize_t n =
-			pwrite(fd, data + done, size - done, off + (off_t)done);
+		ssize_t n = write_once(fd, data + done, size - done,
+				       off + (off_t)done, sync);
 		if (n < 0 && done == 0)
 			return lower_errno();
 		if (n <= 0)
@@ -109,7 +128,8 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
 		pages_write_begin(&w, h->inode, fi, off, size);
 		bool again = flight_again();
 		do {
-			n = write_all(h->fd, data, size, off, again);
+			n = write_all(h->fd, data, size, off, sync_of(h, fi),
+				      again);
 			again = true;
 		} while (pages_write_again(&w));
 		pages_write_end(&w);
@@ -129,6 +149,16 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 {
 	struct handle *h = handle_get(fi->fh);
 	op_reply(req, h ? touch_sync(h->fd, datasync) : -EBADF);
+}
+
+/* It failed, and a part of it may have been done: the kernel takes it for
+ * nothing. */
+static void look_anew(struct handle *h, int mode, int r)
+{
+	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE) &&
+	    content_changed(r, 1))
+		pages_changed(h->inode);
+	op_forget_attributes(h->inode);
 }
 
 void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off,
@@ -157,6 +187,8 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off,
 			r = lower_errno();
 		content_end(h->inode, h->fd, (uint64_t)off,
 			    r < 0 ? content_changed(r, n) : n);
+		if (r < 0)
+			look_anew(h, mode, r);
 		op_setid_check(h->inode, h->fd);
 	}
 	op_reply(req, r);
@@ -186,6 +218,8 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 		if (n < 0)
 			n = lower_errno();
 		content_end(out->inode, out->fd, at, content_changed(n, len));
+		if (n < 0)
+			op_forget_attributes(out->inode);
 		op_setid_check(out->inode, out->fd);
 	}
 	if (n < 0)

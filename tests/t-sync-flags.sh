@@ -1,6 +1,7 @@
 #!/bin/bash
 # Who opens with O_SYNC or O_DSYNC has written to the disk below when write(2)
-# returns: the lower file is open in the same way, also for a new worker.
+# returns: the lower file is open in the same way, also for a new worker. So has
+# who asks for it with a single write (pwritev2), whatever the file is open for.
 . "$(dirname "$0")/functions.sh"
 need python3
 expect_log "fs worker died"
@@ -74,4 +75,30 @@ echo >&9
 check "written" wait_for 30 grep -q '^written' "$T/said"
 refuse "a new worker" test "$(status_pid worker_pid)" = "$OLD"
 look_below "anew"
+kill "${CHILDREN[-1]}" && wait "${CHILDREN[-1]}" 2>/dev/null
+
+# what is not synced is in memory, and not in the image that is the disk
+check "umount" umount_tree
+lay_below ext4 "$T/tree"
+check "mount" mount_tree
+python3 -c "
+import os
+os.chdir('$T/tree')
+for name, flags in (
+        ('direct', os.O_WRONLY), ('cached', os.O_RDWR),
+        ('append', os.O_WRONLY | os.O_APPEND)):
+    fd = os.open(name, flags | os.O_CREAT, 0o644)
+    os.write(fd, b'.' * 20000)
+    for how, sync, at in (('dsync', os.RWF_DSYNC, 100),
+                          ('sync', os.RWF_SYNC, 16000)):
+        text = b'synced/%s/%s.' % (name.encode(), how.encode())
+        assert os.pwritev(fd, [text], at, sync) == len(text)
+    os.close(fd)
+" || fail "pwritev2"
+IMAGE=$(losetup -nO BACK-FILE "$(findmnt -nro SOURCE -t ext4 "$T/tree")") ||
+	fail "image"
+grep -aoh 'synced/[a-z]*/[a-z]*' "$IMAGE" | sort -u >"$T/got"
+printf 'synced/%s\n' append/{d,}sync cached/{d,}sync direct/{d,}sync \
+	>"$T/wanted"
+diff "$T/wanted" "$T/got" || fail "on the disk"
 exit 0
