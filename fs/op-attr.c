@@ -290,8 +290,8 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		.set = to_set,
 	};
 	int r = i ? sa.fd : -ESTALE;
-	if (r >= 0)
-		r = setattr(req, &sa);
+	if (r >= 0 && (r = setattr(req, &sa)) < 0)
+		op_forget_attributes(i); /* a part of it may have been done */
 	if (r < 0) {
 		op_reply(req, r);
 		return;

@@ -87,6 +87,8 @@ static int truncate_opened(fuse_req_t req, struct handle *h,
 		r = lower_errno();
 	uint64_t had = (uint64_t)st.st_size;
 	content_end(h->inode, h->fd, 0, r < 0 ? content_changed(r, had) : had);
+	if (r < 0)
+		op_forget_attributes(h->inode);
 	op_setid_check(h->inode, h->fd);
 	return r;
 }

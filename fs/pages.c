@@ -150,6 +150,21 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
+static void drop_or_owe(struct inode *i, uint64_t off)
+{
+	if (!slot_take()) {
+		owe(i);
+		return;
+	}
+	drop(i, off);
+	slot_give();
+}
+
+void pages_changed(struct inode *i)
+{
+	drop_or_owe(i, 0);
+}
+
 /* ---- beginning and end ---- */
 
 static void restore(struct inode *i)
@@ -260,16 +275,6 @@ static bool take_overrun(struct pages_write *w)
 	return overrun;
 }
 
-static void drop_or_owe(struct pages_write *w)
-{
-	if (!slot_take()) {
-		owe(w->inode);
-		return;
-	}
-	drop(w->inode, w->from);
-	slot_give();
-}
-
 bool pages_write_again(struct pages_write *w)
 {
 	struct inode_pages *p = inode_pages(w->inode);
@@ -281,7 +286,7 @@ bool pages_write_again(struct pages_write *w)
 		return false;
 	}
 	if (atomic_exchange(&p->filled, false))
-		drop_or_owe(w);
+		drop_or_owe(w->inode, w->from);
 	return take_overrun(w) && ++w->tries < TRIES_MAX;
 }
 

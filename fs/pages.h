@@ -69,5 +69,9 @@ void pages_write_end(struct pages_write *w);
  * free. Not while the kernel may hold pages for this request.
  */
 bool pages_written(struct inode *i);
+/* pages_changed - the lower file has changed, and the kernel is told that it
+ * has not: it drops its pages of `i`, now or a moment later. The rest as for
+ * pages_written. */
+void pages_changed(struct inode *i);
 
 #endif

@@ -1,7 +1,8 @@
 #!/bin/bash
 # What changes in a large file, of which only that travels, when the call is not
 # as plain as others: the worker dies when it has cut the file and not said so; a
-# write fails, and has written; a worker dies when it has appended.
+# write fails, and has written (who looks at the file then sees what is there); a
+# worker dies when it has appended.
 . "$(dirname "$0")/functions.sh"
 expect_log "fs worker died"
 
@@ -53,21 +54,27 @@ check "what failed" same "$T/replica1"
 fresh c
 exec 5<>"$FILE"
 printf 'first' >&5
+equal "$(tr -d c <"$FILE")" first "what is read"
 plan ftruncate 1 1 +28 /tree/file
 refuse "zeros" fallocate --zero-range --offset 5000 --length 90000 \
 	/proc/self/fd/5 2>/dev/null
+equal "$(tr -d -c '\0' <"$FILE" | wc -c)" 90000 "zeros that are read"
+plan ftruncate 1 1 +28 /tree/file
+refuse "longer" fallocate --length 3100000 /proc/self/fd/5 2>/dev/null
 plan
+equal "$(stat -c %s "$FILE")" 3100000 "size of what has failed to grow"
 exec 5>&-
 check "wait" synced
 check "zeros that failed" same "$T/replica1"
 
 # a truncate that failed, and has cut: by name, of what is open, at an open
-failed() { # TEXT COMMAND... - with a last byte at 2999999 behind it
-	local text=$1
-	shift
+failed() { # SIZE TEXT COMMAND... - with a last byte at 2999999 behind it
+	local size=$1 text=$2
+	shift 2
 	plan ftruncate 1 1 +5 /tree/file
 	refuse "$text" "$@" 2>/dev/null
 	plan
+	equal "$(stat -c %s "$FILE")" "$size" "size, $text"
 	put 2999999 z || fail "write behind, $text"
 	[ -z "${OPEN:-}" ] || exec 5>&-
 	check "wait, $text" synced
@@ -76,12 +83,12 @@ failed() { # TEXT COMMAND... - with a last byte at 2999999 behind it
 by_name() { perl -e 'truncate($ARGV[0], 1000001) or die' "$FILE"; }
 opened() { perl -e 'truncate(STDOUT, 1000001) or die' >&5; }
 fresh d
-failed "cut by name" by_name
+failed 1000001 "cut by name" by_name
 fresh e
 exec 5<>"$FILE"
-OPEN=1 failed "cut while open" opened
+OPEN=1 failed 1000001 "cut while open" opened
 fresh f
-failed "cut by opening" eval ': >"$FILE"'
+failed 0 "cut by opening" eval ': >"$FILE"'
 
 # what may only be appended to takes all at its end, also what is there already
 fresh g
