@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -156,33 +157,45 @@ static void cut_range(const struct setattr *sa, uint64_t *ret_off,
 }
 
 /* Nobody has it open for writing: one TRUNC record. The lock is held. */
-static int cut_closed_locked(struct setattr *sa, const struct who *who)
+static void closed_begin_locked(struct setattr *sa, const struct who *who,
+				struct change *c)
 {
-	struct change c;
-	change_init(&c, OP_TRUNC, who, NULL, NULL);
-	change_object(&c, sa->inode);
-	struct fhandle fh = c.r.obj;
-	c.r.ranges = c.ranges;
-	cut_range(sa, &c.ranges[0].off, &c.ranges[0].len);
+	change_init(c, OP_TRUNC, who, NULL, NULL);
+	change_object(c, sa->inode);
+	c->r.ranges = c->ranges;
+	cut_range(sa, &c->ranges[0].off, &c->ranges[0].len);
 	/* a worker that died has cut it, perhaps: what was there it has noted */
 	if (change_past() != CHANGE_NEW && change_past_record()->n_ranges)
-		c.ranges[0] = change_past_record()->ranges[0];
-	c.r.n_ranges = c.ranges[0].len > 0;
-	change_busy(&fh);
-	change_begin(&c);
-	int r = cut(sa);
+		c->ranges[0] = change_past_record()->ranges[0];
+	c->r.n_ranges = c->ranges[0].len > 0;
+	change_busy(&c->r.obj);
+	change_begin(c);
+}
+
+/* To cut a large file takes time, and no lock was held. The kernel keeps away
+ * whatever else is done to the file, but not to the folders above it. */
+static void closed_end(struct setattr *sa, struct change *c, int r)
+{
+	struct order o = ORDER_INIT;
+	struct fhandle fh = c->r.obj;
+	order_add(&o, inode_hash(sa->inode));
+	order_lock(&o, ORDER_SHARED);
+	free(c->r.path);
+	c->r.flags &= ~RF_LAST;
+	change_object(c, sa->inode);
 	if (r < 0 && !content_changed(r, 1))
-		change_cancel(&c);
+		change_cancel(c);
 	else
-		change_end(&c,
+		change_end(c,
 			   fstat(sa->fd, &sa->after) < 0 ? NULL : &sa->after);
 	change_idle(&fh);
-	return r;
+	order_unlock(&o);
 }
 
 static int set_size(fuse_req_t req, struct setattr *sa, const struct who *who)
 {
 	struct order o = ORDER_INIT;
+	struct change c;
 	uint64_t off, len;
 	int r = op_become_changer(req, inode_had_setid(sa->inode));
 	if (r < 0)
@@ -195,19 +208,21 @@ static int set_size(fuse_req_t req, struct setattr *sa, const struct who *who)
 	if (fstat(sa->fd, &sa->before) < 0)
 		r = lower_errno();
 	bool open = content_is_open_locked(sa->inode);
+	bool closed = !open && !inode_is_gone(sa->inode);
 	cut_range(sa, &off, &len);
 	if (r == 0 && open)
 		content_begin_locked(sa->inode, who, sa->fd, off);
-	else if (r == 0 && inode_is_gone(sa->inode))
-		r = cut(sa);
-	else if (r == 0)
-		r = cut_closed_locked(sa, who);
+	else if (r == 0 && closed)
+		closed_begin_locked(sa, who, &c);
 	order_unlock(&o);
-	if (r < 0 || !open)
+	if (r < 0)
 		return r;
 	r = cut(sa);
-	content_end(sa->inode, sa->fd, off,
-		    r < 0 ? content_changed(r, len) : len);
+	if (open)
+		content_end(sa->inode, sa->fd, off,
+			    r < 0 ? content_changed(r, len) : len);
+	else if (closed)
+		closed_end(sa, &c, r);
 	return r;
 }
 

@@ -38,6 +38,25 @@ check "resume" "$MIRRORFS" replica resume "$T/tree" r1
 check "wait" synced
 check "what was cut off is zeros" same "$T/replica1"
 
+# while a file is cut others go on, also with the folders above it
+mkdir "$T/tree/folder" && head -c 3000000 /dev/zero >"$T/tree/folder/file" ||
+	fail "folder"
+check "wait" synced
+plan ftruncate 1 1 wait /folder/file
+perl -e 'truncate $ARGV[0], 1000001 or die' "$T/tree/folder/file" &
+cutter=$!
+check "it is being cut" wait_for 30 test -e "$T/plan.hits"
+mv "$T/tree/folder" "$T/tree/moved" &
+mover=$!
+moved=$(wait_for 30 test ! -d "/proc/$mover" && echo yes)
+plan
+equal "$moved" yes "moved meanwhile"
+wait $cutter || fail "the cut"
+"$MIRRORFS" log "$T/tree" --json | grep truncate | tail -n 1 |
+	grep -q '"moved/file"' || fail "where it was cut"
+check "wait" synced
+check "what was cut in a folder that moved" same "$T/replica1"
+
 # a second write that says EIO, and is there
 fresh b
 exec 5<>"$FILE"
