@@ -1,9 +1,12 @@
 /*
  * Every member of the installed libfuse's struct fuse_lowlevel_ops is
- * classified in include/tbl/fsops.h, once, and what is offered is there.
+ * classified in include/tbl/fsops.h, once, and what is offered is there. An
+ * ioctl that nobody has checked is refused.
  */
 #include "confdefs.h"
 
+#include <errno.h>
+#include <linux/fs.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -61,11 +64,40 @@ static void offered_is_there(void **state)
 	}
 }
 
+static int replied;
+
+/* instead of libfuse's */
+int fuse_reply_err(fuse_req_t req, int err)
+{
+	replied = err;
+	return 0;
+}
+
+/* There is no such file: whoever looks for it says so. */
+static int asked(unsigned cmd, void *arg)
+{
+	struct fuse_file_info fi = {0};
+	struct fsxattr data = {0};
+	replied = -1;
+	op_ioctl(NULL, 2, cmd, arg, &fi, 0, &data, sizeof(data), 0);
+	return replied;
+}
+
+static void users_ioctls_set_nothing(void **state)
+{
+	long flags = 0;
+	assert_int_equal(asked(FS_IOC_SETFLAGS, NULL), EBADF);
+	assert_int_equal(asked(FS_IOC_SETFLAGS, &flags), ENOTTY);
+	assert_int_equal(asked(FS_IOC_FSSETXATTR, &flags), ENOTTY);
+	assert_int_equal(asked(FS_IOC_GETFLAGS, &flags), EBADF);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_are_listed),
 		cmocka_unit_test(offered_is_there),
+		cmocka_unit_test(users_ioctls_set_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
