@@ -126,13 +126,16 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
 		op_who(req, &who);
 		content_begin(h->inode, &who, h->fd, (uint64_t)off);
 		pages_write_begin(&w, h->inode, fi, off, size);
+		size_t fits = pages_write_fits(&w, h->fd);
 		bool again = flight_again();
 		do {
-			n = write_all(h->fd, data, size, off, sync_of(h, fi),
+			n = write_all(h->fd, data, fits, off, sync_of(h, fi),
 				      again);
 			again = true;
 		} while (pages_write_again(&w));
 		pages_write_end(&w);
+		if (n == (ssize_t)fits)
+			n = (ssize_t)size;
 		/* what stopped a part of it is not known: all is meant */
 		content_end(h->inode, h->fd, (uint64_t)off,
 			    n > 0 ? size : content_changed(n, size));

@@ -74,6 +74,7 @@ static int truncate_opened(fuse_req_t req, struct handle *h,
 			   const struct who *who)
 {
 	char path[LOWER_LINK_BYTES];
+	struct pages_cut cut;
 	struct stat st;
 	int r = op_become_changer(req, inode_had_setid(h->inode));
 	if (r < 0)
@@ -83,8 +84,10 @@ static int truncate_opened(fuse_req_t req, struct handle *h,
 	if (!h->writable)
 		inode_copy_up(h->inode);
 	content_begin(h->inode, who, h->fd, 0);
+	pages_cut_begin(&cut, h->inode);
 	if (truncate(lower_link_path(h->fd, path), 0) < 0)
 		r = lower_errno();
+	pages_cut_end(&cut);
 	uint64_t had = (uint64_t)st.st_size;
 	content_end(h->inode, h->fd, 0, r < 0 ? content_changed(r, had) : had);
 	if (r < 0)
@@ -108,15 +111,10 @@ static int open_file(fuse_req_t req, struct inode *i, struct fuse_file_info *fi)
 	if (r < 0)
 		return r;
 	bool cuts = fi->flags & O_TRUNC;
-	bool others = cuts && content_is_open(i);
 	if (h->writable || cuts)
 		op_who(req, &who);
 	if (h->writable)
 		content_open(i, &who, h->unseen);
-	/* What they have stored by mappings must not be written back after the
-	 * cut: the kernel drops its pages only when we have answered. */
-	if (others)
-		pages_written(i);
 	if (cuts)
 		r = truncate_opened(req, h, &who);
 	if (r < 0)

@@ -24,6 +24,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "fs/kept.h"
 #include "fs/ops.h"
@@ -41,6 +42,7 @@ static pthread_mutex_t pages_lock = PTHREAD_MUTEX_INITIALIZER; /* LOCK_pages:
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 /* LOCK_pages: all of them */
 static TAILQ_HEAD(, pages_write) writes = TAILQ_HEAD_INITIALIZER(writes);
+static TAILQ_HEAD(, pages_cut) cuts = TAILQ_HEAD_INITIALIZER(cuts);
 static STAILQ_HEAD(, owed) owed = STAILQ_HEAD_INITIALIZER(owed);
 static unsigned slots, taken; /* threads that may wait, and that do */
 static bool serving;	      /* all of them do, from then on */
@@ -244,6 +246,46 @@ static bool overlap(const struct pages_write *a, const struct pages_write *b)
 	       b->from < a->to;
 }
 
+static bool is_cut_locked(const struct inode *i)
+{
+	struct pages_cut *c;
+	TAILQ_FOREACH(c, &cuts, link)
+	{
+		if (c->inode == i)
+			return true;
+	}
+	return false;
+}
+
+static bool is_written_back_locked(const struct inode *i)
+{
+	struct pages_write *w;
+	TAILQ_FOREACH(w, &writes, link)
+	{
+		if (w->inode == i && w->way == PAGES_BACK)
+			return true;
+	}
+	return false;
+}
+
+void pages_cut_begin(struct pages_cut *c, struct inode *i)
+{
+	c->inode = i;
+	pthread_mutex_lock(&pages_lock);
+	TAILQ_INSERT_TAIL(&cuts, c, link);
+	while (is_written_back_locked(i))
+		pthread_cond_wait(&changed, &pages_lock);
+	pthread_mutex_unlock(&pages_lock);
+}
+
+void pages_cut_end(struct pages_cut *c)
+{
+	pthread_mutex_lock(&pages_lock);
+	TAILQ_REMOVE(&cuts, c, link);
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&pages_lock);
+}
+
 void pages_write_begin(struct pages_write *w, struct inode *i,
 		       const struct fuse_file_info *fi, off_t off, size_t len)
 {
@@ -257,6 +299,8 @@ void pages_write_begin(struct pages_write *w, struct inode *i,
 	if (w->way == PAGES_THROUGH)
 		return;
 	pthread_mutex_lock(&pages_lock);
+	while (w->way == PAGES_BACK && is_cut_locked(i))
+		pthread_cond_wait(&changed, &pages_lock);
 	TAILQ_FOREACH(o, &writes, link)
 	{
 		if (overlap(w, o))
@@ -264,6 +308,18 @@ void pages_write_begin(struct pages_write *w, struct inode *i,
 	}
 	TAILQ_INSERT_TAIL(&writes, w, link);
 	pthread_mutex_unlock(&pages_lock);
+}
+
+size_t pages_write_fits(const struct pages_write *w, int fd)
+{
+	struct stat st;
+	size_t len = (size_t)(w->to - w->from);
+	if (w->way != PAGES_BACK || fstat(fd, &st) < 0 ||
+	    (uint64_t)st.st_size >= w->to)
+		return len;
+	return (uint64_t)st.st_size > w->from
+		       ? (size_t)((uint64_t)st.st_size - w->from)
+		       : 0;
 }
 
 static bool take_overrun(struct pages_write *w)
@@ -296,5 +352,7 @@ void pages_write_end(struct pages_write *w)
 		return;
 	pthread_mutex_lock(&pages_lock);
 	TAILQ_REMOVE(&writes, w, link);
+	if (w->way == PAGES_BACK)
+		pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&pages_lock);
 }

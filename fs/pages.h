@@ -15,6 +15,11 @@
  * writes the whole page back, with old bytes in the place of those that were
  * just written. This is seen, and the write is done once more.
  *
+ * What is stored by a mapping must not be written back behind a file that was cut
+ * by an open: the kernel cuts its pages when that is answered. What is on its way
+ * until then would make the file longer again. Nothing else that is written back
+ * does: the kernel makes a file longer only when we have. So it is dropped.
+ *
  * To drop a page is to wait for whoever has it locked, and that may be a
  * request that no thread has read yet. So one thread stays free: if it would
  * be the last one, or there are no others yet, or no more, a thread that serves
@@ -51,6 +56,12 @@ void pages_start(struct fuse_session *se);
 int pages_serve(unsigned threads);
 void pages_stop(void);
 
+/* One cut of a file, the same. */
+struct pages_cut {
+	struct inode *inode;
+	TAILQ_ENTRY(pages_cut) link; /* LOCK_pages */
+};
+
 /* pages_read - the lower file of `i` is about to be read for `fi`. */
 void pages_read(struct inode *i, const struct fuse_file_info *fi);
 /*
@@ -60,8 +71,16 @@ void pages_read(struct inode *i, const struct fuse_file_info *fi);
  */
 void pages_write_begin(struct pages_write *w, struct inode *i,
 		       const struct fuse_file_info *fi, off_t off, size_t len);
+/* pages_write_fits - how much of it is to be written to `fd`, its lower file:
+ * of what is written back no more than there is room in the file. */
+size_t pages_write_fits(const struct pages_write *w, int fd);
 bool pages_write_again(struct pages_write *w);
 void pages_write_end(struct pages_write *w);
+
+/* pages_cut_begin, pages_cut_end - around the lower call for an open that cuts `i`:
+ * nothing is written back meanwhile. No lock is held. */
+void pages_cut_begin(struct pages_cut *c, struct inode *i);
+void pages_cut_end(struct pages_cut *c);
 
 /*
  * pages_written - the kernel writes back what was stored into its pages of `i`

@@ -11,10 +11,11 @@ hits() {
 	cat "$PLAN.hits" 2>/dev/null || echo 0
 }
 on_its_way() { [ "$(hits)" -gt 0 ]; }
-# hold NAME - the next write to it, until let_go.
+# hold NAME [CALL] - the next write to it, until let_go.
 hold() {
 	rm -f "$PLAN.hits"
-	echo "pwrite 1 1 wait /tree/$1" >"$PLAN.new" && mv "$PLAN.new" "$PLAN"
+	echo "${2:-pwrite} 1 1 wait /tree/$1" >"$PLAN.new" &&
+		mv "$PLAN.new" "$PLAN"
 }
 let_go() {
 	: >"$PLAN.new" && mv "$PLAN.new" "$PLAN"
@@ -123,4 +124,34 @@ check "the write is on its way again" wait_for 30 on_its_way
 ended
 check "new bytes" wait_for 30 cmp -s "$T/want" "$T/tree/killed"
 right killed "the worker died"
+
+# … and cuts; what was stored since it was begun waits behind it to be written back
+digits 9000 0 >"$T/tree/late"
+: >"$T/want"
+mkfifo "$T/go" && exec 8<>"$T/go"
+perl -MIO::Handle -e 'open(F, "<", $ARGV[0]) && print("open\n") or die;
+	STDOUT->flush; <STDIN>; F->sync or die' "$T/tree/late" <&8 >"$T/out" &
+SYNCER=$!
+check "it is open" wait_for 30 grep -q open "$T/out"
+"$HELPERS/mapper" "$T/tree/late" <"$T/fifo" >"$T/mapper.out" &
+MAPPER=$!
+exec 6>"$T/fifo"
+check "it is mapped" wait_for 30 grep -q mapped "$T/mapper.out"
+hold late ftruncate
+: >"$T/tree/late" &
+WRITER=$!
+check "a cut is on its way" wait_for 30 on_its_way
+echo 5000 >&6
+check "it is stored" wait_for 30 grep -q stored "$T/mapper.out"
+rm "$PLAN.hits"
+kill -9 "$(status_pid worker_pid)"
+check "the cut is on its way again" wait_for 30 on_its_way
+echo >&8
+wait_for 1 process_gone $SYNCER # not before that was served
+ended
+wait $SYNCER || fail "sync"
+check "nothing is back" cmp "$T/want" "$T/tree/late"
+exec 6>&- 8>&-
+wait $MAPPER || fail "mapper"
+right late "cut by two workers"
 exit 0
