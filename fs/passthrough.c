@@ -355,7 +355,8 @@ void passthrough_close(struct inode *i, enum served served)
 	if (served == SERVED_PAGE) {
 		p->n_page--;
 	} else if (--p->n_pass == 0) {
-		backing_close(p->backing_id);
+		if (p->backing_id > 0)
+			backing_close(p->backing_id);
 		p->backing_id = 0;
 	}
 	if (!p->n_page && !p->n_pass && !inode_is_mapped(i)) {
@@ -377,6 +378,7 @@ void passthrough_restore(struct inode *i, enum served served, int32_t id)
 		pass_of(i)->n_page++;
 	} else if (served == SERVED_PASS) {
 		pass_of(i)->n_pass++;
-		pass_of(i)->backing_id = id;
+		if (id > 0) /* noted before the worker died */
+			pass_of(i)->backing_id = id;
 	}
 }

@@ -12,6 +12,7 @@
 #include "fs/content.h"
 #include "fs/inode.h"
 #include "fs/lower.h"
+#include "fs/passthrough.h"
 #include "fs/touch.h"
 #include "shared.h"
 
@@ -254,6 +255,17 @@ static void test_other_name(void **state)
 	closed();
 }
 
+/* A worker died when it had chosen how to serve a file, and had not noted by
+ * what backing file: the others have one. */
+static void test_killed_while_opening(void **state)
+{
+	passthrough_restore(file, SERVED_PASS, 7);
+	passthrough_restore(file, SERVED_PASS, 0);
+	assert_int_equal(passthrough_backing(file), 7);
+	free(*inode_pass(file));
+	*inode_pass(file) = NULL;
+}
+
 int main(void)
 {
 #define UNIT(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -262,6 +274,7 @@ int main(void)
 		UNIT(test_moved_before), UNIT(test_just_made),
 		UNIT(test_moved_meanwhile), UNIT(test_and_back),
 		UNIT(test_stale_touch),	UNIT(test_other_name),
+		UNIT(test_killed_while_opening),
 	};
 	if (!mkdtemp(folder))
 		return 99;
