@@ -78,8 +78,11 @@ void op_readlink(fuse_req_t req, fuse_ino_t ino)
 void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	struct statvfs st;
-	if (fstatvfs(lower_root_fd(), &st) < 0)
+	if (fstatvfs(lower_root_fd(), &st) < 0) {
 		op_reply(req, lower_errno());
-	else
-		fuse_reply_statfs(req, &st);
+		return;
+	}
+	if (st.f_namemax > NAME_MAX)
+		st.f_namemax = NAME_MAX;
+	fuse_reply_statfs(req, &st);
 }

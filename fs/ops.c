@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,6 +163,9 @@ int op_lookup_child(int dirfd, struct inode *dir, const char *name,
 {
 	struct fhandle fh;
 	struct stat st;
+	/* the kernel and some file systems take longer ones */
+	if (strlen(name) > NAME_MAX)
+		return -ENAMETOOLONG;
 	order_look(inode_hash(dir));
 	int r = lower_identify(dirfd, name, &fh, &st);
 	if (r == 0)

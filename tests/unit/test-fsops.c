@@ -1,11 +1,13 @@
 /*
  * Every member of the installed libfuse's struct fuse_lowlevel_ops is
  * classified in include/tbl/fsops.h, once, and what is offered is there. An
- * ioctl that nobody has checked is refused.
+ * ioctl that nobody has checked is refused, and so is a name that is longer than
+ * any of ours.
  */
 #include "confdefs.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -92,12 +94,30 @@ static void users_ioctls_set_nothing(void **state)
 	assert_int_equal(asked(FS_IOC_GETFLAGS, &flags), EBADF);
 }
 
+static void long_names_are_not_looked_up(void **state)
+{
+	struct fhandle root_fh = {.len = 8, .type = 1};
+	struct fuse_entry_param e;
+	char name[301];
+	assert_int_equal(inodes_start(&root_fh), 0);
+	struct inode *root = inode_get(INODE_ROOT);
+	memset(name, 'n', sizeof(name) - 1);
+	name[300] = '\0';
+	assert_int_equal(op_lookup_child(-1, root, name, &e), -ENAMETOOLONG);
+	name[NAME_MAX + 1] = '\0';
+	assert_int_equal(op_lookup_child(-1, root, name, &e), -ENAMETOOLONG);
+	name[NAME_MAX] = '\0'; /* the folder is asked */
+	assert_int_equal(op_lookup_child(-1, root, name, &e), -EBADF);
+	inodes_stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_are_listed),
 		cmocka_unit_test(offered_is_there),
 		cmocka_unit_test(users_ioctls_set_nothing),
+		cmocka_unit_test(long_names_are_not_looked_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
