@@ -46,6 +46,31 @@ static int node_act_once(int dirfd, const char *name, const struct node *node)
 	return r == -EEXIST && change_past() != CHANGE_NEW ? 0 : r;
 }
 
+void op_unmake(struct change *c, struct inode *i, int dirfd, struct inode *dir,
+	       const char *name, const struct stat *st)
+{
+	bool ours = change_past() == CHANGE_NEW;
+	bool is_dir = c->r.op == OP_MKDIR;
+	struct change gone;
+	struct who who = c->r.who;
+	change_end(c, st);
+	if (!ours)
+		return;
+	change_init(&gone, is_dir ? OP_RMDIR : OP_UNLINK, &who,
+		    inode_path_of(dir, name), NULL);
+	gone.r.obj = c->r.obj;
+	gone.r.flags |= RF_LAST;
+	change_attr(&gone, st);
+	change_begin(&gone);
+	if (unlinkat(dirfd, name, is_dir ? AT_REMOVEDIR : 0) < 0) {
+		change_cancel(&gone);
+		return;
+	}
+	if (i)
+		inode_name_del(i, dir, name);
+	change_end(&gone, st);
+}
+
 /* make_locked - the order lock of `dir` is held. */
 static int make_locked(struct change *c, int dirfd, struct inode *dir,
 		       const char *name, const struct node *node,
@@ -63,7 +88,10 @@ static int make_locked(struct change *c, int dirfd, struct inode *dir,
 		touch_made(&c->r.obj);
 		r = op_entry(&c->r.obj, &st, dir, name, e);
 	}
-	change_end(c, r == 0 ? &st : NULL);
+	if (r < 0)
+		op_unmake(c, NULL, dirfd, dir, name, NULL);
+	else
+		change_end(c, &st);
 	return r;
 }
 

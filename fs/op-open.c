@@ -131,31 +131,6 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		handle_free(handle_get(fi->fh));
 }
 
-/* The file was made and cannot be opened. The caller is told that it failed, and
- * to the kernel the name goes on being free. The folder has another time, so both
- * is recorded. What a worker before us may have made is not ours to remove. */
-static void unmake(struct change *c, struct inode *i, int dirfd,
-		   struct inode *dir, const char *name, const struct stat *st)
-{
-	bool ours = change_past() == CHANGE_NEW;
-	struct change gone;
-	struct who who = c->r.who;
-	change_end(c, st);
-	if (!ours)
-		return;
-	change_init(&gone, OP_UNLINK, &who, inode_path_of(dir, name), NULL);
-	gone.r.obj = c->r.obj;
-	gone.r.flags |= RF_LAST;
-	change_attr(&gone, st);
-	change_begin(&gone);
-	if (unlinkat(dirfd, name, 0) < 0) {
-		change_cancel(&gone);
-		return;
-	}
-	inode_name_del(i, dir, name);
-	change_end(&gone, st);
-}
-
 /* The file was made as `fd`, which is taken over; the lock is held. */
 static int created_locked(fuse_req_t req, struct change *c, int dirfd,
 			  struct inode *dir, const char *name, int fd,
@@ -170,13 +145,13 @@ static int created_locked(fuse_req_t req, struct change *c, int dirfd,
 	}
 	if (r < 0) {
 		close(fd);
-		change_end(c, NULL);
+		op_unmake(c, NULL, dirfd, dir, name, NULL);
 		return r;
 	}
 	struct inode *i = inode_get(e->ino);
 	r = op_handle_new(req, i, fd, true, fi, &h);
 	if (r < 0) {
-		unmake(c, i, dirfd, dir, name, &st);
+		op_unmake(c, i, dirfd, dir, name, &st);
 		op_entry_cancel(e->ino);
 		return r;
 	}

@@ -15,6 +15,7 @@
 #include "fs/inode.h"
 #include "record.h"
 
+struct change;
 struct handle;
 
 /* Nobody else changes the lower tree, so the kernel may keep what it knows:
@@ -106,6 +107,13 @@ void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent,
 		const char *name);
 void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
 	     const char *newname);
+/* op_unmake - what was made as `name` (`i`, or NULL, with the attributes `st`, or
+ * NULL) cannot be used: we have no room for it. The caller is told that it failed,
+ * and to the kernel the name goes on being free, so it is removed. The folder has
+ * another time: `c` and that are recorded. What a worker before us may have made is
+ * not ours to remove. The lock is held. */
+void op_unmake(struct change *c, struct inode *i, int dirfd, struct inode *dir,
+	       const char *name, const struct stat *st);
 
 /* op-remove.c */
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);

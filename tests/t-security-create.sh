@@ -1,8 +1,9 @@
 #!/bin/bash
 # Making a file: where there is one already, of which the kernel does not know,
 # it is opened by those only who may; and one that cannot be opened, as too many
-# are, is not left behind.
+# are, is not left behind, nor anything that there is no room to know of.
 . "$(dirname "$0")/functions.sh"
+need python3
 pipe_replicas 1
 mkdir "$T/below" "$T/below/dir" && chmod 777 "$T/below/dir" &&
 	mount --bind "$T/below" "$T/tree" && mount --make-private "$T/tree" ||
@@ -78,6 +79,41 @@ equal "$("$MIRRORFS" log "$T/tree" --op create "$DIR/$last" | wc -l)" $((removed
 for fd in "${open[@]:50}"; do
 	exec {fd}>&-
 done
+check "wait" synced
+check "same" same "$T/replica1"
+check "umount" umount_tree
+
+# more than can be pinned, where there are no file handles
+expect_log "are refused \(ENFILE\)"
+(ulimit -n 600 && WITHOUT=handles mount_tree "${REPLICAS[@]}" 2>"$T/said") ||
+	fail "mount without handles: $(cat "$T/said")"
+MOUNTS+=("$T/tree")
+python3 - "$DIR" "$BELOW" <<'EOF' || fail "left behind"
+import errno, os, stat, sys
+here, below = sys.argv[1:]
+held = []
+
+def until_refused(what, make):
+    for n in range(700):
+        name = "%s/%s%d" % (here, what, n)
+        try:
+            make(name)
+        except OSError as e:
+            assert e.errno == errno.ENFILE, e
+            assert not os.path.lexists(below + name[len(here):]), name
+            return
+        held.append(os.open(name, os.O_PATH | os.O_NOFOLLOW))
+    raise SystemExit("a worker may know any number of them")
+
+# (not many folders: the kernel is not asked to forget these)
+until_refused("fifo", os.mkfifo)
+until_refused("dir", os.mkdir)
+until_refused("link", lambda name: os.symlink("to", name))
+until_refused("node", lambda name: os.mknod(name, stat.S_IFREG | 0o644))
+until_refused("file", lambda name: os.close(
+    os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)))
+EOF
+check "there is room again" wait_for 20 mkdir -p "$DIR/again"
 check "wait" synced
 check "same" same "$T/replica1"
 exit 0
