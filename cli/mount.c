@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -197,6 +199,12 @@ static int check_tree(const struct mount_job *job)
 			    "does not follow: mount it elsewhere, or mirror it "
 			    "by itself",
 			    inner, s->root);
+	int flags;
+	if (ioctl(job->lower_fd, FS_IOC_GETFLAGS, &flags) == 0 &&
+	    flags & FS_CASEFOLD_FL)
+		return fail("names in %s do not differ by case (chattr +F), "
+			    "which cannot be mirrored",
+			    s->root);
 	struct stat st;
 	if (fstatat(job->lower_fd, RESERVED_NAME, &st, AT_SYMLINK_NOFOLLOW) ==
 	    0)

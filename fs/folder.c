@@ -5,7 +5,10 @@
  */
 #include "confdefs.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "fs/folder.h"
@@ -34,7 +37,9 @@ int folder_open(struct inode *dir)
 		if (last.lent)
 			return last.fd;
 	}
-	int fd = inode_open(dir, O_PATH | O_DIRECTORY);
+	int fd = inode_open(dir, O_RDONLY | O_DIRECTORY);
+	if (fd == -EACCES) /* root may not read everything everywhere (NFS) */
+		fd = inode_open(dir, O_PATH | O_DIRECTORY);
 	if (keep && fd >= 0) {
 		folder_let_go();
 		last.fd = fd;
@@ -42,6 +47,13 @@ int folder_open(struct inode *dir)
 		last.lent = true;
 	}
 	return fd;
+}
+
+bool folder_ignores_case(int fd)
+{
+	int flags;
+	return ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 &&
+	       flags & FS_CASEFOLD_FL;
 }
 
 void folder_close(int fd)

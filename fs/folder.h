@@ -6,11 +6,17 @@
  * three requests in a row, such as those of a rename, mostly ask for the same.
  */
 
+#include <stdbool.h>
+
 #include "fs/inode.h"
 
-/* folder_open - an O_PATH descriptor, to be given back by folder_close, or a
- * negative errno. The caller does not hold the order lock of `dir`. */
+/* folder_open - a descriptor (O_PATH where it may not be read), to be given back
+ * by folder_close, or a negative errno. The caller does not hold the order lock
+ * of `dir`. */
 int folder_open(struct inode *dir);
+/* folder_ignores_case - names in it that differ in case only are one (chattr
+ * +F). An O_PATH descriptor does not tell: false. */
+bool folder_ignores_case(int fd);
 /* folder_close - nothing where `fd` is negative. In the thread that opened. */
 void folder_close(int fd);
 /* folder_let_go - this thread may sleep or end: nothing of ours stays open that

@@ -17,6 +17,7 @@
 
 #include "cleanup.h"
 #include "fs/change.h"
+#include "fs/folder.h"
 #include "fs/handle.h"
 #include "fs/kept.h"
 #include "fs/lower.h"
@@ -343,6 +344,9 @@ static int run_ioctl(fuse_req_t req, struct handle *h, unsigned cmd,
 	if (!sets)
 		return ioctl(h->fd, cmd, data) < 0 ? lower_errno() : 0;
 	memcpy(data, in_buf, *ret_size);
+	if (cmd == FS_IOC_SETFLAGS && *(int *)data & FS_CASEFOLD_FL &&
+	    !folder_ignores_case(h->fd))
+		return -EOPNOTSUPP; /* see op_lookup_child */
 	recording_begin(&rec, req, h->inode, h->fd, OP_FLAGS, NULL);
 	int r = ioctl(h->fd, cmd, data) < 0 ? lower_errno() : 0;
 	op_forget_attributes(h->inode); /* the kernel does not know of a ctime */

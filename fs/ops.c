@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cleanup.h"
 #include "fs/folder.h"
 #include "fs/kept.h"
 #include "fs/lower.h"
@@ -14,6 +15,7 @@
 #include "fs/order.h"
 #include "fs/passthrough.h"
 #include "fs.h"
+#include "log.h"
 #include "paths.h"
 
 /* Requests that the kernel sends ahead (reading) or behind (closing): many
@@ -158,6 +160,22 @@ void op_entry_cancel(uint64_t id)
 	inode_forget(id, 1);
 }
 
+/* What is called "A" there is also "a": to the kernel and to the journal these
+ * are two. */
+static int refuse_folder(const struct inode *dir)
+{
+	static _Atomic bool told;
+	bool former;
+	if (!atomic_exchange(&told, true)) {
+		CLEANUP_FREE char *path = inode_path(dir, &former);
+		log_warning("names do not differ by case in folder=/%s (chattr "
+			    "+F): what is in such folders cannot be used "
+			    "through the mount",
+			    path);
+	}
+	return -EOPNOTSUPP;
+}
+
 int op_lookup_child(int dirfd, struct inode *dir, const char *name,
 		    struct fuse_entry_param *e)
 {
@@ -166,6 +184,8 @@ int op_lookup_child(int dirfd, struct inode *dir, const char *name,
 	/* the kernel and some file systems take longer ones */
 	if (strlen(name) > NAME_MAX)
 		return -ENAMETOOLONG;
+	if (folder_ignores_case(dirfd))
+		return refuse_folder(dir);
 	order_look(inode_hash(dir));
 	int r = lower_identify(dirfd, name, &fh, &st);
 	if (r == 0)

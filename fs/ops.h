@@ -57,7 +57,8 @@ int op_entry(const struct fhandle *fh, const struct stat *st, struct inode *dir,
 void op_entry_cancel(uint64_t id);
 /* op_lookup_child - the same, for a name that has to be looked up first; it
  * locks. Returns 0, or a negative errno: -ENAMETOOLONG for what no inode can be
- * called; the kernel then neither makes nor renames it. */
+ * called, -EOPNOTSUPP in a folder that ignores case; the kernel then neither
+ * makes nor renames it. */
 int op_lookup_child(int dirfd, struct inode *dir, const char *name,
 		    struct fuse_entry_param *e);
 void op_reply_entry(fuse_req_t req, int r, const struct fuse_entry_param *e);

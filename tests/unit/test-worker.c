@@ -9,8 +9,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/fs.h>
 #include <stdbool.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 
 #define FILES_MAX 200
@@ -254,6 +257,56 @@ static void another_mount_below(void **state)
 	assert_true(r < 0 && error == EXDEV);
 }
 
+/* ---- folders that ignore case ---- */
+
+/* For the worker: below, the folder "folded" is one, and any can become one. */
+int ioctl(int fd, unsigned long cmd, ...)
+{
+	char link[64], path[256] = "";
+	va_list ap;
+	va_start(ap, cmd);
+	int *flags = va_arg(ap, int *);
+	va_end(ap);
+	if (cmd == FS_IOC_SETFLAGS && *flags & FS_CASEFOLD_FL)
+		return 0;
+	int r = (int)syscall(SYS_ioctl, fd, cmd, flags);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (cmd == FS_IOC_GETFLAGS && r == 0 &&
+	    readlink(link, path, sizeof(path) - 1) > 7 &&
+	    strcmp(path + strlen(path) - 7, "/folded") == 0)
+		*flags |= FS_CASEFOLD_FL;
+	return r;
+}
+
+static void nothing_in_a_folder_that_ignores_case(void **state)
+{
+	struct stat st;
+	unsigned names = 0;
+	int flags = FS_CASEFOLD_FL;
+	OK(mkdir("other", 0755));
+	OK(mkdir("folded", 0755));
+	OK(mknodat(m.root_fd, "folded/name", S_IFREG | 0644, 0));
+	OK(stat("folded", &st));
+	FAILS(stat("folded/name", &st), EOPNOTSUPP);
+	FAILS(stat("folded/NAME", &st), EOPNOTSUPP);
+	FAILS(open("folded/new", O_WRONLY | O_CREAT, 0644), EOPNOTSUPP);
+	FAILS(mkdir("folded/new", 0755), EOPNOTSUPP);
+	FAILS(rename("other", "folded/other"), EOPNOTSUPP);
+	FAILS(unlink("folded/name"), EOPNOTSUPP);
+	DIR *dir = opendir("folded");
+	assert_non_null(dir);
+	for (struct dirent *d; (d = readdir(dir));)
+		names += strcmp(d->d_name, "name") == 0;
+	closedir(dir);
+	assert_int_equal(names, 1);
+	int fd = open("other", O_RDONLY | O_DIRECTORY);
+	OK(fd);
+	FAILS(syscall(SYS_ioctl, fd, FS_IOC_SETFLAGS, &flags), EOPNOTSUPP);
+	close(fd);
+	OK(unlinkat(m.root_fd, "folded/name", 0));
+	OK(rmdir("folded"));
+}
+
 /* Users who take all descriptors get an honest error, and nobody else is hurt:
  * the worker was started with a limit of FILES_MAX. */
 static void too_many_files(void **state)
@@ -313,6 +366,7 @@ int main(void)
 		TEST(a_mapping_sees_direct_writes),
 		TEST(the_reserved_name),
 		TEST(another_mount_below),
+		TEST(nothing_in_a_folder_that_ignores_case),
 		cmocka_unit_test_setup_teardown(too_many_files, setup_few_files,
 						teardown),
 	};
