@@ -92,10 +92,12 @@ static void begin(struct step *s)
 	uint64_t size = (uint64_t)s->st.st_size;
 
 	s->sure.looked = true;
-	if (!p || s->in_place || s->ranges || size < LEAST_BYTES)
+	if (!p || s->in_place || s->ranges || size < LEAST_BYTES ||
+	    s->retries >= DELTA_TRIES)
 		return;
 	s->sure.part = p->size < size ? p->size : size;
 	delta_from(s, p->path, p->as_of, s->sure.part, size - LEAST_BYTES);
+	s->sure.mixed = s->ranges;
 	if (s->ranges)
 		log_info("goes on with what an earlier connection has sent: "
 			 "path=%s bytes=%llu",

@@ -43,7 +43,8 @@ bool moment_goes_on(struct step *s)
 
 	/* the ranges were asked for as of then: of what is behind them the old
 	 * content has something else */
-	if (s->ranges && s->source_size > (uint64_t)s->st.st_size)
+	if (s->source_asked ||
+	    (s->ranges && s->source_size > (uint64_t)s->st.st_size))
 		return false;
 	if (s->phase != PHASE_PREPARING || s->all_sent || !s->settled ||
 	    s->frozen || s->result != STEP_DONE || !moment_is_kept(s) ||

@@ -57,7 +57,8 @@ struct sure {
 	uint64_t asked; /* bytes of which that was asked; 0: it was not */
 	int64_t asked_ns, next_ns;
 	bool looked;   /* for what an earlier one has left, */
-	uint64_t part; /* of which so many bytes are copied */
+	uint64_t part; /* of which so many bytes are copied; */
+	bool mixed;    /* so not all of it was read by now */
 };
 
 /* partial_start - an upload begins. partial_feed - before a piece of it is sent,

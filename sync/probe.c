@@ -353,15 +353,20 @@ int probe(struct remote *r, const char *url, const char *stage,
 		s = draft_order(&t, l);
 	if (s == 0 && t.got[OPEN_A] == 0 && t.got[OPEN_B] == 0)
 		second_bunch(&t, a, l, h, other);
+	else if (s == 0 && t.got[OPEN_A] == 0)
+		remote_send_close(r, &t.a, NULL, NULL);
 	if (s == 0)
 		s = third_bunch(&t, a, b, d, l, h);
 	if (s < 0)
 		return status_fail(err, REMOTE_LOST, "%s", remote_why(r));
 	judge(&t, ret);
 	int refused = refuse(&t, url, err);
-	if (had && (refused || probe_lacks(ret, had)) &&
+	bool knows = had && had->can[CAN_SYMLINK] <= ret->can[CAN_SYMLINK];
+	if (knows && (refused || probe_lacks(ret, had)) &&
 	    is_full(r, had->can[CAN_OWNER])) {
 		*ret = *had;
+		ret->can[CAN_POSIX_RENAME] =
+			remote_caps(r)->ext & EXT_POSIX_RENAME;
 		refused = 0;
 	}
 	use(r, ret);

@@ -218,11 +218,14 @@ static int begin(struct engine *e, struct seeding *w)
 		w->passed =
 			w->s.path && !e->unsafe_ns ? strdup(w->s.path) : NULL;
 		/* all is looked at again: "" is the root, and nothing below */
-		if (!w->s.walked && (!w->passed || !*w->passed))
+		bool anew = !w->s.walked && (!w->passed || !*w->passed);
+		if (anew)
 			w->s.entries = w->s.bytes = w->s.there = w->s.extra = 0;
 		r = journal_seed_extras(e->journal, e->row.id, &w->known,
 					&w->n_known);
 		w->n_listed = w->n_known;
+		while (anew && w->n_known > 0) /* and counted again */
+			free(w->known[--w->n_known]);
 		return r < 0 ? r : begin_asked(e, w, false);
 	}
 	if (r != -ENOENT)

@@ -210,7 +210,13 @@ int stage_prepare(struct remote *r, const char *url, bool only_look,
 		return status_fail(err, REMOTE_NOT_WRITABLE,
 				   "%s: cannot write there: %s", url,
 				   why_not(r, s));
-	return probe(r, url, stage, had, ret, err);
+	s = probe(r, url, stage, had, ret, err);
+	if (s < 0 && err->kind == REMOTE_NOT_WRITABLE && keep && keep->n) {
+		/* a quota may not let us in beside that */
+		partials_drop_all(keep, r);
+		s = probe(r, url, stage, had, ret, err);
+	}
+	return s;
 }
 
 /* ---- the state file, written beside other things ---- */

@@ -23,7 +23,6 @@
 #include "sync/lower.h"
 
 #define RETRIES_MAX 20
-#define DELTA_TRIES 4 /* … and so many of them with what changed only */
 #define LARGE_BYTES (256 * 1024) /* more than one WRITE */
 #define LARGE_MAX   16		 /* at once: small ones must find a place */
 #define SETTLE_MS   20
@@ -450,7 +449,7 @@ bool upload_settled(struct step *s)
 		return unchanged(s) ? true : (step_fail(s, -EAGAIN), true);
 	/* A twin of its hash is busy; unless a change was under way when the
 	 * ranges were asked for: then all of it must travel. */
-	if (unchanged(s) && s->retries > 0 && !s->since)
+	if (unchanged(s) && s->retries > 0 && !s->since && !s->sure.mixed)
 		return true;
 	if (s->retries >= DELTA_TRIES)
 		s->since = 0;

@@ -33,6 +33,9 @@ bool moment_is_kept(struct step *s);
  * appended: that is sent behind it, and it is as of now. */
 bool moment_goes_on(struct step *s);
 
+/* so many tries of an upload with what changed only, then with all of it */
+#define DELTA_TRIES 4
+
 #define EXEC_SYNCED 16 /* contents that are fsynced one by one */
 
 /* freeze_want - it was overtaken by its writers: when it settles next they are

@@ -181,8 +181,9 @@ int visit_begin(struct remote *r, bool only_look, struct partials *keep,
 		s = need_dir(r, STAGE_DIR);
 	if (s == 0 && !only_look) /* where it is new, nobody was before */
 		s = shut_out(r, &old);
-	if (s >= 0)
-		s = make_own(r, stage, size);
+	if (s < 0)
+		return s;
+	s = make_own(r, stage, size);
 	if (s < 0 && s != -ENOTCONN && old.n > 0) {
 		/* what they left may be all that is in the way: a full disk */
 		tidied = true;
