@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fs/deposit.h"
 #include "log.h"
 
@@ -194,7 +195,8 @@ void deposit_say(enum deposit_word word)
 		[DEPOSIT_UNMOUNTED] = UNMOUNTED,
 		[DEPOSIT_RETIRING] = RETIRING,
 	};
-	struct message m = {.kind = kinds[word]};
+	struct message m = {
+		.kind = kinds[word], .n = 1, .ids = {(uint64_t)clock_mono_ns()}};
 	if (supervisor >= 0)
 		message_send(supervisor, &m, NULL, 0, 0);
 }
@@ -250,7 +252,7 @@ static unsigned word_of(uint32_t kind)
 				   : 0;
 }
 
-unsigned deposits_read(struct deposits *d)
+unsigned deposits_read(struct deposits *d, int64_t *ret_said_ns)
 {
 	struct message m;
 	int fds[AT_ONCE];
@@ -267,6 +269,8 @@ unsigned deposits_read(struct deposits *d)
 		else if (m.kind == DROP)
 			drop(d, m.ids[0]);
 		words |= word_of(m.kind);
+		if (m.kind == UNMOUNTED)
+			*ret_said_ns = (int64_t)m.ids[0];
 	}
 	return words;
 }
@@ -290,7 +294,8 @@ static int offer(const struct deposits *d)
 int deposits_connect(struct deposits *d)
 {
 	int pair[2];
-	deposits_read(d);
+	int64_t said_ns;
+	deposits_read(d, &said_ns);
 	deposits_hang_up(d);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;

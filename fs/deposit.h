@@ -59,8 +59,8 @@ void deposits_init(struct deposits *d, unsigned max);
  * closed after it was started, or a negative errno. */
 int deposits_connect(struct deposits *d);
 /* deposits_read - what there is to read from d->sock. Returns which words were
- * said: 1 << word. */
-unsigned deposits_read(struct deposits *d);
+ * said: 1 << word; *ret_said_ns, monotonic: when that it is unmounted was. */
+unsigned deposits_read(struct deposits *d, int64_t *ret_said_ns);
 /* deposits_hang_up - the worker shall end. */
 void deposits_hang_up(struct deposits *d);
 /* deposits_done - and closes all. */

@@ -51,6 +51,7 @@ struct seen {
 
 struct take {
 	struct journal *j;
+	const struct shared *s; /* NULL: nobody else has the journal */
 	bool aside;	   /* into `seen`, not into the journal */
 	struct seen *seen; /* owned */
 	int lower_fd;
@@ -122,6 +123,10 @@ static int take_path(void *arg, const char *path)
 	free(p);
 	if (r < 0 && r != -ENOENT)
 		return r;
+	/* a database that is to be replaced has to be let go */
+	int64_t since_ns;
+	if (t->s && shared_journal(t->s, &since_ns) == -EUCLEAN)
+		return -EUCLEAN;
 	return clock_mono_ns() > t->end_ns ? -ETIME : 0;
 }
 
@@ -148,7 +153,7 @@ static int take_all(struct take *t)
 		r = take_path(t, "");
 	while (r == 0 && i < p.n)
 		r = take_path(t, p.list[i++]);
-	if (r == -ETIME)
+	if (r == -ETIME && i < p.n)
 		log_notice("of %u paths that were changed last, %u were left "
 			   "out, as it took too long: changes there before the "
 			   "next mount are not noticed",
@@ -326,6 +331,7 @@ static int look_at_past(struct journal *j, struct look *l, int lower_fd,
 {
 	struct take t = {
 		.j = j,
+		.s = l->s,
 		.aside = true,
 		.lower_fd = lower_fd,
 		.end_ns = INT64_MAX,

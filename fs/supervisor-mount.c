@@ -290,6 +290,7 @@ void supervisor_look(struct supervisor *s)
 	s->bare_ns = clock_mono_ns();
 	s->bare_since_ns = clock_wall_ns();
 	note_bare(s);
+	worker_listen(s); /* that may have taken a while */
 }
 
 bool supervisor_bare_noted(struct supervisor *s)

@@ -287,11 +287,9 @@ static void worker_serves(struct supervisor *s)
 
 void worker_listen(struct supervisor *s)
 {
-	unsigned words = deposits_read(&s->deposits);
+	unsigned words = deposits_read(&s->deposits, &s->gone_ns);
 	if (words & 1u << DEPOSIT_SERVING)
 		worker_serves(s);
-	if (words & 1u << DEPOSIT_UNMOUNTED)
-		s->gone_ns = clock_mono_ns();
 	/* whoever has told it to */
 	if (words & 1u << DEPOSIT_RETIRING && !s->retire_ns)
 		s->retire_ns = clock_mono_ns();
@@ -425,7 +423,7 @@ void worker_ended(struct supervisor *s, int status)
 	}
 	say_how_it_ended(s, status);
 	s->killed = was_killed(status);
-	if (!s->serving) {
+	if (!s->serving && !s->retire_ns) {
 		s->vain += !s->killed;
 		upgrade_failed(s);
 	}
@@ -504,7 +502,8 @@ static int lost(struct supervisor *s)
 /* newcomer_hangs - and the program before it would serve. */
 static bool newcomer_hangs(const struct supervisor *s, int64_t now)
 {
-	return s->former_fd >= 0 && now - s->worker_start_ns > UPGRADE_NS;
+	return s->former_fd >= 0 && !s->retire_ns &&
+	       now - s->worker_start_ns > UPGRADE_NS;
 }
 
 int worker_timers(struct supervisor *s)

@@ -123,8 +123,16 @@ outage() {
 	printf x >>"$T/outage"
 	[ -z "$full" ] || rm "$T/state/filler"
 }
+stop_sync() { # it lives, and does nothing for a while
+	local pid
+	pid=$(status_pid sync_pid)
+	[ "${pid:-0}" -gt 0 ] || return
+	kill -STOP "$pid" && did sync-stopped
+	sleep 0.5
+	kill -CONT "$pid"
+}
 one() {
-	case $((RANDOM % 20)) in
+	case $((RANDOM % 21)) in
 	0 | 1 | 2 | 3 | 4 | 5) kill_worker ;;
 	6 | 7) kill_pid sync_pid ;;
 	8) kill_children "$(status_pid sync_pid)" && did local-session ;;
@@ -142,6 +150,7 @@ one() {
 	17) room 2 ;;
 	18) fill_tree ;;
 	19) sshd_again ;;
+	20) stop_sync ;;
 	esac >/dev/null 2>&1
 }
 

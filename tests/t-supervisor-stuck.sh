@@ -31,7 +31,7 @@ stuck() {
 	background caller 'sysopen(F, $ARGV[0], O_RDWR); sysread(F, $x, 10)'
 	callers=("$BG")
 	check "$1: a read is under way" wait_for 30 test -e "$T/plan.hits"
-	background caller 'sysopen(F, $ARGV[0], O_WRONLY | O_TRUNC)'
+	background caller 'sysopen(F, $ARGV[0], O_RDWR); sysseek(F, 0, 4)'
 	callers+=("$BG")
 	check "$1: pages are to go" wait_for 30 waits "$WORKER" folio
 }
