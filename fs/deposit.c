@@ -195,8 +195,9 @@ void deposit_say(enum deposit_word word)
 		[DEPOSIT_UNMOUNTED] = UNMOUNTED,
 		[DEPOSIT_RETIRING] = RETIRING,
 	};
-	struct message m = {
-		.kind = kinds[word], .n = 1, .ids = {(uint64_t)clock_mono_ns()}};
+	struct message m = {.kind = kinds[word],
+			    .n = 1,
+			    .ids = {(uint64_t)clock_mono_ns()}};
 	if (supervisor >= 0)
 		message_send(supervisor, &m, NULL, 0, 0);
 }
