@@ -22,6 +22,7 @@ MIRRORFS=$BUILD/mirrorfs
 HELPERS=$BUILD/tests
 SEED=${SEED:-$((RANDOM * 32768 + RANDOM))}
 SANITIZED=${SANITIZED:-}
+OTHER_RELEASE=${OTHER_RELEASE:-} # the suite runs on another one as well
 DURABLE=${DURABLE-no}
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -103,9 +104,18 @@ kill_children() {
 	[ "${1:-0}" -gt 0 ] 2>/dev/null && pkill -9 -P "$1"
 }
 
-# scaled N - N, or less where everything is slow.
+# scaled N - N, or less where everything is slow, or was done on another release.
 scaled() {
-	[ -n "$SANITIZED" ] && echo $(($1 / 5 > 0 ? $1 / 5 : 1)) || echo "$1"
+	local by=1
+	[ -z "$OTHER_RELEASE" ] || by=2
+	[ -z "$SANITIZED" ] || by=5
+	echo $(($1 / by > 0 ? $1 / by : 1))
+}
+
+# once - what takes long and is the same everywhere: on one release, plain.
+once() {
+	[ -z "$SANITIZED$OTHER_RELEASE" ] || [ -n "${SOAK:-}" ] ||
+		skip "takes long: plain, and on one release"
 }
 
 # ---- the mount under test ----

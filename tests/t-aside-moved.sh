@@ -3,6 +3,7 @@
 # another one's, or their end is cut and grows again: nothing of the file that has
 # the name now, or of what was cut, is taken for theirs.
 . "$(dirname "$0")/functions.sh"
+[ -z "$OTHER_RELEASE" ] || once
 expect_log "."
 need sqlite3
 

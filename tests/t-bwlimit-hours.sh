@@ -3,6 +3,7 @@
 # its way, and the limit follows, to and fro. Another replica, with the same limit
 # at all hours, is the clock: what arrives there meanwhile is compared.
 . "$(dirname "$0")/functions.sh"
+once
 [ -z "$SANITIZED" ] || skip "cannot be preloaded into a sanitized program"
 
 # hour N - it is half past N for mirrorfs, in a time zone of its own

@@ -3,6 +3,7 @@
 # are somebody else's, the file is made anew; else its names are parked, told
 # with the cause, and arrive when there are fewer.
 . "$(dirname "$0")/functions.sh"
+once
 . "$TESTS/causes.sh"
 need perl mkfs.btrfs
 expect_log "parked"

@@ -3,6 +3,7 @@
 # and each of them has the newest content in the end, whatever comes between.
 # What random operations found (t-property-nolinks), one by one.
 . "$(dirname "$0")/functions.sh"
+once
 expect_log "lost|connection|ended|closed"
 
 MB=$((1 << 20))

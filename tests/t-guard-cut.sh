@@ -2,6 +2,7 @@
 # A first copy that is cut off counts what is foreign once, also what it meets twice:
 # it is not refused for that, and all of it goes.
 . "$(dirname "$0")/functions.sh"
+once
 need sqlite3
 expect_log "connection|lost|reset|ended"
 

@@ -2,6 +2,7 @@
 # A large file that was cut on its way goes on where it was: in a first copy, and
 # when it, or what the replica has of it, changed meanwhile.
 . "$(dirname "$0")/functions.sh"
+[ -z "$OTHER_RELEASE" ] || once
 expect_log "connection|lost|reset|ended"
 
 MB=$((1 << 20))

@@ -3,6 +3,7 @@
 # of them it is the old one or the new one, never a part, and known to be ours:
 # nothing is compared as a whole.
 . "$(dirname "$0")/functions.sh"
+once
 DURABLE=yes
 faulty_server
 ssh_replicas 1

@@ -3,6 +3,7 @@
 # places where it says different things: one appears on the replica, one goes,
 # one changes, whatever had been done of that when sync was killed.
 . "$(dirname "$0")/functions.sh"
+[ -z "$OTHER_RELEASE" ] || once
 . "$TESTS/property.sh"
 need rsync
 expect_log "the sync process ended|lost|connection"

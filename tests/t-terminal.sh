@@ -4,7 +4,7 @@
 # terminal as it was, and the copy goes on. Elsewhere there are plain lines.
 . "$(dirname "$0")/functions.sh"
 need script stty
-[ -z "$SANITIZED" ] || [ -n "${SOAK:-}" ] || skip "takes long, for a plain build"
+once
 SLOW=16K # two megabytes take two minutes, unless the limit is lifted
 
 # on_terminal COLUMNS ROWS COMMAND... - on a terminal of its own, TTY, in the
