@@ -148,8 +148,13 @@ void upload_begin(struct step *s)
 		upload_end(s);
 		return;
 	}
-	if (busy && upload_is_large(s)) /* it would be sent once more */
+	if (busy && upload_is_large(s)) { /* it would be sent once more */
 		s->mark = settled_mark(s, SETTLE_MS, &busy);
+		/* as it is behind that: it may be shorter or longer by now */
+		struct stat now;
+		if (fstat(s->fd, &now) == 0)
+			s->st = now;
+	}
 	moment_begin(s, busy);
 	/* of an update mostly little travels; and it is one no more when it has
 	 * to wait (aside_add) */
