@@ -26,7 +26,8 @@
 #define HOLD_MS	 1000
 #define FETCH_MS 10000
 
-enum kind { HOLD, DROP, SERVING, OFFER, OFFERED, UNMOUNTED, RETIRING };
+/* … beside the words of deposit.h */
+enum kind { HOLD = 0, DROP = 1, OFFER = 3, OFFERED = 4 };
 
 struct message {
 	uint32_t kind, n;
@@ -190,14 +191,8 @@ void deposit_drop(uint64_t id)
 
 void deposit_say(enum deposit_word word)
 {
-	static const enum kind kinds[] = {
-		[DEPOSIT_SERVING] = SERVING,
-		[DEPOSIT_UNMOUNTED] = UNMOUNTED,
-		[DEPOSIT_RETIRING] = RETIRING,
-	};
-	struct message m = {.kind = kinds[word],
-			    .n = 1,
-			    .ids = {(uint64_t)clock_mono_ns()}};
+	struct message m = {
+		.kind = word, .n = 1, .ids = {(uint64_t)clock_mono_ns()}};
 	if (supervisor >= 0)
 		message_send(supervisor, &m, NULL, 0, 0);
 }
@@ -245,14 +240,6 @@ static void drop(struct deposits *d, uint64_t id)
 	}
 }
 
-static unsigned word_of(uint32_t kind)
-{
-	return kind == SERVING	   ? 1u << DEPOSIT_SERVING
-	       : kind == UNMOUNTED ? 1u << DEPOSIT_UNMOUNTED
-	       : kind == RETIRING  ? 1u << DEPOSIT_RETIRING
-				   : 0;
-}
-
 unsigned deposits_read(struct deposits *d, int64_t *ret_said_ns)
 {
 	struct message m;
@@ -269,8 +256,9 @@ unsigned deposits_read(struct deposits *d, int64_t *ret_said_ns)
 			take(d, m.ids[0], fds[0]);
 		else if (m.kind == DROP)
 			drop(d, m.ids[0]);
-		words |= word_of(m.kind);
-		if (m.kind == UNMOUNTED)
+		else if (m.kind <= DEPOSIT_RETIRING)
+			words |= 1u << m.kind;
+		if (m.kind == DEPOSIT_UNMOUNTED)
 			*ret_said_ns = (int64_t)m.ids[0];
 	}
 	return words;

@@ -8,8 +8,8 @@
  * worker gets them. At most DEPOSIT_MAX; beyond that such a file is lost to
  * its users (EBADF) if the worker dies.
  *
- * Over the same socket the worker says when it serves and when it ends, and learns at once
- * that the supervisor is gone.
+ * Over the same socket the worker says when it serves and when it ends, and
+ * learns at once that the supervisor is gone.
  */
 
 #include <stdbool.h>
@@ -35,7 +35,11 @@ bool deposit_flush(void);
 /* deposit_say - from now on requests are answered; or not any more, as the kernel
  * says that the mount is gone, or as another worker is to come. What is left to be
  * done then may take a while. */
-enum deposit_word { DEPOSIT_SERVING, DEPOSIT_UNMOUNTED, DEPOSIT_RETIRING };
+enum deposit_word {
+	DEPOSIT_SERVING = 2, /* among the kinds of messages */
+	DEPOSIT_UNMOUNTED = 5,
+	DEPOSIT_RETIRING
+};
 void deposit_say(enum deposit_word word);
 /* deposit_orphaned - the supervisor is gone, or wants the end of it. */
 bool deposit_orphaned(void);

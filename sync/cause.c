@@ -32,6 +32,11 @@ static bool no_inodes(const struct evidence *e)
 	return e->measured && e->space.inodes > 0 && e->space.avail_inodes == 0;
 }
 
+bool cause_no_room(const struct evidence *e)
+{
+	return is_full(e) || no_inodes(e);
+}
+
 /* is_local - nothing that a server says (remote.h). */
 static bool is_local(int error)
 {

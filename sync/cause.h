@@ -36,6 +36,8 @@ struct evidence {
 enum cause cause_judge(const struct evidence *e);
 /* cause_room - what `e` may still write, bytes. */
 uint64_t cause_room(const struct evidence *e);
+/* cause_no_room - by what was measured that is not enough. */
+bool cause_no_room(const struct evidence *e);
 
 /*
  * cause_look - fill in what can be looked up, in one round trip. Returns 0 or

@@ -112,13 +112,17 @@ void delta_open(struct step *s, const char *path, uint32_t how,
 	free(name);
 }
 
-void delta_from(struct step *s, const char *path, uint64_t since, uint64_t size,
-		uint64_t most)
+bool delta_can(const struct exec *x)
 {
 	const uint32_t need = EXT_COPY_DATA | EXT_HARDLINK;
 
-	if ((remote_caps(s->exec->cfg.remote)->ext & need) == need &&
-	    delta_find_ranges(s, since, size, most))
+	return (remote_caps(x->cfg.remote)->ext & need) == need;
+}
+
+void delta_from(struct step *s, const char *path, uint64_t since, uint64_t size,
+		uint64_t most)
+{
+	if (delta_can(s->exec) && delta_find_ranges(s, since, size, most))
 		delta_open(s, path, RO_READ, linked, looked, opened);
 }
 

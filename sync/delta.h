@@ -26,6 +26,8 @@ bool inplace_begin(struct step *s);
 bool inplace_waits(const struct step *s);
 /* delta.c: asks for the old content, when it is worth it */
 void delta_begin(struct step *s);
+/* delta_can - the server can copy what it has. */
+bool delta_can(const struct exec *x);
 /* delta_from - out of `path`, which has the first `size` bytes as of `since`,
  * if no more than `most` bytes must travel. */
 void delta_from(struct step *s, const char *path, uint64_t since, uint64_t size,

@@ -136,13 +136,12 @@ void partial_over(struct step *s)
 
 static void leave(struct partials *all, const struct step *s)
 {
-	const uint32_t need = EXT_COPY_DATA | EXT_HARDLINK;
-	const struct exec_config *cfg = &s->exec->cfg;
 	const struct partial *had = partials_find(all, &s->obj);
 	bool lost = s->result == STEP_FAILED && s->error == -ENOTCONN;
+
 	if (!s->stage || s->sure.bytes < LEAST_BYTES || s->in_place ||
 	    (s->result != STEP_DONE && !lost) ||
-	    (remote_caps(cfg->remote)->ext & need) != need ||
+	    !delta_can(s->exec) ||
 	    fhandle_is_number(&s->obj, NULL))
 		return;
 	if (had && had->size >= s->sure.bytes)

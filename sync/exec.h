@@ -249,6 +249,7 @@ void step_link_names(struct step *s);
 /* step_publish - the stage takes the place of the path, and its other names
  * follow. */
 void step_publish(struct step *s);
+
 #include "sync/delta.h"
 #include "sync/exec-aside.h"
 #include "sync/space.h"

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "log.h"
 #include "remote-wait.h"
 #include "sync/partial.h"
 #include "sync/visit.h"

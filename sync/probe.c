@@ -25,7 +25,6 @@
 #define TIME_BY_HANDLE 1000000000u
 #define TIME_BY_NAME   1000000001u
 #define NOBODY	       65534u
-#define FULL_BYTES     (64u * 1024)
 /* a server that has the draft's order would make its link there: it cannot */
 #define NOWHERE "/.mirrorfs-nowhere/x"
 
@@ -320,11 +319,10 @@ bool probe_lacks(const struct abilities *is, const struct abilities *was)
 /* is_full - no room for a byte, or for another file. */
 static bool is_full(struct remote *r, bool may_fill)
 {
-	struct evidence e = {0};
+	struct evidence e = {.may_fill = may_fill};
 
-	return cause_look(r, "", &e) == 0 && e.measured && !e.space.read_only &&
-	       (space_room(&e.space, may_fill) < FULL_BYTES ||
-		(e.space.inodes && !e.space.avail_inodes));
+	return cause_look(r, "", &e) == 0 && !e.space.read_only &&
+	       cause_no_room(&e);
 }
 
 /* use - not what the server announces in vain. */

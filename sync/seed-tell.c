@@ -40,14 +40,19 @@ bool seed_is_new(const struct engine *e)
 	return e->seeding && !e->seeding->part;
 }
 
-/* is_counted - the folder that `path` is in was gone through by an earlier
- * connection, but not all that is below it. */
+/* is_entered - an earlier connection has gone through this folder, but not through
+ * all that is below it. is_counted - so it is with the one that `path` is in. */
+static bool is_entered(const struct seeding *w, const char *folder)
+{
+	return w->passed && *w->passed && path_is_below(w->passed, folder);
+}
+
 static bool is_counted(const struct seeding *w, const char *path)
 {
+	if (!w->passed || !*w->passed)
+		return false;
 	CLEANUP_FREE char *parent = path_parent(path);
-
-	return w->passed && *w->passed &&
-	       (!*path || path_is_below(w->passed, parent));
+	return is_entered(w, parent);
 }
 
 void seed_saw(struct engine *e, const char *path, const struct stat *st)
@@ -90,9 +95,7 @@ void seed_differs(struct engine *e, const char *path)
 
 void seed_found(struct engine *e, const char *path, unsigned n)
 {
-	CLEANUP_FREE char *entry = path_join(path, "x");
-
-	if (e->seeding && !is_counted(e->seeding, entry))
+	if (e->seeding && !is_entered(e->seeding, path))
 		e->seeding->s.there += n;
 }
 
