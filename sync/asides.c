@@ -297,7 +297,8 @@ bool asides_tells(const struct asides *a, const struct record *r)
 {
 	const struct entry *e = r->op == OP_SETTLE ? find(a, &r->obj) : NULL;
 
-	return e && r->seq <= e->as_of;
+	/* a number may have been another one's when it was sent */
+	return e && !fhandle_is_number(&r->obj, NULL) && r->seq <= e->as_of;
 }
 
 const char *asides_find(const struct asides *a, const struct fhandle *obj)

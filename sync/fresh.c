@@ -75,7 +75,9 @@ void fresh_put_attrs(struct fresh **f, const struct fhandle *obj, uint64_t seq,
 
 bool fresh_tells(const struct fresh *f, const struct record *r)
 {
-	if (!f || r->obj.len == 0 || r->flags & RF_LAST ||
+	/* a number may have been another one's when it was sent */
+	if (!f || r->obj.len == 0 || fhandle_is_number(&r->obj, NULL) ||
+	    r->flags & RF_LAST ||
 	    (r->op != OP_SETTLE && r->op != OP_TRUNC && r->op != OP_SETATTR))
 		return false;
 	const struct fresh *o = find(f, &r->obj);
