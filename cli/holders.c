@@ -79,19 +79,31 @@ static bool is_wanted(const struct scan *s, dev_t dev)
 	return !on_mount && !mount_has_device(s->root, dev);
 }
 
-/* look - `link` leads to something of the wanted tree. */
-static bool look(const struct scan *s, const char *link, char target[PATH_MAX],
-		 mode_t *ret_mode)
+static bool leads_below(const struct scan *s, const char *link,
+			char target[PATH_MAX])
 {
-	struct statx stx;
 	ssize_t n = readlink(link, target, PATH_MAX - 1);
 	if (n < 0)
 		return false;
 	target[n] = 0;
 	/* what was removed is shown with " (deleted)" behind it */
-	if (!path_is_below(target, s->root) ||
-	    statx(AT_FDCWD, link, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
-		  STATX_TYPE, &stx) < 0)
+	return path_is_below(target, s->root);
+}
+
+/* look - `link` leads to something of the wanted tree. What it leads to may be
+ * another thing at each moment, so one is held and asked about. */
+static bool look(const struct scan *s, const char *link, char target[PATH_MAX],
+		 mode_t *ret_mode)
+{
+	char own[64];
+	struct statx stx;
+	if (!leads_below(s, link, target))
+		return false;
+	CLEANUP_CLOSE int fd = open(link, O_PATH | O_CLOEXEC);
+	snprintf(own, sizeof(own), "/proc/self/fd/%d", fd);
+	if (fd < 0 || !leads_below(s, own, target) ||
+	    statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE,
+		  &stx) < 0)
 		return false;
 	*ret_mode = stx.stx_mode;
 	return is_wanted(s, makedev(stx.stx_dev_major, stx.stx_dev_minor));

@@ -100,6 +100,18 @@ done
 equal "$(around)" "h-write" "status, later"
 end_process "$WRITE"
 equal "$(around)" "" "status, at the end"
+# a descriptor that is of the mount and of elsewhere in turn is of neither below
+hold flicker "import itertools, threading
+f = [os.open(p, os.O_RDWR) for p in ('$T/tree/file', '/dev/null')]
+def flick():
+    for i in itertools.cycle(range(50, 90)):
+        os.dup2(f[0], i)
+        os.dup2(f[1], i)
+threading.Thread(target=flick, daemon=True).start()"
+for i in {1..40}; do
+	equal "$(around)" "" "status beside one that opens and closes"
+done
+end_process "$BG"
 # one that cannot be looked at, for as long as it likes, holds up nobody
 if [ -z "$SANITIZED" ]; then
 	plan open 1 100 wait /maps status
