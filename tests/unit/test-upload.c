@@ -8,9 +8,13 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "sync/exec.h"
 #include "sync/lower.h"
+
+#define LARGE (300 * 1024) /* more than one WRITE: upload.c waits for it */
 
 struct place {
 	struct fixture f;
@@ -25,7 +29,25 @@ struct place {
 	bool may_leave;
 	enum step_result result; /* of the newest step */
 	bool looked;		 /* DIRTIMES: before its turn */
+	off_t settles; /* the size that what is being written ends with */
 };
+
+static struct place *settling; /* NULL: nothing is */
+
+/* usleep - that of the executor: what is being written settles just then. */
+int usleep(useconds_t us)
+{
+	const struct timespec ts = {.tv_nsec = (long)us * 1000};
+	struct place *p = settling;
+	settling = NULL;
+	if (p) {
+		int fd = openat(p->tree_fd, "file", O_WRONLY | O_CLOEXEC);
+		assert_int_equal(ftruncate(fd, p->settles), 0);
+		close(fd);
+		shared_busy_end(p->f.s, &p->obj);
+	}
+	return nanosleep(&ts, NULL);
+}
 
 /* ---- what the executor asks and tells ---- */
 
@@ -218,6 +240,39 @@ static void newer_attributes(void **state)
 	replica_has(p, "3", 3000);
 }
 
+/* settles - a file that was overtaken before, so that it is to be frozen, is
+ * being written when its upload begins, and ends with `size` while that waits. */
+static void settles(struct place *p, off_t before, off_t size)
+{
+	struct step wanted = {.exec = p->exec};
+	char path[80];
+	struct stat st;
+	int fd = openat(p->tree_fd, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	assert_int_equal(ftruncate(fd, before), 0);
+	close(fd);
+	assert_int_equal(lower_look(p->tree_fd, "file", &st, &p->obj), 0);
+	wanted.obj = p->obj;
+	freeze_want(&wanted);
+	shared_busy_begin(p->f.s, &p->obj);
+	p->settles = size;
+	settling = p;
+	assert_int_equal(push(p, false), STEP_DONE);
+	assert_null(settling);
+	assert_false(shared_is_wanted(p->f.s, &p->obj)); /* it was frozen */
+	snprintf(path, sizeof(path), "%s/replica/file", p->dir);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, size);
+}
+
+/* A copy of the moment has the length of that moment. */
+static void settles_meanwhile(void **state)
+{
+	struct place *p = *state;
+	settles(p, LARGE, LARGE + 100000);
+	settles(p, 2 * LARGE, LARGE);
+	settles(p, LARGE, 1000);
+}
+
 /* folder_times - those of tree/folder go to the replica, behind a content and
  * what the test has pushed. */
 static void folder_times(struct place *p, time_t mtime)
@@ -280,6 +335,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PLACE(what_is_aside),
 		PLACE(newer_attributes),
+		PLACE(settles_meanwhile),
 		PLACE(looks_ahead),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
