@@ -11,7 +11,9 @@
 
 #define SLACK (64u * 1024) /* what a file needs besides its bytes, at most */
 
-#define MANY_LINKS 100 /* the limits of file systems are higher */
+#define MANY_LINKS   100 /* the limits of file systems are higher */
+#define MANY_FOLDERS 30000
+#define BLOCK	     4096 /* what a folder needs at least, mostly */
 
 /* ---- judging ---- */
 
@@ -50,6 +52,27 @@ static bool makes_something(enum step_kind kind)
 	       kind == STEP_LINK || kind == STEP_RENAME;
 }
 
+/* makes_new - what a quota may be in the way of. */
+static bool makes_new(enum step_kind kind)
+{
+	return kind == STEP_PUT || kind == STEP_MKDIR || kind == STEP_SYMLINK;
+}
+
+/* judge_new - there is room, as far as that can be measured. A quota is none
+ * of root's, mostly, and has to do with the login, not with the place: it is in
+ * the way of a folder in the stage, too, if not of less than a file needs. */
+static enum cause judge_new(const struct evidence *e)
+{
+	if (!e->measured || !e->tried)
+		return CAUSE_REFUSED;
+	if (e->kind == STEP_MKDIR && e->works && e->names > MANY_FOLDERS)
+		return CAUSE_TOO_MANY_LINKS;
+	if (e->may_fill ||
+	    (e->works && (e->kind != STEP_PUT || e->need <= BLOCK)))
+		return CAUSE_REFUSED;
+	return CAUSE_QUOTA;
+}
+
 /* judge_failure - of SSH_FX_FAILURE. */
 static enum cause judge_failure(const struct evidence *e)
 {
@@ -69,9 +92,7 @@ static enum cause judge_failure(const struct evidence *e)
 	if (e->kind == STEP_LINK)
 		return e->names > MANY_LINKS ? CAUSE_TOO_MANY_LINKS
 					     : CAUSE_REFUSED;
-	if (e->kind == STEP_PUT || e->kind == STEP_MKDIR)
-		return e->measured ? CAUSE_QUOTA : CAUSE_REFUSED;
-	return CAUSE_UNKNOWN;
+	return makes_new(e->kind) ? judge_new(e) : CAUSE_UNKNOWN;
 }
 
 enum cause cause_judge(const struct evidence *e)
@@ -157,6 +178,25 @@ static void measured_path(void *arg, const struct remote_reply *reply)
 		l->path = *reply->space;
 }
 
+static void tried(void *arg, const struct remote_reply *reply)
+{
+	struct look *l = arg;
+
+	answered(l, reply);
+	l->e->tried = true;
+	l->e->works = reply->status == 0;
+}
+
+/* try_there - to make a folder where nothing is in the way. */
+static void try_there(struct remote *r, struct look *l, const char *stage)
+{
+	CLEANUP_FREE char *name = path_join(stage, "try");
+
+	l->pending++;
+	remote_send_mkdir(r, name, 0700, tried, l);
+	remote_send_rmdir(r, name, NULL, NULL);
+}
+
 static void look_above(struct remote *r, struct look *l, const char *path)
 {
 	CLEANUP_FREE char *part = strdup(path);
@@ -173,7 +213,8 @@ static void look_above(struct remote *r, struct look *l, const char *path)
 		l->e->name_len = (unsigned)strlen(name);
 }
 
-int cause_look(struct remote *r, const char *path, struct evidence *e)
+int cause_look(struct remote *r, const char *path, const char *stage,
+	       struct evidence *e)
 {
 	struct look l = {.e = e};
 	CLEANUP_FREE char *parent = path_parent(path);
@@ -183,6 +224,8 @@ int cause_look(struct remote *r, const char *path, struct evidence *e)
 	remote_send_lstat(r, path, saw_path, &l);
 	remote_send_statvfs(r, parent, measured_path, &l);
 	remote_send_statvfs(r, RESERVED_NAME, measured_stage, &l);
+	if (stage && e->error == -EREMOTEIO && makes_new(e->kind))
+		try_there(r, &l, stage);
 	while (l.pending > 0)
 		remote_pump(r, -1, -1);
 	/* a PUT needs its room in the stage, and all come from there */

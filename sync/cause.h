@@ -22,7 +22,8 @@ struct evidence {
 	uint64_t need;	   /* bytes that it wants to write */
 	bool may_fill;	   /* the login may use what is kept for root */
 	mode_t want;	   /* type of what is to be there, 0: nothing */
-	unsigned names;	   /* hard links on the master, 0: not known */
+	unsigned names;	   /* hard links on the master, 0: not known; MKDIR: of
+			    * the folder above, one for each folder in it */
 	unsigned name_len; /* longest name in the path, bytes */
 	/* looked up */
 	bool missing;  /* a folder above it is not there */
@@ -31,6 +32,8 @@ struct evidence {
 	bool measured; /* space is known */
 	struct remote_space space;
 	bool other_fs; /* than the stage */
+	bool tried;    /* to make a folder in the stage, */
+	bool works;    /* … and that is possible */
 };
 
 enum cause cause_judge(const struct evidence *e);
@@ -40,9 +43,10 @@ uint64_t cause_room(const struct evidence *e);
 bool cause_no_room(const struct evidence *e);
 
 /*
- * cause_look - fill in what can be looked up, in one round trip. Returns 0 or
- * -ENOTCONN.
+ * cause_look - fill in what can be looked up, or tried in `stage` (NULL: nothing
+ * is tried), in one round trip. Returns 0 or -ENOTCONN.
  */
-int cause_look(struct remote *r, const char *path, struct evidence *e);
+int cause_look(struct remote *r, const char *path, const char *stage,
+	       struct evidence *e);
 
 #endif

@@ -122,7 +122,10 @@ static int find_cause(struct engine *e, struct parked *p)
 	struct evidence ev;
 	struct fhandle obj;
 	struct stat st;
-	const char *at = engine_failure(e, p->path, &why);
+	const char *failed = engine_failure(e, p->path, &why);
+	const char *at = failed ? failed : p->path;
+	CLEANUP_FREE char *above =
+		why.kind == STEP_MKDIR ? path_parent(at) : NULL;
 	int r;
 
 	ev = (struct evidence){.kind = why.kind,
@@ -130,9 +133,9 @@ static int find_cause(struct engine *e, struct parked *p)
 			       .need = why.need,
 			       .want = why.want,
 			       .may_fill = e->can.can[CAN_OWNER]};
-	if (lower_look(e->cfg->lower_fd, at ? at : p->path, &st, &obj) == 0)
+	if (lower_look(e->cfg->lower_fd, above ? above : at, &st, &obj) == 0)
 		ev.names = (unsigned)st.st_nlink;
-	r = cause_look(e->remote, at ? at : p->path, &ev);
+	r = cause_look(e->remote, at, e->stage, &ev);
 	if (r < 0)
 		return r;
 	p->cause = cause_judge(&ev);
@@ -253,7 +256,7 @@ static int no_room(struct engine *e, const struct parked *p,
 		*root = (struct evidence){.kind = STEP_PUT,
 					  .error = -EREMOTEIO,
 					  .may_fill = e->can.can[CAN_OWNER]};
-		r = cause_look(e->remote, "", root);
+		r = cause_look(e->remote, "", NULL, root);
 		root->want = root->have;
 	}
 	root->need = space_need(&st);

@@ -321,7 +321,7 @@ static bool is_full(struct remote *r, bool may_fill)
 {
 	struct evidence e = {.may_fill = may_fill};
 
-	return cause_look(r, "", &e) == 0 && !e.space.read_only &&
+	return cause_look(r, "", NULL, &e) == 0 && !e.space.read_only &&
 	       cause_no_room(&e);
 }
 

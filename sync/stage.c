@@ -177,7 +177,7 @@ static const char *why_not(struct remote *r, int status)
 {
 	struct evidence e = {.error = status};
 
-	if (cause_look(r, "", &e) == 0 && e.measured) {
+	if (cause_look(r, "", NULL, &e) == 0 && e.measured) {
 		if (e.space.read_only)
 			return "the file system there is read-only";
 		if (e.space.free_bytes == 0 ||

@@ -14,9 +14,9 @@
  * FILE has another line; of pwrite and ftruncate also "+" and a number: it is done,
  * and fails; "then": it is done, and returns when FILE has another line).
  * CALL: open, pread, pwrite (and write), fsync (and fdatasync), ftruncate (and
- * truncate, fallocate), rename, unlink, move_mount, syncfs, handle
- * (name_to_handle_at), fork (its path is "fork"), or any, but pread, handle and
- * fork. An empty file: nothing fails. PROCESS: only in those whose first argument
+ * truncate, fallocate), rename, unlink, mkdir, symlink, move_mount, syncfs,
+ * handle (name_to_handle_at), fork (its path is "fork"), or any, but pread, handle
+ * and fork. An empty file: nothing fails. PROCESS: only in those whose first argument
  * is that. What failed is counted in FILE.hits.
  *
  * CLOCK_STEP=FILE: the wall clock is ahead by the number of seconds that the
@@ -279,6 +279,22 @@ int renameat(int from_dir, const char *from, int to_dir, const char *to)
 	FIND(renameat);
 	long e = fault_at("rename", to_dir, to);
 	return e ? fail(e) : REAL(renameat)(from_dir, from, to_dir, to);
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+	static int (*REAL(mkdir))(const char *, mode_t);
+	FIND(mkdir);
+	long e = fault("mkdir", path);
+	return e ? fail(e) : REAL(mkdir)(path, mode);
+}
+
+int symlink(const char *target, const char *path)
+{
+	static int (*REAL(symlink))(const char *, const char *);
+	FIND(symlink);
+	long e = fault("symlink", path);
+	return e ? fail(e) : REAL(symlink)(target, path);
 }
 
 int unlink(const char *path)

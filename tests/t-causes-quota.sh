@@ -71,4 +71,14 @@ not_held r2
 rm -r many/a[a-g]* dir/moved || fail "rm"
 check "what is removed makes room" wait_for 60 n_parked 0
 alike "all fits"
+
+# not a file: more than the login has is in use (ext4 counts no block for a short
+# link)
+limit 1
+ln -s "$(printf '%0200d' 0)" link && mkdir folder || fail "link"
+for path in link folder; do
+	told quota $path "$QUOTA" "$REMEDY"
+done
+limit 200
+alike "links and folders"
 exit 0

@@ -11,7 +11,8 @@ CAUSE(DISK_FULL, "disk-full", "no space is left on the replica",
 CAUSE(NO_INODES, "no-inodes", "the file system of the replica has no inodes left",
       "remove files there; it then goes on by itself")
 CAUSE(QUOTA, "quota", "writing is refused although space is left: a quota or another limit",
-      "look at the quota of the login there (quota, repquota)")
+      "look at the quota of the login there (quota, repquota), and at the "
+      "server's log")
 CAUSE(READ_ONLY, "read-only", "the file system of the replica is read-only",
       "see why (dmesg there), mount it for writing, then: mirrorfs retry")
 CAUSE(NOT_PERMITTED, "not-permitted", "permission denied on the replica",
@@ -24,14 +25,17 @@ CAUSE(PROTECTED, "protected", "a folder on the replica is in the way, with somet
       "move what is excluded out of it there; it then goes on by itself")
 CAUSE(OTHER_FS, "other-filesystem", "another file system is mounted there on the replica",
       "unmount it, or make the replica one file system")
-CAUSE(TOO_MANY_LINKS, "too-many-links", "the file system of the replica takes no more hard links",
-      "it has a lower limit, or the server may not link: copy the file here")
+CAUSE(TOO_MANY_LINKS, "too-many-links", "the file system of the replica takes no more hard links, or folders in "
+      "one folder",
+      "it has a lower limit, or the server may not link: copy the file here, "
+      "or spread the folders")
 CAUSE(BAD_NAME, "bad-name", "the replica does not take this name: too long, or not valid there",
       "rename it here")
 CAUSE(MISSING, "missing", "a folder above it is missing on the replica",
       "see what else is parked; then: mirrorfs retry")
 CAUSE(REFUSED, "refused", "the server of the replica refuses it, and does not say why",
-      "a full disk, a quota or a limit of links there? See the server's log")
+      "a disk that fails, a quota or a limit of links there? See the server's "
+      "log, and dmesg there")
 CAUSE(UNSUPPORTED, "unsupported", "the server of the replica cannot do this",
       "see mirrorfs replica list --verbose")
 CAUSE(CHANGING, "changing", "it changes faster than it can be sent",

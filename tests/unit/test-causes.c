@@ -28,6 +28,7 @@ static struct evidence put(int error)
 				 .want = S_IFREG,
 				 .name_len = 8,
 				 .measured = true,
+				 .tried = true,
 				 .space = roomy};
 }
 
@@ -45,7 +46,7 @@ static void test_space(void **state)
 	      e.space.free_bytes = 50000);
 	/* what is kept for root helps root alone */
 	JUDGE(CAUSE_DISK_FULL, -EREMOTEIO, e.space.avail_bytes = 0);
-	JUDGE(CAUSE_QUOTA, -EREMOTEIO, e.space.avail_bytes = 0;
+	JUDGE(CAUSE_REFUSED, -EREMOTEIO, e.space.avail_bytes = 0;
 	      e.may_fill = true);
 	/* … but for what ext4 lets nobody have */
 	JUDGE(CAUSE_DISK_FULL, -EREMOTEIO, e.space.avail_bytes = 0;
@@ -65,6 +66,28 @@ static void test_space(void **state)
 	/* what removes needs no room */
 	JUDGE(CAUSE_UNKNOWN, -EREMOTEIO, e.kind = STEP_REMOVE; e.want = 0;
 	      e.have = S_IFREG; e.space.avail_bytes = 0);
+}
+
+/* There is room, and it is refused: what else can be made tells. */
+static void test_tried(void **state)
+{
+	JUDGE(CAUSE_QUOTA, -EREMOTEIO, e.kind = STEP_MKDIR; e.want = S_IFDIR);
+	JUDGE(CAUSE_QUOTA, -EREMOTEIO, e.kind = STEP_SYMLINK; e.want = S_IFLNK;
+	      e.need = 100);
+	JUDGE(CAUSE_QUOTA, -EREMOTEIO, e.need = 100);
+	/* what the login makes elsewhere does not fail */
+	JUDGE(CAUSE_REFUSED, -EREMOTEIO, e.kind = STEP_MKDIR; e.want = S_IFDIR;
+	      e.works = true);
+	JUDGE(CAUSE_TOO_MANY_LINKS, -EREMOTEIO, e.kind = STEP_MKDIR;
+	      e.want = S_IFDIR; e.works = true; e.names = 32000);
+	JUDGE(CAUSE_REFUSED, -EREMOTEIO, e.kind = STEP_SYMLINK;
+	      e.want = S_IFLNK; e.need = 100; e.works = true);
+	JUDGE(CAUSE_REFUSED, -EREMOTEIO, e.need = 100; e.works = true);
+	/* … but a file needs more than that */
+	JUDGE(CAUSE_QUOTA, -EREMOTEIO, e.works = true);
+	/* a quota is not for root; nor is anything said without a try */
+	JUDGE(CAUSE_REFUSED, -EREMOTEIO, e.may_fill = true);
+	JUDGE(CAUSE_REFUSED, -EREMOTEIO, e.tried = false);
 }
 
 static void test_place(void **state)
@@ -113,6 +136,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_space),
+		cmocka_unit_test(test_tried),
 		cmocka_unit_test(test_place),
 		cmocka_unit_test(test_ours),
 		cmocka_unit_test(test_words),
