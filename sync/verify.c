@@ -4,8 +4,9 @@
  * list; when it is full, and at the end of each folder, all of them are read at
  * once, pipelined, and what differs is sent.
  *
- * A file that changes here meanwhile says nothing: a record is on its way that
- * brings it.
+ * Of a file whose content changes here meanwhile a record is on its way, which
+ * brings what was changed. What was there has to be right for that, too: where it
+ * was equal, it is; else nobody knows whether the change is all that differs.
  */
 #include "confdefs.h"
 
@@ -187,8 +188,10 @@ static void begin(struct engine *e, struct verify *v)
 		struct check *c = &v->checks[i];
 		c->fd = lower_open_object(e->cfg->lower_fd, &c->obj, c->path,
 					  O_RDONLY);
-		if (c->fd < 0)
-			continue; /* gone: a record tells */
+		if (c->fd < 0) {
+			compare_unseen(e, c->path, c->fd);
+			continue;
+		}
 		c->pending++;
 		v->pending++;
 		remote_send_open(v->remote, c->path, RO_READ, 0, got_open, c);
@@ -216,27 +219,38 @@ static int read_all(struct engine *e, struct verify *v)
 
 /* ---- and what comes of it ---- */
 
-/* changed - here, since it was put on the list. */
-static bool changed(const struct check *c)
+/* written - its content changed here since it was put on the list, as far as size
+ * and time tell; *ret: what it is like now. */
+static bool written(const struct check *c, struct stat *ret)
 {
-	struct stat now;
-
-	return c->fd < 0 || fstat(c->fd, &now) < 0 ||
-	       now.st_size != c->st.st_size ||
-	       now.st_ctim.tv_sec != c->st.st_ctim.tv_sec ||
-	       now.st_ctim.tv_nsec != c->st.st_ctim.tv_nsec;
+	return fstat(c->fd, ret) < 0 || ret->st_size != c->st.st_size ||
+	       ret->st_mtim.tv_sec != c->st.st_mtim.tv_sec ||
+	       ret->st_mtim.tv_nsec != c->st.st_mtim.tv_nsec;
 }
 
 static int judge(struct engine *e, const struct check *c)
 {
-	if (changed(c))
+	uint64_t next = exec_next(e->exec);
+	struct stat now;
+	int r = 0;
+
+	if (c->fd < 0)
+		return 0; /* gone: a record tells */
+	if (written(c, &now)) {
+		if (c->differs) /* that record is to bring all of it */
+			stale_add(e->stale, &c->obj);
 		return 0;
-	if (!c->differs)
-		return compare_attributes(e, c->path, &c->st, &c->obj,
-					    &c->there);
-	seed_sends(e, &c->st);
-	engine_touch_parent(e, c->path);
-	return engine_push(e, STEP_PUT, c->path, NULL, &c->obj, NULL);
+	}
+	if (c->differs) {
+		seed_sends(e, &c->st);
+		engine_touch_parent(e, c->path);
+		r = engine_push(e, STEP_PUT, c->path, NULL, &c->obj, NULL);
+	} else {
+		r = compare_attributes(e, c->path, &now, &c->obj, &c->there);
+	}
+	if (exec_next(e->exec) != next)
+		seed_differs(e, c->path);
+	return r;
 }
 
 int verify_run(struct engine *e)
@@ -246,12 +260,8 @@ int verify_run(struct engine *e)
 	if (!v || v->n == 0)
 		return 0;
 	int r = read_all(e, v);
-	for (unsigned i = 0; r == 0 && i < v->n; i++) {
-		uint64_t next = exec_next(e->exec);
+	for (unsigned i = 0; r == 0 && i < v->n; i++)
 		r = judge(e, &v->checks[i]);
-		if (exec_next(e->exec) != next)
-			seed_differs(e, v->checks[i].path);
-	}
 	forget(v);
 	return r;
 }
