@@ -125,7 +125,7 @@ static int publish(struct engine *e, const struct fhandle *obj, char *path,
 				   .mode = S_IFREG};
 	struct plan plan;
 
-	batch_plan(e, &rec, 1, &plan);
+	batch_plan(e, &rec, 1, e->memory, &plan);
 	*ret_pushed = puts_it(&plan, obj);
 	int r = batch_run_plan(e, &plan, e->cursor);
 	plan_done(&plan);

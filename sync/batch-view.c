@@ -45,7 +45,7 @@ static bool view_moves_change(void *arg, const char *path, const char *path2)
 }
 
 void batch_plan(struct engine *e, const struct record *records, unsigned n,
-		struct plan *ret)
+		struct plan_memory *memory, struct plan *ret)
 {
 	const struct plan_view view = {.by_state = view_by_state,
 				       .held = view_held,
@@ -55,5 +55,5 @@ void batch_plan(struct engine *e, const struct record *records, unsigned n,
 				       .moves_change = view_moves_change,
 				       .arg = e};
 
-	plan_build(records, n, &view, e->memory, ret);
+	plan_build(records, n, &view, memory, ret);
 }

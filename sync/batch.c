@@ -374,7 +374,7 @@ static int plan_and_run(struct engine *e, const struct record *records,
 	struct plan plan;
 	int r = 0;
 
-	batch_plan(e, records, n, &plan);
+	batch_plan(e, records, n, e->memory, &plan);
 	e->lull = plan.n == 0 && n < BATCH_MAX && !e->lull;
 	*ret_some = !e->lull;
 	if (!e->lull)
@@ -405,31 +405,14 @@ int batch_run(struct engine *e, bool *ret_some)
 	return r;
 }
 
-/* is_by_state - the plan made no rename of it: over the border of a filter, or
- * where something is held back, what is there is compared. */
-static bool is_by_state(const struct engine *e, const struct record *r)
+/* tree_rename_done - that was in flight: did it happen? 1, 0, or -EAGAIN when that
+ * cannot be told. */
+static int tree_rename_done(struct engine *e, const struct action *a)
 {
-	return filter_excludes(e->filter, r->path, true) ||
-	       filter_excludes(e->filter, r->path2, true) ||
-	       (e->filter &&
-		filter_tells_apart(e->filter, r->path, r->path2)) ||
-	       pathset_cover(&e->parked_paths, r->path) ||
-	       pathset_cover(&e->parked_paths, r->path2);
-}
+	struct remote_attr attr;
+	int from = remote_lstat(e->remote, a->path, &attr);
+	int to = remote_lstat(e->remote, a->path2, &attr);
 
-/* tree_rename_done - what was in flight is one rename of a directory: did it
- * happen? 1, 0, or -EAGAIN when that cannot be told. */
-static int tree_rename_done(struct engine *e, const struct record *r)
-{
-	struct remote_attr a;
-
-	if (r->op != OP_RENAME || !S_ISDIR(r->mode) || r->flags & RF_EXCHANGE ||
-	    path_is_long(r->path) || path_is_long(r->path2) ||
-	    pathset_related(&e->fences, r->path) ||
-	    pathset_related(&e->fences, r->path2) || is_by_state(e, r))
-		return -EAGAIN;
-	int from = remote_lstat(e->remote, r->path, &a);
-	int to = remote_lstat(e->remote, r->path2, &a);
 	if (from == -ENOTCONN || to == -ENOTCONN)
 		return -ENOTCONN;
 	if (from == -ENOENT && to == 0)
@@ -446,43 +429,52 @@ static int moved_before(struct engine *e, const struct record *r)
 	return engine_moved(e, r->path, r->path2);
 }
 
-/*
- * resume_moves - what was in flight are renames of directories, each apart
- * from the others: those that were not done are done now. -EAGAIN when that is
- * not so.
- */
-static int resume_moves(struct engine *e, const struct record *records,
-			unsigned n)
+/* resume_moves - those of `moves` that were not done are done now. -EAGAIN when
+ * that cannot be told of one. */
+static int resume_moves(struct engine *e, const struct plan *moves)
 {
-	CLEANUP_FREE struct action *actions = calloc(n, sizeof(*actions));
-	struct plan plan = {.actions = actions};
+	CLEANUP_FREE struct action *left = calloc(moves->n, sizeof(*left));
+	struct plan plan = {.actions = left};
 	int r = 0;
 
-	if (!actions)
+	if (!left)
 		abort();
-	for (unsigned i = 0; r >= 0 && i < n; i++) {
-		const struct record *rec = &records[i];
-		r = tree_rename_done(e, rec);
-		if (r != 0)
-			continue;
-		actions[plan.n++] = (struct action){.kind = ACT_RENAME,
-						    .tree = true,
-						    .rec = rec,
-						    .path = rec->path,
-						    .path2 = rec->path2};
+	for (unsigned i = 0; r >= 0 && i < moves->n; i++) {
+		r = tree_rename_done(e, &moves->actions[i]);
+		if (r == 0)
+			left[plan.n++] = moves->actions[i];
 	}
-	for (unsigned i = 0, k = 0; r >= 0 && i < n; i++) {
-		asides_record(e->asides, &records[i]);
-		if (k < plan.n && actions[k].rec == &records[i])
-			r = push_action(e, &actions[k++]);
+	for (unsigned i = 0, k = 0; r >= 0 && i < moves->n; i++) {
+		const struct record *rec = moves->actions[i].rec;
+		asides_record(e->asides, rec);
+		if (k < plan.n && left[k].rec == rec)
+			r = push_action(e, &left[k++]);
 		else
-			r = moved_before(e, &records[i]);
+			r = moved_before(e, rec);
 	}
 	if (r >= 0)
 		r = exec_drain(e->exec);
 	if (r >= 0)
 		r = batch_redo_failed(e, &plan, e->inflight);
 	return r < 0 ? r : batch_commit(e, e->inflight, true);
+}
+
+/* resume_planned - what was in flight, planned again. -EAGAIN when it is not
+ * renames of directories, each apart from the others. Nothing of it is
+ * remembered: it will be planned once more, by state. */
+static int resume_planned(struct engine *e, const struct record *records,
+			  unsigned n)
+{
+	struct plan_memory *none = plan_memory_new();
+	struct plan plan;
+	int r = -EAGAIN;
+
+	batch_plan(e, records, n, none, &plan);
+	if (plan.used == n && plan.n == n && plan.actions[0].tree)
+		r = resume_moves(e, &plan);
+	plan_done(&plan);
+	plan_memory_free(none);
+	return r;
 }
 
 /* seen_after - `path` of the record before these, as it is called behind them.
@@ -573,7 +565,7 @@ int batch_resume(struct engine *e)
 	for (last = n; last > 0 && records[last - 1].seq != e->inflight; last--)
 		;
 	if (last > 0)
-		r = resume_moves(e, records, (unsigned)last);
+		r = resume_planned(e, records, (unsigned)last);
 	if (r == -EAGAIN)
 		r = engine_fence(e, "", e->inflight);
 	for (int i = 0; i < n; i++)

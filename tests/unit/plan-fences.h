@@ -23,16 +23,11 @@ static void fences_drop(uint64_t upto)
 
 /* A new process cannot know how far an unfinished reconcile has looked
  * ahead: as far as there is. */
-static bool fences_recover(void)
+static void fences_recover(void)
 {
-	bool found = false;
-
 	for (unsigned i = 0; i < n_fences; i++)
-		if (fences[i].seq == PENDING) {
+		if (fences[i].seq == PENDING)
 			fences[i].seq = recs[n_recs - 1].seq;
-			found = true;
-		}
-	return found;
 }
 
 static bool ask_state(void *arg, const char *path, uint64_t seq)

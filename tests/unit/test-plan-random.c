@@ -238,6 +238,9 @@ static bool run_plan(const struct plan *plan, unsigned left, bool exact)
 	return ok;
 }
 
+static const struct plan_view view = {.by_state = ask_state, .held = ask_held};
+static unsigned n_resumed;
+
 /* Those that were not done are done now. */
 static bool resume_moves(const struct plan *plan)
 {
@@ -255,22 +258,35 @@ static bool resume_moves(const struct plan *plan)
 	return true;
 }
 
-/* What a new process finds. */
-static void recover(const struct plan *plan, unsigned used)
+/* resume_planned - as in batch.c: what was in flight is planned again. */
+static bool resume_planned(unsigned used)
 {
-	const struct action *a = plan->actions;
-	bool ahead = fences_recover();
+	struct plan_memory *none = plan_memory_new();
+	struct plan plan;
+	bool done;
 
+	plan_build(recs + cursor, used, &view, none, &plan);
+	done = plan.used == used && plan.n == used && plan.actions[0].tree &&
+	       resume_moves(&plan);
+	n_resumed += done;
+	plan_done(&plan);
+	plan_memory_free(none);
+	return done;
+}
+
+/* What a new process finds. */
+static void recover(unsigned used)
+{
+	fences_recover();
 	n_crashes++;
 	if (trace)
 		print_message("  died\n");
 	if (rnd(2))
 		memory_again();
-	if (plan->n > 0 && a->tree && !ahead && resume_moves(plan)) {
+	if (resume_planned(used))
 		cursor += used;
-		return;
-	}
-	fence("", recs[cursor + used - 1].seq);
+	else
+		fence("", recs[cursor + used - 1].seq);
 }
 
 static void show_records(unsigned n)
@@ -334,7 +350,6 @@ static void note_stale(unsigned n)
 
 static void replica_step(unsigned max, unsigned crashes, bool exact)
 {
-	const struct plan_view view = {.by_state = ask_state, .held = ask_held};
 	unsigned n = n_recs - cursor, used, left = ~0u;
 	struct plan plan;
 
@@ -358,7 +373,7 @@ static void replica_step(unsigned max, unsigned crashes, bool exact)
 		fences_drop(recs[cursor - 1].seq);
 		plan_memory_save(memory, kept_put, kept_del, NULL);
 	} else {
-		recover(&plan, used);
+		recover(used);
 	}
 	plan_done(&plan);
 }
@@ -495,8 +510,9 @@ static void test_crashes(void **state)
 static void test_all(void **state)
 {
 	rounds_run(false, 30, 100);
-	print_message("%u actions, %u failed, %u crashes, %llu records\n",
-		      n_actions, n_failed, n_crashes,
+	print_message("%u actions, %u failed, %u crashes (%u resumed), %llu "
+		      "records\n",
+		      n_actions, n_failed, n_crashes, n_resumed,
 		      (unsigned long long)n_planned);
 }
 
