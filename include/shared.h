@@ -167,8 +167,9 @@ unsigned shared_take(struct shared *s, struct record *out, unsigned max,
 void shared_taken(struct shared *s);
 /* shared_wait - sleep until a record is put, at most `timeout_ms`. */
 void shared_wait(struct shared *s, int timeout_ms);
-/* shared_leftovers - intents of a dead worker, as UNSURE records; each to be
- * record_done'd; up to SHARED_THREADS. Only when no worker runs. */
+/* shared_leftovers - intents of a dead worker, as UNSURE records, each with the
+ * seq of the newest record when it began, and to be record_done'd; up to
+ * SHARED_THREADS. Only when no worker runs. */
 unsigned shared_leftovers(struct shared *s, struct record *out);
 
 #endif

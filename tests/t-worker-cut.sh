@@ -57,6 +57,27 @@ wait $cutter || fail "the cut"
 check "wait" synced
 check "what was cut in a folder that moved" same "$T/replica1"
 
+# the same, but the worker dies and no other one takes over, as the mount is taken
+# away: what is left to be looked at is where the file is by then
+plan ftruncate 1 1 then /moved/file
+perl -e 'truncate $ARGV[0], 500001 or exit 1' "$T/tree/moved/file" \
+	2>/dev/null &
+cutter=$!
+check "it is cut once more" wait_for 30 test -e "$T/plan.hits"
+mkdir "$T/tree/above" && mv "$T/tree/moved" "$T/tree/above/folder" ||
+	fail "move"
+pid=$(status_pid worker_pid) supervisor=$(status_pid supervisor_pid)
+kill -STOP "$supervisor" && kill -9 "$pid"
+umount -f -l "$T/tree" || fail "umount -f"
+kill -CONT "$supervisor"
+check "all end" wait_for 30 process_gone "$supervisor"
+refuse "its caller was told" wait $cutter
+plan
+equal "$(stat -c %s "$T/tree/above/folder/file")" 500001 "it was cut"
+check "mount again" mount_with_faults
+check "wait" synced
+check "what was cut and not recorded" same "$T/replica1"
+
 # a second write that says EIO, and is there
 fresh b
 exec 5<>"$FILE"

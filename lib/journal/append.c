@@ -9,8 +9,11 @@
 
 #include <stdlib.h>
 
+#include "memo.h"
 #include "paths.h"
 #include "lib/journal/db.h"
+
+#define FOLLOW 32 /* renames at once */
 
 struct append {
 	struct journal *j;
@@ -221,6 +224,29 @@ static int append_record(struct append *a, const struct record *r)
 		break;
 	}
 	return rc < 0 ? rc : append_row(a, r, since);
+}
+
+/* ---- what an intent has left ---- */
+
+int db_follow(struct journal *j, struct record *r)
+{
+	struct record moves[FOLLOW];
+	uint64_t after = r->seq;
+	int n;
+	do {
+		n = journal_read_moves(j, after, moves, FOLLOW);
+		for (int i = 0; i < n; i++) {
+			char *path =
+				dirty_path_after(&moves[i], &r->obj, r->path);
+			if (path) {
+				free(r->path);
+				r->path = path;
+			}
+			after = moves[i].seq;
+			record_done(&moves[i]);
+		}
+	} while (n == FOLLOW);
+	return n < 0 ? n : 0;
 }
 
 /* ---- a batch ---- */

@@ -174,6 +174,10 @@ void db_who_done(struct journal *j);
  * They come in the order of seq; what is there already is skipped. */
 int db_append(struct journal *j, const struct record *records, unsigned n);
 
+/* db_follow - while a large file is cut, folders above it may be renamed: r->path,
+ * which is as of r->seq, becomes what it is now. */
+int db_follow(struct journal *j, struct record *r);
+
 /* recover.c: records that the time before leaves to a new epoch. */
 struct opening {
 	struct record *list;

@@ -65,8 +65,10 @@ void shared_begin(struct shared *s, unsigned thread,
 {
 	struct intent *slot = intent_of(s, thread);
 	struct buf *b = &s->scratch[thread];
+	struct record r = *intent;
 	ring_wait_room(s);
-	intent_encode(b, intent);
+	r.seq = shared_last_seq(s); /* its path is as of then */
+	intent_encode(b, &r);
 	if (atomic_load_explicit(&slot->len, memory_order_relaxed))
 		atomic_store(&slot->len, 0); /* never cancelled */
 	/* the tag last: what is told of it is what it says */
@@ -141,7 +143,6 @@ static void intent_unsure(struct intent *slot, uint32_t len, struct record *r)
 	if (!r->path)
 		r->path = text_copy("");
 	r->op = OP_UNSURE;
-	r->seq = 0;
 	r->time_ns = 0;
 	r->flags = 0;
 }

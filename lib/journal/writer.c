@@ -432,9 +432,22 @@ static int drain_ring(struct journal *j, struct shared *s, struct record *batch)
 	}
 }
 
-int journal_drain(struct journal *j, struct shared *s)
+static int drain_intents(struct journal *j, struct shared *s)
 {
 	struct record left[SHARED_THREADS];
+	unsigned n = shared_leftovers(s, left);
+	int r = 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (r == 0)
+			r = db_follow(j, &left[i]);
+		shared_append(s, &left[i]);
+		record_done(&left[i]);
+	}
+	return r;
+}
+
+int journal_drain(struct journal *j, struct shared *s)
+{
 	struct record *batch = calloc(WRITER_BATCH, sizeof(*batch));
 	if (!batch)
 		abort();
@@ -442,13 +455,9 @@ int journal_drain(struct journal *j, struct shared *s)
 	ring_pay_gap(s);
 	int r = drain_ring(j, s, batch);
 	if (r >= 0) {
-		unsigned n = shared_leftovers(s, left);
-		for (unsigned i = 0; i < n; i++) {
-			shared_append(s, &left[i]);
-			record_done(&left[i]);
-		}
+		int left = drain_intents(j, s);
 		int more = drain_ring(j, s, batch);
-		r = more < 0 ? more : r + more;
+		r = left < 0 ? left : more < 0 ? more : r + more;
 	}
 	if (r >= 0) { /* also what the worker's writer has left */
 		int error = db_sync(j);
