@@ -2,8 +2,8 @@
 #define MIRRORFS_FS_SUPERVISOR_PRIVATE_H
 
 /*
- * For supervisor.c, supervisor-mount.c and supervisor-worker.c only. All of
- * it belongs to the one thread of the supervisor.
+ * For supervisor.c and supervisor-*.c only. All of it belongs to the one thread
+ * of the supervisor.
  */
 
 #include <stdbool.h>
@@ -127,6 +127,19 @@ void supervisor_put_stop(struct supervisor *s);
 /* supervisor_look_back - what was changed while nothing was mounted? A child
  * finds it out. */
 void supervisor_look_back(struct supervisor *s);
+
+/* ---- supervisor-ready.c ---- */
+
+/* supervisor_probe - a child looks at the mount: it ends with 0 when the worker
+ * has answered. */
+void supervisor_probe(struct supervisor *s);
+/* supervisor_ready - tell whoever started us, once, how it went. */
+void supervisor_ready(struct supervisor *s, const char *error);
+/* supervisor_ready_ms - how long a look back may keep whoever started us; -1:
+ * for ever. */
+int supervisor_ready_ms(struct supervisor *s);
+/* supervisor_ready_end - it has been told all. */
+void supervisor_ready_end(struct supervisor *s);
 
 /* ---- supervisor-sync.c ---- */
 

@@ -27,8 +27,6 @@
 #include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -53,7 +51,6 @@
 #define SYNC_RESTART_NS NS_PER_S
 #define STOP_RETRY_NS	(200 * NS_PER_MS)
 #define WORKER_GRACE_MS 10000
-#define READY_NS	(2 * NS_PER_S)
 #define SYNC_GRACE_MS	10000
 
 /* ---- setting up ---- */
@@ -78,93 +75,6 @@ void supervisor_common(struct supervisor *s, struct spawn *sp,
 		spawn_arg(sp, "--clock-offset=%lld", (long long)offset_ns);
 	if (s->cfg->debug)
 		spawn_arg(sp, "--debug");
-}
-
-/* A child that looks at the mounted root once: it ends with 0 when the worker
- * has answered. It must not hold /dev/fuse, or a dead worker would keep it
- * waiting for ever. */
-static void start_prober(struct supervisor *s)
-{
-	pid_t pid = fork();
-	if (pid < 0) {
-		log_error("cannot look at the mount: %s", strerror(errno));
-		s->stopping = s->failed = true;
-	}
-	if (pid != 0) {
-		s->prober = pid > 0 ? pid : 0;
-		return;
-	}
-	close(s->fuse_fd);
-	close(s->lower_fd);
-	deposits_hang_up(&s->deposits);
-	struct stat st;
-	_exit(stat(s->cfg->root, &st) == 0 ? 0 : 1);
-}
-
-/* What there is to say about a new mount may take a while to find out: a
- * child does, and ends. */
-static void start_report(struct supervisor *s)
-{
-	const pid_t ours[] = {getpid(), s->worker, s->sync};
-	if (!s->cfg->report)
-		return;
-	pid_t pid = fork();
-	if (pid != 0) {
-		s->reporter = pid > 0 ? pid : 0;
-		return;
-	}
-	close(s->fuse_fd);
-	close(s->lower_fd);
-	deposits_hang_up(&s->deposits);
-	s->cfg->report(s->cfg, ours, 3);
-	_exit(0);
-}
-
-/* ready_end - whoever started us has been told all. */
-static void ready_end(struct supervisor *s)
-{
-	if (s->ready_fd >= 0)
-		close(s->ready_fd);
-	s->ready_fd = -1;
-	s->ready_end_ns = 0;
-}
-
-/* ready_ms - how long a look back may keep whoever started us; -1: for ever. */
-static int ready_ms(struct supervisor *s)
-{
-	if (!s->ready_end_ns)
-		return -1;
-	int64_t left = s->ready_end_ns - clock_mono_ns();
-	if (left > 0)
-		return (int)(left / NS_PER_MS) + 1;
-	ready_end(s);
-	return -1;
-}
-
-/* supervisor_ready - tell whoever started us, once, how it went. */
-static void supervisor_ready(struct supervisor *s, const char *error)
-{
-	if (!error) {
-		s->ready = true;
-		log_notice("mounted root=%s state=%s", s->cfg->root,
-			   s->cfg->state_dir);
-		sd_notify(0, "READY=1");
-	}
-	if (s->cfg->ready_fd >= 0)
-		dprintf(s->cfg->ready_fd, "%s\n", error ? error : "ok");
-	if (!error && s->late && s->cfg->ready_fd >= 0)
-		dprintf(s->cfg->ready_fd,
-			"the journal in %s cannot be written: %s: users are "
-			"served and replicas wait until it can; then "
-			"everything is compared\n",
-			s->cfg->state_dir, strerror(-s->late));
-	if (!error) {
-		start_report(s);
-		supervisor_look_back(s);
-	}
-	s->ready_end_ns = clock_mono_ns() + READY_NS;
-	if (!s->looker)
-		ready_end(s);
 }
 
 static int open_signals(void)
@@ -343,7 +253,7 @@ static void reap(struct supervisor *s)
 			s->reporter = 0;
 		} else if (pid == s->looker) {
 			s->looker = 0;
-			ready_end(s);
+			supervisor_ready_end(s);
 		} else if (pid == s->beginner) {
 			supervisor_late_ended(s, status);
 		} else if (pid == s->checker) {
@@ -512,7 +422,7 @@ static int serve_timers(struct supervisor *s)
 	int ms = supervisor_sooner(
 		supervisor_sooner(worker_timers(s), supervisor_bare(s)),
 		supervisor_sooner(client_ms(s), supervisor_late(s)));
-	ms = supervisor_sooner(ms, ready_ms(s));
+	ms = supervisor_sooner(ms, supervisor_ready_ms(s));
 	return supervisor_sooner(ms, s->stop_after_ns || !s->sync ? 200 : -1);
 }
 
@@ -582,7 +492,7 @@ int supervisor_run(const struct supervisor_config *cfg)
 	worker_start(&s);
 	if (!s.late)
 		supervisor_start_sync(&s);
-	start_prober(&s);
+	supervisor_probe(&s);
 	supervisor_serve(&s);
 	supervisor_ends(&s);
 	sd_notify(0, "STOPPING=1");
