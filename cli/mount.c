@@ -511,7 +511,8 @@ static int mount_job_run(struct mount_job *job)
 		r = state_prepare(s, job->have_config, job->rescan,
 				  &job->found);
 	if (r != 0) {
-		runtime_withdraw(s->name);
+		if (job->dead_fd < 0)
+			runtime_withdraw(s->name);
 		return r;
 	}
 	if (job->found.late) /* sync starts some day */

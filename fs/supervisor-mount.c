@@ -250,6 +250,13 @@ void supervisor_uncover(struct supervisor *s)
 		umount2(s->cfg->root, MNT_DETACH | UMOUNT_NOFOLLOW);
 }
 
+/* Or else, until the next mount, everybody would write to the bare tree. */
+bool supervisor_stays_closed(const struct supervisor *s)
+{
+	return s->cfg->dead_fd >= 0 && !s->ready &&
+	       mount_is_mirrorfs(s->cfg->root);
+}
+
 /* ---- umount -l ---- */
 
 #define BARE_NS	      (2 * NS_PER_S)

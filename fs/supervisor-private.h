@@ -110,6 +110,10 @@ int supervisor_cover(struct supervisor *s, int dead_fd);
 /* supervisor_uncover - when it is unmounted, the dead ones go, too. */
 void supervisor_uncover(struct supervisor *s);
 
+/* supervisor_stays_closed - it was to replace a dead one, and nobody was served
+ * yet: as it ends the root is left as closed, and /run knows of it still. */
+bool supervisor_stays_closed(const struct supervisor *s);
+
 /* supervisor_look - the mount table has changed: is it still over the root?
  * When it was taken away lazily, users go on, and others write past us. */
 void supervisor_look(struct supervisor *s);

@@ -299,8 +299,8 @@ void worker_listen(struct supervisor *s)
 
 static void out_of_service(struct supervisor *s)
 {
-	log_error("the mount is out of service until \"mirrorfs umount\" and "
-		  "\"mirrorfs mount\"");
+	log_error("the mount is out of service until %s\"mirrorfs mount\"",
+		  s->ready ? "\"mirrorfs umount\" and " : "");
 	worker_check_end(s);
 	if (s->fuse_fd >= 0)
 		close(s->fuse_fd);

@@ -303,7 +303,9 @@ static void supervisor_teardown(struct supervisor *s)
 		kill(s->worker, SIGTERM);
 		wait_child(&s->worker, WORKER_GRACE_MS);
 	}
-	supervisor_uncover(s);
+	bool closed = supervisor_stays_closed(s);
+	if (!closed)
+		supervisor_uncover(s);
 	if (s->sync) {
 		kill(s->sync, SIGTERM);
 		wait_child(&s->sync, SYNC_GRACE_MS);
@@ -319,7 +321,18 @@ static void supervisor_teardown(struct supervisor *s)
 	/* "mirrorfs umount" waits until the mount is withdrawn: from then on
 	 * the tree below can be unmounted, too */
 	close(s->lower_fd);
-	log_notice("unmounted root=%s", s->cfg->root);
+	if (closed)
+		log_error("%s was not served: nobody gets at it until the next "
+			  "\"mirrorfs mount\"",
+			  s->cfg->root);
+	else
+		log_notice("unmounted root=%s", s->cfg->root);
+}
+
+static void withdraw(struct supervisor *s)
+{
+	if (!supervisor_stays_closed(s))
+		runtime_withdraw(s->cfg->name);
 }
 
 /* ---- serving ---- */
@@ -410,7 +423,7 @@ static int serve_timers(struct supervisor *s)
 {
 	int64_t now = clock_mono_ns();
 	if (s->stop_after_ns && now >= s->stop_after_ns) {
-		if (supervisor_unmount(s)) {
+		if (supervisor_stays_closed(s) || supervisor_unmount(s)) {
 			s->stopping = true;
 			return 0;
 		}
@@ -479,7 +492,7 @@ int supervisor_run(const struct supervisor_config *cfg)
 			log_error("%s: %s", cfg->root, error);
 		supervisor_ready(&s, error);
 		journal_close(s.journal);
-		runtime_withdraw(cfg->name);
+		withdraw(&s);
 		return 1;
 	}
 	journal_close(s.journal);
@@ -496,10 +509,10 @@ int supervisor_run(const struct supervisor_config *cfg)
 	supervisor_serve(&s);
 	supervisor_ends(&s);
 	sd_notify(0, "STOPPING=1");
-	if (!s.ready)
+	if (!s.ready && !supervisor_stays_closed(&s))
 		supervisor_unmount(&s);
 	supervisor_teardown(&s);
-	runtime_withdraw(cfg->name);
+	withdraw(&s);
 	if (!s.ready)
 		supervisor_ready(&s,
 				 "the fs worker did not start: see the log");

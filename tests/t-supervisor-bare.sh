@@ -3,10 +3,11 @@
 # FTP daemon would, in a folder where nothing was changed lately. Until there is
 # a new mount it gets errors, and nothing else: what it is told to be done is in
 # the journal, and the tree below is not there for a moment. With a mount put
-# beneath the dead one, and laid over it, as on kernels before Linux 6.5.
+# beneath the dead one, and laid over it, as on kernels before Linux 6.5. When the
+# first worker of the new mount cannot serve, the tree stays closed until one can.
 . "$(dirname "$0")/functions.sh"
 [ -z "$SANITIZED" ] || skip "cannot be preloaded into a sanitized program"
-expect_log "fs worker died|the sync process ended|journal|cannot"
+expect_log "fs worker died|the sync process ended|journal|cannot|out of service|was not served"
 
 pipe_replicas 1
 # the root is a mount by itself, as a document root often is
@@ -42,13 +43,33 @@ recorded() {
 	"$MIRRORFS" log "$T/tree" --op create --limit 1000000 |
 		grep -c "/quiet/$1\."
 }
+closed() { # by a dead mount, that /run knows of
+	mounted_at "$T/tree" && ! ls "$T/tree" 2>/dev/null &&
+		[[ $("$MIRRORFS" status "$T/tree") == *": DEAD: "* ]]
+}
 more() { # MORE than so many were made
 	local n
 	n=$(cat "$T/done" 2>/dev/null)
 	[ "${n:-0}" -gt "$1" ]
 }
 
-# round NAME MOUNTS - that are there afterwards
+# mounts_in_vain - the worker fails; another mount is told to end before its worker
+# serves
+mounts_in_vain() {
+	echo "handle 1 1000 5 / fs-worker" >"$PLAN"
+	refuse "a mount without a worker" mount_again 2>/dev/null
+	check "it stays closed" closed
+	rm -f "$PLAN.hits"
+	echo "handle 1 1000 wait / fs-worker" >"$PLAN"
+	background mount_again 2>/dev/null
+	check "its worker begins" wait_for 30 test -e "$PLAN.hits"
+	kill "$(status_pid supervisor_pid)"
+	echo "handle 1 1000 5 / fs-worker" >"$PLAN"
+	wait "$BG"
+	check "it stays closed when told to end" closed
+	: >"$PLAN"
+}
+# round NAME MOUNTS [MEANWHILE] - that are there afterwards
 round() {
 	local supervisor worker sync p
 	supervisor=$(status_pid supervisor_pid)
@@ -63,6 +84,7 @@ round() {
 	for p in "$supervisor" "$worker" "$sync"; do
 		check "$1: all end" wait_for 30 process_gone "$p"
 	done
+	[ -z "${3:-}" ] || "$3"
 	check "$1: mount again" mount_again
 	check "$1: it goes on" wait_for 30 more $(($(made "$1") + 20))
 	touch "$T/enough"
@@ -81,6 +103,8 @@ round over 2
 # the kernel can again: beneath the topmost one, the other stays
 : >"$PLAN"
 round both 2
+# no worker comes to serve at first
+round vain 2 mounts_in_vain
 check "umount" umount_tree
 equal "$(grep -c " $T/tree fuse" /proc/self/mounts)" 0 "mounts"
 refuse "the bare tree was there" test -e "$T/bare"
