@@ -85,14 +85,18 @@ bool target_pids(const struct target *t, struct target_pids *ret)
 	json_t *o = json_loads(answer, 0, NULL);
 	json_int_t seq = 0, since = 0, pinned = 0;
 	const char *passthrough = "";
-	r = json_unpack(
-		o, "{s:I, s:I, s:I, s:I, s:I, s:i, s:I, s:b, s:I, s:s, s?b}",
-		"worker_restarts", &ret->restarts, "supervisor_pid",
-		&ret->supervisor, "worker_pid", &ret->worker, "sync_pid",
-		&ret->sync, "last_seq", &seq, "journal_error",
-		&ret->journal_error, "journal_since_ns", &since,
-		"journal_required", &ret->journal_required, "pinned", &pinned,
-		"passthrough", &passthrough, "failed", &ret->failed);
+	r = json_unpack(o,
+			"{s:I, s:I, s:I, s:I, s:I, s:i, s:I, s:b, s:I, s:s, "
+			"s?b, s?i, s?i}",
+			"worker_restarts", &ret->restarts, "supervisor_pid",
+			&ret->supervisor, "worker_pid", &ret->worker,
+			"sync_pid", &ret->sync, "last_seq", &seq,
+			"journal_error", &ret->journal_error,
+			"journal_since_ns", &since, "journal_required",
+			&ret->journal_required, "pinned", &pinned,
+			"passthrough", &passthrough, "failed", &ret->failed,
+			"worker_silent_s", &ret->worker_silent_s,
+			"sync_silent_s", &ret->sync_silent_s);
 	ret->pinned = pinned;
 	ret->journal_since_ns = since;
 	snprintf(ret->passthrough, sizeof(ret->passthrough), "%s", passthrough);

@@ -97,6 +97,7 @@ struct target_pids {
 	bool silent; /* it is alive, and does not answer */
 	int failed;  /* no worker is started any more */
 	long long supervisor, worker, sync;
+	int worker_silent_s, sync_silent_s; /* they do not go on for so long */
 	long long restarts; /* how many workers have taken over */
 	uint64_t last_seq;
 	long long pinned; /* 0: files have handles; else see shared_pinned */

@@ -399,6 +399,7 @@ static int run(const struct mount_job *job, int ready_fd, const char *log_file)
 		.settle_age_ns = s->settle_age_ns,
 		.activity_log = s->activity_log,
 		.lift_ns = s->activity_lift_ns,
+		.hang_ns = s->hang_ns,
 		.delta_above = s->delta_above,
 		.journal_required = job->found.required,
 		.without = s->without,

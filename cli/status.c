@@ -265,6 +265,18 @@ static const char *served(const struct target *t,
 			      "one is being started, see mirrorfs.log";
 }
 
+static void print_silence(const struct target_pids *p)
+{
+	if (p->worker_silent_s)
+		printf("the fs worker has not answered for %d s: it was "
+		       "stopped, or a disk hangs: see mirrorfs.log\n",
+		       p->worker_silent_s);
+	if (p->sync_silent_s)
+		printf("the sync process has not gone on for %d s: if it does "
+		       "not, another one is started\n",
+		       p->sync_silent_s);
+}
+
 static void print_head(const struct target *t, const struct target_pids *pids,
 		       bool alive)
 {
@@ -278,6 +290,7 @@ static void print_head(const struct target *t, const struct target_pids *pids,
 		       t->root, silence);
 	else
 		printf("%s: %s\n", t->root, served(t, pids, alive));
+	print_silence(pids);
 }
 
 static int print_status(const struct target *t, struct journal *j, bool json)
@@ -293,7 +306,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 	if (json) {
 		json_print(
 			json_pack("{s:o, s:o, s:o, s:b, s:b, s:I, s:I, s:I, "
-				  "s:I, s:I, "
+				  "s:I, s:I, s:i, s:i, "
 				  "s:o, s:b, s:I, s:s, s:o, s:o, s:I, s:o}",
 				  "name", json_text(t->name), "root",
 				  json_text(t->root), "state_dir",
@@ -303,7 +316,9 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 				  "worker_pid", (json_int_t)pids.worker,
 				  "worker_restarts", (json_int_t)pids.restarts,
 				  "sync_pid", (json_int_t)pids.sync, "last_seq",
-				  (json_int_t)pids.last_seq, "journal",
+				  (json_int_t)pids.last_seq, "worker_silent_s",
+				  pids.worker_silent_s, "sync_silent_s",
+				  pids.sync_silent_s, "journal",
 				  health_json(t, &pids), "handles",
 				  !pids.pinned, "pinned",
 				  (json_int_t)pins_of(&pids), "passthrough",
@@ -351,7 +366,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 		}
 	}
 	replica_rows_free(rows, n);
-	bool well = readable && !pids.journal_error;
+	bool well = readable && !pids.journal_error && !pids.worker_silent_s;
 	return alive && pids.worker && well ? EXIT_YES : EXIT_NO;
 }
 

@@ -66,6 +66,9 @@ struct kept_init {
 /* kept_create - for the supervisor; *ret_fd is a memfd with FD_CLOEXEC.
  * Returns 0, or a negative errno. */
 int kept_create(int *ret_fd);
+/* kept_served - for the supervisor: it is the same as long as no thread begins or
+ * ends a request. */
+uint64_t kept_served(int fd);
 /*
  * kept_open - the one behind `fd` (borrowed); -1: a new one of our own.
  * Returns 0, or a negative errno: -EPROTO when another version of this program

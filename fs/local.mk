@@ -7,7 +7,7 @@ fs_libfs_a_SOURCES = fs/caller.c fs/change.c fs/content.c fs/control.c \
 	fs/op-tmpfile.c fs/op-xattr.c fs/ops.c fs/order.c fs/pages.c \
 	fs/passthrough.c fs/pins.c fs/replay.c fs/room.c fs/settle.c fs/slots.c fs/spawn.c \
 	fs/supervisor-late.c fs/supervisor-mount.c fs/supervisor-ready.c \
-	fs/supervisor-stuck.c fs/supervisor-sync.c \
+	fs/supervisor-silent.c fs/supervisor-stuck.c fs/supervisor-sync.c \
 	fs/supervisor-worker.c fs/supervisor.c fs/touch.c fs/victim.c fs/who.c \
 	fs/worker.c
 noinst_HEADERS += fs/caller.h fs/change.h fs/content-private.h fs/content.h fs/control.h \

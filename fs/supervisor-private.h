@@ -20,6 +20,13 @@
 struct journal;
 struct shared;
 
+/* Who was found to be as it was, at so many looks. */
+struct silence {
+	int who; /* a thread, or a process */
+	uint64_t sign;
+	unsigned looks;
+};
+
 struct supervisor {
 	const struct supervisor_config *cfg;
 	struct journal *journal;
@@ -46,6 +53,10 @@ struct supervisor {
 	int64_t bare_since_ns; /* wall clock; or when it was unmounted */
 	int64_t gone_ns;       /* the kernel has told the worker so; or 0 */
 	bool bare_said, bare_owed; /* the journal has still to be told */
+
+	/* supervisor-silent.c: */
+	int64_t look_ns; /* the next one */
+	struct silence sync_silence, worker_silence;
 
 	/* supervisor-late.c: */
 	int late;	/* no epoch has begun, as the journal fails with this */
@@ -190,6 +201,14 @@ void worker_done(struct supervisor *s);
 /* stuck_look - 0: it is dead, and ends only when another one serves; *ret_status
  * as waitpid would tell. Else how long to sleep before the next look, ms. */
 int stuck_look(struct supervisor *s, int *ret_status);
+
+/* ---- supervisor-silent.c ---- */
+
+/* silence_timers - look whether sync and worker go on, if that is due; returns how
+ * long to sleep, ms. */
+int silence_timers(struct supervisor *s);
+/* silence_s - for how long one of them has not; 0: it has. */
+int silence_s(const struct supervisor *s, const struct silence *is);
 
 /* ---- supervisor.c ---- */
 

@@ -350,7 +350,8 @@ static void serve_control(struct supervisor *s)
 	case CONTROL_STATUS:
 		control_answer(fd,
 			       "{\"supervisor_pid\": %d, \"worker_pid\": %d, "
-			       "\"sync_pid\": %d, \"last_seq\": %llu, "
+			       "\"sync_pid\": %d, \"worker_silent_s\": %d, "
+			       "\"sync_silent_s\": %d, \"last_seq\": %llu, "
 			       "\"journal_error\": %d, "
 			       "\"journal_since_ns\": %lld, "
 			       "\"journal_required\": %s, "
@@ -358,6 +359,8 @@ static void serve_control(struct supervisor *s)
 			       "\"failed\": %s, "
 			       "\"pinned\": %u, \"passthrough\": \"%s\"}",
 			       (int)getpid(), (int)s->worker, (int)s->sync,
+			       silence_s(s, &s->worker_silence),
+			       silence_s(s, &s->sync_silence),
 			       (unsigned long long)shared_last_seq(s->shared),
 			       -error, (long long)since,
 			       s->cfg->journal_required ? "true" : "false",
@@ -436,6 +439,7 @@ static int serve_timers(struct supervisor *s)
 		supervisor_sooner(worker_timers(s), supervisor_bare(s)),
 		supervisor_sooner(client_ms(s), supervisor_late(s)));
 	ms = supervisor_sooner(ms, supervisor_ready_ms(s));
+	ms = supervisor_sooner(ms, silence_timers(s));
 	return supervisor_sooner(ms, s->stop_after_ns || !s->sync ? 200 : -1);
 }
 

@@ -60,6 +60,7 @@ struct supervisor_config {
 	uint64_t delta_above;  /* see struct sync_config */
 	bool activity_log;     /* activity.h */
 	int64_t lift_ns;       /* see struct worker_config */
+	int64_t hang_ns; /* who does not go on for so long hangs; 0: nobody */
 	bool journal_required; /* no change while it cannot be written */
 	const char *without;   /* as for features_parse; NULL: none */
 };

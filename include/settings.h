@@ -40,6 +40,7 @@ struct settings {
 	char *journal; /* NULL: preferred */
 	bool activity_log;
 	int64_t activity_lift_ns;
+	int64_t hang_ns;
 	char *without; /* NULL: none; see features_parse in fs.h */
 	struct replica_given options; /* for all replicas */
 	struct settings_replica *replicas;
@@ -47,7 +48,8 @@ struct settings {
 };
 
 /* settings_init - the defaults: history 90 d, settle-idle 5 min, settle-age
- * 1 h, delta-above 1 MiB, activity-log, activity-lift 30 s. */
+ * 1 h, delta-above 1 MiB, activity-log, activity-lift 30 s,
+ * hang-after 1 min. */
 void settings_init(struct settings *s);
 void settings_done(struct settings *s);
 

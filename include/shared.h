@@ -23,6 +23,7 @@
 
 struct shared;
 
+#define SYNC_THREAD    "replica" /* what sync calls the thread of one */
 #define SHARED_THREADS 64 /* worker threads, hence intents, at most */
 
 /*

@@ -14,12 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "clock.h"
 #include "log.h"
 #include "paths.h"
+#include "shared.h"
 #include "sync/ahead.h"
 #include "sync/durable.h"
 #include "sync/engine.h"
@@ -454,6 +456,7 @@ static void *replica_main(void *arg)
 	struct replica *r = arg;
 	int pause = PAUSE_FIRST_MS;
 
+	prctl(PR_SET_NAME, SYNC_THREAD);
 	if (!open_journal(r))
 		return NULL;
 	const struct remote_config cfg = how_to(&r->e);

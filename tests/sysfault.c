@@ -12,7 +12,8 @@
  * whose path contains PATTERN (several: with | between them), COUNT calls fail
  * with ERRNO (a number; "short": half of it is written; "wait": it is done when
  * FILE has another line; of pwrite and ftruncate also "+" and a number: it is done,
- * and fails; "then": it is done, and returns when FILE has another line).
+ * and fails; "then": it is done, and returns when FILE has another line;
+ * "hang": its thread waits for ever, as for a lock that nobody gives back).
  * CALL: open, pread, pwrite (and write), fsync (and fdatasync), ftruncate (and
  * truncate, fallocate), rename, unlink, mkdir, symlink, move_mount, syncfs,
  * handle (name_to_handle_at), fork (its path is "fork"), or any, but pread, handle
@@ -26,6 +27,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -45,7 +47,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct timespec seen; /* of the file, when it was read */
 static char call[16], pattern[256];
 static long nth, count, error, calls, hits;
-enum { SHORT = -1, WAIT = -2, THEN = -3, DONE = -1000 }; /* DONE - errno */
+enum { SHORT = -1, WAIT = -2, THEN = -3, HANG = -4,
+       DONE = -1000 }; /* DONE - errno */
 static __thread struct timespec planned; /* `seen`, for the call of this thread */
 
 #define REAL(name) real_##name
@@ -95,6 +98,7 @@ static void read_plan(void)
 		error = strcmp(word, "short") == 0  ? SHORT
 			: strcmp(word, "wait") == 0 ? WAIT
 			: strcmp(word, "then") == 0 ? THEN
+			: strcmp(word, "hang") == 0 ? HANG
 			: *word == '+'		    ? DONE - atol(word)
 						    : atol(word);
 	else
@@ -111,6 +115,8 @@ static void tell_hit(void)
 	syscall(SYS_write, fd, text, (size_t)n);
 	syscall(SYS_close, fd);
 }
+
+static int taken; /* the lock of who hangs */
 
 /* hold - until there is another plan than that of `when`, or none. */
 static void hold(struct timespec when)
@@ -162,6 +168,8 @@ static long fault(const char *name, const char *path)
 		hold(planned);
 		r = 0;
 	}
+	while (r == HANG)
+		syscall(SYS_futex, &taken, FUTEX_WAIT, taken, NULL, NULL, 0);
 	errno = saved;
 	return r;
 }

@@ -19,6 +19,7 @@ SETTING(mount, "delta-above", delta_above, SIZE, "of files of this size and more
 SETTING(mount, "journal", journal, TEXT, "preferred: users go on while it cannot be written; required: their changes are refused then")
 SETTING(mount, "activity-log", activity_log, BOOL, "mark on the disk what is being changed, against power cuts")
 SETTING(mount, "activity-lift", activity_lift_ns, SPAN, "how often journal and tree are synced and the marks lifted")
+SETTING(mount, "hang-after", hang_ns, SPAN, "a process of the mount that does not go on for so long hangs: it is told, and ended where that helps")
 SETTING(mount, "without", without, TEXT, "features of the kernel that are not to be used")
 SETTING(replica, "url", url, TEXT, "sftp://user@host:port/path or /path")
 SETTING(replica, "identity", identity, PATH, "private key for this replica")

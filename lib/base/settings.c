@@ -47,6 +47,7 @@ void settings_init(struct settings *s)
 		.delta_above = 1 << 20,
 		.activity_log = true,
 		.activity_lift_ns = 30 * NS_PER_S,
+		.hang_ns = 60 * NS_PER_S,
 	};
 }
 

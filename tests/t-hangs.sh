@@ -1,0 +1,81 @@
+#!/bin/bash
+# A process that lives and does not go on. The sync process was stopped, or one
+# of its threads waits for a lock that nobody gives back: it is told, ended and
+# started again. The fs worker was stopped: the same, and who waits for it is
+# answered by the next one; all its threads are busy for long: it is told, and left
+# alone.
+. "$(dirname "$0")/functions.sh"
+expect_log "the sync process (has not gone on|ended)"
+expect_log "the fs worker (has not answered|died)"
+
+pipe_replicas 2
+printf '[mount]\nroot = %s\nhang-after = 3s\n' "$T/tree" >"$T/conf"
+check "mount" mount_with_faults --config "$T/conf" "${REPLICAS[@]}"
+logged() { # TEXT - once more since the last time
+	[ "$(grep -c "$1" "$T/state/mirrorfs.log")" -gt "${SEEN:-0}" ]
+}
+said() { # TEXT - by status
+	"$MIRRORFS" status "$T/tree" >"$T/status"
+	grep -q "$1" "$T/status"
+}
+another_sync() {
+	local now
+	now=$(status_pid sync_pid)
+	[ "${now:-0}" -gt 0 ] && [ "$now" != "$1" ]
+}
+
+echo one >"$T/tree/one"
+check "wait" synced
+pid=$(status_pid sync_pid)
+kill -STOP "$pid"
+echo two >"$T/tree/two"
+check "status tells of sync" wait_for 30 said "sync process has not gone on"
+check "a stopped one is ended" wait_for 30 process_gone "$pid"
+check "the log tells" logged "sync process has not gone on .* stopped"
+check "another one" wait_for 30 another_sync "$pid"
+check "wait" synced
+
+# one thread; the other replica goes on meanwhile
+check "pause" "$MIRRORFS" replica pause "$T/tree" r2
+check "paused" wait_for 30 state_is r2 paused
+pid=$(status_pid sync_pid)
+plan pread 1 1 hang /tree/three sync
+echo three >"$T/tree/three"
+check "it waits for a lock" wait_for 30 test -e "$T/plan.hits"
+plan
+check "resume" "$MIRRORFS" replica resume "$T/tree" r2
+check "the other one goes on" wait_for 30 cmp -s "$T/tree/three" \
+	"$T/replica2/three"
+refuse "one waits no more" test -e "$T/replica1/three"
+check "it is ended" wait_for 30 process_gone "$pid"
+check "the log tells" logged "sync process has not gone on .* lock"
+check "wait" synced
+
+pid=$(status_pid worker_pid)
+kill -STOP "$pid"
+background touch "$T/tree/four"
+check "status tells of the worker" wait_for 30 said "worker has not answered"
+refuse "and that all is well" "$MIRRORFS" status "$T/tree" >/dev/null
+check "another one" wait_for 30 worker_after "$pid"
+check "the log tells" logged "worker has not answered .* is killed"
+check "who waited" wait "$BG"
+
+# as many calls as there can be threads, and more
+pid=$(status_pid worker_pid)
+for n in {1..66}; do
+	echo "$n" >"$T/tree/f$n" || fail "a file"
+done
+check "wait" synced
+plan ftruncate 1 1000 wait /tree/f fs-worker
+for n in {1..66}; do
+	background perl -e 'truncate $ARGV[0], 0 or die' "$T/tree/f$n"
+done
+check "told" wait_for 30 logged "worker has not answered .* a disk may hang"
+plan
+check "it answers again" wait_for 30 logged "the fs worker answers again"
+equal "$(status_pid worker_pid)" "$pid" "the worker"
+check "wait" synced
+check "same" same "$T/replica1"
+check "same" same "$T/replica2"
+check "umount" umount_tree
+exit 0
