@@ -70,13 +70,25 @@ static bool task_of(const char *pid, char task[TASK_BYTES])
 	return false;
 }
 
-static bool is_wanted(const struct scan *s, dev_t dev)
+/* is_below - and not on a mirrorfs, dead or not: where one was mounted anew, the
+ * dead one lies below it, or was taken away since and is in no table, or in one of a
+ * namespace only; nobody writes there. FUSE has no major number. Of a mapping there
+ * is no descriptor, and what cannot be told is told. */
+static bool is_below(const struct scan *s, const char *task, int fd, dev_t dev)
 {
-	bool on_mount = s->mounted && dev == s->mount_dev;
-	if (s->where == HOLDERS_MOUNT)
-		return on_mount;
-	/* a dead one lies under one that was mounted anew: nobody writes there */
-	return !on_mount && !mount_has_device(s->root, dev);
+	if (major(dev))
+		return true;
+	enum mount_listed ours = mount_listed("self", fd, dev, s->root);
+	enum mount_listed theirs = mount_listed(task, fd, dev, s->root);
+	if (ours == MOUNT_OURS || theirs == MOUNT_OURS)
+		return false;
+	return ours == MOUNT_OTHER || theirs == MOUNT_OTHER || fd < 0;
+}
+
+static bool is_wanted(const struct scan *s, const char *task, int fd, dev_t dev)
+{
+	return s->where == HOLDERS_MOUNT ? s->mounted && dev == s->mount_dev
+					 : is_below(s, task, fd, dev);
 }
 
 static bool leads_below(const struct scan *s, const char *link,
@@ -92,8 +104,8 @@ static bool leads_below(const struct scan *s, const char *link,
 
 /* look - `link` leads to something of the wanted tree. What it leads to may be
  * another thing at each moment, so one is held and asked about. */
-static bool look(const struct scan *s, const char *link, char target[PATH_MAX],
-		 mode_t *ret_mode)
+static bool look(const struct scan *s, const char *task, const char *link,
+		 char target[PATH_MAX], mode_t *ret_mode)
 {
 	char own[64];
 	struct statx stx;
@@ -106,7 +118,8 @@ static bool look(const struct scan *s, const char *link, char target[PATH_MAX],
 		  &stx) < 0)
 		return false;
 	*ret_mode = stx.stx_mode;
-	return is_wanted(s, makedev(stx.stx_dev_major, stx.stx_dev_minor));
+	return is_wanted(s, task, fd,
+			 makedev(stx.stx_dev_major, stx.stx_dev_minor));
 }
 
 /* Of a descriptor: may one write through it? */
@@ -133,7 +146,7 @@ static void scan_links(const struct scan *s, const char *task, struct held *h)
 	for (size_t i = 0; i < 2 && !h->stands; i++) {
 		snprintf(path, sizeof(path), "/proc/%s/%s", task,
 			 links[i].link);
-		if (look(s, path, target, &mode)) {
+		if (look(s, task, path, target, &mode)) {
 			strcpy(h->link, target);
 			h->stands = links[i].stands;
 		}
@@ -145,7 +158,7 @@ static void scan_exe(const struct scan *s, const char *task, struct held *h)
 	char path[TASK_BYTES + 48], target[PATH_MAX];
 	mode_t mode;
 	snprintf(path, sizeof(path), "/proc/%s/exe", task);
-	if (s->where == HOLDERS_MOUNT && look(s, path, target, &mode))
+	if (s->where == HOLDERS_MOUNT && look(s, task, path, target, &mode))
 		h->others++;
 }
 
@@ -166,7 +179,7 @@ static void scan_fds(const struct scan *s, const char *task, struct held *h)
 	while (d && (de = readdir(d))) {
 		snprintf(path, sizeof(path), "/proc/%s/fd/%.20s", task,
 			 de->d_name);
-		if (!look(s, path, target, &mode))
+		if (!look(s, task, path, target, &mode))
 			continue;
 		if (S_ISDIR(mode))
 			dirs++;
@@ -271,7 +284,7 @@ static void scan_maps(const struct scan *s, const char *task, struct held *h)
 		    !at || perms[1] != 'w' || perms[3] != 's')
 			continue;
 		if (path_is_below(line + at, s->root) &&
-		    is_wanted(s, makedev(major, minor)))
+		    is_wanted(s, task, -1, makedev(major, minor)))
 			h->maps++;
 	}
 }

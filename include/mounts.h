@@ -15,8 +15,12 @@ bool mount_is_mirrorfs(const char *path);
  * that is none of ours. */
 bool mount_device(const char *path, dev_t *ret);
 
-/* mount_has_device - one of ours at `path`, not only the topmost, has it. */
-bool mount_has_device(const char *path, dev_t dev);
+/* mount_listed - is what `fd` is on (-1: not known), or something with the device
+ * `dev`, in the mount table of `task` (a folder of /proc; "self")? Ours: a mirrorfs
+ * at `path`, not only the topmost. A table that cannot be read has all others. */
+enum mount_listed { MOUNT_NOT_LISTED, MOUNT_OURS, MOUNT_OTHER };
+enum mount_listed mount_listed(const char *task, int fd, dev_t dev,
+			       const char *path);
 
 /* mount_count - how many of ours are at `path`, one over the other. */
 unsigned mount_count(const char *path);

@@ -131,4 +131,37 @@ done
 check "mount" mount_tree 2>"$T/err"
 equal "$(grep -c 'since before the mount' "$T/err")" 10 "lines"
 check "the sum" grep -q 'warning: and 3 more processes' "$T/err"
+end_children
+check "umount" umount_tree
+
+# what was opened on a mount that is dead and was taken away since is not below: not
+# even in a tree that has its own path inside, as /data/data, nor where a mount
+# namespace has the dead one still. Who holds the tree below in such a one is told.
+lay_below tmpfs "$T/tree" # no device has its number
+mkdir -p "$T/tree$T/tree/dir" "$T/tree/dir" || fail "a path in the tree"
+unshare -m true 2>/dev/null || exit 0
+background unshare -m bash -c "cd '$T/tree/dir' && exec sleep 600"
+check "it stands there" wait_for 20 runs "$BG" "$(realpath "$(command -v sleep)")"
+BELOW=$BG
+check "mount" mount_tree
+equal "$(around)" sleep "status, of a namespace"
+hold h-inner "os.chdir('$T/tree$T/tree/dir')
+f = open('$T/tree$T/tree/file', 'w')"
+DEAD=("$BG")
+background unshare -m bash -c "cd '$T/tree/dir' && exec tail -f /dev/null"
+check "it stands there" wait_for 20 runs "$BG" "$(realpath "$(command -v tail)")"
+DEAD+=("$BG")
+pids=("$(status_pid supervisor_pid)" "$(status_pid worker_pid)")
+kill -9 "${pids[0]}"
+for pid in "${pids[@]}"; do
+	check "all end" wait_for 30 process_gone "$pid"
+done
+check "mount again" mount_tree 2>"$T/err"
+equal "$(around)" sleep "status, of a dead mount"
+equal "$(grep -c 'since before the mount' "$T/err")" 1 "lines of a dead mount"
+for pid in "$BELOW" "${DEAD[@]}"; do
+	end_process "$pid"
+done
+equal "$(around)" "" "status, at last"
+check "umount" umount_tree
 exit 0

@@ -72,21 +72,6 @@ bool mount_device(const char *path, dev_t *ret)
 	return ours;
 }
 
-bool mount_has_device(const char *path, dev_t dev)
-{
-	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/mountinfo", "re");
-	CLEANUP_FREE char *line = NULL;
-	size_t size = 0;
-	char *point, *type;
-	dev_t one;
-	while (f && mount_next(f, &line, &size, &point, &type, &one)) {
-		if (one == dev && strcmp(point, path) == 0 &&
-		    strcmp(type, "fuse.mirrorfs") == 0)
-			return true;
-	}
-	return false;
-}
-
 unsigned mount_count(const char *path)
 {
 	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/mountinfo", "re");
@@ -121,6 +106,29 @@ static int mount_id(int fd)
 			id = -1;
 	}
 	return id;
+}
+
+enum mount_listed mount_listed(const char *task, int fd, dev_t dev,
+			       const char *path)
+{
+	char name[96];
+	snprintf(name, sizeof(name), "/proc/%s/mountinfo", task);
+	CLEANUP_FCLOSE FILE *f = fopen(name, "re");
+	CLEANUP_FREE char *line = NULL;
+	size_t size = 0;
+	char *point, *type;
+	int id = fd < 0 ? -1 : mount_id(fd);
+	enum mount_listed found = f ? MOUNT_NOT_LISTED : MOUNT_OTHER;
+	dev_t one;
+	while (f && mount_next(f, &line, &size, &point, &type, &one)) {
+		if (one != dev && (id < 0 || atoi(line) != id))
+			continue;
+		if (strcmp(point, path) == 0 &&
+		    strcmp(type, "fuse.mirrorfs") == 0)
+			return MOUNT_OURS;
+		found = MOUNT_OTHER;
+	}
+	return found;
 }
 
 bool mount_is_ours(int fd, const char *path, dev_t *ret)
