@@ -183,7 +183,7 @@ static int link_locked(struct change *c, int fd, int dirfd, struct inode *i,
 		return r;
 	}
 	int r = fstat(fd, &st) < 0 ? lower_errno() : 0;
-	if (r == 0)
+	if (r == 0) /* there is room: the kernel knows it, and so do we */
 		r = op_entry(&c->r.obj, &st, dir, name, e);
 	if (c->r.op == OP_CREATE) {
 		inode_linked(i);
