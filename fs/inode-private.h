@@ -35,6 +35,7 @@ struct inode {
 	uint32_t refs;		 /* own; LOCK_inodes */
 	_Atomic int pin_fd;	 /* own; its own order lock */
 	_Atomic uint32_t n_open; /* own: handles */
+	_Atomic uint32_t told;	 /* own: told.c's */
 	uint16_t type;		 /* constant: S_IFMT bits */
 	bool former;		 /* LOCK_inodes: names[0] is a former name */
 	_Atomic bool gone;	 /* no link is left */

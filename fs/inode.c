@@ -221,6 +221,7 @@ static void restore_item(void *item)
 	i->refs = 0;
 	i->pin_fd = -1;
 	i->n_open = 0;
+	i->told = TOLD_MANY;
 	i->held = false;
 	i->pages.filled = true; /* nobody knows */
 	i->pages.dropped = i->pages.queued = false;

@@ -137,6 +137,10 @@ struct content **inode_content(struct inode *i);
 void inode_set_dirty(struct inode *i, bool dirty);
 bool inode_is_dirty(const struct inode *i);
 
+/* inode_told - told.c's; TOLD_MANY when an earlier worker has left it. */
+#define TOLD_MANY UINT32_MAX
+_Atomic uint32_t *inode_told(struct inode *i);
+
 /* inode_pages - pages.c's. */
 struct inode_pages {
 	_Atomic bool filled;  /* own: read since they were dropped */

@@ -24,7 +24,7 @@
 /* What the members of inodes, handles, names, flights or the number of a
  * feature in them mean: one more with each change. Their sizes are compared
  * besides. */
-#define KEPT_VERSION 3
+#define KEPT_VERSION 4
 
 struct head {
 	uint64_t magic;
@@ -186,6 +186,11 @@ struct flight *flight_now(void)
 uint64_t flight_number(const struct flight *f)
 {
 	return f ? header(f)->unique : 0;
+}
+
+uint32_t flight_caller(const struct flight *f)
+{
+	return f ? header(f)->pid : 0;
 }
 
 static uint64_t *page_begin(const struct flight *f, size_t at)

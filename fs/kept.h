@@ -90,6 +90,8 @@ void flight_begin(struct flight *f);
 struct flight *flight_now(void);
 /* flight_number - the kernel's number of the request; 0: none. */
 uint64_t flight_number(const struct flight *f);
+/* flight_caller - the thread that waits for the answer; 0: nobody knows. */
+uint32_t flight_caller(const struct flight *f);
 /* flight_whole - how many bytes of it are there, from its beginning. For
  * requests that have no zeros where a page begins. */
 size_t flight_whole(const struct flight *f);

@@ -8,11 +8,11 @@ fs_libfs_a_SOURCES = fs/caller.c fs/change.c fs/content.c fs/control.c \
 	fs/passthrough.c fs/pins.c fs/replay.c fs/room.c fs/settle.c fs/slots.c fs/spawn.c \
 	fs/supervisor-late.c fs/supervisor-mount.c fs/supervisor-ready.c \
 	fs/supervisor-silent.c fs/supervisor-stuck.c fs/supervisor-sync.c \
-	fs/supervisor-worker.c fs/supervisor.c fs/touch.c fs/victim.c fs/who.c \
+	fs/supervisor-worker.c fs/supervisor.c fs/told.c fs/touch.c fs/victim.c fs/who.c \
 	fs/worker.c
 noinst_HEADERS += fs/caller.h fs/change.h fs/content-private.h fs/content.h fs/control.h \
 	fs/deposit.h fs/device.h fs/folder.h fs/gate.h fs/handle.h \
 	fs/inode-private.h fs/inode.h fs/intake.h fs/kept.h fs/lookback.h \
 	fs/lower.h fs/ops.h fs/order.h fs/pages.h fs/passthrough.h fs/pins.h \
 	fs/replay.h fs/room.h fs/slots.h fs/spawn.h fs/supervisor-private.h \
-	fs/touch.h fs/victim.h fs/who.h include/tbl/fsops.h
+	fs/told.h fs/touch.h fs/victim.h fs/who.h include/tbl/fsops.h

@@ -135,6 +135,11 @@ struct content **inode_content(struct inode *i)
 	return &i->content;
 }
 
+_Atomic uint32_t *inode_told(struct inode *i)
+{
+	return &i->told;
+}
+
 struct inode_pages *inode_pages(struct inode *i)
 {
 	return &i->pages;

@@ -14,6 +14,7 @@
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
+#include "fs/told.h"
 #include "fs/touch.h"
 
 static int look(int fd, struct stat *ret)
@@ -38,6 +39,8 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct handle *h = fi ? handle_get(fi->fh) : NULL;
 	struct inode *i = inode_get(ino);
 	struct stat st;
+	if (i)
+		told_note(i);
 	int r = i ? getattr(i, h, &st) : -ESTALE;
 	if (r < 0) {
 		op_reply(req, r);

@@ -13,6 +13,7 @@
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
+#include "fs/told.h"
 #include "fs/touch.h"
 
 struct node {
@@ -54,6 +55,7 @@ void op_unmake(struct change *c, struct inode *i, int dirfd, struct inode *dir,
 	struct change gone;
 	struct who who = c->r.who;
 	change_end(c, st);
+	op_forget_attributes(dir); /* to the kernel it is as it was */
 	if (!ours)
 		return;
 	change_init(&gone, is_dir ? OP_RMDIR : OP_UNLINK, &who,
@@ -122,6 +124,8 @@ static int make(fuse_req_t req, struct inode *dir, const char *name,
 	change_init(&c, node->op, &who, inode_path_of(dir, name),
 		    node->target ? strdup(node->target) : NULL);
 	r = make_locked(&c, dirfd, dir, name, node, e);
+	if (r == 0)
+		told_changed(dir);
 	order_unlock(&o);
 	return r;
 }
@@ -221,6 +225,8 @@ static int make_link(fuse_req_t req, struct inode *i, struct inode *dir,
 	order_lock(&o, ORDER_SHARED);
 	link_init(&c, &who, i, dir, name);
 	r = link_locked(&c, fd, dirfd, i, dir, name, e);
+	if (r == 0)
+		told_changed(dir);
 	order_unlock(&o);
 	return r;
 }

@@ -22,6 +22,7 @@
 #include "fs/ops.h"
 #include "fs/order.h"
 #include "fs/pages.h"
+#include "fs/told.h"
 #include "fs/touch.h"
 
 /* What of the caller's flags is for the lower file. The kernel gives an
@@ -192,6 +193,8 @@ static int create_new(fuse_req_t req, int dirfd, struct inode *dir,
 	} else {
 		r = created_locked(req, &c, dirfd, dir, name, fd, fi, e);
 	}
+	if (r == 0)
+		told_changed(dir);
 	order_unlock(&o);
 	return r;
 }

@@ -10,6 +10,7 @@
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
+#include "fs/told.h"
 #include "fs/touch.h"
 #include "fs/victim.h"
 
@@ -47,6 +48,7 @@ static void remove_finish(struct inode *dir, const char *name)
 	if (i && (r->flags & RF_LAST))
 		inode_gone(i, -1);
 	change_finish();
+	told_changed(dir);
 	order_unlock(&o);
 	touch_unseen(i);
 	inode_unref(i);
@@ -82,6 +84,8 @@ static int remove_name(fuse_req_t req, struct inode *dir, const char *name,
 	order_lock(&o, ORDER_SHARED);
 	change_init(&c, op, &who, inode_path_of(dir, name), NULL);
 	r = remove_locked(&c, dirfd, dir, name, &v);
+	if (r == 0)
+		told_changed(dir);
 	order_unlock(&o);
 	touch_unseen(v.inode); /* it may have other names */
 	victim_done(&v);

@@ -15,6 +15,7 @@
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
+#include "fs/told.h"
 #include "fs/touch.h"
 #include "fs/victim.h"
 
@@ -176,12 +177,23 @@ static void rename_finish_names(struct rename *rn)
 	}
 }
 
+/* What the kernel does not know any more. */
+static void rename_told(const struct rename *rn)
+{
+	told_changed(rn->from.dir);
+	if (rn->to.dir != rn->from.dir)
+		told_changed(rn->to.dir);
+	told_changed(rn->from.v.inode);
+	told_changed(rn->to.v.inode);
+}
+
 static void rename_finish(struct rename *rn)
 {
 	struct order o = ORDER_INIT;
 	order_lock(&o, ORDER_EXCLUSIVE);
 	rename_finish_names(rn);
 	change_finish();
+	rename_told(rn);
 	order_unlock(&o);
 }
 
@@ -221,6 +233,8 @@ static int rename_run(fuse_req_t req, struct rename *rn)
 		    inode_path_of(rn->from.dir, rn->from.name),
 		    inode_path_of(rn->to.dir, rn->to.name));
 	r = rename_locked(rn, &c);
+	if (r == 0)
+		rename_told(rn);
 	order_unlock(&o);
 	return r;
 }

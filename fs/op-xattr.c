@@ -23,6 +23,7 @@
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/order.h"
+#include "fs/told.h"
 #include "fs/touch.h"
 #include "owed.h"
 #include "privileges.h"
@@ -68,12 +69,12 @@ static void recording_begin(struct recording *rec, fuse_req_t req,
 }
 
 /* `r` is what the lower call said; returns it. */
-static int recording_end(struct recording *rec, const struct inode *i, int fd,
-			 int r)
+static int recording_end(struct recording *rec, struct inode *i, int fd, int r)
 {
 	struct change *c = &rec->change;
 	struct stat st;
 	bool acl = c->r.path2 && strcmp(c->r.path2, ACL_ACCESS) == 0;
+	bool mode = acl || c->r.op == OP_SETATTR;
 	struct who who = c->r.who;
 	if (r < 0 || inode_is_gone(i)) {
 		change_cancel(c);
@@ -87,6 +88,10 @@ static int recording_end(struct recording *rec, const struct inode *i, int fd,
 			change_append(c, now);
 		}
 	}
+	if (r == 0 && mode) /* who may open it: whatever it costs */
+		op_forget_attributes(i);
+	else if (r == 0)
+		told_changed(i);
 	order_unlock(&rec->order);
 	return r;
 }

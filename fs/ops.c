@@ -14,6 +14,7 @@
 #include "fs/ops.h"
 #include "fs/order.h"
 #include "fs/passthrough.h"
+#include "fs/told.h"
 #include "fs.h"
 #include "log.h"
 #include "paths.h"
@@ -138,6 +139,7 @@ int op_entry(const struct fhandle *fh, const struct stat *st, struct inode *dir,
 	struct flight *f = flight_now();
 	if (!i)
 		return -ENOMEM;
+	told_note(i);
 	if (f) /* until the kernel knows of it */
 		f->counted = inode_id(i);
 	*e = (struct fuse_entry_param){
@@ -187,9 +189,12 @@ int op_lookup_child(int dirfd, struct inode *dir, const char *name,
 	if (folder_ignores_case(dirfd))
 		return refuse_folder(dir);
 	order_look(inode_hash(dir));
+	unsigned changes = told_changes();
 	int r = lower_identify(dirfd, name, &fh, &st);
 	if (r == 0)
 		r = op_entry(&fh, &st, dir, name, e);
+	if (r == 0 && told_changes() != changes)
+		e->attr_timeout = 0; /* they may be old ones */
 	order_looked(inode_hash(dir));
 	return r;
 }

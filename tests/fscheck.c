@@ -118,7 +118,7 @@ int main(int argc, char **argv)
 {
 	static const struct fscase *const tables[] = {
 		cases_data, cases_names, cases_access, cases_nameless,
-		cases_dirs, cases_acl,	 cases_locks,
+		cases_dirs, cases_acl,	 cases_locks,  cases_late,
 	};
 	int dir, failed = 0, run = 0;
 

@@ -33,7 +33,8 @@ struct fscase {
 };
 
 extern const struct fscase cases_data[], cases_names[], cases_access[],
-	cases_nameless[], cases_dirs[], cases_acl[], cases_locks[];
+	cases_nameless[], cases_dirs[], cases_acl[], cases_locks[],
+	cases_late[];
 
 /* file_make - a file with `n` bytes of text; returns an O_RDWR descriptor. */
 int file_make(const char *path, size_t n);

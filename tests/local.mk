@@ -30,7 +30,8 @@ tests_opdrive_SOURCES = tests/opdrive.c tests/opdrive-names.c \
 tests_fscheck_SOURCES = tests/fscheck.c tests/fscheck-data.c \
 	tests/fscheck-names.c tests/fscheck-access.c \
 	tests/fscheck-nameless.c tests/fscheck-dirs.c tests/fscheck-acl.c \
-	tests/fscheck-locks.c tests/fscheck.h
+	tests/fscheck-locks.c tests/fscheck-late.c tests/fscheck.h
+tests_fscheck_LDADD = -lpthread
 
 tests_fsx_SOURCES = tests/fsx.c tests/fsx-handles.c tests/fsx-model.c \
 	tests/fsx-passed.c tests/fsx.h
