@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fs/change.h"
@@ -69,12 +70,24 @@ int op_handle_new(fuse_req_t req, struct inode *i, int fd, bool created,
 	return 0;
 }
 
+/* Also what is empty already gets another time. Some file systems do not see to
+ * that when it is done by a path. */
+static int cut_to_nothing(const struct handle *h, bool empty)
+{
+	static const struct timespec now[] = {{0, UTIME_OMIT}, {0, UTIME_NOW}};
+	char path[LOWER_LINK_BYTES];
+	if (h->writable)
+		return ftruncate(h->fd, 0);
+	if (truncate(lower_link_path(h->fd, path), 0) < 0)
+		return -1;
+	return empty ? utimensat(AT_FDCWD, path, now, 0) : 0;
+}
+
 /* Cut to nothing by O_TRUNC. The kernel has checked the permission, even for
  * somebody who opens for reading only; then no content is open. */
 static int truncate_opened(fuse_req_t req, struct handle *h,
 			   const struct who *who)
 {
-	char path[LOWER_LINK_BYTES];
 	struct pages_cut cut;
 	struct stat st;
 	int r = op_become_changer(req, inode_had_setid(h->inode));
@@ -86,7 +99,7 @@ static int truncate_opened(fuse_req_t req, struct handle *h,
 		inode_copy_up(h->inode);
 	content_begin(h->inode, who, h->fd, 0);
 	pages_cut_begin(&cut, h->inode);
-	if (truncate(lower_link_path(h->fd, path), 0) < 0)
+	if (cut_to_nothing(h, st.st_size == 0) < 0)
 		r = lower_errno();
 	pages_cut_end(&cut);
 	uint64_t had = (uint64_t)st.st_size;

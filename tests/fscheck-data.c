@@ -74,6 +74,23 @@ static void truncates(void)
 	FAILS(ftruncate(fd, 0), EINVAL);
 }
 
+/* An empty file is cut: it has another time all the same. */
+static void cuts_nothing(void)
+{
+	static const int flags[] = {O_WRONLY, O_RDWR, O_RDONLY};
+	struct stat a, b;
+	int fd;
+
+	close(file_make("f", 0));
+	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
+		CHECK(!stat("f", &a) && !usleep(20000));
+		fd = open("f", flags[i] | O_TRUNC);
+		CHECK(fd >= 0 && !close(fd) && !stat("f", &b));
+		CHECK(memcmp(&a.st_mtim, &b.st_mtim, sizeof(a.st_mtim)));
+		CHECK(memcmp(&a.st_ctim, &b.st_ctim, sizeof(a.st_ctim)));
+	}
+}
+
 static void offsets(void)
 {
 	int fd = file_make("f", 26);
@@ -377,6 +394,7 @@ const struct fscase cases_data[] = {
 	{"append", append, 0},
 	{"append-together", append_together, 0},
 	{"truncates", truncates, 0},
+	{"cuts-nothing", cuts_nothing, 0},
 	{"offsets", offsets, 0},
 	{"sparse", sparse, 0},
 	{"beyond-4g", beyond_4g, 0},
