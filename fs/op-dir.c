@@ -99,7 +99,8 @@ static ssize_t read_dir_locked(fuse_req_t req, struct handle *h, char *out,
 			       size_t size, off_t off, bool plus)
 {
 	size_t used = 0;
-	if (h->dir_off != off)
+	/* from the beginning also what was made since it was opened */
+	if (h->dir_off != off || off == 0)
 		seekdir(h->dir, off);
 	for (;;) {
 		h->dir_off = -1;

@@ -126,6 +126,28 @@ static ino_t dot(const char *dir, const char *name)
 	return ino;
 }
 
+static bool lists(DIR *d, const char *name)
+{
+	struct dirent *e;
+
+	while ((e = readdir(d)))
+		if (!strcmp(e->d_name, name))
+			return true;
+	return false;
+}
+
+static void rewound(void)
+{
+	DIR *d = opendir(".");
+
+	close(file_make("new", 1));
+	rewinddir(d);
+	CHECK(lists(d, "new"));
+	CHECK(!close(file_make("newer", 1)));
+	rewinddir(d);
+	CHECK(lists(d, "newer") && !closedir(d));
+}
+
 static void dots(void)
 {
 	struct stat here, sub;
@@ -236,6 +258,7 @@ static void link_counts(void)
 const struct fscase cases_dirs[] = {
 	{"listing-while-renaming", listing_while_renaming, 0},
 	{"positions", positions, 0},
+	{"rewound", rewound, 0},
 	{"dots", dots, 0},
 	{"types", types, 0},
 	{"odd-names", odd_names, 0},
