@@ -55,6 +55,8 @@ struct inode {
 /* LOCK_inodes: the table, names and counts; a leaf, never held across a
  * system call. */
 extern pthread_mutex_t inodes_lock;
+/* inodes_unlock - and close what was freed under it. */
+void inodes_unlock(void);
 
 void inode_unref_locked(struct inode *i);
 

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/closer.h"
 #include "fs/deposit.h"
 #include "fs/inode-private.h"
 #include "fs/kept.h"
@@ -31,6 +32,8 @@ static struct inode **buckets;	   /* LOCK_inodes */
 static uint32_t n_buckets;	   /* LOCK_inodes: a power of two */
 static uint32_t n_inodes;	   /* LOCK_inodes */
 static bool trim_due;		   /* LOCK_inodes: many names were freed */
+static int *leaving;		   /* LOCK_inodes: to be closed without it */
+static size_t n_leaving, cap_leaving;
 
 uint32_t fhandle_hash(const struct fhandle *fh)
 {
@@ -155,11 +158,37 @@ static struct inode *make_locked(const struct fhandle *fh, mode_t mode,
 	return i;
 }
 
+/* To close the last descriptor of a file may take long. */
+static void leave_pin_locked(struct inode *i)
+{
+	if (i->pin_fd < 0)
+		return;
+	if (n_leaving == cap_leaving) {
+		cap_leaving = cap_leaving ? cap_leaving * 2 : 64;
+		leaving = reallocarray(leaving, cap_leaving, sizeof(*leaving));
+		if (!leaving)
+			abort();
+	}
+	leaving[n_leaving++] = i->pin_fd;
+	i->pin_fd = -1;
+}
+
+void inodes_unlock(void)
+{
+	int fds[16];
+	size_t n = 0;
+	while (n_leaving > 0 && n < sizeof(fds) / sizeof(*fds))
+		fds[n++] = leaving[--n_leaving];
+	pthread_mutex_unlock(&inodes_lock);
+	while (n > 0)
+		closer_close(fds[--n]);
+}
+
 /* What is this process's alone, but the names. */
 static void leave(struct inode *i)
 {
 	if (i->pin_fd >= 0)
-		close(i->pin_fd); /* O_PATH: only drops a reference */
+		close(i->pin_fd);
 	i->pin_fd = -1;
 	free(i->pass);
 	i->pass = NULL;
@@ -177,6 +206,7 @@ static void free_locked(struct inode *i)
 		pins_drop(&fh);
 	}
 	inode_names_free_locked(i);
+	leave_pin_locked(i);
 	leave(i);
 	if (i->held)
 		deposit_drop(i->id);
@@ -277,6 +307,9 @@ void inodes_stop(void)
 	slots = long_handles = NULL;
 	buckets = NULL;
 	n_buckets = n_inodes = 0;
+	free(leaving);
+	leaving = NULL;
+	n_leaving = cap_leaving = 0;
 }
 
 void inodes_each(void (*fn)(struct inode *i))
@@ -297,14 +330,14 @@ void inodes_restored(void)
 {
 	pthread_mutex_lock(&inodes_lock);
 	inodes_each(settle_item);
-	pthread_mutex_unlock(&inodes_lock);
+	inodes_unlock();
 }
 
 size_t inodes_count(void)
 {
 	pthread_mutex_lock(&inodes_lock);
 	size_t n = n_inodes;
-	pthread_mutex_unlock(&inodes_lock);
+	inodes_unlock();
 	return n;
 }
 
@@ -320,7 +353,7 @@ struct inode *inode_find(const struct fhandle *fh)
 	struct inode *i = find_locked(fh, hash);
 	if (i)
 		i->refs++;
-	pthread_mutex_unlock(&inodes_lock);
+	inodes_unlock();
 	return i;
 }
 
@@ -338,7 +371,7 @@ struct inode *inode_learn(const struct fhandle *fh, const struct stat *st,
 		inode_name_add_locked(i, dir, name);
 		inode_saw(i, st);
 	}
-	pthread_mutex_unlock(&inodes_lock);
+	inodes_unlock();
 	return i;
 }
 
@@ -352,7 +385,7 @@ void inode_forget(uint64_t id, uint64_t n)
 		i->nlookup -= n < i->nlookup ? n : i->nlookup;
 		free_if_unused_locked(i);
 	}
-	pthread_mutex_unlock(&inodes_lock);
+	inodes_unlock();
 }
 
 /* The number that is left is noted before it is set, so that it can be set
@@ -380,7 +413,7 @@ void inode_forget_next(struct forgetting *p, uint64_t id, uint64_t n)
 	if (i)
 		free_if_unused_locked(i);
 	p->done++;
-	pthread_mutex_unlock(&inodes_lock);
+	inodes_unlock();
 }
 
 void inode_forget_resume(struct forgetting *p, uint64_t id, uint64_t n)
@@ -388,7 +421,7 @@ void inode_forget_resume(struct forgetting *p, uint64_t id, uint64_t n)
 	pthread_mutex_lock(&inodes_lock);
 	forget_next_locked(p, id, n);
 	p->done++;
-	pthread_mutex_unlock(&inodes_lock);
+	inodes_unlock();
 }
 
 void inodes_trim(void)
@@ -396,7 +429,7 @@ void inodes_trim(void)
 	pthread_mutex_lock(&inodes_lock);
 	bool due = trim_due;
 	trim_due = false;
-	pthread_mutex_unlock(&inodes_lock);
+	inodes_unlock();
 	if (due)
 		malloc_trim(0);
 }
@@ -405,7 +438,7 @@ void inode_ref(struct inode *i)
 {
 	pthread_mutex_lock(&inodes_lock);
 	i->refs++;
-	pthread_mutex_unlock(&inodes_lock);
+	inodes_unlock();
 }
 
 void inode_unref_locked(struct inode *i)
@@ -421,7 +454,7 @@ void inode_unref(struct inode *i)
 		return;
 	pthread_mutex_lock(&inodes_lock);
 	inode_unref_locked(i);
-	pthread_mutex_unlock(&inodes_lock);
+	inodes_unlock();
 }
 
 uint64_t inode_id(const struct inode *i)

@@ -1,5 +1,5 @@
 noinst_LIBRARIES += fs/libfs.a
-fs_libfs_a_SOURCES = fs/caller.c fs/change.c fs/content.c fs/control.c \
+fs_libfs_a_SOURCES = fs/caller.c fs/change.c fs/closer.c fs/content.c fs/control.c \
 	fs/deposit.c fs/device.c fs/features.c fs/folder.c fs/gate.c fs/handle.c \
 	fs/inode.c fs/intake.c fs/kept.c fs/lookback.c fs/lower.c fs/names.c \
 	fs/object.c fs/op-attr.c fs/op-caller.c fs/op-dir.c fs/op-file.c \
@@ -10,7 +10,7 @@ fs_libfs_a_SOURCES = fs/caller.c fs/change.c fs/content.c fs/control.c \
 	fs/supervisor-silent.c fs/supervisor-stuck.c fs/supervisor-sync.c \
 	fs/supervisor-worker.c fs/supervisor.c fs/told.c fs/touch.c fs/victim.c fs/who.c \
 	fs/worker.c
-noinst_HEADERS += fs/caller.h fs/change.h fs/content-private.h fs/content.h fs/control.h \
+noinst_HEADERS += fs/caller.h fs/change.h fs/closer.h fs/content-private.h fs/content.h fs/control.h \
 	fs/deposit.h fs/device.h fs/folder.h fs/gate.h fs/handle.h \
 	fs/inode-private.h fs/inode.h fs/intake.h fs/kept.h fs/lookback.h \
 	fs/lower.h fs/ops.h fs/order.h fs/pages.h fs/passthrough.h fs/pins.h \
