@@ -1,5 +1,6 @@
 /*
- * A thread that is there as long as there is something to be closed.
+ * A thread that is there as long as there is something to be closed: it does
+ * nothing else, so the supervisor may fork meanwhile.
  */
 #include "confdefs.h"
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "fs/closer.h"
 #include "fs/deposit.h"
 #include "log.h"
 
@@ -235,7 +236,7 @@ static void drop(struct deposits *d, uint64_t id)
 	for (unsigned i = d->n; i-- > 0;) {
 		if (d->items[i].id != id)
 			continue;
-		close(d->items[i].fd);
+		closer_close(d->items[i].fd);
 		d->items[i] = d->items[--d->n];
 	}
 }
@@ -307,7 +308,7 @@ void deposits_done(struct deposits *d)
 {
 	deposits_hang_up(d);
 	while (d->n)
-		close(d->items[--d->n].fd);
+		closer_close(d->items[--d->n].fd);
 	free(d->items);
 	d->items = NULL;
 }

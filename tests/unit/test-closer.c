@@ -1,6 +1,6 @@
 /*
- * To close the last descriptor of a large file takes long, and holds up nobody
- * who uses inodes.
+ * To close the last descriptor of a large file takes long, and holds up nobody:
+ * neither who uses inodes nor the supervisor.
  */
 #include "confdefs.h"
 
@@ -13,11 +13,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "fs/deposit.h"
 #include "fs/inode.h"
 
 #define BYTES (2 << 20)
@@ -79,10 +81,34 @@ static void inodes_wait_for_no_file(void **state)
 	inodes_stop();
 }
 
+static void supervisor_waits_for_no_file(void **state)
+{
+	struct deposits d;
+	int64_t said;
+	deposits_init(&d, 4);
+	int sock = deposits_connect(&d);
+	assert_true(sock >= 0);
+	deposit_open(sock);
+	int fd = large_file();
+	deposit_hold(1, fd);
+	deposits_read(&d, &said);
+	assert_int_equal(d.n, 1);
+	close(fd);
+	slow_fd = d.items[0].fd;
+	deposit_drop(1);
+	deposits_read(&d, &said);
+	assert_int_equal(d.n, 0);
+	closes_in_the_end();
+	deposit_open(-1);
+	close(sock);
+	deposits_done(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(inodes_wait_for_no_file),
+		cmocka_unit_test(supervisor_waits_for_no_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
