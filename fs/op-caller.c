@@ -55,3 +55,12 @@ int op_become_changer(fuse_req_t req, bool has_setid)
 		return op_become(req, CALLER_KEEPS_SETID);
 	return become_with_groups(req);
 }
+
+int op_become_maker(fuse_req_t req, mode_t mode)
+{
+	const mode_t bits = S_ISGID | S_IXGRP;
+	/* from Linux 6.0 on the kernel has asked already */
+	if ((mode & bits) == bits)
+		return op_become_changer(req, true);
+	return op_become(req, CALLER_KEEPS_SETID);
+}

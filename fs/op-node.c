@@ -110,7 +110,7 @@ static int make(fuse_req_t req, struct inode *dir, const char *name,
 	CLEANUP_FOLDER int dirfd = folder_open(dir);
 	if (dirfd < 0)
 		return dirfd;
-	int r = op_become(req, CALLER_KEEPS_SETID);
+	int r = op_become_maker(req, node->mode);
 	if (r < 0)
 		return r;
 	caller_umask(fuse_req_ctx(req)->umask);

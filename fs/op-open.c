@@ -185,7 +185,7 @@ static int create_new(fuse_req_t req, int dirfd, struct inode *dir,
 	struct order o = ORDER_INIT;
 	struct change c;
 	struct who who;
-	int r = op_become(req, CALLER_KEEPS_SETID);
+	int r = op_become_maker(req, mode);
 	if (r < 0)
 		return r;
 	caller_umask(fuse_req_ctx(req)->umask);

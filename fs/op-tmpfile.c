@@ -99,7 +99,7 @@ int op_tmpfile(fuse_req_t req, struct inode *dir, mode_t mode,
 	CLEANUP_FOLDER int dirfd = folder_open(dir);
 	if (dirfd < 0)
 		return dirfd;
-	int r = op_become(req, CALLER_KEEPS_SETID);
+	int r = op_become_maker(req, mode);
 	if (r < 0)
 		return r;
 	caller_umask(fuse_req_ctx(req)->umask);

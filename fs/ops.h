@@ -43,6 +43,9 @@ int op_become(fuse_req_t req, enum caller_setid setid);
  * which has set-id bits or not: they go where they would go below. Returns 0,
  * or a negative errno. */
 int op_become_changer(fuse_req_t req, bool has_setid);
+/* op_become_maker - the same to make something with `mode`: in a set-gid folder
+ * whoever is not in its group makes no program that runs as that. */
+int op_become_maker(fuse_req_t req, mode_t mode);
 /* op_has_capability - the caller has it; see caller_has_capability. */
 bool op_has_capability(fuse_req_t req, int cap);
 
