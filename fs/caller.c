@@ -125,16 +125,24 @@ void caller_umask(mode_t mask)
 	now.umask = mask;
 }
 
-/* A namespace of its own maps less than everything: what is "root" there has
- * no capability that counts for our files. */
-static bool in_first_user_ns(pid_t tid)
+static bool maps_all(pid_t tid, const char *map)
 {
 	char path[64];
 	unsigned long inner, outer, count;
-	snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)tid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)tid, map);
 	CLEANUP_FCLOSE FILE *f = fopen(path, "re");
 	return f && fscanf(f, "%lu %lu %lu", &inner, &outer, &count) == 3 &&
 	       inner == 0 && outer == 0 && count == UINT32_MAX;
+}
+
+/* A namespace of its own maps less than everything: what is "root" there has
+ * no capability that counts for our files. Root may have mapped all users, but
+ * hardly anybody maps projects, too; the first one has them. To look at
+ * the namespace itself takes more rights than we have. */
+static bool in_first_user_ns(pid_t tid)
+{
+	return maps_all(tid, "uid_map") && maps_all(tid, "gid_map") &&
+	       maps_all(tid, "projid_map");
 }
 
 bool caller_has_capability(pid_t tid, int cap)
