@@ -149,6 +149,19 @@ void change_append(struct change *c, const struct stat *st)
 	change_done(c);
 }
 
+bool changes_doubts(uint32_t *ret_doubts)
+{
+	if (shared_told(shared))
+		return false;
+	*ret_doubts = shared_doubts(shared);
+	return true;
+}
+
+void changes_told(uint32_t doubts)
+{
+	shared_set_told(shared, doubts);
+}
+
 void change_busy(const struct fhandle *fh)
 {
 	struct fhandle outside;

@@ -52,6 +52,11 @@ void change_cancel(struct change *c);
 /* change_append - a record without an intent. */
 void change_append(struct change *c, const struct stat *st);
 
+/* changes_doubts, changes_told - shared_doubts, shared_set_told; *ret: there is
+ * something to be told. */
+bool changes_doubts(uint32_t *ret_doubts);
+void changes_told(uint32_t doubts);
+
 /* change_busy, change_idle - the content of `fh` begins to change / has
  * settled. Before the DIRTY and after the SETTLE record. */
 void change_busy(const struct fhandle *fh);

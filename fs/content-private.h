@@ -21,6 +21,7 @@ struct content {
 	_Atomic bool rests;	  /* unseen, and clean */
 	_Atomic int64_t alone_ns; /* since when */
 	int64_t looked_ns;	  /* LOCK_dirty */
+	uint32_t told;		  /* LOCK_dirty: as of which doubt */
 	struct who who;		  /* the last one to write, or to open */
 	bool all; /* a worker before us wrote to it, nobody knows where */
 	uint64_t low; /* nothing below is written, as DIRTY says; 0: perhaps */
@@ -48,6 +49,8 @@ void content_lock(struct order *o, const struct inode *i);
  * order lock is held. */
 void content_review(struct content *c, int fd);
 void content_dirty_all(struct content *c);
+/* content_tell - the journal once more that it is dirty. */
+void content_tell(struct content *c);
 
 /* settle.c: the thread that settles what was idle, or dirty, for as long as
  * contents_start says. Returns 0, or a negative errno. */

@@ -122,10 +122,25 @@ static void content_begin_dirty(struct content *c, int fd, uint64_t from)
 		change.r.flags |= RF_APPENDS;
 	if (!c->dirty)
 		change_busy(&change.r.obj);
-	change_append(&change, now);
-	if (!c->dirty)
+	if (!c->dirty) /* before its record: see content_tell */
 		content_set_dirty(c);
+	change_append(&change, now);
 	c->low = appends ? (uint64_t)now->st_size : 0;
+}
+
+/* Whoever becomes dirty is in the list before its record is put, and its lock is
+ * held until then: so one of which the GAP has taken the record is met here. Once
+ * more than needed does no harm. */
+void content_tell(struct content *c)
+{
+	struct change change;
+	struct stat st;
+	if (inode_is_gone(c->inode))
+		return;
+	change_init(&change, OP_DIRTY, &c->who, NULL, NULL);
+	change_object(&change, c->inode);
+	change_append(&change, look(c->inode, -1, &st));
+	c->low = 0;
 }
 
 /* All of it may be something else now. */

@@ -1,12 +1,14 @@
 /*
  * What makes a file that stays open settle: it was idle for long, or dirty for
- * too long. And those that may change unseen are looked at again.
+ * too long. Those that may change unseen are looked at again. And what is dirty is
+ * told once more to a journal that does not know any more.
  */
 #include "confdefs.h"
 
 #include <time.h>
 
 #include "clock.h"
+#include "fs/change.h"
 #include "fs/content-private.h"
 
 #define UNSEEN_REST_NS (10 * NS_PER_S)
@@ -89,6 +91,50 @@ static void settle_due(struct inode *i)
 	inode_unref(i);
 }
 
+/* ---- what the journal is in doubt of ---- */
+
+/* The next one that was not told as of `doubts`; it goes to the end, behind which
+ * come those that are dirty since then. */
+static struct inode *next_untold_locked(uint32_t doubts)
+{
+	struct content *c = TAILQ_FIRST(&contents.dirty);
+	if (!c || c->told == doubts)
+		return NULL;
+	c->told = doubts;
+	TAILQ_REMOVE(&contents.dirty, c, link);
+	TAILQ_INSERT_TAIL(&contents.dirty, c, link);
+	return referenced(c);
+}
+
+static void tell_one(struct inode *i)
+{
+	struct order o;
+	content_lock(&o, i);
+	struct content *c = *inode_content(i);
+	if (c && c->dirty)
+		content_tell(c);
+	order_unlock(&o);
+	inode_unref(i);
+}
+
+static void tell_all(void)
+{
+	struct inode *i;
+	uint32_t doubts;
+	if (!changes_doubts(&doubts))
+		return;
+	pthread_mutex_lock(&contents.lock);
+	while (!stopping && (i = next_untold_locked(doubts))) {
+		pthread_mutex_unlock(&contents.lock);
+		tell_one(i);
+		pthread_mutex_lock(&contents.lock);
+	}
+	bool all = !stopping;
+	pthread_mutex_unlock(&contents.lock);
+	if (all)
+		changes_told(doubts);
+}
+
 static int64_t timer_tick(void)
 {
 	int64_t tick = NS_PER_S * 4;
@@ -124,6 +170,9 @@ static void *timer_main(void *arg)
 	pthread_mutex_lock(&contents.lock);
 	while (!stopping) {
 		struct inode *i;
+		pthread_mutex_unlock(&contents.lock);
+		tell_all();
+		pthread_mutex_lock(&contents.lock);
 		sleep_locked();
 		while (!stopping && (i = next_due_locked(clock_mono_ns()))) {
 			pthread_mutex_unlock(&contents.lock);

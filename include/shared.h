@@ -115,6 +115,18 @@ void shared_unwant(struct shared *s, int place);
 void shared_want_nothing(struct shared *s);
 bool shared_is_wanted(const struct shared *s, const struct fhandle *obj);
 
+/*
+ * In doubt: after a GAP, or in a new database, the journal does not know what is
+ * being written. The worker tells it again, by DIRTY records.
+ *
+ * shared_doubts - how often there was doubt. shared_set_told - the worker's: all
+ * that was dirty when it was that number has a newer record. shared_told - 0: it
+ * is not told yet; else a number that is another one after the next doubt.
+ */
+uint32_t shared_doubts(const struct shared *s);
+void shared_set_told(struct shared *s, uint32_t doubts);
+uint32_t shared_told(const struct shared *s);
+
 /* shared_passthrough - a number that the worker set, 0 at first; what it means
  * is known to fs/passthrough.c. */
 void shared_set_passthrough(struct shared *s, unsigned state);

@@ -10,7 +10,7 @@
 #include "journal.h"
 
 /* journal_is_dirty - an unsettled DIRTY or CREATE of `obj`: 1 and its seq,
- * else 0. */
+ * else 0. One that is in doubt (shared_told) does not count. */
 int journal_is_dirty(struct journal *j, const struct fhandle *obj,
 		     uint64_t *ret_seq);
 

@@ -375,6 +375,18 @@ uint64_t exec_catch_up(struct step *s)
 	return have >= want ? have : 0;
 }
 
+/* wait_told - the journal may have to be told first what is being written. */
+static uint32_t wait_told(const struct step *s)
+{
+	int64_t end = clock_mono_ns() + CATCH_UP_NS;
+	uint32_t told;
+
+	while (!(told = shared_told(s->exec->cfg.shared)) &&
+	       clock_mono_ns() < end)
+		usleep(2000);
+	return told;
+}
+
 /* is_dirty - by the journal, once that knows all that has happened. */
 static bool is_dirty(struct step *s)
 {
@@ -441,7 +453,8 @@ bool upload_settled(struct step *s)
 		return true;
 	}
 	/* late: nobody can tell whether it, or a twin of its hash, is busy */
-	if (!exec_catch_up(s) && busy)
+	uint32_t told = busy ? wait_told(s) : 0;
+	if ((!exec_catch_up(s) || !told) && busy)
 		return false;
 	if (is_dirty(s)) {
 		if (moment_is_kept(s))
@@ -450,6 +463,8 @@ bool upload_settled(struct step *s)
 		s->result = STEP_SUPERSEDED;
 		return true;
 	}
+	if (busy && shared_told(s->exec->cfg.shared) != told)
+		return false;
 	if (s->retries >= RETRIES_MAX)
 		return unchanged(s) ? true : (step_fail(s, -EAGAIN), true);
 	/* A twin of its hash is busy; unless a change was under way when the

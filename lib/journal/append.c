@@ -2,6 +2,10 @@
  * Appending records, and keeping `dirty` in step with them: a row for each
  * object that was opened for writing (or created so) and has not settled.
  *
+ * What a GAP stands for may have settled any of them: they are in doubt. The
+ * worker tells again which are dirty (shared_doubts), and then the others go
+ * (db_dirty_told). Killed before that, all of them are looked at.
+ *
  * A batch may come a second time: a writer that dies after its commit has not
  * told the ring. So what is not newer than the table is skipped.
  */
@@ -102,8 +106,9 @@ static int dirty_gone(struct append *a, const struct record *r)
 	uint8_t obj[DB_HANDLE_MAX];
 	if (!a->any_dirty)
 		return 0;
-	return db_run(a->j, NULL, "UPDATE dirty SET gone = 1 WHERE obj = ?",
-		      "b", obj, db_handle_bytes(&r->obj, obj));
+	return db_run(a->j, NULL,
+		      "UPDATE dirty SET gone = gone | 1 WHERE obj = ?", "b",
+		      obj, db_handle_bytes(&r->obj, obj));
 }
 
 /* dirty_end - *ret_since: when it began, 0 when that is not known. */
@@ -182,7 +187,7 @@ static int dirty_rename(struct append *a, const struct record *r)
 		uint8_t obj[DB_HANDLE_MAX];
 		size_t len = db_handle_bytes(&list[i].obj, obj);
 		rc = db_run(a->j, NULL,
-			    "UPDATE dirty SET path = ?, gone = max(gone, ?) "
+			    "UPDATE dirty SET path = ?, gone = gone | ? "
 			    "WHERE obj = ?",
 			    "tdb", list[i].path, (int)list[i].gone, obj, len);
 	}
@@ -217,13 +222,17 @@ static int append_record(struct append *a, const struct record *r)
 			rc = dirty_rename(a, r);
 		break;
 	case OP_GAP:
-		/* The lost records may have settled any of them. */
-		rc = db_run(a->j, NULL, "DELETE FROM dirty", "");
+		rc = db_run(a->j, NULL, "UPDATE dirty SET gone = gone | 2", "");
 		break;
 	default:
 		break;
 	}
 	return rc < 0 ? rc : append_row(a, r, since);
+}
+
+int db_dirty_told(struct journal *j)
+{
+	return db_run(j, NULL, "DELETE FROM dirty WHERE gone >= 2", "");
 }
 
 /* ---- what an intent has left ---- */

@@ -173,6 +173,8 @@ void db_who_done(struct journal *j);
 /* append.c: the one way into the table of records, in one transaction.
  * They come in the order of seq; what is there already is skipped. */
 int db_append(struct journal *j, const struct record *records, unsigned n);
+/* db_dirty_told - all that is being written has a record behind the last GAP. */
+int db_dirty_told(struct journal *j);
 
 /* db_follow - while a large file is cut, folders above it may be renamed: r->path,
  * which is as of r->seq, becomes what it is now. */

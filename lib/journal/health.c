@@ -42,6 +42,7 @@ void shared_journal_damaged(struct shared *s)
 
 void shared_journal_mended(struct shared *s)
 {
+	atomic_fetch_add(&s->mem->doubts, 1); /* it knows of nothing dirty */
 	s->mem->journal_damaged = 0;
 }
 

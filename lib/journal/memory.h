@@ -18,7 +18,7 @@
 #include "shared.h"
 
 #define MEMORY_MAGIC   0x6d6972726f726673ULL /* "mirrorfs" */
-#define MEMORY_VERSION 7
+#define MEMORY_VERSION 8
 
 #define RING_BYTES     (32u << 20) /* a power of two */
 #define RING_MARGIN    (2u << 20)  /* kept for changes that have begun */
@@ -74,6 +74,8 @@ struct memory {
 	 * objects of this hash are being written. */
 	_Atomic uint64_t busy[BUSY_SLOTS];
 	_Atomic uint32_t wanted[SHARED_WANTS]; /* a hash, or 0 */
+	_Atomic uint32_t doubts; /* counted; under LOCK_ring for a GAP */
+	_Atomic uint32_t told;	 /* `doubts` of then */
 	struct intent intents[SHARED_THREADS];
 	uint8_t bytes[RING_BYTES];
 };

@@ -43,7 +43,8 @@ static int opening_settle(struct journal *j, struct opening *o)
 {
 	DB_RESET sqlite3_stmt *st = NULL;
 	int r = db_query(j, &st,
-			 "SELECT obj, path, gone FROM dirty ORDER BY seq", "");
+			 "SELECT obj, path, gone & 1 FROM dirty ORDER BY seq",
+			 "");
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		struct record *s = opening_add(o, OP_SETTLE);
 		s->path = text_copy(db_str(st, 1));

@@ -178,6 +178,8 @@ static bool ring_put_locked(struct memory *m, struct buf *b, struct record *r,
 	uint32_t head[2] = {(uint32_t)b->len, ~(uint32_t)b->len};
 	ring_copy_in(m, tail, head, ENTRY_HEAD);
 	ring_copy_in(m, tail + ENTRY_HEAD, b->data, b->len);
+	if (r->op == OP_GAP) /* before anybody can see it */
+		atomic_fetch_add(&m->doubts, 1);
 	/* in this order: as long as next_tail is not tail, next_seq is nothing */
 	ring->next_tail = tail + size;
 	atomic_signal_fence(memory_order_seq_cst);
@@ -399,6 +401,26 @@ void ring_poke(struct shared *s)
 {
 	atomic_store(&s->poked, 1);
 	ring_wake_taker(s);
+}
+
+uint32_t shared_doubts(const struct shared *s)
+{
+	ring_lock(&s->mem->ring); /* a GAP that is counted is there */
+	uint32_t n = s->mem->doubts;
+	ring_unlock(&s->mem->ring);
+	return n;
+}
+
+void shared_set_told(struct shared *s, uint32_t doubts)
+{
+	s->mem->told = doubts;
+	ring_wake_taker(s);
+}
+
+uint32_t shared_told(const struct shared *s)
+{
+	uint32_t told = s->mem->told;
+	return told == s->mem->doubts ? told + 1 : 0;
 }
 
 void ring_set_patience(struct shared *s, int64_t ns)

@@ -76,7 +76,8 @@ static const char schema_records[] =
 " obj BLOB PRIMARY KEY,"
 " seq INTEGER NOT NULL,"      /* of the `open` or `create` */
 " path TEXT NOT NULL,"        /* follows renames */
-" gone INTEGER NOT NULL"      /* 1: its last name was removed meanwhile */
+" gone INTEGER NOT NULL"      /* 1: its last name was removed meanwhile;
+                               * + 2: in doubt since a `gap` */
 ") STRICT, WITHOUT ROWID;";
 
 static const char schema_replicas[] =

@@ -19,7 +19,8 @@ static int wait_busy(struct journal *j, uint64_t seq, const char *path,
 {
 	DB_RESET sqlite3_stmt *st = NULL;
 	int r = db_query(j, &st,
-			 "SELECT path FROM dirty WHERE seq <= ? AND gone = 0",
+			 "SELECT path FROM dirty "
+			 "WHERE seq <= ? AND gone & 1 = 0",
 			 "l", seq);
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		const char *p = db_str(st, 0);

@@ -64,6 +64,7 @@ struct journal_writer {
 	unsigned most;	  /* records in the next batch */
 	int64_t prune_ns; /* not before, monotonic */
 	int64_t complete_ns; /* likewise */
+	uint32_t told;	     /* shared_told, when it was dealt with */
 	int wal_next;	  /* pages, when to begin the WAL anew */
 	struct record batch[WRITER_BATCH];
 };
@@ -248,6 +249,15 @@ static void writer_open(struct journal_writer *w)
 	shared_set_journal(w->s, r);
 }
 
+/* writer_told - all records of before `told` are in the database, and so none of
+ * a later doubt: what is in doubt still is not dirty. */
+static void writer_told(struct journal_writer *w, uint32_t told)
+{
+	if (told && told != w->told && told == shared_told(w->s) && w->j &&
+	    db_dirty_told(w->j) == 0)
+		w->told = told;
+}
+
 /* writer_turn - what the ring has by now is in the database, *ret_n records.
  * *ret_more: there is more of it already. False: to stop, and it is not. */
 static bool writer_turn(struct journal_writer *w, unsigned *ret_n,
@@ -255,6 +265,7 @@ static bool writer_turn(struct journal_writer *w, unsigned *ret_n,
 {
 	bool overflow;
 	uint64_t asked = w->sync_asked;
+	uint32_t told = shared_told(w->s);
 	bool owed = ring_owes_gap(w->s); /* of what was dropped before that */
 	unsigned n = shared_take(w->s, w->batch, w->most, &overflow);
 	if (overflow)
@@ -272,6 +283,8 @@ static bool writer_turn(struct journal_writer *w, unsigned *ret_n,
 		writer_wake(w);
 	*ret_n = n;
 	*ret_more = n == w->most || owed;
+	if (!*ret_more)
+		writer_told(w, told);
 	if (!*ret_more)
 		writer_sync(w, asked);
 	else if (n == w->most && n < WRITER_BATCH)

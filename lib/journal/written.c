@@ -12,7 +12,9 @@ int journal_is_dirty(struct journal *j, const struct fhandle *obj,
 {
 	uint8_t bytes[DB_HANDLE_MAX];
 	int64_t seq;
-	int r = db_number(j, &seq, 0, "SELECT seq FROM dirty WHERE obj = ?",
+	int r = db_number(j, &seq, 0,
+			  "SELECT seq FROM dirty "
+			  "WHERE obj = ? AND gone < 2",
 			  "b", bytes, db_handle_bytes(obj, bytes));
 	if (r < 0 || seq == 0)
 		return r;

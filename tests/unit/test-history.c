@@ -368,6 +368,43 @@ static void test_wait_done(void **state)
 	fx_close(&f);
 }
 
+/* is_dirty, is_awaited - the object and its path */
+static bool is_dirty(struct fixture *f, unsigned obj)
+{
+	struct fhandle h = fx_obj(obj);
+	uint64_t seq;
+	return journal_is_dirty(f->j, &h, &seq) == 1;
+}
+
+static bool is_awaited(struct fixture *f, const char *path)
+{
+	uint64_t target, last;
+	assert_int_equal(journal_last_seq(f->j, &last), 0);
+	return journal_wait_target(f->j, last, path, &target, NULL) == -EAGAIN;
+}
+
+/* After a GAP nobody knows what is being written, until it is told again. */
+static void test_doubt(void **state)
+{
+	struct fixture f;
+	fx_open(&f);
+	fx_put(&f, OP_DIRTY, 0, 1, "a", NULL);
+	fx_put(&f, OP_DIRTY, 0, 2, "b", NULL);
+	assert_int_not_equal(shared_told(f.s), 0);
+	fx_put(&f, OP_GAP, 0, 0, NULL, NULL);
+	fx_sync(&f);
+	assert_int_equal(shared_told(f.s), 0);
+	assert_false(is_dirty(&f, 1) || is_dirty(&f, 2));
+	assert_true(is_awaited(&f, "a") && is_awaited(&f, "b"));
+	fx_put(&f, OP_DIRTY, 0, 2, "b", NULL);
+	shared_set_told(f.s, shared_doubts(f.s));
+	for (unsigned i = 0; i < 60000 && is_awaited(&f, "a"); i++)
+		usleep(1000); /* until the writer has met that */
+	assert_false(is_awaited(&f, "a"));
+	assert_true(is_dirty(&f, 2) && is_awaited(&f, "b"));
+	fx_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,6 +417,7 @@ int main(void)
 		cmocka_unit_test(test_wait_gone),
 		cmocka_unit_test(test_wait_path),
 		cmocka_unit_test(test_wait_done),
+		cmocka_unit_test(test_doubt),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
