@@ -129,9 +129,9 @@ static int epoch_next(struct journal *j, int64_t noted, uint64_t *ret_first_seq)
 	j->identity = true;
 	r = journal_meta_set(j, "epoch", text);
 	if (r == 0)
-		r = db_complete_set(j);
-	if (r == 0)
 		r = epoch_open(j, (uint64_t)last, older, &seq);
+	if (r == 0) /* with what that has put */
+		r = db_complete_set(j);
 	if (r == 0)
 		*ret_first_seq = seq;
 	return r;

@@ -60,11 +60,31 @@ static void remove_new(const char *state_dir)
 	}
 }
 
+#define NEVER (-1) /* something may be missing, of whatever age */
+
+/* doubts_since - what is to be looked at, and not for when that was put: a record
+ * of a power cut is younger than what it tells of. */
+static int doubts_since(struct journal *j, int64_t *ret_ns)
+{
+	return db_number(
+		j, ret_ns, INT64_MAX,
+		"SELECT coalesce(min(CASE WHEN size = 0 OR"
+		" (op = ?1 AND flags & ?3 <> 0) THEN ?5 ELSE size END),"
+		" 9223372036854775807) FROM record WHERE seq >"
+		" (SELECT min(cursor) FROM replica WHERE removed_ns = 0)"
+		" AND op IN (?1, ?2) AND flags & ?4 <> 0",
+		"ddddl", OP_UNSURE, OP_GAP, RF_CONTENT, RF_OBJECT | RF_CONTENT,
+		(int64_t)NEVER);
+}
+
 int db_complete_set(struct journal *j)
 {
 	char text[24];
-	int64_t ns;
-	int r = db_number(
+	int64_t ns, doubts_ns;
+	int r = doubts_since(j, &doubts_ns);
+	if (r < 0)
+		return r;
+	r = db_number(
 		j, &ns, 0,
 		"SELECT min(t) FROM (SELECT ?1 AS t"
 		" UNION ALL SELECT coalesce(r.time_ns, 0) FROM dirty AS d"
@@ -78,10 +98,12 @@ int db_complete_set(struct journal *j)
 		DB_NO_EVENTS "ORDER BY seq LIMIT 1), ?1) END"
 		" FROM replica WHERE removed_ns = 0)",
 		"l", clock_wall_ns());
-	if (r < 0 || ns <= 0)
+	if (doubts_ns < ns)
+		ns = doubts_ns;
+	if (r < 0 || ns == 0)
 		return r;
 	j->identity = true;
-	snprintf(text, sizeof(text), "%" PRId64, ns);
+	snprintf(text, sizeof(text), "%" PRId64, ns == NEVER ? 0 : ns);
 	return journal_meta_set(j, COMPLETE, text);
 }
 

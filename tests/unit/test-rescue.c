@@ -308,6 +308,48 @@ static void test_complete_aside(void **state)
 	fx_close(&f);
 }
 
+static void put_doubt(struct fixture *f, enum record_op op, uint32_t flags,
+		      int64_t since_ns)
+{
+	struct record r = {.op = op,
+			   .flags = flags,
+			   .obj = fx_obj(9),
+			   .path = (char[]){""},
+			   .size = (uint64_t)since_ns};
+	shared_append(f->s, &r);
+	fx_sync(f);
+}
+
+/* What is in doubt is older than the record that says so. */
+static void test_complete_doubt(void **state)
+{
+	struct fixture f;
+	uint64_t last;
+	char *text;
+	fx_open(&f);
+	int64_t id = fx_replica(&f, "r"), then;
+	assert_int_equal(journal_last_seq(f.j, &last), 0);
+	assert_int_equal(journal_batch_end(f.j, id, last, true), 0);
+	then = complete(f.j);
+	put_doubt(&f, OP_UNSURE, RF_OBJECT, then - NS_PER_S);
+	assert_int_equal(complete(f.j), then - NS_PER_S);
+	put_doubt(&f, OP_GAP, RF_CONTENT, then - 2 * NS_PER_S);
+	assert_int_equal(complete(f.j), then - 2 * NS_PER_S);
+	put_doubt(&f, OP_UNSURE, RF_OBJECT | RF_CONTENT, then);
+	assert_int_equal(complete(f.j), 0);
+	assert_int_equal(journal_last_seq(f.j, &last), 0);
+	assert_int_equal(journal_batch_end(f.j, id, last, true), 0);
+	assert_true(complete(f.j) > then);
+	/* also by what an epoch begins with */
+	assert_int_equal(journal_rescan_next(f.j, then - NS_PER_S), 0);
+	fx_umount(&f);
+	fx_mount(&f);
+	assert_int_equal(journal_meta_get(f.j, "complete", &text), 0);
+	assert_true(strtoll(text, NULL, 10) <= then - NS_PER_S);
+	free(text);
+	fx_close(&f);
+}
+
 static void is_errno(int r)
 {
 	if (r < 0 && r > -4096)
@@ -464,6 +506,7 @@ int main(void)
 		cmocka_unit_test(test_reach),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_complete_aside),
+		cmocka_unit_test(test_complete_doubt),
 		cmocka_unit_test(test_fuzz),
 		cmocka_unit_test(test_fuzz_identity),
 	};
