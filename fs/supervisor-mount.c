@@ -392,7 +392,9 @@ void supervisor_put_stop(struct supervisor *s)
 	owed_clear(s->lower_fd); /* it changes what is stamped */
 	stamp(s);
 	supervisor_event(s, OP_STOP);
-	supervisor_drain(s, NULL);
+	if (supervisor_drain(s, NULL) >= 0)
+		(void)activity_set_synced(s->cfg->state_dir,
+					  shared_last_seq(s->shared));
 }
 
 static int look_back(struct supervisor *s)

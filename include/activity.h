@@ -57,6 +57,8 @@ int journal_writer_sync(struct journal_writer *w);
 /* The same in two halves, to do something else in between. */
 uint64_t journal_writer_sync_begin(struct journal_writer *w);
 int journal_writer_sync_end(struct journal_writer *w, uint64_t ticket);
+/* journal_writer_last - shared_last_seq of its ring. */
+uint64_t journal_writer_last(const struct journal_writer *w);
 /* journal_writer_lost - shared_lost of its database. */
 bool journal_writer_lost(const struct journal_writer *w);
 
@@ -130,6 +132,12 @@ struct activity_past {
 void activity_load(const char *state_dir, const char *uuid, uint64_t epoch,
 		   struct activity_past *ret);
 void activity_past_done(struct activity_past *p);
+
+/* activity_synced - the newest record of which the file of the journal `uuid` says
+ * that it is on the disk; 0: none. A database that ends before it is an older copy.
+ * activity_set_synced - at a clean end; lift.c does so at work. */
+uint64_t activity_synced(const char *state_dir, const char *uuid);
+int activity_set_synced(const char *state_dir, uint64_t seq);
 
 /* activity_has_lost - a sync has failed since then: what is on the disks is not
  * known, though later ones succeeded. */

@@ -93,6 +93,7 @@ int activity_put_head(int fd, const struct activity_head *h)
 	buf_put_u64(&b, h->epoch);
 	buf_put_u64(&b, (uint64_t)h->since_ns);
 	buf_put(&b, h->uuid, sizeof(h->uuid));
+	buf_put_u64(&b, h->synced);
 	return put_sector(fd, 0, &b);
 }
 
@@ -107,10 +108,11 @@ static int get_head(int fd, struct activity_head *h)
 	if (buf_get_u64(&b, &magic) < 0 || magic != ACTIVITY_MAGIC ||
 	    buf_get_u32(&b, &h->slots) < 0 || buf_get_u32(&b, &h->flags) < 0 ||
 	    buf_get_u64(&b, &h->epoch) < 0 || buf_get_u64(&b, &since) < 0 ||
-	    buf_get(&b, h->uuid, sizeof(h->uuid)) < 0 || h->slots == 0 ||
+	    buf_get(&b, h->uuid, sizeof(h->uuid)) < 0 ||
+	    buf_get_u64(&b, &h->synced) < 0 || h->slots == 0 ||
 	    h->slots > ACTIVITY_MAX)
 		return -EUCLEAN;
-	h->since_ns = (int64_t)since;
+	h->since_ns = (int64_t)since; /* an older version has zeros behind */
 	h->uuid[sizeof(h->uuid) - 1] = 0;
 	return 0;
 }
@@ -358,6 +360,24 @@ static int set_flag(const char *state_dir, uint32_t flag)
 	if (fd < 0)
 		return fd;
 	h.flags |= flag;
+	int r = activity_put_head(fd, &h);
+	return r == 0 && fsync(fd) < 0 ? -errno : r;
+}
+
+uint64_t activity_synced(const char *state_dir, const char *uuid)
+{
+	struct activity_head h;
+	CLEANUP_CLOSE int fd = activity_open(state_dir, &h);
+	return fd >= 0 && strcmp(h.uuid, uuid) == 0 ? h.synced : 0;
+}
+
+int activity_set_synced(const char *state_dir, uint64_t seq)
+{
+	struct activity_head h;
+	CLEANUP_CLOSE int fd = activity_open(state_dir, &h);
+	if (fd < 0)
+		return fd;
+	h.synced = seq;
 	int r = activity_put_head(fd, &h);
 	return r == 0 && fsync(fd) < 0 ? -errno : r;
 }

@@ -29,6 +29,7 @@ struct activity_head {
 	uint64_t epoch;
 	int64_t since_ns; /* as in struct activity_past */
 	char uuid[40];
+	uint64_t synced; /* records up to it are on the disk; 0: not known */
 };
 
 /* activity_discard - remove it, durably: what it says is not true any more. */

@@ -16,7 +16,8 @@
  * clean: that a later one succeeds says nothing of it. So from then on everything is
  * compared after a power cut, until the tree is mounted anew.
  *
- * The header says how old the ctime of a changed object can be: the time of
+ * The header says up to which record the journal is on the disk, by which one can
+ * tell that a database is an older copy; and how old the ctime of a changed object can be: the time of
  * the beginning of the oldest generation that is not lifted, or less, when the
  * clock was set back meanwhile.
  */
@@ -136,6 +137,7 @@ static int cycle(struct activity *a)
 	pthread_mutex_lock(&a->lock);
 	bool lost = false, was_all = a->all;
 	int64_t since = clock_wall_ns();
+	uint64_t last = journal_writer_last(a->w);
 	uint32_t gen = a->gen + 1;
 	a->gen = gen;
 	a->all = false; /* the header says it until all of this is done */
@@ -146,6 +148,8 @@ static int cycle(struct activity *a)
 	pthread_mutex_lock(&a->lock);
 	if (lost)
 		lose_locked(a);
+	if (r == 0 && !lost)
+		a->head.synced = last;
 	if (r == 0)
 		end_cycle_locked(a, gen, since, was_all);
 	else if (was_all)

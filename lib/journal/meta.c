@@ -84,6 +84,22 @@ static int64_t epoch_noted(struct journal *j)
 	return strcmp(id.uuid, j->uuid) == 0 ? (int64_t)id.epoch : 0;
 }
 
+/* is_older - by STATE/activity, of the same epoch. A new one in place of one that
+ * was lost has nothing yet, and is compared anyway. */
+static int is_older(struct journal *j, bool *ret)
+{
+	int64_t newest;
+	uint64_t synced = activity_synced(j->dir, j->uuid);
+	/* the newest records may be pruned, when all replicas have them */
+	int r = db_number(j, &newest, 0,
+			  "SELECT max("
+			  " coalesce((SELECT max(seq) FROM record), 0),"
+			  " coalesce((SELECT max(cursor) FROM replica), 0))",
+			  "");
+	*ret = r == 0 && newest > 0 && (uint64_t)newest < synced;
+	return r;
+}
+
 /* epoch_known - what was changed later was seen by nobody, and is looked for. */
 static int epoch_known(struct journal *j, uint64_t epoch)
 {
@@ -120,9 +136,14 @@ static int epoch_next(struct journal *j, int64_t noted, uint64_t *ret_first_seq)
 	if (r < 0)
 		return r;
 	int64_t epoch = last > used ? last : used;
-	bool older = noted > epoch;
-	if (older)
+	bool older;
+	r = is_older(j, &older);
+	if (r < 0)
+		return r;
+	if (noted > epoch) {
+		older = true;
 		epoch = last = noted;
+	}
 	char text[24];
 	snprintf(text, sizeof(text), "%" PRId64, ++epoch);
 	uint64_t seq = SEQ_FIRST(epoch);

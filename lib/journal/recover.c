@@ -169,17 +169,29 @@ static int opening_rescan(struct journal *j, struct opening *o)
 }
 
 /* opening_older - records are missing, nobody knows how many: everything, and
- * for certain what was changed lately. */
-static void opening_older(struct journal *j, uint64_t last_epoch,
-			  struct opening *o)
+ * for certain what was changed since the newest that is there. */
+static int opening_older(struct journal *j, uint64_t last_epoch,
+			 struct opening *o)
 {
 	struct activity_past past;
+	int64_t newest_ns;
+	int r = db_number(j, &newest_ns, INT64_MAX,
+			  "SELECT time_ns FROM record "
+			  "ORDER BY seq DESC LIMIT 1",
+			  "");
+	if (r < 0)
+		return r;
+	log_warning("the journal's database is an older copy: everything is "
+		    "compared with the replicas");
 	activity_load(j->dir, j->uuid, last_epoch, &past);
 	bool marks = past.verdict == PAST_MARKS;
 	if (marks)
 		opening_marks(o, &past);
-	opening_gap(o, marks ? RF_CONTENT : 0, past.since_ns);
+	newest_ns -= CTIME_SLACK_NS;
+	opening_gap(o, marks ? RF_CONTENT : 0,
+		    newest_ns < past.since_ns ? newest_ns : past.since_ns);
 	activity_past_done(&past);
+	return 0;
 }
 
 /* ended_well - STOP is the last record, and of the last epoch: one of which no
@@ -219,8 +231,8 @@ int opening_fill(struct journal *j, uint64_t last_epoch, bool older,
 		return r;
 	*ret_cut = !well;
 	if (older)
-		opening_older(j, last_epoch, o);
+		r = opening_older(j, last_epoch, o);
 	else if (!well)
 		opening_recover(j, last_epoch, o);
-	return opening_rescan(j, o);
+	return r < 0 ? r : opening_rescan(j, o);
 }

@@ -407,6 +407,11 @@ int journal_writer_sync(struct journal_writer *w)
 	return journal_writer_sync_end(w, journal_writer_sync_begin(w));
 }
 
+uint64_t journal_writer_last(const struct journal_writer *w)
+{
+	return shared_last_seq(w->s);
+}
+
 bool journal_writer_lost(const struct journal_writer *w)
 {
 	return shared_lost(w->s);

@@ -169,6 +169,48 @@ static void test_lost(void **state)
 	nftw(f.dir, fx_unlink, 10, FTW_DEPTH | FTW_PHYS);
 }
 
+/* A copy of the same epoch, or the one that has all that is said to be synced. */
+static void begin_with(bool older)
+{
+	struct fixture f;
+	uint64_t last, first;
+	fx_open(&f);
+	fx_put(&f, OP_UNLINK, 0, 0, "a", NULL);
+	fx_sync(&f);
+	assert_int_equal(journal_last_seq(f.j, &last), 0);
+	fx_die(&f);
+	struct image m = image_read(f.dir, "journal.db");
+	struct record r = {.op = OP_UNLINK,
+			   .seq = last + 1,
+			   .path = (char[]){"b"},
+			   .time_ns = clock_wall_ns()};
+	assert_int_equal(journal_open(f.dir, JOURNAL_WRITE, &f.j), 0);
+	assert_int_equal(db_append(f.j, &r, 1), 0);
+	journal_close(f.j);
+	assert_int_equal(activity_set_synced(f.dir, last + 1), 0);
+	if (older) {
+		remove_database(f.dir);
+		image_write(f.dir, "journal.db", m);
+	}
+	free(m.bytes);
+	assert_int_equal(journal_open(f.dir, JOURNAL_WRITE, &f.j), 0);
+	assert_int_equal(journal_epoch_begin(f.j, &first), 0);
+	int n = journal_read(f.j, SEQ_FIRST(SEQ_EPOCH(first)) - 1, &r, 1);
+	assert_int_equal(n, older);
+	if (older)
+		assert_true(r.op == OP_GAP && r.flags & RF_CONTENT);
+	if (older)
+		record_done(&r);
+	journal_close(f.j);
+	nftw(f.dir, fx_unlink, 10, FTW_DEPTH | FTW_PHYS);
+}
+
+static void test_same_epoch(void **state)
+{
+	begin_with(false);
+	begin_with(true);
+}
+
 /* All that is owed is before `epoch`, in which there is nothing. */
 static void check_reached(struct journal *j, uint64_t epoch)
 {
@@ -505,6 +547,7 @@ int main(void)
 		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_reach),
 		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_same_epoch),
 		cmocka_unit_test(test_complete_aside),
 		cmocka_unit_test(test_complete_doubt),
 		cmocka_unit_test(test_fuzz),
