@@ -255,6 +255,7 @@ int batch_commit(struct engine *e, uint64_t seq, bool seeded)
 	pathset_drop(&e->fences, seq);
 	fresh_drop(&e->fresh, seq);
 	plan_memory_forget(e->memory, seq);
+	e->beside = false;
 	e->cursor = seq;
 	e->seeded = seeded;
 	stage_write_ahead(e);

@@ -11,6 +11,7 @@
 #include "paths.h"
 #include "remote-wait.h"
 #include "sync/attr.h"
+#include "sync/begun.h"
 #include "sync/compare.h"
 #include "sync/lower.h"
 
@@ -220,7 +221,9 @@ static int put_dir(struct engine *e, const char *path, const struct stat *st,
 		r = compare_attributes(e, path, st, obj, a);
 	} else {
 		engine_touch_parent(e, path);
-		r = engine_push(e, STEP_MKDIR, path, NULL, obj, NULL);
+		r = begun_note(e, path);
+		if (r == 0)
+			r = engine_push(e, STEP_MKDIR, path, NULL, obj, NULL);
 	}
 	engine_touch(e, path);
 	if (!a)

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "log.h"
 #include "paths.h"
+#include "sync/begun.h"
 #include "sync/durable.h"
 #include "sync/engine.h"
 #include "sync/second.h"
@@ -383,6 +384,7 @@ void engine_stop(struct engine *e)
 	set_clear(&e->failed);
 	set_clear(&e->taken);
 	set_clear(&e->counts);
+	set_clear(&e->begun);
 	e->state = (struct state_write){.suspect = e->state.suspect,
 					.vague = e->state.vague};
 	e->reconciling = e->lull = false;
@@ -436,6 +438,8 @@ int engine_flush(struct engine *e)
 		r = asides_save(e->asides);
 	if (r == 0)
 		r = absent_save(e);
+	if (r == 0)
+		r = begun_over(e);
 	HASH_ITER(hh, e->counts, t, tmp)
 	{
 		bool first = false;

@@ -75,6 +75,7 @@ struct engine {
 	struct text_set *failed;  /* paths of steps that failed */
 	struct text_set *taken;	  /* those that were taken last */
 	struct text_set *counts;  /* kinds that were not carried */
+	struct text_set *begun;	  /* begun.h */
 	struct catch_up {	  /* since it fell behind */
 		uint64_t records, actions, uploads;
 		int64_t since_ns; /* monotonic; 0: it has not */

@@ -7,6 +7,7 @@ sync_libsync_a_SOURCES = \
 	sync/batch-aside.c \
 	sync/batch-redo.c sync/batch-view.c \
 	sync/batch.c \
+	sync/begun.c \
 	sync/cause.c \
 	sync/delta.c \
 	sync/durable.c \
@@ -57,6 +58,7 @@ noinst_HEADERS += \
 	sync/ahead.h \
 	sync/asides.h \
 	sync/attr.h \
+	sync/begun.h \
 	sync/cause.h sync/compare.h \
 	sync/delta.h \
 	sync/durable.h \

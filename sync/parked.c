@@ -229,6 +229,9 @@ static int try_again(struct engine *e, const struct parked *p, bool *ret)
 {
 	CLEANUP_FREE char *path = strdup(p->path);
 	struct retry t = {.path = path, .seq = p->seq};
+
+	if (p->tries == 0) /* it may have been made by another connection */
+		engine_touch_parent(e, path);
 	int r = reconcile(e, path, STRICT_FULL, DEPTH_ALL);
 
 	if (r == 0)
