@@ -374,7 +374,8 @@ void activity_sync_end(struct activity *a, uint64_t ticket)
 
 /* ---- beginning and end ---- */
 
-/* What a former worker has marked is as it was. */
+/* What a former worker has marked is as it was, but nobody knows what of it was
+ * synced: who needs one of them waits for that, as of one's own (ticket 1). */
 static void adopt_slots(struct activity *a)
 {
 	struct activity_reader reader = {.fd = a->fd};
@@ -391,6 +392,7 @@ static void adopt_slots(struct activity *a)
 		}
 		a->used++;
 		s->gen = 1;
+		s->ticket = a->written = 1;
 		if (r < 0) {
 			s->mark.kind = MARK_NONE;
 			activity_fail_locked(a, "read", r);
