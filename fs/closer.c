@@ -13,7 +13,7 @@
 
 #include "fs/closer.h"
 
-#define QUICK_BLOCKS 2048 /* of 512 bytes: these are freed at once */
+#define QUICK_BLOCKS (64u << 11) /* of 512 bytes: these are freed at once */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* a leaf */
 static int *fds;					 /* LOCK_closer */
@@ -71,11 +71,15 @@ static bool close_later(int fd)
 	return later;
 }
 
-void closer_close(int fd)
+bool closer_is_slow(int fd)
 {
 	struct stat st;
-	bool slow = fstat(fd, &st) == 0 && st.st_nlink == 0 &&
-		    st.st_blocks > QUICK_BLOCKS;
-	if (!slow || !close_later(fd))
+	return fstat(fd, &st) == 0 && st.st_nlink == 0 &&
+	       st.st_blocks > QUICK_BLOCKS;
+}
+
+void closer_close(int fd)
+{
+	if (!closer_is_slow(fd) || !close_later(fd))
 		close(fd);
 }

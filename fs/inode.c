@@ -158,10 +158,11 @@ static struct inode *make_locked(const struct fhandle *fh, mode_t mode,
 	return i;
 }
 
-/* To close the last descriptor of a file may take long. */
+/* To close the last descriptor of a large file may take long. A small one is
+ * closed here: whoever comes next waits for the lock, and finds its room. */
 static void leave_pin_locked(struct inode *i)
 {
-	if (i->pin_fd < 0)
+	if (i->pin_fd < 0 || !closer_is_slow(i->pin_fd))
 		return;
 	if (n_leaving == cap_leaving) {
 		cap_leaving = cap_leaving ? cap_leaving * 2 : 64;

@@ -22,7 +22,7 @@
 #include "fs/deposit.h"
 #include "fs/inode.h"
 
-#define BYTES (2 << 20)
+#define BYTES (65 << 20)
 
 static _Atomic int slow_fd = -1;
 static _Atomic bool closed;
