@@ -67,6 +67,7 @@ static void gone(void *arg, const struct fhandle *obj)
 	struct engine *e = arg;
 
 	exec_aside_drop(e->exec, obj);
+	plan_memory_present(e->memory, obj);
 }
 
 static void again(void *arg, const struct aside_row *row, bool linked)

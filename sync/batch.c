@@ -338,6 +338,20 @@ static int learn_owners(struct engine *e, const struct record *records,
 	return r < 0 ? r : 0;
 }
 
+/* forget_numbers - one that is made, or whose last name goes, is another object's
+ * from then on, and what had it before has no names. */
+static void forget_numbers(struct engine *e, const struct record *records,
+			   unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct record *r = &records[i];
+		if (fhandle_is_number(&r->obj, NULL) &&
+		    (r->op == OP_CREATE || r->op == OP_SYMLINK ||
+		     (r->op == OP_UNLINK && r->flags & RF_LAST)))
+			links_del_object(e->links, &r->obj);
+	}
+}
+
 /* run_records - all of a batch, from `inflight` to the cursor. */
 static int run_records(struct engine *e, const struct record *records,
 		       struct plan *plan)
@@ -355,6 +369,7 @@ static int run_records(struct engine *e, const struct record *records,
 	/* beside the uploads, as it takes several round trips */
 	stage_write_begin(e, last);
 	touch_folders(e, records, plan->used);
+		forget_numbers(e, records, plan->used);
 	note_stale(e, records, plan->used);
 	for (unsigned i = 0; i < plan->n_gone; i++)
 		stale_published(e->stale, &plan->gone[i]);

@@ -235,8 +235,7 @@ int batch_redo_failed(struct engine *e, const struct plan *plan, uint64_t seq);
 void batch_sending(struct engine *e, const struct action *a, uint64_t step);
 /* batch_run_plan - its actions; what fails is done over. */
 int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq);
-/* batch_plan - what the plan is told about the replica; `memory`: e->memory, or
- * an empty one that it may spoil. */
+/* batch_plan - `memory`: e->memory, or an empty one that it may spoil. */
 void batch_plan(struct engine *e, const struct record *records, unsigned n,
 		struct plan_memory *memory, struct plan *ret);
 /* batch_run - the next records; *ret_some is false when there were none.

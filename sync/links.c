@@ -340,6 +340,17 @@ void links_del(struct links *l, const char *path)
 	drop(l, n);
 }
 
+void links_del_object(struct links *l, const struct fhandle *obj)
+{
+	struct object *o;
+
+	/* the object goes with its last name */
+	while ((o = object_find(l, obj)) && o->names) {
+		note(l, o->names->path, NULL);
+		drop(l, o->names);
+	}
+}
+
 void links_del_tree(struct links *l, const char *path)
 {
 	struct names all = names_below(l, path);

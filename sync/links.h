@@ -27,6 +27,8 @@ bool links_has(const struct links *l, const char *path);
 void links_del(struct links *l, const char *path);
 /* links_del_tree - nothing at `path` or below it is known any more. */
 void links_del_tree(struct links *l, const char *path);
+/* links_del_object - all names of `obj`. */
+void links_del_object(struct links *l, const struct fhandle *obj);
 /* links_del_entries - nothing just below `path` is known any more. */
 void links_del_entries(struct links *l, const char *path);
 /* links_doubt - before they are deleted: what `path` and those below it are names

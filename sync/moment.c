@@ -27,7 +27,8 @@ void moment_begin(struct step *s, bool busy)
 	uint64_t seq, size;
 
 	s->settled = !busy;
-	if (!busy ||
+	/* of a number the record may be another one's */
+	if (!busy || fhandle_is_number(&s->obj, NULL) ||
 	    journal_settled(s->exec->cfg.journal, &s->obj, lately(s->as_of),
 			    &seq, &size) <= 0 ||
 	    size == 0 || size > (uint64_t)s->st.st_size)

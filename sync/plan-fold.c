@@ -64,19 +64,21 @@ static void do_content(struct builder *b, const struct record *r, bool fresh,
 		       bool absent)
 {
 	struct plan_object *o = builder_object(b, &r->obj);
+	/* a number comes again by a copy-up, which no record tells */
+	bool again = fhandle_is_number(&r->obj, NULL);
 	struct action put = {.fresh = fresh,
 			     .absent = absent,
 			     .lone = fresh,
 			     .first_seq = r->seq};
 	int i;
 
-	if (o->gone)
+	if (o->gone && !again)
 		return;
 	i = builder_last(b, r->path, ACT_SETATTR);
 	if (i >= 0 && i == o->attr)
 		builder_kill(b, i);
 	i = loose_put(b, r, r->path);
-	if (i < 0 && o->put >= 0)
+	if (i < 0 && o->put >= 0 && !again)
 		return; /* that one will read what there is by then */
 	if (i >= 0) {
 		put = b->plan->actions[i];

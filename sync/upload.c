@@ -255,6 +255,12 @@ void upload_refresh(struct step *s)
 	    (now.st_ctim.tv_sec == s->st.st_ctim.tv_sec &&
 	     now.st_ctim.tv_nsec == s->st.st_ctim.tv_nsec))
 		return;
+	/* of a number it may be another one's that lay ready: start over */
+	if (fhandle_is_number(&obj, NULL) &&
+	    (now.st_size != s->st.st_size ||
+	     now.st_mtim.tv_sec != s->st.st_mtim.tv_sec ||
+	     now.st_mtim.tv_nsec != s->st.st_mtim.tv_nsec))
+		s->mark = UINT64_MAX;
 	now.st_size = s->st.st_size;
 	s->st = now;
 	s->refreshed = true;
