@@ -52,7 +52,10 @@ check "the log tells" logged "sync process has not gone on .* lock"
 check "wait" synced
 
 pid=$(status_pid worker_pid)
+# each thread: one that is about to take a request would have it
+stopped() { ! grep -hv "^State:.*T" "/proc/$pid"/task/*/status | grep -q ^State; }
 kill -STOP "$pid"
+check "it stops" wait_for 30 stopped
 background touch "$T/tree/four"
 check "status tells of the worker" wait_for 30 said "worker has not answered"
 refuse "and that all is well" "$MIRRORFS" status "$T/tree" >/dev/null
