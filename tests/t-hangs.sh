@@ -9,7 +9,7 @@ expect_log "the sync process (has not gone on|ended)"
 expect_log "the fs worker (has not answered|died)"
 
 pipe_replicas 2
-printf '[mount]\nroot = %s\nhang-after = 3s\n' "$T/tree" >"$T/conf"
+printf '[mount]\nroot = %s\nhang-after = 6s\n' "$T/tree" >"$T/conf"
 check "mount" mount_with_faults --config "$T/conf" "${REPLICAS[@]}"
 logged() { # TEXT - once more since the last time
 	[ "$(grep -c "$1" "$T/state/mirrorfs.log")" -gt "${SEEN:-0}" ]
