@@ -369,7 +369,7 @@ static int run_records(struct engine *e, const struct record *records,
 	/* beside the uploads, as it takes several round trips */
 	stage_write_begin(e, last);
 	touch_folders(e, records, plan->used);
-		forget_numbers(e, records, plan->used);
+	forget_numbers(e, records, plan->used);
 	note_stale(e, records, plan->used);
 	for (unsigned i = 0; i < plan->n_gone; i++)
 		stale_published(e->stale, &plan->gone[i]);

@@ -184,11 +184,10 @@ static int opening_older(struct journal *j, uint64_t last_epoch,
 	log_warning("the journal's database is an older copy: everything is "
 		    "compared with the replicas");
 	activity_load(j->dir, j->uuid, last_epoch, &past);
-	bool marks = past.verdict == PAST_MARKS;
-	if (marks)
+	if (past.verdict == PAST_MARKS)
 		opening_marks(o, &past);
 	newest_ns -= CTIME_SLACK_NS;
-	opening_gap(o, marks ? RF_CONTENT : 0,
+	opening_gap(o, RF_CONTENT,
 		    newest_ns < past.since_ns ? newest_ns : past.since_ns);
 	activity_past_done(&past);
 	return 0;
