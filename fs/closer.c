@@ -71,7 +71,7 @@ static bool close_later(int fd)
 	return later;
 }
 
-bool closer_is_slow(int fd)
+static bool is_slow(int fd)
 {
 	struct stat st;
 	return fstat(fd, &st) == 0 && st.st_nlink == 0 &&
@@ -80,6 +80,6 @@ bool closer_is_slow(int fd)
 
 void closer_close(int fd)
 {
-	if (!closer_is_slow(fd) || !close_later(fd))
+	if (!is_slow(fd) || !close_later(fd))
 		close(fd);
 }

@@ -6,12 +6,9 @@
  * blocks within close(2), which takes a minute when there are many extents.
  */
 
-#include <stdbool.h>
-
-/* closer_is_slow - to close it may take long. */
-bool closer_is_slow(int fd);
-/* closer_close - close it; what may take long is done behind our back. Any
- * thread, without a lock that others wait for. */
+/* closer_close - close it; what may take long is done behind our back. A small
+ * one is closed here: whoever comes next, to the lock that the caller may hold,
+ * finds its room. Any thread. */
 void closer_close(int fd);
 
 #endif

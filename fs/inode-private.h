@@ -52,11 +52,9 @@ struct inode {
 	} fh;
 };
 
-/* LOCK_inodes: the table, names and counts; a leaf, never held across a
- * system call. */
+/* LOCK_inodes: the table, names and counts; never held across a system call that
+ * may take long, and of locks only before that of closer.c. */
 extern pthread_mutex_t inodes_lock;
-/* inodes_unlock - and close what was freed under it. */
-void inodes_unlock(void);
 
 void inode_unref_locked(struct inode *i);
 

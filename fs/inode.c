@@ -32,8 +32,6 @@ static struct inode **buckets;	   /* LOCK_inodes */
 static uint32_t n_buckets;	   /* LOCK_inodes: a power of two */
 static uint32_t n_inodes;	   /* LOCK_inodes */
 static bool trim_due;		   /* LOCK_inodes: many names were freed */
-static int *leaving;		   /* LOCK_inodes: to be closed without it */
-static size_t n_leaving, cap_leaving;
 
 uint32_t fhandle_hash(const struct fhandle *fh)
 {
@@ -158,38 +156,11 @@ static struct inode *make_locked(const struct fhandle *fh, mode_t mode,
 	return i;
 }
 
-/* To close the last descriptor of a large file may take long. A small one is
- * closed here: whoever comes next waits for the lock, and finds its room. */
-static void leave_pin_locked(struct inode *i)
-{
-	if (i->pin_fd < 0 || !closer_is_slow(i->pin_fd))
-		return;
-	if (n_leaving == cap_leaving) {
-		cap_leaving = cap_leaving ? cap_leaving * 2 : 64;
-		leaving = reallocarray(leaving, cap_leaving, sizeof(*leaving));
-		if (!leaving)
-			abort();
-	}
-	leaving[n_leaving++] = i->pin_fd;
-	i->pin_fd = -1;
-}
-
-void inodes_unlock(void)
-{
-	int fds[16];
-	size_t n = 0;
-	while (n_leaving > 0 && n < sizeof(fds) / sizeof(*fds))
-		fds[n++] = leaving[--n_leaving];
-	pthread_mutex_unlock(&inodes_lock);
-	while (n > 0)
-		closer_close(fds[--n]);
-}
-
 /* What is this process's alone, but the names. */
 static void leave(struct inode *i)
 {
 	if (i->pin_fd >= 0)
-		close(i->pin_fd);
+		closer_close(i->pin_fd);
 	i->pin_fd = -1;
 	free(i->pass);
 	i->pass = NULL;
@@ -207,7 +178,6 @@ static void free_locked(struct inode *i)
 		pins_drop(&fh);
 	}
 	inode_names_free_locked(i);
-	leave_pin_locked(i);
 	leave(i);
 	if (i->held)
 		deposit_drop(i->id);
@@ -308,9 +278,6 @@ void inodes_stop(void)
 	slots = long_handles = NULL;
 	buckets = NULL;
 	n_buckets = n_inodes = 0;
-	free(leaving);
-	leaving = NULL;
-	n_leaving = cap_leaving = 0;
 }
 
 void inodes_each(void (*fn)(struct inode *i))
@@ -331,14 +298,14 @@ void inodes_restored(void)
 {
 	pthread_mutex_lock(&inodes_lock);
 	inodes_each(settle_item);
-	inodes_unlock();
+	pthread_mutex_unlock(&inodes_lock);
 }
 
 size_t inodes_count(void)
 {
 	pthread_mutex_lock(&inodes_lock);
 	size_t n = n_inodes;
-	inodes_unlock();
+	pthread_mutex_unlock(&inodes_lock);
 	return n;
 }
 
@@ -354,7 +321,7 @@ struct inode *inode_find(const struct fhandle *fh)
 	struct inode *i = find_locked(fh, hash);
 	if (i)
 		i->refs++;
-	inodes_unlock();
+	pthread_mutex_unlock(&inodes_lock);
 	return i;
 }
 
@@ -372,7 +339,7 @@ struct inode *inode_learn(const struct fhandle *fh, const struct stat *st,
 		inode_name_add_locked(i, dir, name);
 		inode_saw(i, st);
 	}
-	inodes_unlock();
+	pthread_mutex_unlock(&inodes_lock);
 	return i;
 }
 
@@ -386,7 +353,7 @@ void inode_forget(uint64_t id, uint64_t n)
 		i->nlookup -= n < i->nlookup ? n : i->nlookup;
 		free_if_unused_locked(i);
 	}
-	inodes_unlock();
+	pthread_mutex_unlock(&inodes_lock);
 }
 
 /* The number that is left is noted before it is set, so that it can be set
@@ -414,7 +381,7 @@ void inode_forget_next(struct forgetting *p, uint64_t id, uint64_t n)
 	if (i)
 		free_if_unused_locked(i);
 	p->done++;
-	inodes_unlock();
+	pthread_mutex_unlock(&inodes_lock);
 }
 
 void inode_forget_resume(struct forgetting *p, uint64_t id, uint64_t n)
@@ -422,7 +389,7 @@ void inode_forget_resume(struct forgetting *p, uint64_t id, uint64_t n)
 	pthread_mutex_lock(&inodes_lock);
 	forget_next_locked(p, id, n);
 	p->done++;
-	inodes_unlock();
+	pthread_mutex_unlock(&inodes_lock);
 }
 
 void inodes_trim(void)
@@ -430,7 +397,7 @@ void inodes_trim(void)
 	pthread_mutex_lock(&inodes_lock);
 	bool due = trim_due;
 	trim_due = false;
-	inodes_unlock();
+	pthread_mutex_unlock(&inodes_lock);
 	if (due)
 		malloc_trim(0);
 }
@@ -439,7 +406,7 @@ void inode_ref(struct inode *i)
 {
 	pthread_mutex_lock(&inodes_lock);
 	i->refs++;
-	inodes_unlock();
+	pthread_mutex_unlock(&inodes_lock);
 }
 
 void inode_unref_locked(struct inode *i)
@@ -455,7 +422,7 @@ void inode_unref(struct inode *i)
 		return;
 	pthread_mutex_lock(&inodes_lock);
 	inode_unref_locked(i);
-	inodes_unlock();
+	pthread_mutex_unlock(&inodes_lock);
 }
 
 uint64_t inode_id(const struct inode *i)

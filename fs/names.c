@@ -154,7 +154,7 @@ void inode_name_add(struct inode *i, struct inode *dir, const char *name)
 {
 	pthread_mutex_lock(&inodes_lock);
 	inode_name_add_locked(i, dir, name);
-	inodes_unlock();
+	pthread_mutex_unlock(&inodes_lock);
 }
 
 void inode_name_del(struct inode *i, struct inode *dir, const char *text)
@@ -170,7 +170,7 @@ void inode_name_del(struct inode *i, struct inode *dir, const char *text)
 			name_free_locked(n);
 		}
 	}
-	inodes_unlock();
+	pthread_mutex_unlock(&inodes_lock);
 }
 
 /* above_locked - bytes of the path of `i`, with a slash behind. */
@@ -221,7 +221,7 @@ char *inode_path(const struct inode *i, bool *ret_former)
 					    i->names->text, ret_former)
 			      : path_locked(i, NULL, ret_former);
 	*ret_former |= i->former;
-	inodes_unlock();
+	pthread_mutex_unlock(&inodes_lock);
 	return path;
 }
 
@@ -231,7 +231,7 @@ bool inode_parent(const struct inode *i, struct fhandle *ret)
 	bool named = i->names && !i->former;
 	if (named) /* the handle of a directory that is referred to stays */
 		inode_handle(inode_get(i->names->dir), ret);
-	inodes_unlock();
+	pthread_mutex_unlock(&inodes_lock);
 	return named;
 }
 
@@ -243,7 +243,7 @@ char *inode_spare(const struct inode *i, uint64_t *ret_dir)
 		*ret_dir = i->names->dir;
 		name = strdup(i->names->text);
 	}
-	inodes_unlock();
+	pthread_mutex_unlock(&inodes_lock);
 	return name;
 }
 
@@ -252,6 +252,6 @@ char *inode_path_of(const struct inode *dir, const char *name)
 	bool former;
 	pthread_mutex_lock(&inodes_lock);
 	char *path = path_locked(dir, name, &former);
-	inodes_unlock();
+	pthread_mutex_unlock(&inodes_lock);
 	return path;
 }
