@@ -6,6 +6,7 @@
  * of the supervisor.
  */
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -201,6 +202,11 @@ void worker_done(struct supervisor *s);
 /* stuck_look - 0: it is dead, and ends only when another one serves; *ret_status
  * as waitpid would tell. Else how long to sleep before the next look, ms. */
 int stuck_look(struct supervisor *s, int *ret_status);
+
+/* threads_open - of a process, in /proc; NULL: it is gone. Owned by the caller.
+ * threads_next - the number of the next one, in `d` (NULL: there is none). */
+DIR *threads_open(pid_t pid);
+const char *threads_next(DIR *d);
 
 /* ---- supervisor-silent.c ---- */
 

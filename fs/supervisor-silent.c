@@ -19,7 +19,6 @@
  */
 #include "confdefs.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -88,13 +87,11 @@ static bool may_hang(pid_t pid, const struct sign *t)
 static struct sign suspect(const struct silence *is, pid_t pid, bool *ret_disk)
 {
 	struct sign t, found = {0};
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	CLEANUP_CLOSEDIR DIR *d = opendir(path);
-	struct dirent *de;
+	CLEANUP_CLOSEDIR DIR *d = threads_open(pid);
+	const char *tid;
 	*ret_disk = false;
-	while (d && (de = readdir(d))) {
-		if (*de->d_name == '.' || !read_sign(pid, de->d_name, &t))
+	while ((tid = threads_next(d))) {
+		if (!read_sign(pid, tid, &t))
 			continue;
 		if (t.tracer)
 			return (struct sign){0};
@@ -133,16 +130,11 @@ static void look_at_sync(struct supervisor *s)
 static bool has_stopped(pid_t pid)
 {
 	struct sign t;
-	char path[64];
+	CLEANUP_CLOSEDIR DIR *d = threads_open(pid);
+	const char *tid;
 	unsigned n = 0;
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	CLEANUP_CLOSEDIR DIR *d = opendir(path);
-	struct dirent *de;
-	while (d && (de = readdir(d))) {
-		if (*de->d_name == '.')
-			continue;
-		if (!read_sign(pid, de->d_name, &t) || t.state != 'T' ||
-		    t.tracer)
+	while ((tid = threads_next(d))) {
+		if (!read_sign(pid, tid, &t) || t.state != 'T' || t.tracer)
 			return false;
 		n++;
 	}

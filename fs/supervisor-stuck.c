@@ -77,23 +77,37 @@ static bool is_harmless(pid_t pid, const char *tid)
 	return strcmp(link, "/dev/fuse") == 0;
 }
 
+DIR *threads_open(pid_t pid)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	return opendir(path);
+}
+
+const char *threads_next(DIR *d)
+{
+	struct dirent *de;
+	while (d && (de = readdir(d))) {
+		if (*de->d_name != '.')
+			return de->d_name;
+	}
+	return NULL;
+}
+
 /* is_stuck - all threads that are left are in such calls. */
 static bool is_stuck(pid_t pid)
 {
 	char path[96];
+	const char *tid;
 	unsigned n = 0;
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	CLEANUP_CLOSEDIR DIR *d = opendir(path);
-	struct dirent *de;
-	while (d && (de = readdir(d))) {
-		if (*de->d_name == '.')
-			continue;
+	CLEANUP_CLOSEDIR DIR *d = threads_open(pid);
+	while ((tid = threads_next(d))) {
 		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/stat",
-			 (int)pid, de->d_name);
+			 (int)pid, tid);
 		char state = stat_state(path, NULL);
 		if (!state || state == 'Z' || state == 'X')
 			continue;
-		if (!is_harmless(pid, de->d_name))
+		if (!is_harmless(pid, tid))
 			return false;
 		n++;
 	}
