@@ -174,6 +174,17 @@ status_pid() {
 		jq -r "[.. | objects | select(has(\"$1\"))][0].$1"
 }
 
+# kill_all - supervisor, worker and sync at once.
+kill_all() {
+	local p pids
+	pids=("$(status_pid supervisor_pid)" "$(status_pid worker_pid)"
+		"$(status_pid sync_pid)")
+	kill -9 "${pids[@]}"
+	for p in "${pids[@]}"; do
+		check "$p ends" wait_for 30 process_gone "$p"
+	done
+}
+
 # worker_after PID - for wait_for: another fs worker than that one.
 worker_after() {
 	local now

@@ -35,12 +35,7 @@ killed_in old
 
 echo x >"$T/tree/hot/file"
 check "wait" synced
-pids=("$(status_pid supervisor_pid)" "$(status_pid worker_pid)"
-	"$(status_pid sync_pid)")
-kill -9 "${pids[@]}"
-for p in "${pids[@]}"; do
-	check "they end" wait_for 30 process_gone "$p"
-done
+kill_all
 check "umount" umount_tree
 mkdir "$T/tree/hot/new"
 for i in $(seq 10 50); do

@@ -14,15 +14,9 @@ check "wait" synced
 
 # lost FILE... - below "dir", after a bad end; then it is mounted again
 lost() {
-	local p pids
 	touch "$T/tree/dir/touched" "$T/tree/dir/sub/touched" # marks
 	check "wait" synced
-	pids=("$(status_pid supervisor_pid)" "$(status_pid worker_pid)"
-		"$(status_pid sync_pid)")
-	kill -9 "${pids[@]}"
-	for p in "${pids[@]}"; do
-		check "they end" wait_for 30 process_gone "$p"
-	done
+	kill_all
 	(cd "$T/below/dir" && mv "$@" "$T/lost") || fail "mv"
 	check "mount again" mount_tree
 }

@@ -5,15 +5,6 @@
 . "$(dirname "$0")/functions.sh"
 expect_log "journal|lost|sync process ended|did not end well"
 
-kill_all() {
-	local pids p
-	pids=("$(status_pid supervisor_pid)" "$(status_pid worker_pid)"
-		"$(status_pid sync_pid)")
-	kill -9 "${pids[@]}"
-	exec 5>&-
-	for p in "${pids[@]}"; do check "$p ends" wait_for 30 process_gone "$p"; done
-}
-
 pipe_replicas 1
 printf "[mount]\nroot = %s\nactivity-lift = 500ms\n" "$T/tree" >"$T/conf"
 check "mount" mount_tree --config "$T/conf" "${REPLICAS[@]}"
@@ -32,6 +23,7 @@ echo second >&5
 sync "$T/tree/F"
 sleep 2 # marks are lifted
 kill_all
+exec 5>&-
 check "mount" mount_tree --config "$T/conf"
 check "wait" synced
 check "same" same "$T/replica1"

@@ -11,13 +11,6 @@ change() {
 	printf '%s' "$2" >"$T/tree/$1"
 	touch -d 2020-01-01 "$T/tree/$1"
 }
-kill_all() {
-	local pids p
-	pids=("$(status_pid supervisor_pid)" "$(status_pid worker_pid)"
-		"$(status_pid sync_pid)")
-	kill -9 "${pids[@]}"
-	for p in "${pids[@]}"; do check "$p ends" wait_for 30 process_gone "$p"; done
-}
 warned() { # COUNT
 	[ "$(grep -c "is an older copy" "$T/state/mirrorfs.log")" = "$1" ]
 }
