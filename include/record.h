@@ -108,6 +108,9 @@ const char *record_op_word(enum record_op op);
 /* record_op_parse - the operation of a word; -EINVAL when there is none. */
 int record_op_parse(const char *word);
 
+/* record_makes_object - its object was not there before. */
+bool record_makes_object(const struct record *r);
+
 /* record_done - free what `r` points to (not `r`). NULL is fine. */
 void record_done(struct record *r);
 

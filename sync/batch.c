@@ -346,7 +346,7 @@ static void forget_numbers(struct engine *e, const struct record *records,
 	for (unsigned i = 0; i < n; i++) {
 		const struct record *r = &records[i];
 		if (fhandle_is_number(&r->obj, NULL) &&
-		    (r->op == OP_CREATE || r->op == OP_SYMLINK ||
+		    (record_makes_object(r) ||
 		     (r->op == OP_UNLINK && r->flags & RF_LAST)))
 			links_del_object(e->links, &r->obj);
 	}

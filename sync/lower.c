@@ -169,6 +169,13 @@ static int64_t mount_of(int fd)
 	return (int64_t)stx.stx_mnt_id;
 }
 
+bool lower_same_content(const struct stat *a, const struct stat *b)
+{
+	return a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
 bool lower_is_apart(int root_fd, int fd, const struct stat *st)
 {
 	struct stat root;

@@ -39,6 +39,8 @@ int lower_look(int root_fd, const char *path, struct stat *ret_st,
 	       struct fhandle *ret_obj);
 /* lower_look_fd - the same of a descriptor (O_PATH will do). */
 int lower_look_fd(int fd, struct stat *ret_st, struct fhandle *ret_obj);
+/* lower_same_content - of one object, as far as size and time tell. */
+bool lower_same_content(const struct stat *a, const struct stat *b);
 /* lower_is_apart - `fd` with `st` lies on another file system than the root:
  * the overlay does not enter it. */
 bool lower_is_apart(int root_fd, int fd, const struct stat *st);

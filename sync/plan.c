@@ -208,12 +208,6 @@ static void emit_alone(struct builder *b, const struct record *r)
 	b->plan->actions[i].tree = !swap;
 }
 
-static bool makes_object(const struct record *r)
-{
-	return r->op == OP_CREATE || r->op == OP_MKDIR || r->op == OP_SYMLINK ||
-	       r->op == OP_MKNOD;
-}
-
 static bool excludes(struct builder *b, const char *path, bool is_dir)
 {
 	return b->view->excluded(b->view->arg, path, is_dir);
@@ -311,7 +305,7 @@ static bool plan_record(struct builder *b, const struct record *r, bool first)
 		return true;
 	}
 	/* its number may have been another one's */
-	if (fhandle_is_number(&r->obj, NULL) && makes_object(r))
+	if (fhandle_is_number(&r->obj, NULL) && record_makes_object(r))
 		builder_renew(b, &r->obj);
 	if (is_filtered(b, r)) {
 		if (is_change(r))

@@ -205,9 +205,7 @@ static void upload_attributes(struct step *s)
 
 	struct stat now;
 	if (!s->frozen &&
-	    (fstat(s->fd, &now) < 0 || now.st_size != s->st.st_size ||
-	     now.st_mtim.tv_sec != s->st.st_mtim.tv_sec ||
-	     now.st_mtim.tv_nsec != s->st.st_mtim.tv_nsec))
+	    (fstat(s->fd, &now) < 0 || !lower_same_content(&now, &s->st)))
 		s->mark = UINT64_MAX; /* cut meanwhile: start over */
 	if (s->fd >= 0)
 		close(s->fd);
@@ -256,10 +254,7 @@ void upload_refresh(struct step *s)
 	     now.st_ctim.tv_nsec == s->st.st_ctim.tv_nsec))
 		return;
 	/* of a number it may be another one's that lay ready: start over */
-	if (fhandle_is_number(&obj, NULL) &&
-	    (now.st_size != s->st.st_size ||
-	     now.st_mtim.tv_sec != s->st.st_mtim.tv_sec ||
-	     now.st_mtim.tv_nsec != s->st.st_mtim.tv_nsec))
+	if (fhandle_is_number(&obj, NULL) && !lower_same_content(&now, &s->st))
 		s->mark = UINT64_MAX;
 	now.st_size = s->st.st_size;
 	s->st = now;
@@ -416,9 +411,7 @@ static bool unchanged(struct step *s)
 	if (fd >= 0)
 		close(fd);
 	return r == 0 && fhandle_equal(&obj, &s->obj) &&
-	       now.st_size == s->st.st_size &&
-	       now.st_mtim.tv_sec == s->st.st_mtim.tv_sec &&
-	       now.st_mtim.tv_nsec == s->st.st_mtim.tv_nsec &&
+	       lower_same_content(&now, &s->st) &&
 	       now.st_ctim.tv_sec == s->st.st_ctim.tv_sec &&
 	       now.st_ctim.tv_nsec == s->st.st_ctim.tv_nsec;
 }

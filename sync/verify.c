@@ -223,9 +223,7 @@ static int read_all(struct engine *e, struct verify *v)
  * and time tell; *ret: what it is like now. */
 static bool written(const struct check *c, struct stat *ret)
 {
-	return fstat(c->fd, ret) < 0 || ret->st_size != c->st.st_size ||
-	       ret->st_mtim.tv_sec != c->st.st_mtim.tv_sec ||
-	       ret->st_mtim.tv_nsec != c->st.st_mtim.tv_nsec;
+	return fstat(c->fd, ret) < 0 || !lower_same_content(ret, &c->st);
 }
 
 static int judge(struct engine *e, const struct check *c)

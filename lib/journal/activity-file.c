@@ -352,6 +352,12 @@ bool activity_has_lost(const char *state_dir)
 	return fd >= 0 && h.flags & ACTIVITY_LOST;
 }
 
+static int put_head_durably(int fd, const struct activity_head *h)
+{
+	int r = activity_put_head(fd, h);
+	return r == 0 && fsync(fd) < 0 ? -errno : r;
+}
+
 /* set_flag - durably. */
 static int set_flag(const char *state_dir, uint32_t flag)
 {
@@ -360,8 +366,7 @@ static int set_flag(const char *state_dir, uint32_t flag)
 	if (fd < 0)
 		return fd;
 	h.flags |= flag;
-	int r = activity_put_head(fd, &h);
-	return r == 0 && fsync(fd) < 0 ? -errno : r;
+	return put_head_durably(fd, &h);
 }
 
 uint64_t activity_synced(const char *state_dir, const char *uuid)
@@ -378,8 +383,7 @@ int activity_set_synced(const char *state_dir, uint64_t seq)
 	if (fd < 0)
 		return fd;
 	h.synced = seq;
-	int r = activity_put_head(fd, &h);
-	return r == 0 && fsync(fd) < 0 ? -errno : r;
+	return put_head_durably(fd, &h);
 }
 
 int activity_lose(const char *state_dir)

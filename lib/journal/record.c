@@ -75,6 +75,12 @@ bool fhandle_equal(const struct fhandle *a, const struct fhandle *b)
 	       memcmp(a->bytes, b->bytes, a->len) == 0;
 }
 
+bool record_makes_object(const struct record *r)
+{
+	return r->op == OP_CREATE || r->op == OP_MKDIR || r->op == OP_SYMLINK ||
+	       r->op == OP_MKNOD;
+}
+
 void record_done(struct record *r)
 {
 	if (!r)
