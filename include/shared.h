@@ -121,8 +121,10 @@ bool shared_is_wanted(const struct shared *s, const struct fhandle *obj);
  *
  * shared_doubts - how often there was doubt. shared_set_told - the worker's: all
  * that was dirty when it was that number has a newer record. shared_told - 0: it
- * is not told yet; else a number that is another one after the next doubt.
+ * is not told yet; else a number that is another one after the next doubt:
+ * SHARED_SURE as long as there was none.
  */
+#define SHARED_SURE 1
 uint32_t shared_doubts(const struct shared *s);
 void shared_set_told(struct shared *s, uint32_t doubts);
 uint32_t shared_told(const struct shared *s);

@@ -420,7 +420,7 @@ void shared_set_told(struct shared *s, uint32_t doubts)
 uint32_t shared_told(const struct shared *s)
 {
 	uint32_t told = s->mem->told;
-	return told == s->mem->doubts ? told + 1 : 0;
+	return told == s->mem->doubts ? told + SHARED_SURE : 0;
 }
 
 void ring_set_patience(struct shared *s, int64_t ns)

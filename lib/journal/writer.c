@@ -356,6 +356,7 @@ int journal_writer_start(const char *state_dir, struct shared *s, int wake_fd,
 	w->state_dir = text_copy(state_dir);
 	w->s = s;
 	w->most = WRITER_FIRST;
+	w->told = SHARED_SURE;
 	w->wake_fd = wake_fd;
 	w->history_ns = history_ns;
 	w->wal_next = WAL_PAGES;
