@@ -118,6 +118,7 @@ struct remote_attr {
 	uint32_t uid, gid;
 	uint32_t mode; /* with the type bits when it comes from a server */
 	uint32_t atime, mtime;
+	uint32_t links; /* hard links; 0: not told */
 };
 
 /* What STATVFS tells of the file system that holds a path. */

@@ -145,13 +145,16 @@ static int put_file(struct engine *e, const char *path, const struct stat *st,
 	bool same = !doubt && a && a->size == (uint64_t)st->st_size &&
 		    (strict == STRICT_ATTR ||
 		     a->mtime == attr_time(st->st_mtim.tv_sec));
-	bool other;
+	bool known = links_is(e->links, path, obj), other;
 	int r = link_name(e, path, st, obj, !doubt, &other);
 
 	if (r > 0 && same) /* SFTP does not tell whether it is one already */
 		seed_relinks(e);
 	if (r != 0)
 		return r < 0 ? r : 0;
+	/* what this one gets, another one would get, now or later */
+	if (same && !other && !known && seed_met(e, a))
+		other = true;
 	if (same && !other && e->verify)
 		return verify_add(e, path, st, obj, a);
 	if (same && !other)
@@ -181,7 +184,7 @@ static int put_symlink(struct engine *e, const char *path,
 		       const struct stat *st, const struct fhandle *obj,
 		       const struct remote_attr *a)
 {
-	bool other;
+	bool known = links_is(e->links, path, obj), other;
 	/* as of a file: another one's inode is never changed */
 	bool doubt = links_is_other(e->links, path, obj);
 	int same = a && !doubt ? same_target(e, path, obj) : 0;
@@ -195,7 +198,7 @@ static int put_symlink(struct engine *e, const char *path,
 		seed_relinks(e);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	if (same && !other)
+	if (same && !other && (known || !seed_met(e, a)))
 		return compare_attributes(e, path, st, obj, a);
 	engine_touch_parent(e, path);
 	return engine_push(e, STEP_SYMLINK, path, NULL, obj, NULL);

@@ -2,6 +2,8 @@
 #include "confdefs.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,6 +70,21 @@ void seed_relinks(struct engine *e)
 {
 	if (e->seeding)
 		e->seeding->relinks = true;
+}
+
+/* SFTP does not tell which names are links of one file, but that there are
+ * some: they have its size and time. The first of them keeps it. */
+bool seed_met(struct engine *e, const struct remote_attr *a)
+{
+	struct seeding *w = e->seeding;
+	char key[40];
+
+	if (!w || w->part || a->links < 2)
+		return false;
+	snprintf(key, sizeof(key), "%" PRIx64 "-%" PRIx32, a->size, a->mtime);
+	bool met = pathset_at(&w->shared, key);
+	pathset_put(&w->shared, key, 1);
+	return met;
 }
 
 void seed_sends(struct engine *e, const struct stat *st)

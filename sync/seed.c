@@ -328,6 +328,7 @@ static int clear(struct engine *e, struct seeding *w, const char *path)
 	if (w->s.extra == 0)
 		return 0;
 	w->c.differed += w->s.extra;
+	pathset_done(&w->shared); /* each of them has its own now */
 	if (!w->s.listed) {
 		r = reconcile(e, path, STRICT_DATA, DEPTH_ALL);
 		return r == 0 ? batch_mend(e, w->s.seq) : r;
@@ -355,6 +356,7 @@ static void done(struct seeding *w)
 		free(w->known[--w->n_known]);
 	free(w->known);
 	free(w->passed);
+	pathset_done(&w->shared);
 	free(w->c.error);
 	w->c.error = NULL;
 	seed_done(&w->s);

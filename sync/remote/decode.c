@@ -5,6 +5,7 @@
 #include "confdefs.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +82,26 @@ static bool name_is_dots(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
+/*
+ * The attributes of version 3 have no link count, but the line for people that
+ * comes with each name has, as "ls -l" prints it (draft-ietf-secsh-filexfer-02,
+ * 7, recommends that). *ret_links is 0 where it has not.
+ */
+static int get_line(struct buf *b, uint32_t *ret_links)
+{
+	char begin[24] = {0}; /* enough for the mode and the count */
+	const uint8_t *line;
+	size_t n;
+	int links = 0, r = buf_get_bytes(b, &line, &n);
+	if (r < 0)
+		return r;
+	memcpy(begin, line, n < sizeof(begin) ? n : sizeof(begin) - 1);
+	if (sscanf(begin, "%*s %9d", &links) < 1 || links < 0)
+		links = 0;
+	*ret_links = (uint32_t)links;
+	return 0;
+}
+
 static int get_entries(struct buf *b, struct remote_reply *reply)
 {
 	uint32_t count;
@@ -99,9 +120,11 @@ static int get_entries(struct buf *b, struct remote_reply *reply)
 		if (buf_get_text(b, &e->name) < 0)
 			return -EBADMSG;
 		reply->n_entries++; /* owns the name */
-		if (!name_is_sane(e->name) || skip_bytes(b) < 0 ||
+		uint32_t links;
+		if (!name_is_sane(e->name) || get_line(b, &links) < 0 ||
 		    get_attr(b, &e->attr) < 0)
 			return -EBADMSG;
+		e->attr.links = links;
 		if (name_is_dots(e->name)) {
 			free(e->name);
 			reply->n_entries--;

@@ -31,13 +31,18 @@ static void put_status(struct buf *b, uint32_t code)
 	codec_end(b, at);
 }
 
-static void put_entry(struct buf *b, const char *name)
+static void put_line(struct buf *b, const char *name, const char *line)
 {
 	const struct remote_attr a = {.flags = ATTR_SIZE | ATTR_MODE,
 				      .size = 5, .mode = 0644};
 	buf_put_text(b, name);
-	buf_put_text(b, "-rw-r--r-- long name");
+	buf_put_text(b, line);
 	codec_put_attr(b, &a);
+}
+
+static void put_entry(struct buf *b, const char *name)
+{
+	put_line(b, name, "-rw-r--r-- long name");
 }
 
 /* decode - the one packet in `b`, as an answer of that kind. */
@@ -169,6 +174,37 @@ static void test_handle_data(void **state)
 	buf_done(&b);
 }
 
+/* the links of a file are nowhere but in the line for people */
+static void test_links(void **state)
+{
+	static const struct {
+		const char *line;
+		uint32_t links;
+	} lines[] = {
+		{"-rw-r--r--    1 root     root  5 Jan  1 2020 f", 1},
+		{"-rw-r--r--+ 312 0 0 5 Jan  1 2020 f", 312},
+		{"-rw-r--r--    ? 0 0 5 Jan  1 2020 f", 0},
+		{"-rw-r--r-- 99999999999999999999 0", 999999999},
+		{"", 0},
+		{"f", 0},
+		{"-rw-r--r-- -1 0 0", 0},
+	};
+	struct buf b = BUF_INIT;
+	struct decoded d = {0};
+	unsigned n = sizeof(lines) / sizeof(lines[0]);
+	size_t at = codec_begin(&b, FXP_NAME, 7);
+	buf_put_u32(&b, n);
+	for (unsigned i = 0; i < n; i++)
+		put_line(&b, "f", lines[i].line);
+	codec_end(&b, at);
+	assert_int_equal(decode(&b, REPLY_LIST, &d), 0);
+	assert_int_equal(d.reply.n_entries, n);
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(d.reply.entries[i].attr.links, lines[i].links);
+	codec_decoded_done(&d);
+	buf_done(&b);
+}
+
 static void test_list(void **state)
 {
 	struct buf b = BUF_INIT;
@@ -186,6 +222,7 @@ static void test_list(void **state)
 	assert_string_equal(d.reply.entries[1].name, "...");
 	assert_int_equal(d.reply.entries[1].attr.size, 5);
 	assert_int_equal(d.reply.entries[1].attr.flags, ATTR_SIZE | ATTR_MODE);
+	assert_int_equal(d.reply.entries[1].attr.links, 0);
 	codec_decoded_done(&d);
 	refused(&b, REPLY_TEXT); /* four are no answer to READLINK */
 
@@ -485,6 +522,7 @@ int main(void)
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_handle_data),
 		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_links),
 		cmocka_unit_test(test_list_hostile),
 		cmocka_unit_test(test_attr),
 		cmocka_unit_test(test_statvfs),
