@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdbool.h>
 
 #include "fs/order.h"
 
@@ -28,6 +29,18 @@ struct lock {
 
 static struct lock tree_lock = LOCK_INIT;
 static struct lock stripes[STRIPES] = {[0 ... STRIPES - 1] = LOCK_INIT};
+
+static __thread bool barred;
+
+void order_bar(void)
+{
+	barred = true;
+}
+
+void order_unbar(void)
+{
+	barred = false;
+}
 
 static void lock_alone(struct lock *l)
 {
@@ -60,6 +73,7 @@ void order_add(struct order *o, uint32_t hash)
 
 void order_lock(struct order *o, enum order_tree tree)
 {
+	assert(!barred);
 	o->tree = tree;
 	if (tree == ORDER_EXCLUSIVE)
 		lock_alone(&tree_lock);
@@ -81,6 +95,7 @@ void order_unlock(struct order *o)
 
 void order_look(uint32_t hash)
 {
+	assert(!barred);
 	pthread_rwlock_rdlock(&stripes[hash % STRIPES].rw);
 }
 

@@ -40,4 +40,10 @@ void order_unlock(struct order *o);
 void order_look(uint32_t hash);
 void order_looked(uint32_t hash);
 
+/* order_bar - this thread takes a lock that ranks below these: until order_unbar
+ * it may not ask for one of them. That is checked: it goes well nearly always, and
+ * then, once, everybody waits for everybody. */
+void order_bar(void);
+void order_unbar(void);
+
 #endif

@@ -21,6 +21,7 @@
 #include "fs/content.h"
 #include "fs/lower.h"
 #include "fs/ops.h"
+#include "fs/order.h"
 #include "fs/passthrough.h"
 #include "log.h"
 #include "privileges.h"
@@ -209,9 +210,16 @@ void passthrough_seen(struct inode *i)
 
 /* ---- an inode ---- */
 
-static pthread_mutex_t *lock_of(const struct inode *i)
+static void lock(const struct inode *i)
 {
-	return &locks[inode_hash(i) % LOCKS];
+	pthread_mutex_lock(&locks[inode_hash(i) % LOCKS]);
+	order_bar();
+}
+
+static void unlock(const struct inode *i)
+{
+	order_unbar();
+	pthread_mutex_unlock(&locks[inode_hash(i) % LOCKS]);
 }
 
 /* only_appends - it can read and write, but for O_APPEND the lower file could not
@@ -227,10 +235,10 @@ bool passthrough_refuses(struct inode *i, int fd, int flags)
 {
 	if (!*inode_pass(i) || !only_appends(fd, flags))
 		return false;
-	pthread_mutex_lock(lock_of(i));
+	lock(i);
 	const struct pass *p = *inode_pass(i);
 	bool refuses = p && p->n_pass > 0;
-	pthread_mutex_unlock(lock_of(i));
+	unlock(i);
 	return refuses;
 }
 
@@ -241,14 +249,19 @@ bool passthrough_refuses(struct inode *i, int fd, int flags)
  * others may store into them: what is stored during such a write takes the
  * whole page with it, and the bytes of the write are lost.
  */
-static void serve_page(struct inode *i, int fd, struct fuse_file_info *fi,
-		       bool created)
+static void serve_page(int fd, struct fuse_file_info *fi, bool past)
 {
-	fi->direct_io = only_appends(fd, fi->flags) ||
-			((fi->flags & O_ACCMODE) == O_WRONLY &&
-			 op_direct_writes() &&
-			 (created || !content_is_open(i)));
+	fi->direct_io = past || only_appends(fd, fi->flags);
 	fi->keep_cache = 1;
+}
+
+/* writes_past - it only writes, and nobody may store into its pages. An order lock is
+ * taken for it. */
+static bool writes_past(struct inode *i, const struct fuse_file_info *fi,
+			bool created)
+{
+	return (fi->flags & O_ACCMODE) == O_WRONLY && op_direct_writes() &&
+	       (created || !content_is_open(i));
 }
 
 /* No handle is open, no mapping is left: the kernel's pages are of a time
@@ -315,12 +328,13 @@ enum served passthrough_open(struct inode *i, int fd, struct fuse_file_info *fi,
 {
 	struct pass **at = inode_pass(i);
 	int access = fi->flags & O_ACCMODE;
+	bool past = writes_past(i, fi, created);
 	*ret_unseen = false;
 	if (!on && !*at && !inode_is_mapped(i)) {
-		serve_page(i, fd, fi, created);
+		serve_page(fd, fi, past);
 		return SERVED_PLAIN;
 	}
-	pthread_mutex_lock(lock_of(i));
+	lock(i);
 	struct pass *p = pass_of(i);
 	if (access == O_RDWR && !created)
 		inode_prefer_pages(i);
@@ -334,11 +348,11 @@ enum served passthrough_open(struct inode *i, int fd, struct fuse_file_info *fi,
 		*ret_unseen = access == O_RDWR;
 	} else {
 		p->n_page++;
-		serve_page(i, fd, fi, created);
+		serve_page(fd, fi, past);
 	}
 	if (*ret_unseen)
 		inode_set_unseen(i, true);
-	pthread_mutex_unlock(lock_of(i));
+	unlock(i);
 	/* attributes only: this waits for nobody */
 	if (*ret_unseen)
 		fuse_lowlevel_notify_inval_inode(device, inode_id(i), -1, 0);
@@ -350,7 +364,7 @@ void passthrough_close(struct inode *i, enum served served)
 	struct pass **at = inode_pass(i);
 	if (served == SERVED_PLAIN)
 		return;
-	pthread_mutex_lock(lock_of(i));
+	lock(i);
 	struct pass *p = *at;
 	if (served == SERVED_PAGE) {
 		p->n_page--;
@@ -363,7 +377,7 @@ void passthrough_close(struct inode *i, enum served served)
 		free(p);
 		*at = NULL;
 	}
-	pthread_mutex_unlock(lock_of(i));
+	unlock(i);
 }
 
 int32_t passthrough_backing(struct inode *i)
