@@ -225,7 +225,7 @@ static void take(struct deposits *d, uint64_t id, int fd)
 				    "more: some "
 				    "would be lost if the fs worker died");
 		d->said = true;
-		close(fd);
+		closer_close(fd); /* the worker's may be closed by now */
 		return;
 	}
 	d->items[d->n++] = (struct deposited){id, fd};

@@ -8,8 +8,9 @@
  *
  * It must not be started while a thread of the old one is in any other call: a
  * write that is on its way to a disk would come after what the new one writes.
- * Who is in a write to /dev/fuse, or syncs, runs nothing any more when that is
- * over.
+ * Who is in a write to /dev/fuse, or syncs, or closes a file, which frees a large
+ * one that was removed, runs nothing any more when that is over. Nor does a thread
+ * that ends already, and closes what the process had open.
  */
 #include "confdefs.h"
 
@@ -30,6 +31,9 @@
 #define LOOK_MS	  50
 #define LEADER_MS 1000
 
+#define FLAGS_WORD 6   /* of stat, behind the name */
+#define ENDING	   0x4 /* PF_EXITING of <linux/sched.h> */
+
 /* read_line - of a file in /proc; false when it is not there. */
 static bool read_line(const char *path, char *line, size_t size)
 {
@@ -37,20 +41,28 @@ static bool read_line(const char *path, char *line, size_t size)
 	return f && fgets(line, (int)size, f);
 }
 
-/* stat_state - of /proc/PID/stat, and what waitpid would tell; 0: none. */
-static char stat_state(const char *path, int *ret_status)
+/* What /proc/PID/stat says of a thread. */
+struct thread {
+	char state; /* 0: there is none */
+	bool ends;
+	int status; /* as waitpid would tell */
+};
+
+static struct thread thread_of(const char *path)
 {
 	char line[1024], *word, *save;
+	struct thread t = {0};
 	if (!read_line(path, line, sizeof(line)) || !strrchr(line, ')'))
-		return 0;
-	char *state = strrchr(line, ')') + 1;
-	word = strtok_r(state, " \n", &save);
-	char is = word ? *word : 0;
-	for (; word; word = strtok_r(NULL, " \n", &save)) {
-		if (ret_status)
-			*ret_status = atoi(word); /* the last one */
+		return t;
+	word = strtok_r(strrchr(line, ')') + 1, " \n", &save);
+	t.state = word ? *word : 0;
+	for (unsigned i = 0; word; i++) {
+		if (i == FLAGS_WORD)
+			t.ends = strtoul(word, NULL, 10) & ENDING;
+		t.status = atoi(word); /* the last one */
+		word = strtok_r(NULL, " \n", &save);
 	}
-	return is;
+	return t;
 }
 
 /* is_harmless - the thread is in such a call. */
@@ -64,7 +76,8 @@ static bool is_harmless(pid_t pid, const char *tid)
 	if (!read_line(path, line, sizeof(line)) ||
 	    sscanf(line, "%ld %x", &call, &fd) != 2)
 		return false;
-	if (call == SYS_fsync || call == SYS_fdatasync || call == SYS_syncfs)
+	if (call == SYS_fsync || call == SYS_fdatasync || call == SYS_syncfs ||
+	    call == SYS_close)
 		return true;
 	if (call != SYS_write && call != SYS_writev)
 		return false;
@@ -104,10 +117,10 @@ static bool is_stuck(pid_t pid)
 	while ((tid = threads_next(d))) {
 		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/stat",
 			 (int)pid, tid);
-		char state = stat_state(path, NULL);
-		if (!state || state == 'Z' || state == 'X')
+		struct thread t = thread_of(path);
+		if (!t.state || t.state == 'Z' || t.state == 'X')
 			continue;
-		if (!is_harmless(pid, tid))
+		if (!(t.ends && t.state == 'D') && !is_harmless(pid, tid))
 			return false;
 		n++;
 	}
@@ -122,8 +135,9 @@ int stuck_look(struct supervisor *s, int *ret_status)
 	if (!s->worker)
 		return -1;
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)s->worker);
-	*ret_status = SIGKILL;
-	if (stat_state(path, ret_status) != 'Z') {
+	struct thread t = thread_of(path);
+	*ret_status = t.state ? t.status : SIGKILL;
+	if (t.state != 'Z' && !t.ends) {
 		s->lost_ns = 0;
 		return LEADER_MS;
 	}

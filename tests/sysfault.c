@@ -16,8 +16,8 @@
  * "hang": its thread waits for ever, as for a lock that nobody gives back).
  * CALL: open, pread, pwrite (and write), fsync (and fdatasync), ftruncate (and
  * truncate, fallocate), rename, unlink, mkdir, symlink, move_mount, syncfs,
- * handle (name_to_handle_at), fork (its path is "fork"), or any, but pread, handle
- * and fork. An empty file: nothing fails. PROCESS: only in those whose first argument
+ * handle (name_to_handle_at), close, fork (its path is "fork"), or any, but pread,
+ * handle, close and fork. An empty file: nothing fails. PROCESS: only in those whose first argument
  * is that. What failed is counted in FILE.hits.
  *
  * CLOCK_STEP=FILE: the wall clock is ahead by the number of seconds that the
@@ -155,7 +155,8 @@ static long fault(const char *name, const char *path)
 	if (*call && path && path_is_meant(path) &&
 	    (strcmp(call, name) == 0 ||
 	     (strcmp(call, "any") == 0 && strcmp(name, "pread") != 0 &&
-	      strcmp(name, "handle") != 0 && strcmp(name, "fork") != 0))) {
+	      strcmp(name, "handle") != 0 && strcmp(name, "close") != 0 &&
+	      strcmp(name, "fork") != 0))) {
 		calls++;
 		if (calls >= nth && calls < nth + count) {
 			r = error;
@@ -417,6 +418,14 @@ int name_to_handle_at(int dir, const char *path, struct file_handle *h, int *id,
 	FIND(name_to_handle_at);
 	long e = fault_at("handle", dir, path);
 	return e ? fail(e) : REAL(name_to_handle_at)(dir, path, h, id, flags);
+}
+
+int close(int fd)
+{
+	static int (*REAL(close))(int);
+	FIND(close);
+	long e = fault_fd("close", fd);
+	return e > 0 ? fail(e) : REAL(close)(fd);
 }
 
 pid_t fork(void)

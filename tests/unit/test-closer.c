@@ -104,11 +104,31 @@ static void supervisor_waits_for_no_file(void **state)
 	deposits_done(&d);
 }
 
+static void nor_for_one_too_many(void **state)
+{
+	struct deposits d;
+	int64_t said;
+	deposits_init(&d, 0);
+	int sock = deposits_connect(&d);
+	assert_true(sock >= 0);
+	deposit_open(sock);
+	int fd = large_file();
+	deposit_hold(1, fd);
+	close(fd);
+	slow_fd = fd; /* the number that is free */
+	deposits_read(&d, &said);
+	closes_in_the_end();
+	deposit_open(-1);
+	close(sock);
+	deposits_done(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(inodes_wait_for_no_file),
 		cmocka_unit_test(supervisor_waits_for_no_file),
+		cmocka_unit_test(nor_for_one_too_many),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
