@@ -23,7 +23,7 @@
 
 struct shared;
 
-#define SYNC_THREAD    "replica" /* what sync calls the thread of one */
+#define SYNC_THREAD    "replica" /* the thread of one: no other has this name */
 #define SHARED_THREADS 64 /* worker threads, hence intents, at most */
 
 /*

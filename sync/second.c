@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -53,6 +54,7 @@ static void *connect_main(void *arg)
 {
 	struct second *s = arg;
 
+	prctl(PR_SET_NAME, "connect"); /* it has a time-out: see SYNC_THREAD */
 	if (remote_open(&s->cfg, &s->got, &s->err) < 0)
 		s->got = NULL;
 	s->ended = true;

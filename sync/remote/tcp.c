@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -56,6 +57,7 @@ static void *lookup_run(void *arg)
 				       .ai_flags = AI_ADDRCONFIG};
 	struct lookup *l = arg;
 	struct addrinfo *list = NULL;
+	prctl(PR_SET_NAME, "lookup"); /* it may hang, SYNC_THREAD may not */
 	int result = getaddrinfo(l->host, l->port, &hints, &list);
 	pthread_mutex_lock(&l->lock);
 	l->result = result;

@@ -1,10 +1,11 @@
 /*
  * Who is left alone though a thread of it waits for a lock all the time: a process
  * of which another thread waits for a disk, and one that is traced. As soon as
- * that is over it is killed.
+ * that is over it is killed. One whose thread looks up a name may wait for ever.
  */
 #include "confdefs.h"
 
+#include <netdb.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -19,6 +20,9 @@
 
 #include "clock.h"
 #include "fs/supervisor-private.h"
+#include "remote.h"
+#include "shared.h"
+#include "sync/remote/tcp.h"
 
 #define PAUSE_NS NS_PER_MS
 #define LOOKS	 40 /* more than are needed */
@@ -106,6 +110,54 @@ static void perhaps_for_a_disk(void **state)
 	close(fds[1]);
 }
 
+static int lookup = -1; /* a pipe: a name is looked up */
+
+/* instead of the C library's: it waits as one that lost a lock */
+int getaddrinfo(const char *host, const char *port,
+		const struct addrinfo *hints, struct addrinfo **ret)
+{
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	if (hints->ai_flags & AI_NUMERICHOST)
+		return EAI_NONAME;
+	(void)!write(lookup, "x", 1);
+	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&lock);
+	return EAI_AGAIN;
+}
+
+static void look_up(void)
+{
+	char host[] = "nobody.invalid";
+	struct remote_url url = {.host = host, .port = 22};
+	struct remote_error err;
+	signal(SIGALRM, SIG_DFL);
+	alarm(60);
+	prctl(PR_SET_NAME, SYNC_THREAD);
+	tcp_connect(&url, 1, -1, &err);
+	for (;;)
+		pause();
+}
+
+static void for_a_name(void **state)
+{
+	int fds[2];
+	char c;
+	assert_int_equal(pipe(fds), 0);
+	lookup = fds[1];
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		look_up();
+	struct supervisor s = supervisor(pid);
+	assert_int_equal(read(fds[0], &c, 1), 1);
+	look(&s);
+	assert_int_equal(waitpid(s.sync, NULL, WNOHANG), 0);
+	kill(s.sync, SIGKILL);
+	waitpid(s.sync, NULL, 0);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void traced(void **state)
 {
 	struct supervisor s = supervisor(start(-1));
@@ -127,6 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(for_a_lock),
 		cmocka_unit_test(perhaps_for_a_disk),
+		cmocka_unit_test(for_a_name),
 		cmocka_unit_test(traced),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
