@@ -9,16 +9,20 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fs/closer.h"
+#include "log.h"
 
 #define QUICK_BLOCKS (64u << 11) /* of 512 bytes: these are freed at once */
+#define SAY_S	     2
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* a leaf */
 static int *fds;					 /* LOCK_closer */
 static size_t n_fds, cap_fds;
 static bool runs; /* LOCK_closer */
+static pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
 
 static void *closer_main(void *arg)
 {
@@ -30,6 +34,7 @@ static void *closer_main(void *arg)
 		pthread_mutex_lock(&lock);
 	}
 	runs = false;
+	pthread_cond_broadcast(&ended);
 	pthread_mutex_unlock(&lock);
 	return NULL;
 }
@@ -82,4 +87,20 @@ void closer_close(int fd)
 {
 	if (!is_slow(fd) || !close_later(fd))
 		close(fd);
+}
+
+void closer_wait(void)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += SAY_S;
+	pthread_mutex_lock(&lock);
+	if (runs)
+		pthread_cond_timedwait(&ended, &lock, &until);
+	if (runs)
+		log_notice("the file system below has still to free a large "
+			   "file that was removed: that is waited for");
+	while (runs)
+		pthread_cond_wait(&ended, &lock);
+	pthread_mutex_unlock(&lock);
 }

@@ -10,5 +10,8 @@
  * one is closed here: whoever comes next, to the lock that the caller may hold,
  * finds its room. Any thread. */
 void closer_close(int fd);
+/* closer_wait - until all is closed: the file system below can be unmounted then.
+ * The log tells when that takes long. */
+void closer_wait(void);
 
 #endif

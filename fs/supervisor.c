@@ -35,6 +35,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "fs.h"
+#include "fs/closer.h"
 #include "fs/control.h"
 #include "fs/kept.h"
 #include "fs/lower.h"
@@ -318,6 +319,7 @@ static void supervisor_teardown(struct supervisor *s)
 	end_child(&s->reporter);
 	shared_unmap(s->shared);
 	worker_done(s);
+	closer_wait();
 	/* "mirrorfs umount" waits until the mount is withdrawn: from then on
 	 * the tree below can be unmounted, too */
 	close(s->lower_fd);

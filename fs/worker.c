@@ -37,6 +37,7 @@
 #include "activity.h"
 #include "fs.h"
 #include "fs/change.h"
+#include "fs/closer.h"
 #include "fs/content.h"
 #include "fs/deposit.h"
 #include "fs/gate.h"
@@ -413,6 +414,8 @@ static void stop(struct worker *w, int status)
 	if (w->session)
 		fuse_session_destroy(w->session);
 	inodes_stop();
+	if (status == WORKER_UNMOUNTED)
+		closer_wait();
 	lower_stop();
 }
 
