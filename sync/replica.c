@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -36,6 +37,7 @@
 #define WAKES_MS       100
 #define PAUSE_FIRST_MS 500
 #define PAUSE_MAX_MS   30000
+#define JOIN_NS	       (100 * NS_PER_MS)
 
 struct replica {
 	struct engine e;
@@ -541,10 +543,23 @@ void replica_quit(struct replica *r)
 	poke(r->e.wake_fd);
 }
 
+/* join - waking up now and then: who waits for a lock without end is taken for one
+ * that hangs (fs/supervisor-silent.c), and the thread may be busy. */
+static void join(pthread_t thread)
+{
+	struct timespec until;
+
+	do {
+		int64_t ns = clock_wall_ns() + JOIN_NS;
+		until = (struct timespec){.tv_sec = ns / NS_PER_S,
+					  .tv_nsec = ns % NS_PER_S};
+	} while (pthread_timedjoin_np(thread, NULL, &until) == ETIMEDOUT);
+}
+
 void replica_stop(struct replica *r)
 {
 	replica_quit(r);
-	pthread_join(r->thread, NULL);
+	join(r->thread);
 	replica_free(r);
 }
 

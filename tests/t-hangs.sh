@@ -51,6 +51,22 @@ check "it is ended" wait_for 30 process_gone "$pid"
 check "the log tells" logged "sync process has not gone on .* lock"
 check "wait" synced
 
+# the first thread waits for the end of another one, which is busy
+both() { # WHAT
+	"$MIRRORFS" replica "$1" "$T/tree" r1 && "$MIRRORFS" replica "$1" "$T/tree" r2
+}
+pid=$(status_pid sync_pid)
+plan pread 1 1 wait /tree/busy sync
+echo busy >"$T/tree/busy"
+check "it is busy" wait_for 30 test -e "$T/plan.hits"
+background both pause
+refuse "it is ended" wait_for 9 process_gone "$pid"
+plan
+check "pause" wait "$BG"
+equal "$(status_pid sync_pid)" "$pid" "the sync process"
+check "resume" both resume
+check "wait" synced
+
 pid=$(status_pid worker_pid)
 # each thread: one that is about to take a request would have it
 stopped() { ! grep -hv "^State:.*T" "/proc/$pid"/task/*/status | grep -q ^State; }
