@@ -428,7 +428,9 @@ static int serve_timers(struct supervisor *s)
 {
 	int64_t now = clock_mono_ns();
 	if (s->stop_after_ns && now >= s->stop_after_ns) {
-		if (supervisor_stays_closed(s) || supervisor_unmount(s)) {
+		bool serves = s->worker && s->serving;
+		if ((!serves && supervisor_stays_closed(s)) ||
+		    supervisor_unmount(s)) {
 			s->stopping = true;
 			return 0;
 		}

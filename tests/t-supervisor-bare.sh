@@ -53,6 +53,7 @@ more() { # MORE than so many were made
 	[ "${n:-0}" -gt "$1" ]
 }
 
+asks_nobody() { [ "$(status_pid supervisor_pid)" != "$ends" ]; }
 # mounts_in_vain - the worker fails; another mount is told to end before its worker
 # serves
 mounts_in_vain() {
@@ -63,7 +64,9 @@ mounts_in_vain() {
 	echo "handle 1 1000 wait / fs-worker" >"$PLAN"
 	background mount_again 2>/dev/null
 	check "its worker begins" wait_for 30 test -e "$PLAN.hits"
-	kill "$(status_pid supervisor_pid)"
+	ends=$(status_pid supervisor_pid)
+	kill "$ends"
+	check "it ends" wait_for 30 asks_nobody
 	echo "handle 1 1000 5 / fs-worker" >"$PLAN"
 	wait "$BG"
 	check "it stays closed when told to end" closed
@@ -105,7 +108,28 @@ round over 2
 round both 2
 # no worker comes to serve at first
 round vain 2 mounts_in_vain
-check "umount" umount_tree
+
+# told to end when it serves, but the look that says "ready" is not over yet: that
+# is an end like any other
+serving() { grep -c "fs\[.*serving threads" "$T/state/mirrorfs.log"; }
+serves() { [ "$(serving)" -gt "$before" ]; }
+before=$(serving)
+kill_all
+rm -f "$PLAN.hits"
+echo "handle 1 1000 wait / fs-worker" >"$PLAN"
+background mount_again 2>/dev/null
+check "its worker begins" wait_for 30 test -e "$PLAN.hits"
+supervisor=$(status_pid supervisor_pid) sync=$(status_pid sync_pid)
+look=$(pgrep -P "$supervisor" -f "mount $T/tree" | grep -vx "$sync")
+kill -STOP $look
+: >"$PLAN"
+check "it serves" wait_for 30 serves
+kill "$supervisor"
+check "it ends" wait_for 30 process_gone "$supervisor"
+kill -CONT $look
+wait "$BG"
+refuse "it is closed" grep -q "was not served" \
+	<(tail -n 5 "$T/state/mirrorfs.log")
 equal "$(grep -c " $T/tree fuse" /proc/self/mounts)" 0 "mounts"
 refuse "the bare tree was there" test -e "$T/bare"
 exit 0
