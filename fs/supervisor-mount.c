@@ -213,7 +213,7 @@ static int mount_instead(struct supervisor *s, int dead_fd)
 	return 0;
 }
 
-bool supervisor_is_there(struct supervisor *s)
+bool supervisor_is_there(const struct supervisor *s)
 {
 	dev_t device;
 	return mount_device(s->cfg->root, &device) && device == s->device;
@@ -250,11 +250,14 @@ void supervisor_uncover(struct supervisor *s)
 		umount2(s->cfg->root, MNT_DETACH | UMOUNT_NOFOLLOW);
 }
 
-/* Or else, until the next mount, everybody would write to the bare tree. */
+/* Or else, until the next mount, everybody would write to the bare tree. What is
+ * there may be the mount of somebody else, who was sooner. */
 bool supervisor_stays_closed(const struct supervisor *s)
 {
-	return s->cfg->dead_fd >= 0 && !s->ready &&
-	       mount_is_mirrorfs(s->cfg->root);
+	if (s->cfg->dead_fd < 0 || s->ready)
+		return false;
+	return (s->mounted && supervisor_is_there(s)) ||
+	       mount_is_ours(s->cfg->dead_fd, s->cfg->root, NULL);
 }
 
 /* ---- umount -l ---- */

@@ -108,7 +108,7 @@ int supervisor_take_root(struct supervisor *s);
 /* supervisor_mount - over what was opened. Returns 0, or a negative errno. */
 int supervisor_mount(struct supervisor *s);
 /* supervisor_is_there - it is in the mount table. */
-bool supervisor_is_there(struct supervisor *s);
+bool supervisor_is_there(const struct supervisor *s);
 /* supervisor_abort - nobody serves it: fail all callers. */
 void supervisor_abort(struct supervisor *s);
 /*

@@ -109,6 +109,23 @@ round both 2
 # no worker comes to serve at first
 round vain 2 mounts_in_vain
 
+# two at a time, as nobody knows of the dead one: who is late leaves nothing in /run
+name=$("$MIRRORFS" status "$T/tree" --json | jq -r .name)
+second=$(basename "$T")-second
+kill_all
+rm "/run/mirrorfs/$name/info" || fail "rm"
+rm -f "$PLAN.hits"
+echo "mkdir 1 1 wait /run/mirrorfs/$second" >"$PLAN"
+LD_PRELOAD=$HELPERS/sysfault.so background "$MIRRORFS" mount "$T/tree" \
+	--name "$second" --state-dir "$T/second" 2>"$T/err"
+check "it begins" wait_for 30 test -e "$PLAN.hits"
+check "the other one mounts" mount_tree
+: >"$PLAN"
+refuse "both mount" wait "$BG"
+check "why" grep -q "resource busy" "$T/err"
+refuse "the late one is known" test -e "/run/mirrorfs/$second"
+check "wait" synced
+
 # told to end when it serves, but the look that says "ready" is not over yet: that
 # is an end like any other
 serving() { grep -c "fs\[.*serving threads" "$T/state/mirrorfs.log"; }
