@@ -67,7 +67,7 @@ struct kept_init {
  * Returns 0, or a negative errno. */
 int kept_create(int *ret_fd);
 /* kept_served - for the supervisor: it is the same as long as no thread begins or
- * ends a request. */
+ * ends a request; 0: none is served. */
 uint64_t kept_served(int fd);
 /*
  * kept_open - the one behind `fd` (borrowed); -1: a new one of our own.

@@ -12,8 +12,9 @@
  *
  * The fs worker: the kernel has a request that nobody takes, and all that the
  * threads serve is what they served before. That may be a disk which hangs; so it
- * is told, and left alone. One that was stopped is killed: it is in no call to the
- * tree then, and the next one goes on with its requests.
+ * is told, and left alone. One that was stopped, with requests that it has taken or
+ * has not, is killed: it is in no call to the tree then, and the next one goes on
+ * with them.
  *
  * Who is traced is left alone: somebody looks at it.
  */
@@ -141,18 +142,25 @@ static bool has_stopped(pid_t pid)
 	return n > 0;
 }
 
-static bool somebody_waits(const struct supervisor *s)
+static bool somebody_asks(const struct supervisor *s)
 {
 	struct pollfd p = {.fd = s->fuse_fd, .events = POLLIN};
+	return poll(&p, 1, 0) > 0 && p.revents & POLLIN;
+}
+
+/* somebody_waits - or it was stopped with all that there is taken. (Else that may
+ * be what takes long, and who asks next is answered.) */
+static bool somebody_waits(const struct supervisor *s, uint64_t served)
+{
 	return s->worker && s->serving && !s->retire_ns &&
-	       poll(&p, 1, 0) > 0 && p.revents & POLLIN;
+	       (somebody_asks(s) || (served && has_stopped(s->worker)));
 }
 
 static void look_at_worker(struct supervisor *s)
 {
 	struct silence *is = &s->worker_silence;
-	bool waits = somebody_waits(s);
-	uint64_t served = waits ? kept_served(s->kept_fd) : 0;
+	uint64_t served = kept_served(s->kept_fd);
+	bool waits = somebody_waits(s, served);
 	if (!waits || is->who != s->worker || is->sign != served) {
 		if (is->looks >= LOOKS)
 			log_notice("the fs worker answers again");

@@ -79,6 +79,18 @@ check "another one" wait_for 30 worker_after "$pid"
 check "the log tells" logged "worker has not answered .* is killed"
 check "who waited" wait "$BG"
 
+# the only one who waits is served already
+pid=$(status_pid worker_pid)
+plan pwrite 1 1 wait /tree/taken fs-worker
+background sh -c 'echo taken >"$1"' - "$T/tree/taken"
+check "it is served" wait_for 30 test -e "$T/plan.hits"
+kill -STOP "$pid"
+check "it stops" wait_for 30 stopped
+check "another one" wait_for 30 worker_after "$pid"
+plan
+check "who waited" wait "$BG"
+equal "$(cat "$T/tree/taken")" taken "what was written"
+
 # as many calls as there can be threads, and more
 pid=$(status_pid worker_pid)
 for n in {1..66}; do
