@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "sync/engine.h"
 
@@ -76,13 +77,13 @@ int batch_redo(struct engine *e, const char *path, enum strictness strict,
 	return r == 0 ? batch_mend(e, seq) : r;
 }
 
-/* redo - what is in `bad`, once; `tree`: with all that is below. A folder that
- * did not fail itself is never parked: all in it would have to wait. */
+/* redo - what is in `bad`, once; STRICT_TREE: with all that is below. A folder
+ * that did not fail itself is never parked: all in it would have to wait. */
 static int redo(struct engine *e, struct pathset *bad, const char *path,
-		bool tree, uint64_t seq, unsigned *n)
+		enum strictness strict, uint64_t seq, unsigned *n)
 {
 	uint64_t doubt = pathset_at(bad, path);
-	enum strictness strict = tree ? STRICT_TREE : STRICT_FULL;
+	bool tree = strict == STRICT_TREE;
 	int r;
 
 	if (doubt == 0 || doubt == DONE_OVER)
@@ -93,6 +94,35 @@ static int redo(struct engine *e, struct pathset *bad, const char *path,
 				  seq);
 	r = tree ? unsure_at(e, path) : 0;
 	return r == 0 ? engine_park_for_now(e, path, seq) : r;
+}
+
+/* redo_others - attributes that did not come, or not to their file, are to be
+ * those of all its names, and the one by which they were sent may be another
+ * file's by now. Where it is not, the file is new, and so are its names. */
+static int redo_others(struct engine *e, struct pathset *bad,
+		       const struct action *a, uint64_t seq, unsigned *redone)
+{
+	const struct fhandle *obj = &a->rec->obj;
+	const char **names;
+	int r = 0;
+
+	if (a->kind != ACT_SETATTR || !pathset_at(bad, a->path) ||
+	    (links_is(e->links, a->path, obj) &&
+	     !engine_is_parked(e, a->path, seq)))
+		return 0;
+	unsigned n = links_other(e->links, obj, a->path, UINT64_MAX, &names);
+	/* reconcile changes the set that the names belong to */
+	for (unsigned i = 0; i < n; i++)
+		names[i] = strdup(names[i]);
+	for (unsigned i = 0; i < n; i++) {
+		if (r == 0 && !pathset_at(bad, names[i])) {
+			pathset_put(bad, names[i], FAILED);
+			r = redo(e, bad, names[i], STRICT_ATTR, seq, redone);
+		}
+		free((char *)names[i]);
+	}
+	free(names);
+	return r;
 }
 
 /* is_dear - all of a large file would be sent to be refused once more, as it does
@@ -169,17 +199,22 @@ int batch_redo_failed(struct engine *e, const struct plan *plan, uint64_t seq)
 	taint(plan, &bad);
 	for (unsigned i = 0; r == 0 && i < plan->n; i++) {
 		const struct action *a = &plan->actions[i];
-		bool tree = a->tree || a->kind == ACT_EXCHANGE;
+		enum strictness strict = a->tree || a->kind == ACT_EXCHANGE
+						 ? STRICT_TREE
+						 : STRICT_FULL;
 		if (action_is_state(a))
 			continue;
-		r = redo(e, &bad, a->path, tree, seq, &redone);
+		r = redo(e, &bad, a->path, strict, seq, &redone);
 		if (r == 0 && action_second(a))
-			r = redo(e, &bad, action_second(a), tree, seq, &redone);
+			r = redo(e, &bad, action_second(a), strict, seq,
+				 &redone);
+		if (r == 0)
+			r = redo_others(e, &bad, a, seq, &redone);
 	}
 	/* what the plan does not name: other names of its objects */
 	for (unsigned i = 0; i < n; i++) {
 		if (r == 0)
-			r = redo(e, &bad, failed[i], false, seq, &redone);
+			r = redo(e, &bad, failed[i], STRICT_FULL, seq, &redone);
 		free(failed[i]);
 	}
 	free(failed);

@@ -74,6 +74,18 @@ passing_by() { # COMMAND - that makes it, as "new"
 cd "$T/tree" || fail "cd"
 passing_by "echo two >new"
 passing_by "ln -s two new"
+
+# attributes that could not be set by a name which is another file's by then
+echo one >first && ln first second || fail "a link"
+check "wait" synced
+check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+check "paused" wait_for 30 state_is r1 paused
+rm "$T/replica1/second"
+chmod 600 second && echo two >new && mv new second || fail "another file"
+check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+check "wait" synced
+compared "attributes of the other name"
+rm first second
 cd "$T" || fail "cd"
 
 # what is equal but for its owner is no name of the one that was there before
