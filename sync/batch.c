@@ -376,6 +376,8 @@ static int run_records(struct engine *e, const struct record *records,
 	for (unsigned i = 0; i < plan->used; i++)
 		asides_record(e->asides, &records[i]);
 	r = batch_run_plan(e, plan, last);
+	if (r == 0)
+		r = unsure_parked(e, records, plan->used);
 	return r < 0 ? r : batch_commit(e, last, true);
 }
 

@@ -148,6 +148,22 @@ int unsure_moved(struct engine *e, const struct record *r)
 	return moves_note(&m, r);
 }
 
+int unsure_parked(struct engine *e, const struct record *records, unsigned n)
+{
+	int s = 0;
+
+	for (unsigned i = 0; s == 0 && i < n; i++) {
+		const struct record *r = &records[i];
+		if (r->op != OP_RENAME)
+			continue;
+		if (pathset_cover(&e->parked_paths, r->path2) ||
+		    (r->flags & RF_EXCHANGE &&
+		     pathset_cover(&e->parked_paths, r->path)))
+			s = unsure_moved(e, r);
+	}
+	return s;
+}
+
 int unsure_moves(struct engine *e)
 {
 	const struct moves m = moves(e);

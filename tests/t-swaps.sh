@@ -20,6 +20,7 @@ is_cut() {
 	[ ! -e "$CTL/cut" ]
 }
 
+mkdir "$T/tree/four" && echo 4 >"$T/tree/four/file" || fail "a file"
 check "twins" twins one two three/a three/b four/a four/b five six
 ssh_replicas 1
 check "mount" mount_tree "${REPLICAS[@]}"
@@ -62,6 +63,11 @@ mount --bind "$F" "$F" && LOWERS+=("$F") &&
 chmod 700 "$T/tree/four"
 check "it is put aside" wait_for 30 parked 1
 swap "$T/tree/four/a" "$T/tree/four/b"
+# a file, too, that has been sent, in one batch, under the name of before
+check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+echo 5 >"$T/tree/file" && touch -d 2020-01-01 "$T/tree/file" &&
+	mv "$T/tree/file" "$T/tree/four/file" || fail "another file"
+check "resume" "$MIRRORFS" replica resume "$T/tree" r1
 check "all else is there" "$MIRRORFS" wait "$T/tree" "$T/tree/three" \
 	--timeout 30
 check "the parked are known" wait_for 30 parked 1
