@@ -32,31 +32,39 @@ static const struct {
 };
 
 /* takes_name - path names the object from now on: one more name, when it has
- * others, else none that must be known. */
-static void takes_name(struct engine *e, const struct action *a, uint64_t step)
+ * others, else none that must be known. Where its content comes later, the
+ * replica has something else there, which may have names elsewhere. */
+static void takes_name(struct engine *e, const struct step *s)
 {
 	const char **names;
 
-	if (links_is(e->links, a->path, &a->rec->obj))
+	if (links_is(e->links, s->path, &s->obj))
 		return;
-	links_del(e->links, a->path);
-	if (links_other(e->links, &a->rec->obj, a->path, step, &names) > 0)
-		links_add(e->links, &a->rec->obj, a->path, step);
+	unsigned n = links_other(e->links, &s->obj, s->path, s->number, &names);
 	free(names);
+	if (s->result != STEP_SUPERSEDED)
+		links_del(e->links, s->path);
+	else if (n > 0)
+		links_keep(e->links, s->path, &s->obj);
+	if (n > 0)
+		links_add(e->links, &s->obj, s->path, s->number);
 }
 
-void batch_sending(struct engine *e, const struct action *a, uint64_t step)
+void batch_sending(struct engine *e, const struct step *s)
 {
+	const struct action *a = s->tag;
+
 	switch (a->kind) {
 	case ACT_LINK:
 		plan_memory_linked(e->memory, &a->rec->obj);
 		if (e->can.can[CAN_HARDLINK])
 			break;
-		links_add(e->links, &a->rec->obj, a->path, step);
-		links_add(e->links, &a->rec->obj, a->path2, step);
+		links_add(e->links, &a->rec->obj, a->path, s->number);
+		links_add(e->links, &a->rec->obj, a->path2, s->number);
 		break;
 	case ACT_NAME:
-		links_add(e->links, &a->rec->obj, a->path, step);
+		links_keep(e->links, a->path, &a->rec->obj);
+		links_add(e->links, &a->rec->obj, a->path, s->number);
 		break;
 	case ACT_EXCHANGE:
 		links_swap(e->links, a->path, a->path2);
@@ -69,7 +77,7 @@ void batch_sending(struct engine *e, const struct action *a, uint64_t step)
 		break;
 	case ACT_SYMLINK:
 	case ACT_PUT:
-		takes_name(e, a, step);
+		takes_name(e, s);
 		break;
 	default:
 		break;

@@ -199,13 +199,15 @@ static void step_sending(void *arg, const struct step *s)
 {
 	struct engine *e = arg;
 	const struct action *a = s->tag;
+	bool later = s->result == STEP_SUPERSEDED;
 	const char **names;
 	unsigned n;
 
-	/* who is gone, or comes later, takes no name now; but a copy in place
-	 * of a link is a name that a later content must come to */
-	if (a && (s->result == STEP_DONE || a->kind == ACT_LINK))
-		batch_sending(e, a, s->number);
+	/* who is gone, or comes later, takes no name now; but where it has
+	 * others, or a copy is in place of a link, the content that comes later
+	 * must come to this one, too */
+	if (a && (s->result == STEP_DONE || later || a->kind == ACT_LINK))
+		batch_sending(e, s);
 	if (s->result != STEP_DONE)
 		return;
 	if (s->kind != STEP_PUT && s->kind != STEP_SYMLINK &&

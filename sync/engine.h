@@ -229,10 +229,10 @@ int batch_each_failed(struct engine *e, mend_fn *fn, void *arg);
 int batch_redo_failed(struct engine *e, const struct plan *plan, uint64_t seq);
 
 /* ---- batch.c ---- */
-/* batch_sending - the action, as this step, is about to take effect on the
- * replica: the table of hard links follows. An upload reaches the names that
- * its object has at that moment, not those that a later action will give it. */
-void batch_sending(struct engine *e, const struct action *a, uint64_t step);
+/* batch_sending - the action of this step is about to take effect on the
+ * replica, or will by a later upload: the table of hard links follows. An upload
+ * reaches the names that its object has now, not those of a later action. */
+void batch_sending(struct engine *e, const struct step *s);
 /* batch_run_plan - its actions; what fails is done over. */
 int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq);
 /* batch_plan - `memory`: e->memory, or an empty one that it may spoil. */

@@ -65,10 +65,33 @@ taken_later() {
 	settle
 }
 
+# given_up - an upload to a new name comes to nothing, as the file is written
+# again; when that is closed, by another name, all have its content
+settled() {
+	"$MIRRORFS" log "$T/tree" "$T/tree/folder/$1" | grep -q " write "
+}
+given_up() {
+	mkdir "$T/tree/folder" && cd "$T/tree/folder" || fail "cd"
+	exec 9>one && ln one two || fail "a link"
+	check "all but its content" wait_for 30 idle
+	check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+	check "paused" wait_for 30 state_is r1 paused
+	echo y >&9
+	exec 9>&-
+	check "it has settled" wait_for 30 settled two
+	mv two three && exec 9<>one && printf z >&9 || fail "written again"
+	check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+	check "all but its content" wait_for 30 idle
+	mv one four || fail "another name"
+	check "all but its content" wait_for 30 idle
+	settle
+}
+
 faulty_replica
 check "mount" mount_tree "${REPLICAS[@]}"
 replaced_while_open true
 # nor by a name that it gets meanwhile
 replaced_while_open ln news second
 taken_later
+given_up
 exit 0
