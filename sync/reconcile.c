@@ -62,14 +62,14 @@ static int walk_name(struct engine *e, struct folder *f, const char *name,
 	CLEANUP_FREE char *child = path_join(f->path, name);
 	struct descent below = {0};
 
-	if (pathset_cover(&e->parked_paths, child) && !e->reconciling)
-		return strict == STRICT_TREE ? unsure_at(e, child) : 0;
 	struct remote_entry *a = entry_find(f->there, f->n_there, name);
 	CLEANUP_CLOSE int fd =
 		openat(f->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	int r = fd < 0 ? -errno : 0;
 	if (a && r != -ENOENT)
 		a->attr.flags |= 1u << 31; /* it is there below, too */
+	if (pathset_cover(&e->parked_paths, child) && !e->reconciling)
+		return strict == STRICT_TREE ? unsure_at(e, child) : 0;
 	if (r < 0) {
 		compare_unseen(e, child, r);
 		return 0;

@@ -36,6 +36,19 @@ check "the log says parked" sh -c \
 check "a folder beside it" mkdir "$T/tree/d"
 check "goes on" wait_for 30 test -d "$T/replica1/d"
 
+# what the replica has of it stays, also when all that is beside it is compared
+mkdir "$T/tree/one" "$T/tree/two" && echo old >"$T/tree/one/file" ||
+	fail "folders"
+check "an old content" wait_for 30 test -s "$T/replica1/one/file"
+head -c 8000000 /dev/urandom >"$T/tree/one/file"
+check "the new one is parked" wait_for 60 parked_as disk-full one/file
+rmdir "$T/replica1/two"
+check "exchange" "$HELPERS/swapper" "$T/tree/one" "$T/tree/two"
+check "wait for one of them" "$MIRRORFS" wait "$T/tree" "$T/tree/one" \
+	--timeout 60
+equal "$(cat "$T/replica1/two/file")" old "what it has"
+rm -r "$T/tree/one" "$T/tree/two"
+
 check "the cause is told" wait_for 30 parked_as disk-full huge
 "$MIRRORFS" status "$T/tree" --parked >"$T/out" || fail "status --parked"
 check "with what it needs" grep -Eq "disk-full.*/huge.*needs 7.6M, has" "$T/out"
