@@ -45,7 +45,7 @@ static void takes_name(struct engine *e, const struct step *s)
 	if (s->result != STEP_SUPERSEDED)
 		links_del(e->links, s->path);
 	else if (n > 0)
-		links_keep(e->links, s->path, &s->obj);
+		unsure_name(e, s->path, &s->obj);
 	if (n > 0)
 		links_add(e->links, &s->obj, s->path, s->number);
 }
@@ -63,7 +63,7 @@ void batch_sending(struct engine *e, const struct step *s)
 		links_add(e->links, &a->rec->obj, a->path2, s->number);
 		break;
 	case ACT_NAME:
-		links_keep(e->links, a->path, &a->rec->obj);
+		unsure_name(e, a->path, &a->rec->obj);
 		links_add(e->links, &a->rec->obj, a->path, s->number);
 		break;
 	case ACT_EXCHANGE:

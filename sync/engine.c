@@ -144,6 +144,8 @@ static void step_finished(void *arg, const struct step *s)
 		engine_synced(e, s);
 	if (s->kind == STEP_PUT && later) {
 		bool linked = s->st.st_nlink > 1;
+		if (!a) /* what is there is not what it is taken for */
+			stale_add(e->stale, &s->obj);
 		if (!a || a->absent)
 			plan_memory_absent(e->memory, &s->obj, linked);
 	}

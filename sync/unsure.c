@@ -164,6 +164,13 @@ int unsure_parked(struct engine *e, const struct record *records, unsigned n)
 	return s;
 }
 
+void unsure_name(struct engine *e, const char *path, const struct fhandle *obj)
+{
+	if (links_is_other(e->links, path, obj))
+		stale_add(e->stale, obj);
+	links_keep(e->links, path, obj);
+}
+
 int unsure_moves(struct engine *e)
 {
 	const struct moves m = moves(e);

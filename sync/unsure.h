@@ -30,4 +30,9 @@ int unsure_parked(struct engine *e, const struct record *records, unsigned n);
 int unsure_moves(struct engine *e);
 int unsure_at(struct engine *e, const char *path);
 
+/* unsure_name - `path` is to become a name of the file `obj`, by an upload that
+ * may come later (links_keep): also the next connection must not take for it
+ * what the replica has there until then, if that may have names elsewhere. */
+void unsure_name(struct engine *e, const char *path, const struct fhandle *obj);
+
 #endif

@@ -40,6 +40,11 @@ replaced_while_open() {
 	check "all but its content" wait_for 30 idle
 	equal "$(stat -c %u:%Y "$T/replica1/folder/old")" \
 		"0:$(stat -c %Y old)" "the other name"
+	# nor when it is compared once more, by another connection
+	reconnect
+	check "compare" "$MIRRORFS" reconcile "$T/tree" "$T/tree/folder" --wait
+	equal "$(stat -c %u:%Y "$T/replica1/folder/old")" \
+		"0:$(stat -c %Y old)" "the other name, compared again"
 	settle
 }
 
