@@ -49,6 +49,7 @@ struct action {
 	bool lone;               /* PUT: obj has no other name, here or there */
 	bool update;             /* PUT: path has an older content of obj, and
 				  * no action before has to do with them */
+	bool attrs;              /* PUT: it carries a change of them, too */
 	bool tree;               /* RENAME: of a directory */
 	bool deep;               /* RECONCILE, OBJECT: and all below it */
 	enum strictness strict;  /* RECONCILE, OBJECT */

@@ -64,8 +64,8 @@ struct remote_attr attr_mode_times(const struct step *s)
 		.atime = attr_time(s->st.st_atim.tv_sec),
 		.mtime = attr_time(s->st.st_mtim.tv_sec)};
 
-	/* not of somebody else: with its owner it comes */
-	if (s->unowned && S_ISREG(s->st.st_mode))
+	/* not of somebody else, nor another content: with that it comes */
+	if ((s->unowned || s->early) && S_ISREG(s->st.st_mode))
 		a.mode &= 01777;
 	else if (a.mode != (s->st.st_mode & 07777))
 		count(s, S_ISDIR(s->st.st_mode) ? "folder-mode" : "set-id");
@@ -136,7 +136,7 @@ static void linked_looked(void *arg, const struct remote_reply *reply)
 	struct step *s = arg;
 
 	if (reply->status == 0 && S_ISREG(reply->attr->mode))
-		attr_send(s, s->stage, true);
+		attr_send(s, s->stage, !s->early);
 	else
 		step_fail(s, reply->status < 0 ? reply->status : -ELOOP);
 	remote_send_remove(s->exec->cfg.remote, s->stage, NULL, NULL);
@@ -150,7 +150,7 @@ void attr_send_file(struct step *s)
 	if ((can(s, CAN_LSETSTAT) &&
 	     (can(s, CAN_LCHMOD) || !can(s, CAN_MODE))) ||
 	    !can(s, CAN_SETSTAT) || !can(s, CAN_HARDLINK)) {
-		attr_send(s, s->path, true);
+		attr_send(s, s->path, !s->early);
 		return;
 	}
 	s->stage = exec_stage_name(s->exec);

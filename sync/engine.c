@@ -131,11 +131,17 @@ static void written_in_place(struct engine *e, const struct step *s)
 	stale_in_place(e->stale, &s->obj, is);
 }
 
+/* is_later - another one will bring the content. */
+static bool is_later(const struct step *s)
+{
+	return s->result == STEP_SUPERSEDED || s->result == STEP_ASIDE;
+}
+
 static void step_finished(void *arg, const struct step *s)
 {
 	struct engine *e = arg;
 	const struct action *a = s->tag;
-	bool later = s->result == STEP_SUPERSEDED || s->result == STEP_ASIDE;
+	bool later = is_later(s);
 	/* in place of a link: the other names have what they had (after a lost
 	 * connection there is no plan any more, nor what the tag points to) */
 	bool copy = e->plan && a && a->kind == ACT_LINK;
@@ -197,6 +203,21 @@ static void step_finished(void *arg, const struct step *s)
 		  s->path, strerror(-s->error));
 }
 
+/* attributes_first - who may read a file must not wait for its content: that of
+ * one that never rests may take hours. What is at its path is an older content
+ * of it. No set-id bits go there, which are for the new one, nor times, by
+ * which the older one would look like that. Nothing at all to another file. */
+static void attributes_first(struct engine *e, const struct step *s)
+{
+	const struct action *a = s->tag;
+
+	if (!a || a->kind != ACT_PUT || a->absent || !a->attrs ||
+	    links_is_other(e->links, s->path, &s->obj))
+		return;
+	engine_changed(e, s->path);
+	exec_push_early(e->exec, s);
+}
+
 static void step_sending(void *arg, const struct step *s)
 {
 	struct engine *e = arg;
@@ -210,6 +231,8 @@ static void step_sending(void *arg, const struct step *s)
 	 * must come to this one, too */
 	if (a && (s->result == STEP_DONE || later || a->kind == ACT_LINK))
 		batch_sending(e, s);
+	if (s->kind == STEP_PUT && is_later(s))
+		attributes_first(e, s);
 	if (s->result != STEP_DONE)
 		return;
 	if (s->kind != STEP_PUT && s->kind != STEP_SYMLINK &&

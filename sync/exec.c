@@ -136,7 +136,8 @@ void step_done_or_absent(void *arg, const struct remote_reply *reply)
  * as the record, or what is aside, has its name of then. */
 static bool is_of_path(const struct step *s)
 {
-	return (s->tag || s->aside) && fhandle_is_number(&s->obj, NULL);
+	return (s->tag || s->aside || s->early) &&
+	       fhandle_is_number(&s->obj, NULL);
 }
 
 void step_unseen(struct step *s, int error)
@@ -529,6 +530,20 @@ int exec_push_update(struct exec *x, const char *path,
 		     void *tag)
 {
 	return push(x, STEP_PUT, path, NULL, obj, has, tag);
+}
+
+void exec_push_early(struct exec *x, const struct step *put)
+{
+	struct step *s = step_new(x, STEP_SETATTR, put->path, NULL, &put->obj);
+
+	s->early = true;
+	s->number = put->number;
+	s->next = x->head;
+	x->head = s;
+	if (!s->next)
+		x->tail = &s->next;
+	x->n_live++;
+	x->n_other++;
 }
 
 uint64_t exec_next(const struct exec *x)

@@ -97,6 +97,7 @@ struct step {
 	bool space_asked; /* waits to hear whether there is room */
 	unsigned looks;	  /* at folders that lead to it, not answered yet */
 	bool astray;	  /* one of them is no folder */
+	bool early;	  /* SETATTR: the content is still to come */
 	bool looked;	  /* DIRTIMES: they were begun */
 	bool synced;	  /* DIRTIMES: the folder was fsynced behind that */
 };
@@ -155,7 +156,8 @@ int exec_push(struct exec *x, enum step_kind kind, const char *path,
 int exec_push_update(struct exec *x, const char *path,
 		     const struct fhandle *obj, struct stale_content has,
 		     void *tag);
-
+/* exec_push_early - owner and mode, right behind a PUT (attr.c). */
+void exec_push_early(struct exec *x, const struct step *put);
 /* exec_next - the number that the next step will have. */
 uint64_t exec_next(const struct exec *x);
 /* exec_send - until all steps are sent; exec_drain - until they are finished.

@@ -70,16 +70,21 @@ static void do_content(struct builder *b, const struct record *r, bool fresh,
 			     .absent = absent,
 			     .lone = fresh,
 			     .first_seq = r->seq};
+	bool attrs;
 	int i;
 
 	if (o->gone && !again)
 		return;
 	i = builder_last(b, r->path, ACT_SETATTR);
-	if (i >= 0 && i == o->attr)
+	attrs = i >= 0 && i == o->attr;
+	if (attrs)
 		builder_kill(b, i);
 	i = loose_put(b, r, r->path);
-	if (i < 0 && o->put >= 0 && !again)
-		return; /* that one will read what there is by then */
+	if (i < 0 && o->put >= 0 && !again) {
+		/* that one will read what there is by then */
+		b->plan->actions[o->put].attrs |= attrs;
+		return;
+	}
 	if (i >= 0) {
 		put = b->plan->actions[i];
 		builder_kill(b, i);
@@ -90,6 +95,7 @@ static void do_content(struct builder *b, const struct record *r, bool fresh,
 	b->plan->actions[i].fresh = put.fresh;
 	b->plan->actions[i].absent = put.absent;
 	b->plan->actions[i].lone = put.lone;
+	b->plan->actions[i].attrs = put.attrs || attrs;
 	b->plan->actions[i].first_seq = put.first_seq;
 	b->plan->actions[i].update =
 		!fhandle_is_number(&r->obj, NULL) && !put.fresh &&
@@ -135,6 +141,8 @@ static void do_setattr(struct builder *b, const struct record *r)
 
 	if (is_open(b, r) || plan_special(r->mode))
 		return;
+	if (o->put >= 0)
+		b->plan->actions[o->put].attrs = true;
 	if (o->put >= 0 || o->attr >= 0 || o->gone)
 		return; /* that one carries it */
 	o->attr = builder_emit(b, ACT_SETATTR, r, r->path, NULL);
@@ -238,6 +246,7 @@ static void do_rename(struct builder *b, const struct record *r,
 	b->plan->actions[i].fresh = !older && !over;
 	b->plan->actions[i].absent = !older;
 	b->plan->actions[i].lone = put.lone;
+	b->plan->actions[i].attrs = put.attrs;
 	builder_object(b, &r->obj)->put = i;
 	if (!put.fresh && !older)
 		builder_emit(b, ACT_UNLINK, r, from, NULL);
