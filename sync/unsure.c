@@ -148,18 +148,23 @@ int unsure_moved(struct engine *e, const struct record *r)
 	return moves_note(&m, r);
 }
 
+/* leads_to_parked - it gave what is there, or above it, another object. */
+static bool leads_to_parked(const struct engine *e, const struct record *r)
+{
+	if (r->op != OP_RENAME && r->op != OP_LINK)
+		return false;
+	return pathset_cover(&e->parked_paths, r->path2) ||
+	       (r->flags & RF_EXCHANGE &&
+		pathset_cover(&e->parked_paths, r->path));
+}
+
 int unsure_parked(struct engine *e, const struct record *records, unsigned n)
 {
 	int s = 0;
 
 	for (unsigned i = 0; s == 0 && i < n; i++) {
-		const struct record *r = &records[i];
-		if (r->op != OP_RENAME)
-			continue;
-		if (pathset_cover(&e->parked_paths, r->path2) ||
-		    (r->flags & RF_EXCHANGE &&
-		     pathset_cover(&e->parked_paths, r->path)))
-			s = unsure_moved(e, r);
+		if (leads_to_parked(e, &records[i]))
+			s = unsure_moved(e, &records[i]);
 	}
 	return s;
 }

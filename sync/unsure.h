@@ -22,8 +22,8 @@ int unsure_run(struct engine *e, const struct record *r, uint64_t seq);
  * of contents that are not known, makes e->changed_ns. */
 int unsure_all(struct engine *e, uint64_t after);
 /* unsure_moved - by `r`, a rename that the replica did not see (moves.h).
- * _parked: by those of a batch that led to where something is parked: again, when
- * it has been run, as it may have sent what they moved to the name of before.
+ * _parked: by those of a batch, and links, that led to where something is parked:
+ * when it has been run, as it may have sent what they moved to another name.
  * _moves: those that it misses. _at: what is at `path`. */
 int unsure_moved(struct engine *e, const struct record *r);
 int unsure_parked(struct engine *e, const struct record *records, unsigned n);

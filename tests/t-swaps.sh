@@ -20,7 +20,8 @@ is_cut() {
 	[ ! -e "$CTL/cut" ]
 }
 
-mkdir "$T/tree/four" && echo 4 >"$T/tree/four/file" || fail "a file"
+mkdir "$T/tree/four" && echo 4 | tee "$T/tree/four/file" >"$T/tree/four/name" ||
+	fail "files"
 check "twins" twins one two three/a three/b four/a four/b five six
 ssh_replicas 1
 check "mount" mount_tree "${REPLICAS[@]}"
@@ -63,10 +64,14 @@ mount --bind "$F" "$F" && LOWERS+=("$F") &&
 chmod 700 "$T/tree/four"
 check "it is put aside" wait_for 30 parked 1
 swap "$T/tree/four/a" "$T/tree/four/b"
-# a file, too, that has been sent, in one batch, under the name of before
+# files, too, that have been sent, in one batch, under the name of before
 check "pause" "$MIRRORFS" replica pause "$T/tree" r1
-echo 5 >"$T/tree/file" && touch -d 2020-01-01 "$T/tree/file" &&
-	mv "$T/tree/file" "$T/tree/four/file" || fail "another file"
+echo 5 | tee "$T/tree/file" >"$T/tree/name" &&
+	touch -d 2020-01-01 "$T/tree/file" "$T/tree/name" &&
+	mv "$T/tree/file" "$T/tree/four/file" &&
+	rm "$T/tree/four/name" && ln "$T/tree/name" "$T/tree/four/name" &&
+	rm "$T/tree/name" ||
+	fail "other files"
 check "resume" "$MIRRORFS" replica resume "$T/tree" r1
 check "all else is there" "$MIRRORFS" wait "$T/tree" "$T/tree/three" \
 	--timeout 30
