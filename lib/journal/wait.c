@@ -5,6 +5,10 @@
  * its `write` record comes later and carries the content. So the answer waits
  * until such a file has settled, and then includes that record; `since` of a
  * `write` row tells when it began.
+ *
+ * A file with several names may have been changed by another one than that which
+ * is asked for. Which objects have it is known from the replicas' names of such
+ * files, and from the records that they still lack.
  */
 #include "confdefs.h"
 
@@ -13,19 +17,31 @@
 #include "paths.h"
 #include "lib/journal/db.h"
 
+/* is `column` this path, or below it? (the same for each statement, as ?3) */
+#define AT_PATH(column) \
+	"(" column " = ?3 OR " \
+	"(" column " > ?3 || '/' AND " column " < ?3 || '0'))"
+/* Has the row's object a name there? ?1 is what was recorded, ?2 what all have. */
+#define IS_NAMED \
+	"obj IN (SELECT obj FROM link WHERE replica IN " \
+	"(SELECT id FROM replica WHERE removed_ns = 0) AND " AT_PATH("path") \
+	" UNION SELECT obj FROM record WHERE seq <= ?1 AND seq > ?2 " \
+	"AND op = ?4 AND (" AT_PATH("path") " OR " AT_PATH("path2") "))"
+
 /* wait_busy - a file concerning `path` that began by `seq` and goes on. */
-static int wait_busy(struct journal *j, uint64_t seq, const char *path,
-		     char **ret_busy)
+static int wait_busy(struct journal *j, uint64_t seq, uint64_t have,
+		     const char *path, char **ret_busy)
 {
 	DB_RESET sqlite3_stmt *st = NULL;
 	int r = db_query(j, &st,
-			 "SELECT path FROM dirty "
-			 "WHERE seq <= ? AND gone & 1 = 0",
-			 "l", seq);
+			 "SELECT path, " IS_NAMED " FROM dirty "
+			 "WHERE seq <= ?1 AND gone & 1 = 0",
+			 "lltd", seq, have, path, OP_LINK);
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		const char *p = db_str(st, 0);
 		r = 0;
-		if (path && !path_related(p, path))
+		if (path && !path_related(p, path) &&
+		    !sqlite3_column_int(st, 1))
 			continue;
 		if (ret_busy)
 			*ret_busy = text_copy(p);
@@ -34,17 +50,23 @@ static int wait_busy(struct journal *j, uint64_t seq, const char *path,
 	return r;
 }
 
+/* is_meant - is the row of a record one that concerns `path`? */
+static bool is_meant(sqlite3_stmt *st, const char *path)
+{
+	return db_row_related(st, path) || sqlite3_column_int(st, COL_NEXT);
+}
+
 /* wait_settled - the newest record that settles what began by `seq`. */
-static int wait_settled(struct journal *j, uint64_t seq, const char *path,
-			uint64_t *ret_target)
+static int wait_settled(struct journal *j, uint64_t seq, uint64_t have,
+			const char *path, uint64_t *ret_target)
 {
 	DB_RESET sqlite3_stmt *st = NULL;
 	int r = db_query(j, &st,
-			 "SELECT " RECORD_COLUMNS " FROM record "
+			 "SELECT " RECORD_COLUMNS ", " IS_NAMED " FROM record "
 			 "WHERE seq > ?1 AND since > 0 AND since <= ?1 "
-			 "ORDER BY seq", "l", seq);
+			 "ORDER BY seq", "lltd", seq, have, path, OP_LINK);
 	while (r == 0 && (r = db_next(j, st)) > 0) {
-		if (db_row_related(st, path))
+		if (is_meant(st, path))
 			*ret_target = (uint64_t)sqlite3_column_int64(st,
 								     COL_SEQ);
 		r = 0;
@@ -54,49 +76,51 @@ static int wait_settled(struct journal *j, uint64_t seq, const char *path,
 
 /*
  * wait_newest - the newest record up to `seq` that concerns `path`. What all
- * replicas have need not be looked at; when nothing is left, what they have
- * is the answer.
+ * replicas `have` need not be looked at; when nothing is left, that is the
+ * answer.
  */
-static int wait_newest(struct journal *j, uint64_t seq, const char *path,
-		       uint64_t *ret_target)
+static int wait_newest(struct journal *j, uint64_t seq, uint64_t have,
+		       const char *path, uint64_t *ret_target)
 {
-	int64_t have;
-	int r = db_number(j, &have, 0,
-			  "SELECT min(cursor) FROM replica "
-			  "WHERE removed_ns = 0", "");
 	DB_RESET sqlite3_stmt *st = NULL;
-	if (r == 0)
-		r = db_query(j, &st,
-			     "SELECT " RECORD_COLUMNS " FROM record "
-			     "WHERE seq <= ? AND seq > ? ORDER BY seq DESC",
-			     "ll", seq, have);
+	int r = db_query(j, &st,
+			 "SELECT " RECORD_COLUMNS ", " IS_NAMED " FROM record "
+			 "WHERE seq <= ?1 AND seq > ?2 ORDER BY seq DESC",
+			 "lltd", seq, have, path, OP_LINK);
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		r = 0;
-		if (db_row_related(st, path)) {
+		if (is_meant(st, path)) {
 			*ret_target = (uint64_t)sqlite3_column_int64(st,
 								     COL_SEQ);
 			return 0;
 		}
 	}
 	if (r == 0)
-		*ret_target = (uint64_t)have < seq ? (uint64_t)have : seq;
+		*ret_target = have < seq ? have : seq;
 	return r;
 }
 
 static int wait_target(struct journal *j, uint64_t seq, const char *path,
 		       uint64_t *ret_target, char **ret_busy)
 {
-	uint64_t held, target = 0;
+	uint64_t held, have = 0, target = 0;
+	int64_t least;
 	int r = journal_last_seq(j, &held);
 	if (r < 0)
 		return r;
 	if (held < seq)
 		return -ENODATA;
-	r = wait_busy(j, seq, path, ret_busy);
+	r = db_number(j, &least, 0,
+		      "SELECT min(cursor) FROM replica "
+		      "WHERE removed_ns = 0", "");
+	if (r == 0) {
+		have = (uint64_t)least;
+		r = wait_busy(j, seq, have, path, ret_busy);
+	}
 	if (r == 0)
-		r = wait_newest(j, seq, path, &target);
+		r = wait_newest(j, seq, have, path, &target);
 	if (r == 0)
-		r = wait_settled(j, seq, path, &target);
+		r = wait_settled(j, seq, have, path, &target);
 	if (r == 0)
 		*ret_target = target;
 	return r;

@@ -340,6 +340,41 @@ static void test_wait_path(void **state)
 	fx_close(&f);
 }
 
+/* A file with two names is changed by one of them; the other one is asked for. */
+static void test_wait_linked(void **state)
+{
+	struct fixture f;
+	struct fhandle h = fx_obj(1);
+	uint64_t t = 0;
+	fx_open(&f);
+	int64_t id = fx_replica(&f, "r");
+	fx_put(&f, OP_LINK, 0, 1, "a", "d/b");
+	fx_put(&f, OP_SETATTR, 0, 1, "a", NULL);
+	fx_put(&f, OP_SETATTR, 0, 2, "c", NULL);
+	fx_sync(&f);
+	uint64_t asked = fx_at(&f, 2);
+	assert_int_equal(target(&f, asked, "d/b", &t), 0);
+	assert_true(t == fx_at(&f, 1));
+	/* the link has arrived */
+	assert_int_equal(journal_link_add(f.j, id, &h, "a"), 0);
+	assert_int_equal(journal_link_add(f.j, id, &h, "d/b"), 0);
+	assert_int_equal(journal_batch_end(f.j, id, fx_at(&f, 0), true), 0);
+	assert_int_equal(target(&f, asked, "d", &t), 0);
+	assert_true(t == fx_at(&f, 1));
+	assert_int_equal(target(&f, asked, "d/bb", &t), 0);
+	assert_true(t == fx_at(&f, 0));
+	/* and while it is being written */
+	asked = fx_put(&f, OP_DIRTY, 0, 1, "a", NULL);
+	fx_sync(&f);
+	assert_int_equal(target(&f, asked, "d/b", &t), -EAGAIN);
+	assert_int_equal(target(&f, asked, "c", &t), 0);
+	uint64_t settle = fx_put(&f, OP_SETTLE, 0, 1, "a", NULL);
+	fx_sync(&f);
+	assert_int_equal(target(&f, asked, "d/b", &t), 0);
+	assert_true(t == settle);
+	fx_close(&f);
+}
+
 static void test_wait_done(void **state)
 {
 	struct fixture f;
@@ -416,6 +451,7 @@ int main(void)
 		cmocka_unit_test(test_wait_busy),
 		cmocka_unit_test(test_wait_gone),
 		cmocka_unit_test(test_wait_path),
+		cmocka_unit_test(test_wait_linked),
 		cmocka_unit_test(test_wait_done),
 		cmocka_unit_test(test_doubt),
 	};
