@@ -70,8 +70,9 @@ int batch_redo(struct engine *e, const char *path, enum strictness strict,
 {
 	int r;
 
-	/* what it is in could not be brought either */
-	if (engine_is_parked(e, path, seq))
+	/* what it is in could not be brought either; what was parked before is
+	 * compared when it is tried: what is there may be another one's */
+	if (engine_is_parked(e, path, strict < STRICT_FULL ? 0 : seq))
 		return strict >= STRICT_FULL ? unsure_at(e, path) : 0;
 	r = reconcile(e, path, strict, depth);
 	return r == 0 ? batch_mend(e, seq) : r;

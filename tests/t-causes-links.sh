@@ -5,7 +5,7 @@
 . "$(dirname "$0")/functions.sh"
 once
 . "$TESTS/causes.sh"
-need perl mkfs.btrfs
+need perl mkfs.btrfs chattr
 expect_log "parked"
 
 mkdir "$T/disk"
@@ -21,6 +21,20 @@ check "a second name" "$MIRRORFS" wait "$T/tree" "$T/tree/second" --timeout 120
 arrived "the file made anew"
 equal "$(stat -c %h "$R/linked" "$T/disk/names/1" | xargs)" "2 64999" "names"
 not_held
+
+# what cannot be removed has another name; one that is being written has its own
+mkdir folder && : >folder/one && ln folder/one folder/two || fail "links"
+check "wait" synced
+chattr +a "$R/folder" || fail "chattr"
+rm folder/one
+check "it stays" wait_for 60 n_parked 1
+exec 9>folder/one && chmod 600 folder/one && touch other/mark ||
+	fail "another file"
+check "wait" "$MIRRORFS" wait "$T/tree" "$T/tree/other/mark" --timeout 120
+equal "$(stat -c %a "$R/folder/two")" 644 "the other name"
+exec 9>&-
+chattr -a "$R/folder" && retry || fail "retry"
+arrived "what could not be removed"
 cd "$T" && check "umount" umount_tree
 
 # 240 or so, of one folder, with a btrfs of before 2012
