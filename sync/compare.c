@@ -97,11 +97,16 @@ static int link_name(struct engine *e, const char *path, const struct stat *st,
 
 	*ret_other = apart;
 	links_keep(e->links, path, obj);
-	if (st->st_nlink == 1)
-		links_del(e->links, path);
-	if (st->st_nlink == 1 || links_is(e->links, path, obj))
-		return 0;
 	unsigned n = links_other(e->links, obj, path, UINT64_MAX, &names);
+	/* while a later record removes others, uploads by those reach it */
+	if (st->st_nlink == 1 && n > 0)
+		links_add(e->links, obj, path, exec_next(e->exec));
+	else if (st->st_nlink == 1)
+		links_del(e->links, path);
+	if (st->st_nlink == 1 || links_is(e->links, path, obj)) {
+		free(names);
+		return 0;
+	}
 	const char *sure = surely_named(e, obj, names, n);
 	CLEANUP_FREE char *first = sure ? strdup(sure) : NULL;
 	free(names);
