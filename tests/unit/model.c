@@ -13,6 +13,7 @@ struct tree master;
 struct record recs[RECORDS];
 unsigned n_recs;
 uint64_t seed;
+static int made, contents; /* as one is told from another */
 
 unsigned rnd(unsigned n)
 {
@@ -117,6 +118,14 @@ void reset(struct tree *t)
 
 /* ---- the master ---- */
 
+void model_begin(uint64_t s)
+{
+	seed = s;
+	n_recs = 0;
+	made = 1;
+	contents = 2;
+}
+
 static struct record *note(enum record_op op, int obj, const char *path,
 			   const char *path2, uint32_t flags)
 {
@@ -191,24 +200,24 @@ void model_rename(const char *a, const char *b)
 
 void model_make(char kind, const char *path)
 {
-	static int count = 1;
 	bool file = kind == 'c' || kind == 'o';
 	int obj;
 
 	if (at(&master, path) || !parent_ok(&master, path))
 		return;
-	count++;
+	made++;
 	if (file) {
-		obj = new_obj(&master, 'f', rnd(2), count);
+		/* what is made by mknod is empty */
+		obj = new_obj(&master, 'f', kind == 'o' ? rnd(2) : 0, made);
 		set(&master, path, obj);
 		master.objs[obj].open = kind == 'o';
 		note(OP_CREATE, obj, path, NULL, kind == 'o' ? RF_OPEN : 0);
 	} else if (kind == 'm') {
-		obj = new_obj(&master, 'd', 0, count);
+		obj = new_obj(&master, 'd', 0, made);
 		set(&master, path, obj);
-		note(OP_MKDIR, obj, path, NULL, 0)->uid = count;
+		note(OP_MKDIR, obj, path, NULL, 0)->uid = made;
 	} else {
-		obj = new_obj(&master, 'l', count, 1);
+		obj = new_obj(&master, 'l', made, 1);
 		set(&master, path, obj);
 		note(OP_SYMLINK, obj, path, "target", 0)->uid = 1;
 	}
@@ -231,13 +240,12 @@ void model_remove(const char *path)
 
 void model_write(char how, const char *path)
 {
-	static int content = 2;
 	int obj = obj_at(path);
 	struct object *o = obj < 0 ? NULL : &master.objs[obj];
 
 	if (!o || o->type != 'f' || (!o->open && how == 's'))
 		return;
-	o->content = ++content;
+	o->content = ++contents;
 	if (o->open && how == 's') {
 		o->open = false;
 		note(OP_SETTLE, obj, path, NULL, 0);

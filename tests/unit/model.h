@@ -50,6 +50,8 @@ extern unsigned n_recs;
 extern uint64_t seed;
 
 unsigned rnd(unsigned n);
+/* model_begin - from the start: a seed is a round, whatever was before it. */
+void model_begin(uint64_t seed);
 /* Operations on the master, with their records; what cannot be done is not.
  * model_make: a file (c), one that is open (o), a folder (m), a link (y).
  * model_write: settle (s), make dirty (w), truncate (t). */

@@ -51,6 +51,24 @@ static enum plan_held ask_held(void *arg, const char *path, uint64_t seq)
 	return held;
 }
 
+static bool parked_as(const char *path, int when)
+{
+	for (int i = 0; i < parked.n; i++)
+		if (path_is_below(path, parked.names[i].path) &&
+		    parked.names[i].obj >= when)
+			return true;
+	return false;
+}
+
+/* As unsure_at: the replica may have something else there. */
+static void doubt_content(const char *path)
+{
+	int i = find(&master, path);
+
+	if (i >= 0)
+		stale[master.names[i].obj] = true;
+}
+
 /* Something was renamed on the replica. */
 static void moved(const struct action *a)
 {
@@ -65,15 +83,15 @@ static void moved(const struct action *a)
 }
 
 /* What the journal keeps of the plan's memory, as of the cursor. */
-static struct absent_row kept[1000];
-static unsigned n_kept;
+static struct absent_row rows[1000];
+static unsigned n_rows;
 
 static int kept_del(void *arg, const struct fhandle *obj)
 {
-	for (unsigned i = 0; i < n_kept; i++) {
-		if (!fhandle_equal(&kept[i].obj, obj))
+	for (unsigned i = 0; i < n_rows; i++) {
+		if (!fhandle_equal(&rows[i].obj, obj))
 			continue;
-		kept[i] = kept[--n_kept];
+		rows[i] = rows[--n_rows];
 		return 0;
 	}
 	fail_msg("what is not kept is forgotten");
@@ -82,22 +100,31 @@ static int kept_del(void *arg, const struct fhandle *obj)
 
 static int kept_put(void *arg, const struct absent_row *row)
 {
-	for (unsigned i = 0; i < n_kept; i++) {
-		if (!fhandle_equal(&kept[i].obj, &row->obj))
+	for (unsigned i = 0; i < n_rows; i++) {
+		if (!fhandle_equal(&rows[i].obj, &row->obj))
 			continue;
-		kept[i] = *row;
+		rows[i] = *row;
 		return 0;
 	}
-	assert_true(n_kept < sizeof(kept) / sizeof(kept[0]));
-	kept[n_kept++] = *row;
+	assert_true(n_rows < sizeof(rows) / sizeof(rows[0]));
+	rows[n_rows++] = *row;
 	return 0;
 }
 
-static void memory_again(void)
+/* What is known of the replica goes with the cursor. */
+static void commit(void)
+{
+	plan_memory_save(memory, kept_put, kept_del, NULL);
+	names_save();
+}
+
+/* … and is all that another connection knows. */
+static void connect_again(void)
 {
 	plan_memory_free(memory);
 	memory = plan_memory_new();
-	plan_memory_restore(memory, 0, kept, n_kept);
+	plan_memory_restore(memory, 0, rows, n_rows);
+	names_again();
 }
 
 #endif

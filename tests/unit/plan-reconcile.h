@@ -5,94 +5,160 @@
 
 /* ---- reconcile ---- */
 
-static void remove_all(const char *path)
-{
-	del_below(&replica, path);
-	del_below(&known, path);
-}
-
 static bool same_content(const struct object *m, const struct object *r,
 			 enum strictness strict)
 {
-	if (strict >= STRICT_FULL)
-		return false;
 	/* size and time do not tell everything apart, but who is empty */
 	return (m->content == 0) == (r->content == 0) &&
-	       m->content % 2 == r->content % 2;
+	       (strict == STRICT_ATTR || m->content % 2 == r->content % 2);
+}
+
+static void rc_again(const char *path);
+
+/* A name could not be made: all are doubted, and done over. */
+static void names_failed(const char *path, int obj)
+{
+	char *names[NAMES];
+	int n = others(obj, path, names);
+
+	del(&known, path);
+	for (int i = 0; i < n; i++)
+		del(&known, names[i]);
+	rc_again(path);
+	while (n-- > 0) {
+		rc_again(names[n]);
+		free(names[n]);
+	}
+}
+
+static void link_at(const char *first, const char *path, int obj)
+{
+	int i = find(&replica, first);
+
+	del(&kept, path);
+	if (i < 0) {
+		names_failed(path, obj);
+		return;
+	}
+	set(&replica, path, replica.names[i].obj);
+	at(&replica, path)->attr = master.objs[obj].attr;
+}
+
+/* As link_name in compare.c: returns true when it is done. */
+static bool link_name(const char *path, int obj, bool may_link, bool *ret_other)
+{
+	char *names[NAMES], *first = NULL;
+	int n;
+
+	*ret_other = false;
+	keep(path, obj);
+	if (master.objs[obj].names == 1) {
+		del(&known, path);
+		takes_name(obj, path);
+	}
+	if (master.objs[obj].names == 1 || knows(&known, path, obj))
+		return false;
+	n = others(obj, path, names);
+	know(path, obj);
+	*ret_other = n > 0;
+	for (int i = 0; i < n && !first; i++)
+		if (!is_other(names[i], obj))
+			first = names[i];
+	if (first && may_link)
+		link_at(first, path, obj);
+	may_link = may_link && first;
+	while (n-- > 0)
+		free(names[n]);
+	return may_link;
 }
 
 static void rc_file(const char *path, enum strictness strict)
 {
-	int obj = master.names[find(&master, path)].obj, i;
+	int obj = master.names[find(&master, path)].obj;
 	struct object *m = &master.objs[obj], *r = at(&replica, path);
-	bool linked = m->names > 1, ours;
+	/* never change another object's inode */
+	bool doubt = strict >= STRICT_FULL || stale[obj] || is_other(path, obj);
+	bool same = !doubt && r && same_content(m, r, strict), other;
 
-	if (stale[obj] && strict < STRICT_FULL)
-		strict = STRICT_FULL;
-	i = find(&known, path);
-	ours = i >= 0 && known.names[i].obj == obj;
-	if (i >= 0 && !ours) { /* never change another object's inode */
-		del(&known, path);
-		strict = STRICT_FULL;
-	}
-	if (linked)
-		know(path, obj);
 	if (trace)
-		print_message("      file %s obj %d%s%s%s %d, has %d %d\n",
-			      path, obj, m->open ? " open" : "",
-			      linked ? " linked" : "", ours ? " ours" : "",
-			      strict, m->attr, r ? r->attr : -1);
-	if (m->open) {
-		struct fhandle h = {.len = sizeof(obj)};
-
-		memcpy(h.bytes, &obj, sizeof(obj));
-		plan_memory_absent(memory, &h, linked);
-		gave_up = true;
+		print_message("      file %s obj %d%s%s %d, has %d %d\n", path,
+			      obj, m->open ? " open" : "",
+			      doubt ? " in doubt" : "", strict, m->attr,
+			      r ? r->attr : -1);
+	if (link_name(path, obj, !doubt, &other))
 		return;
-	}
-	if (linked && done_path[obj]) {
-		i = find(&replica, done_path[obj]);
-		if (i >= 0)
-			set(&replica, path, replica.names[i].obj);
-		return;
-	}
-	if (r && (!linked || ours) && same_content(m, r, strict))
+	if (same && !other) {
 		r->attr = m->attr;
-	else
-		publish(path, obj);
-	if (linked)
-		done_path[obj] = strdup(path);
+	} else if (m->open) {
+		give_up(obj, true);
+		stale[obj] = true; /* that is not what it is taken for */
+	} else if (!publish(path, obj)) {
+		names_failed(path, obj);
+	}
 }
 
-static void rc_entry(const char *path, enum strictness strict, bool deep,
-		     bool below)
+static void rc_entry(const char *path, enum strictness strict, bool deep);
+
+/* What is parked there has its own time. */
+static void rc_child(const char *path, enum strictness strict)
+{
+	if (at(&master, path) && !retrying && parked_as(path, PARKED_BEFORE)) {
+		if (strict == STRICT_TREE)
+			doubt_content(path);
+		return;
+	}
+	rc_entry(path, strict, true);
+}
+
+/* Just in the folder, and but for those that the master has, if `t` is not
+ * that one. Below it, equal size and time is equal content. */
+static void rc_entries(const char *folder, const struct tree *t,
+		       enum strictness strict)
+{
+	if (strict == STRICT_FULL)
+		strict = STRICT_DATA;
+	for (int i = t->n; i-- > 0;) {
+		char *path = strdup(t->names[i].path);
+		char *up = path_parent(path);
+
+		if (*path && !strcmp(up, folder) &&
+		    (t == &master || !at(&master, path)))
+			rc_child(path, strict);
+		free(up);
+		free(path);
+		if (i > t->n)
+			i = t->n;
+	}
+}
+
+static void rc_entry(const char *path, enum strictness strict, bool deep)
 {
 	struct object *m = at(&master, path), *r = at(&replica, path);
 
 	if (!m && *path) {
-		remove_all(path);
+		del_below(&replica, path);
+		del_below(&known, path);
 		return;
 	}
-	for (int i = known.n; deep && !below && i-- > 0;) {
-		struct name k = known.names[i];
-		int mi = find(&master, k.path);
-
-		if (path_is_below(k.path, path) && mi < 0)
-			del(&known, k.path);
-	}
 	if (*path && (!r || r->type != m->type)) {
-		remove_all(path);
+		if (m->type == 'd' || (r && r->type == 'd'))
+			del_below(&known, path);
+		del_below(&replica, path);
 		r = NULL;
 	}
-	if (m && m->type != 'f')
+	if (m && m->type == 'd')
 		del(&known, path);
 	if (m && m->type == 'f') {
 		rc_file(path, strict);
 		return;
 	}
 	if (m && m->type == 'l') {
-		if (!r || strict >= STRICT_FULL || m->content != r->content)
-			publish(path, master.names[find(&master, path)].obj);
+		int obj = master.names[find(&master, path)].obj;
+		bool doubt = is_other(path, obj), other;
+
+		link_name(path, obj, true, &other);
+		if (!r || doubt || m->content != r->content)
+			publish(path, obj);
 		else
 			r->attr = m->attr;
 		return;
@@ -103,47 +169,40 @@ static void rc_entry(const char *path, enum strictness strict, bool deep,
 	} else if (m) {
 		r->attr = m->attr;
 	}
-	for (int side = 0; deep && side < 2; side++) {
-		struct tree *t = side ? &replica : &master;
-
-		for (int i = t->n; i-- > 0;) {
-			char *up = path_parent(t->names[i].path);
-			char *p = strdup(t->names[i].path);
-
-			if (!strcmp(up, path) && *p &&
-			    (!side || !at(&master, p)))
-				rc_entry(p,
-					 strict == STRICT_TREE ? strict
-							       : STRICT_DATA,
-					 true, true);
-			free(up);
-			free(p);
-			if (i > t->n)
-				i = t->n;
-		}
+	if (*path && stale[master.names[find(&master, path)].obj]) {
+		stale[master.names[find(&master, path)].obj] = false;
+		deep = true;
+		strict = STRICT_TREE;
+	}
+	if (deep) {
+		distrust(path);
+		rc_entries(path, &master, strict);
+		rc_entries(path, &replica, strict);
 	}
 }
 
-/* What must be looked at instead of `path`: the topmost folder above it that
- * the replica lacks. */
+/* What must be looked at instead of `path`: the topmost above it that is no
+ * folder on both sides. */
 static char *climb(const char *path)
 {
-	char *best = strdup(path), *p = strdup(path), *up;
+	char *top = strdup(path);
 
-	if (!at(&master, path) && *path)
-		goto out;
-	while (*p) {
-		up = path_parent(p);
-		free(p);
-		p = up;
-		if (!is_dir(&replica, p)) {
-			free(best);
-			best = strdup(p);
-		}
+	for (char *p = top; (p = strchr(p, '/')); p++) {
+		*p = 0;
+		if (!is_dir(&master, top) || !is_dir(&replica, top))
+			break;
+		*p = '/';
 	}
-out:
-	free(p);
-	return best;
+	return top;
+}
+
+static void rc_again(const char *path)
+{
+	char *root = climb(path);
+
+	rc_entry(root, STRICT_FULL, true);
+	fence(root, recs[n_recs - 1].seq);
+	free(root);
 }
 
 #endif

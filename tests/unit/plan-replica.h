@@ -12,19 +12,19 @@
 #define PENDING UINT64_MAX
 
 static struct tree replica; /* an object is one inode there */
-static struct tree known;   /* links: path -> object of the master */
-static struct tree parked;  /* paths only */
+static struct tree parked;  /* paths only, and since when */
+enum { PARKED_BEFORE, PARKED_NOW };
+static bool retrying;	    /* what is parked */
 static struct tree doubted; /* paths only */
 static struct fence fences[16384];
 static unsigned n_fences;
-static char *done_path[OBJECTS]; /* of this reconcile */
 static bool stale[OBJECTS];	 /* a record told of content not published */
 static struct plan_memory *memory;
 static unsigned cursor;
 static unsigned faults; /* of 1000 actions */
 static unsigned n_failed, n_actions, n_crashes;
 static bool trace;
-static bool gave_up; /* something to be uploaded was open: not exact */
+static bool gave_up; /* something was open, or gone: not exact */
 
 static int obj_of(const struct record *r)
 {
@@ -34,36 +34,46 @@ static int obj_of(const struct record *r)
 	return obj;
 }
 
-static void know(const char *path, int obj)
+#include "tests/unit/plan-links.h"
+
+/* A file can be there. */
+static bool can_name(const char *path)
 {
-	while (known.n_objs <= obj)
-		new_obj(&known, 'f', 0, 0);
-	set(&known, path, obj);
+	return parent_ok(&replica, path) &&
+	       !(at(&replica, path) && at(&replica, path)->type == 'd');
 }
 
-/* The new inode of `obj` at `path`, and at its other known names. */
-static void publish(const char *path, int obj)
+/* The new inode of `obj` at `path`, and at its other names; false when one of
+ * those could not be made. */
+static bool publish(const char *path, int obj)
 {
 	struct object *o = &master.objs[obj];
 	int ino = new_obj(&replica, o->type, o->content, o->attr);
-	int i = find(&known, path);
-	bool linked = o->names > 1;
+	char *names[NAMES];
+	int n = others(obj, path, names);
+	bool ok = true;
 
 	stale[obj] = false;
-	if (i >= 0 && known.names[i].obj != obj)
-		del(&known, path);
-	for (i = 0; i < known.n; i++)
-		linked |= known.names[i].obj == obj;
-	if (linked)
-		know(path, obj);
+	taken(obj, path, true);
 	set(&replica, path, ino);
-	if (o->type != 'f')
-		return;
-	for (i = 0; i < known.n; i++)
-		if (known.names[i].obj == obj &&
-		    strcmp(known.names[i].path, path) &&
-		    parent_ok(&replica, known.names[i].path))
-			set(&replica, known.names[i].path, ino);
+	while (n-- > 0) {
+		if (o->type == 'f' && can_name(names[n]))
+			set(&replica, names[n], ino);
+		else
+			ok &= o->type != 'f';
+		free(names[n]);
+	}
+	return ok;
+}
+
+static void give_up(int obj, bool absent)
+{
+	struct fhandle h = {.len = sizeof(obj)};
+
+	memcpy(h.bytes, &obj, sizeof(obj));
+	gave_up = true;
+	if (absent)
+		plan_memory_absent(memory, &h, master.objs[obj].names > 1);
 }
 
 static bool run_put(const struct action *a)
@@ -71,26 +81,19 @@ static bool run_put(const struct action *a)
 	int obj = obj_of(a->rec);
 	struct object *o = &master.objs[obj];
 
-	if (o->names == 0) { /* stale: a later record deals with it */
-		del(&known, a->path);
+	if (o->names == 0) { /* a later record deals with it */
+		gave_up = true;
+		if (a->absent)
+			plan_memory_gone(memory, &a->rec->obj, !a->fresh,
+					 recs[n_recs - 1].seq);
 		return true;
 	}
 	if (o->open) {
-		bool linked = o->names > 1;
-
-		for (int i = 0; i < known.n; i++)
-			linked |= known.names[i].obj == obj;
-		gave_up = true;
-		if (linked)
-			know(a->path, obj);
-		if (a->absent)
-			plan_memory_absent(memory, &a->rec->obj, linked);
+		give_up(obj, a->absent);
 		return true;
 	}
-	if (!parent_ok(&replica, a->path) || (at(&replica, a->path) &&
-					      at(&replica, a->path)->type == 'd'))
+	if (!can_name(a->path) || !publish(a->path, obj))
 		return false;
-	publish(a->path, obj);
 	plan_memory_present(memory, &a->rec->obj);
 	return true;
 }
@@ -99,48 +102,54 @@ static bool run_rename(const struct action *a)
 {
 	struct object *x = at(&replica, a->path), *y = at(&replica, a->path2);
 
-	if (!x && !a->tree && master.objs[obj_of(a->rec)].names == 0) {
-		del(&known, a->path);
-		return true; /* gone: a later record removes path2 */
-	}
 	if (!x || !parent_ok(&replica, a->path2))
 		return false;
 	if (y && ((x->type == 'd') != (y->type == 'd') ||
 		  (y->type == 'd' && has_children(&replica, a->path2))))
 		return false;
 	del(&replica, a->path2);
-	del(&known, a->path2);
 	move(&replica, a->path, a->path2);
-	move(&known, a->path, a->path2);
 	return true;
 }
 
+/* Three renames, of which some may fail. */
 static bool run_exchange(const struct action *a)
 {
-	if (!at(&replica, a->path) || !at(&replica, a->path2))
-		return false;
-	for (int i = 0; i < 2; i++) {
-		struct tree *t = i ? &known : &replica;
+	bool x = at(&replica, a->path), y = at(&replica, a->path2);
+	bool up = parent_ok(&replica, a->path),
+	     up2 = parent_ok(&replica, a->path2);
 
-		move(t, a->path, "~");
-		move(t, a->path2, a->path);
-		move(t, "~", a->path2);
-	}
-	return true;
+	move(&replica, a->path, "~");
+	if (y && up)
+		move(&replica, a->path2, a->path);
+	if (x && up2)
+		move(&replica, "~", a->path2);
+	del_below(&replica, "~"); /* it stays in the stage */
+	return x && y && up && up2;
 }
 
-static bool run_link(const struct action *a)
+/* `joins`: the others that are known of it, too. */
+static bool run_link(const struct action *a, bool joins)
 {
-	int i = find(&replica, a->path);
+	int i = find(&replica, a->path), obj = obj_of(a->rec);
+	char *names[NAMES];
+	bool ok = true;
 
-	if (i < 0 && master.objs[obj_of(a->rec)].names == 0)
-		return true;
-	if (i < 0 || at(&replica, a->path2) || !parent_ok(&replica, a->path2))
+	if (i < 0 || !can_name(a->path2))
 		return false;
-	set(&replica, a->path2, replica.names[i].obj);
-	know(a->path, obj_of(a->rec));
-	know(a->path2, obj_of(a->rec));
-	return true;
+	int ino = replica.names[i].obj;
+	int n = others(obj, a->path, names);
+
+	set(&replica, a->path2, ino);
+	while (n-- > 0) {
+		bool can = can_name(names[n]);
+
+		if (joins && can)
+			set(&replica, names[n], ino);
+		ok &= can || !joins;
+		free(names[n]);
+	}
+	return ok;
 }
 
 static bool run_make(const struct action *a)
@@ -148,16 +157,19 @@ static bool run_make(const struct action *a)
 	char type = a->kind == ACT_MKDIR ? 'd' : 'l';
 	int obj = obj_of(a->rec);
 
+	if (master.objs[obj].names == 0) {
+		gave_up = true;
+		return true;
+	}
 	if (!parent_ok(&replica, a->path))
 		return false;
 	if (type == 'd' && at(&replica, a->path))
 		return false;
 	if (at(&replica, a->path) && at(&replica, a->path)->type == 'd')
 		return false;
-	del(&known, a->path);
 	set(&replica, a->path,
 	    new_obj(&replica, type, master.objs[obj].content,
-		    type == 'd' ? (int)a->rec->uid : master.objs[obj].attr));
+		    master.objs[obj].attr));
 	return true;
 }
 
@@ -165,23 +177,27 @@ static bool run_remove(const struct action *a)
 {
 	struct object *o = at(&replica, a->path);
 
-	if (!o) {
-		del(&known, a->path);
+	if (!o)
 		return true;
-	}
 	if ((o->type == 'd') != (a->kind == ACT_RMDIR) ||
 	    has_children(&replica, a->path))
 		return false;
 	del(&replica, a->path);
-	del(&known, a->path);
 	return true;
 }
 
-static bool run(const struct action *a)
+/* `refused`: by the server, as if it could not be done. */
+static bool run(const struct action *a, bool refused)
 {
+	bool same =
+		a->kind == ACT_RENAME && find(&known, a->path) >= 0 &&
+		knows(&known, a->path2, known.names[find(&known, a->path)].obj);
+	bool joins = sent(a);
 	struct object *o;
 
 	n_actions++;
+	if (refused)
+		return false;
 	switch (a->kind) {
 	case ACT_PUT:
 		return run_put(a);
@@ -189,12 +205,11 @@ static bool run(const struct action *a)
 	case ACT_SYMLINK:
 		return run_make(a);
 	case ACT_LINK:
-		return run_link(a);
-	case ACT_NAME:
-		know(a->path, obj_of(a->rec));
-		return true;
+		return run_link(a, joins);
 	case ACT_RENAME:
-		return run_rename(a);
+		if (same) /* two names of one object */
+			del(&replica, a->path);
+		return same || run_rename(a);
 	case ACT_EXCHANGE:
 		return run_exchange(a);
 	case ACT_UNLINK:

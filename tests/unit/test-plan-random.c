@@ -30,8 +30,9 @@
 #include "sync/plan.h"
 #include "tests/unit/model.h"
 #include "tests/unit/plan-replica.h"
-#include "tests/unit/plan-reconcile.h"
 #include "tests/unit/plan-fences.h"
+#include "tests/unit/plan-reconcile.h"
+#include "tests/unit/plan-redo.h"
 
 static uint64_t n_planned; /* records */
 
@@ -60,167 +61,18 @@ __attribute__((format(printf, 1, 2), noreturn)) static void wrong(
 
 /* ---- the loop of a replica ---- */
 
-/* Returns false when it was cut off: the process died. */
-static bool reconcile(const char *path, enum strictness strict, bool deep,
-		      unsigned *left)
-{
-	char *root = climb(path);
-
-	if (trace)
-		print_message("    reconcile %s (%s) %d%s\n", path, root,
-			      strict, deep ? "d" : "");
-	if ((*left)-- == 0) {
-		fence(root, PENDING);
-		if (rnd(2))
-			rc_entry(root, strict, deep, false);
-		free(root);
-		return false;
-	}
-	if (rnd(1000) < faults * 10) {
-		if (trace)
-			print_message("    parked\n");
-		if (find(&parked, path) < 0)
-			set(&parked, path, 0);
-		fence(root, recs[n_recs - 1].seq);
-	} else {
-		rc_entry(root, strict, deep || strcmp(root, path), false);
-		if (deep || strcmp(root, path))
-			del_below(&parked, root);
-		fence(root, recs[n_recs - 1].seq);
-	}
-	free(root);
-	return true;
-}
-
-static void forget_done(void)
-{
-	for (int i = 0; i < OBJECTS; i++) {
-		free(done_path[i]);
-		done_path[i] = NULL;
-	}
-}
-
-static void retry_parked(void)
-{
-	unsigned left = ~0u;
-
-	for (int i = parked.n; i-- > 0;) {
-		char *p = strdup(parked.names[i].path);
-
-		reconcile(p, STRICT_FULL, true, &left);
-		free(p);
-		if (i > parked.n)
-			i = parked.n;
-	}
-	forget_done();
-}
-
-static bool two_paths(const struct action *a)
-{
-	return a->path2 && a->kind != ACT_SYMLINK;
-}
-
-static bool reconcile_object(const struct action *a, unsigned *left)
-{
-	bool ok = reconcile(a->path, a->strict, a->deep, left);
-	char *paths[NAMES];
-	int n = 0;
-
-	for (int i = 0; i < known.n; i++)
-		if (known.names[i].obj == obj_of(a->rec))
-			paths[n++] = strdup(known.names[i].path);
-	while (n-- > 0) {
-		ok = ok && reconcile(paths[n], a->strict, false, left);
-		free(paths[n]);
-	}
-	return ok;
-}
-
-/* What the plan does not name: other names of objects whose step failed. */
-static bool repair_doubted(unsigned *left)
-{
-	bool ok = true;
-
-	while (ok && doubted.n > 0) {
-		char *path = strdup(doubted.names[0].path);
-
-		del(&doubted, path);
-		ok = reconcile(path, STRICT_FULL, false, left);
-		free(path);
-	}
-	reset(&doubted);
-	return ok;
-}
-
-static bool repair(const struct plan *plan, struct pathset *bad, unsigned *left)
+/* What is not done by state; false when it was cut off. */
+static bool run_steps(const struct plan *plan, struct pathset *bad,
+		      unsigned *left, bool exact)
 {
 	for (unsigned i = 0; i < plan->n; i++) {
 		const struct action *a = &plan->actions[i];
-		enum strictness strict = a->tree || a->kind == ACT_EXCHANGE
-						 ? STRICT_TREE
-						 : STRICT_FULL;
 
-		if (a->kind >= ACT_RECONCILE)
+		if (action_is_state(a))
 			continue;
-		if (pathset_at(bad, a->path) &&
-		    !reconcile(a->path, strict, true, left))
+		if ((*left)-- == 0)
 			return false;
-		if (two_paths(a) && pathset_at(bad, a->path2) &&
-		    !reconcile(a->path2, strict, true, left))
-			return false;
-	}
-	return repair_doubted(left);
-}
-
-/* Its names may not be what we think: all are looked at, and forgotten. */
-static void doubt(int obj, struct pathset *bad)
-{
-	new_obj(&doubted, 'f', 0, 0);
-	for (int i = known.n; i-- > 0;) {
-		if (known.names[i].obj != obj)
-			continue;
-		set(&doubted, known.names[i].path, 0);
-		pathset_put(bad, known.names[i].path, 1);
-		del(&known, known.names[i].path);
-	}
-}
-
-static void judge(const struct action *a, bool good, struct pathset *bad)
-{
-	bool bad2 = two_paths(a) && pathset_related(bad, a->path2);
-
-	n_failed += !good;
-	if (!good && (a->kind == ACT_PUT || a->kind == ACT_LINK))
-		doubt(obj_of(a->rec), bad);
-	if (good && !bad2 && !pathset_related(bad, a->path))
-		return;
-	pathset_put(bad, a->path, 1);
-	if (two_paths(a))
-		pathset_put(bad, a->path2, 1);
-}
-
-/* Runs `plan`, at most `left` steps; false when it was cut off. */
-static bool run_plan(const struct plan *plan, unsigned left, bool exact)
-{
-	struct pathset bad = {NULL};
-	bool ok = true;
-
-	for (unsigned i = 0; i < plan->n && ok; i++) {
-		const struct action *a = &plan->actions[i];
-		bool good;
-
-		if (a->kind == ACT_RECONCILE) {
-			ok = reconcile(a->path, a->strict, a->deep, &left);
-			continue;
-		}
-		if (a->kind == ACT_OBJECT) {
-			ok = reconcile_object(a, &left);
-			continue;
-		}
-		ok = left-- != 0;
-		if (!ok)
-			break;
-		good = rnd(1000) >= faults && run(a);
+		bool good = run(a, rnd(1000) < faults);
 		if (trace)
 			print_message("    %d %s %s%s\n", a->kind, a->path,
 				      a->path2 ? a->path2 : "",
@@ -228,12 +80,25 @@ static bool run_plan(const struct plan *plan, unsigned left, bool exact)
 		if (exact && !good && !gave_up && a->kind != ACT_EXCHANGE)
 			wrong("%d %s %s failed", a->kind, a->path,
 			      a->path2 ? a->path2 : "");
-		if (good && (a->tree || a->kind == ACT_EXCHANGE))
+		if (a->tree || a->kind == ACT_EXCHANGE)
 			moved(a);
-		judge(a, good, &bad);
+		if (!good)
+			failed(a, bad);
 	}
-	ok = ok && repair(plan, &bad, &left);
-	forget_done();
+	return true;
+}
+
+/* Runs `plan`, at most `left` steps; false when it was cut off. */
+static bool run_plan(const struct plan *plan, unsigned left, bool exact)
+{
+	struct pathset bad = {NULL};
+	bool ok = run_steps(plan, &bad, &left, exact) &&
+		  redo_failed(plan, &bad, &left);
+
+	for (unsigned i = 0; ok && i < plan->n; i++)
+		if (action_is_state(&plan->actions[i]))
+			ok = run_state(&plan->actions[i], &left);
+	reset(&doubted);
 	pathset_done(&bad);
 	return ok;
 }
@@ -244,17 +109,26 @@ static unsigned n_resumed;
 /* Those that were not done are done now. */
 static bool resume_moves(const struct plan *plan)
 {
-	const struct action *a = plan->actions;
+	struct pathset bad = {NULL};
+	unsigned left = ~0u;
 
-	for (unsigned i = 0; i < plan->n; i++)
-		if (!at(&replica, a[i].path) == !at(&replica, a[i].path2))
-			return false;
 	for (unsigned i = 0; i < plan->n; i++) {
-		if (!at(&replica, a[i].path))
-			continue;
-		assert_true(run(&a[i]));
-		moved(&a[i]);
+		const struct action *a = &plan->actions[i];
+
+		if (!at(&replica, a->path) == !at(&replica, a->path2))
+			return false;
 	}
+	for (unsigned i = 0; i < plan->n; i++) {
+		const struct action *a = &plan->actions[i];
+
+		if (!at(&replica, a->path))
+			sent(a);
+		else if (!run(a, false))
+			failed(a, &bad);
+		moved(a);
+	}
+	redo_failed(plan, &bad, &left);
+	pathset_done(&bad);
 	return true;
 }
 
@@ -281,12 +155,13 @@ static void recover(unsigned used)
 	n_crashes++;
 	if (trace)
 		print_message("  died\n");
-	if (rnd(2))
-		memory_again();
-	if (resume_planned(used))
+	connect_again();
+	if (resume_planned(used)) {
 		cursor += used;
-	else
+		commit();
+	} else {
 		fence("", recs[cursor + used - 1].seq);
+	}
 }
 
 static void show_records(unsigned n)
@@ -333,6 +208,21 @@ static void check_plan(const struct plan *plan)
 		      states, plan->used);
 }
 
+static bool is_held(const char *path)
+{
+	return ask_held(NULL, path, 0) == HELD_HERE;
+}
+
+/* The replica has something else there, as in batch.c and unsure.c. */
+static void note_moved(const struct record *r)
+{
+	stale[obj_of(r)] = true;
+	if (r->flags & RF_EXCHANGE) {
+		doubt_content(r->path);
+		doubt_content(r->path2);
+	}
+}
+
 static void note_stale(unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
@@ -340,11 +230,21 @@ static void note_stale(unsigned n)
 
 		if (r->op == OP_SETTLE || r->op == OP_TRUNC)
 			stale[obj_of(r)] = true;
-		/* as in batch.c: the replica has something else there */
 		if (r->op == OP_RENAME &&
-		    (ask_held(NULL, r->path, r->seq) == HELD_HERE ||
-		     ask_held(NULL, r->path2, r->seq) == HELD_HERE))
-			stale[obj_of(r)] = true;
+		    (is_held(r->path) || is_held(r->path2)))
+			note_moved(r);
+	}
+}
+
+static void note_parked(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct record *r = &recs[cursor + i];
+
+		if ((r->op == OP_RENAME || r->op == OP_LINK) &&
+		    (is_held(r->path2) ||
+		     (r->flags & RF_EXCHANGE && is_held(r->path))))
+			note_moved(r);
 	}
 }
 
@@ -357,8 +257,10 @@ static void replica_step(unsigned max, unsigned crashes, bool exact)
 		n = max;
 	if (n == 0)
 		return;
+	for (int i = 0; i < parked.n; i++)
+		parked.names[i].obj = PARKED_BEFORE;
 	if (rnd(20) == 0) /* another connection */
-		memory_again();
+		connect_again();
 	plan_build(recs + cursor, n, &view, memory, &plan);
 	used = plan.used;
 	assert_true(used > 0);
@@ -369,9 +271,11 @@ static void replica_step(unsigned max, unsigned crashes, bool exact)
 	if (rnd(1000) < crashes)
 		left = rnd(plan.n + 2);
 	if (run_plan(&plan, left, exact)) {
+		note_parked(used);
 		cursor += used;
 		fences_drop(recs[cursor - 1].seq);
-		plan_memory_save(memory, kept_put, kept_del, NULL);
+		plan_memory_forget(memory, recs[cursor - 1].seq);
+		commit();
 	} else {
 		recover(used);
 	}
@@ -392,7 +296,8 @@ static bool equal(void)
 			return false;
 		}
 		if (m->type == 'f' && m->names != r->names) {
-			print_message("links: %s\n", master.names[i].path);
+			print_message("links: %s: %d, is %d\n",
+				      master.names[i].path, m->names, r->names);
 			for (int k = 0; k < replica.n; k++)
 				if (at(&replica, replica.names[k].path) == r)
 					print_message("  %s\n",
@@ -407,12 +312,12 @@ static bool equal(void)
 
 static void begin(uint64_t s)
 {
-	seed = s;
-	n_recs = cursor = 0;
+	model_begin(s);
+	cursor = 0;
 	gave_up = false;
 	memset(stale, 0, sizeof(stale));
 	memory = plan_memory_new();
-	n_kept = 0;
+	n_rows = 0;
 	shape_begin(now.shape, now.lag == 1000000);
 }
 
@@ -420,7 +325,7 @@ static void end(void)
 {
 	reset(&master);
 	reset(&replica);
-	reset(&known);
+	names_reset();
 	reset(&parked);
 	reset(&doubted);
 	plan_memory_free(memory);
@@ -449,7 +354,6 @@ static void follow(void)
 static void round_run(void)
 {
 	begin(now.seed);
-	new_obj(&parked, 'f', 0, 0);
 	faults = now.faults;
 	for (unsigned i = 0; i < now.steps; i++) {
 		step();

@@ -1,0 +1,199 @@
+#ifndef MIRRORFS_TESTS_PLAN_REDO_H
+#define MIRRORFS_TESTS_PLAN_REDO_H
+
+/* More of plan-replica.h: what the loop of a replica reconciles, and how it
+ * does over what failed, as in batch-redo.c and parked.c. */
+
+/* Returns false when it was cut off: the process died. */
+static bool reconcile(const char *path, enum strictness strict, bool deep,
+		      unsigned *left)
+{
+	char *root = climb(path);
+	bool died = (*left)-- == 0, fails = rnd(1000) < faults * 10;
+
+	if (trace)
+		print_message("    reconcile %s (%s) %d%s%s\n", path, root,
+			      strict, deep ? "d" : "",
+			      died ? ""
+			      : fails ? " parked"
+				      : "");
+	if (fails && !died) {
+		set(&parked, path, PARKED_NOW);
+		if (strict == STRICT_TREE)
+			doubt_content(path);
+	} else if (!died || rnd(2)) {
+		rc_entry(root, strict, deep || strcmp(root, path));
+		if (retrying)
+			del(&parked, path);
+	}
+	fence(root, died ? PENDING : recs[n_recs - 1].seq);
+	reset(&former);
+	free(root);
+	return !died;
+}
+
+static void retry_parked(void)
+{
+	unsigned left = ~0u;
+
+	retrying = true;
+	for (int i = parked.n; i-- > 0;) {
+		char *p = strdup(parked.names[i].path);
+
+		reconcile(p, STRICT_FULL, true, &left);
+		free(p);
+		if (i > parked.n)
+			i = parked.n;
+	}
+	retrying = false;
+	commit();
+}
+
+/* What was parked in this batch already is left as it is, and before that what
+ * need not be sent. */
+static bool redo_at(const char *path, enum strictness strict, bool deep,
+		    unsigned *left)
+{
+	if (parked_as(path,
+		      strict < STRICT_FULL ? PARKED_BEFORE : PARKED_NOW)) {
+		if (strict >= STRICT_FULL)
+			doubt_content(path);
+		return true;
+	}
+	return reconcile(path, strict, deep, left);
+}
+
+static bool redo_names(const struct action *a, enum strictness strict,
+		       unsigned *left)
+{
+	char *names[NAMES];
+	int n = others(obj_of(a->rec), a->path, names);
+	bool ok = true;
+
+	while (n-- > 0) {
+		ok = ok && redo_at(names[n], strict, false, left);
+		free(names[n]);
+	}
+	return ok;
+}
+
+static bool run_state(const struct action *a, unsigned *left)
+{
+	return redo_at(a->path, a->strict, a->deep, left) &&
+	       (a->kind != ACT_OBJECT || redo_names(a, a->strict, left));
+}
+
+/* ---- what failed ---- */
+
+enum { BY_OTHERS = 1, FAILED, DONE_OVER };
+
+static const char *second(const struct action *a)
+{
+	return action_second(a) ? action_second(a) : a->path;
+}
+
+static void put_both(struct pathset *set, const struct action *a)
+{
+	pathset_put(set, a->path, BY_OTHERS);
+	pathset_put(set, second(a), BY_OTHERS);
+}
+
+static void taint(const struct plan *plan, struct pathset *bad)
+{
+	struct pathset above = {0};
+
+	for (unsigned i = 0; i < plan->n; i++) {
+		const struct action *a = &plan->actions[i];
+
+		if (action_is_state(a))
+			continue;
+		if (pathset_cover(bad, a->path) ||
+		    pathset_cover(bad, second(a)))
+			put_both(bad, a);
+		else if (pathset_below(bad, a->path) ||
+			 pathset_below(bad, second(a)))
+			put_both(&above, a);
+	}
+	for (unsigned i = 0; i < plan->n; i++) {
+		const struct action *a = &plan->actions[i];
+
+		if (!action_is_state(a) && pathset_at(&above, a->path) &&
+		    !pathset_at(bad, a->path))
+			put_both(bad, a);
+	}
+	pathset_done(&above);
+}
+
+/* Its names may not be what we think: all are looked at, and forgotten. */
+static void doubt_names(int obj, struct pathset *bad)
+{
+	for (int i = known.n; i-- > 0;) {
+		if (known.names[i].obj != obj)
+			continue;
+		set(&doubted, known.names[i].path, 0);
+		pathset_put(bad, known.names[i].path, FAILED);
+		del(&known, known.names[i].path);
+	}
+}
+
+static void failed(const struct action *a, struct pathset *bad)
+{
+	n_failed++;
+	if (a->kind == ACT_PUT || a->kind == ACT_SYMLINK || a->kind == ACT_LINK)
+		doubt_names(obj_of(a->rec), bad);
+	pathset_put(bad, a->path, FAILED);
+	pathset_put(bad, second(a), FAILED);
+}
+
+static bool redo(struct pathset *bad, const char *path, enum strictness strict,
+		 unsigned *left)
+{
+	uint64_t doubt = pathset_at(bad, path);
+
+	if (doubt == 0 || doubt == DONE_OVER)
+		return true;
+	pathset_put(bad, path, DONE_OVER);
+	return redo_at(path, strict, strict == STRICT_TREE, left);
+}
+
+/* Attributes are those of all names. */
+static bool redo_others(struct pathset *bad, const struct action *a,
+			unsigned *left)
+{
+	if (a->kind != ACT_SETATTR || !pathset_at(bad, a->path) ||
+	    (knows(&known, a->path, obj_of(a->rec)) &&
+	     !parked_as(a->path, PARKED_NOW)))
+		return true;
+	return redo_names(a, STRICT_ATTR, left);
+}
+
+static bool redo_failed(const struct plan *plan, struct pathset *bad,
+			unsigned *left)
+{
+	bool ok = true;
+
+	taint(plan, bad);
+	for (unsigned i = 0; ok && i < plan->n; i++) {
+		const struct action *a = &plan->actions[i];
+		enum strictness strict = a->tree || a->kind == ACT_EXCHANGE
+						 ? STRICT_TREE
+						 : STRICT_FULL;
+
+		ok = action_is_state(a) ||
+		     (redo(bad, a->path, strict, left) &&
+		      redo(bad, second(a), strict, left) &&
+		      redo_others(bad, a, left));
+	}
+	/* other names of its objects */
+	while (ok && doubted.n > 0) {
+		char *path = strdup(doubted.names[0].path);
+
+		del(&doubted, path);
+		ok = redo(bad, path, STRICT_FULL, left);
+		free(path);
+	}
+	reset(&doubted);
+	return ok;
+}
+
+#endif
