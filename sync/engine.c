@@ -488,10 +488,14 @@ int engine_note(struct engine *e)
 	int r = engine_dir_times(e);
 	int safe = r < 0 ? r : durable_commit(e);
 
-	r = safe < 0 ? safe : journal_transaction_begin(e->journal);
+	r = safe < 0 ? safe : stage_turn(e, e->cursor);
+	if (r == 0)
+		r = journal_transaction_begin(e->journal);
 	if (r < 0)
 		return r;
 	r = engine_flush(e);
+	if (r == 0)
+		r = stage_turn_keep(e);
 	if (r == 0 && !safe)
 		r = durable_mark(e);
 	int r2 = journal_transaction_end(e->journal, r >= 0);

@@ -142,7 +142,8 @@ static int connect_remote(struct replica *r, struct stage_state *state,
 }
 
 /* trust - is the replica what our cursor says? */
-static bool trust(const struct replica *r, const struct stage_state *state)
+static bool trust(const struct replica *r, const struct stage_state *state,
+		  bool older)
 {
 	const struct engine *e = &r->e;
 	const char *why = NULL;
@@ -159,7 +160,7 @@ static bool trust(const struct replica *r, const struct stage_state *state)
 		why = "its server can do more than it could";
 	else if (!state->exists)
 		why = "its state file is gone";
-	else if (state->seq < e->cursor)
+	else if (state->seq < e->cursor || older)
 		why = "it is older than it was";
 	else if (state->seq > e->inflight && state->seq > e->cursor)
 		why = "it is ahead of the journal";
@@ -222,7 +223,11 @@ static int begin(struct replica *r, const struct stage_state *state)
 		engine_count(e, "owner", "");
 	if (e->row.options.durable && !e->durable)
 		engine_count(e, "durability", "");
-	bool trusted = trust(r, state);
+	bool older;
+	s = stage_turn_load(e, state, &older);
+	if (s < 0)
+		return s;
+	bool trusted = trust(r, state, older);
 	e->state.vague |= trusted && e->state.suspect;
 	e->state.suspect = false;
 	if (e->seeded && !trusted) /* it was restored, perhaps */
@@ -245,7 +250,8 @@ static int begin(struct replica *r, const struct stage_state *state)
 		return s;
 	/* it is ours from the first entry on; 0: not complete */
 	s = 0;
-	if (!state->exists || state->seq) /* not what an earlier one left */
+	/* not what an earlier one left */
+	if (!state->exists || state->seq || older)
 		s = journal_seed_end(e->journal, e->row.id);
 	if (s < 0)
 		return s;

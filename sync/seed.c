@@ -94,11 +94,15 @@ static void all_sent(struct engine *e, struct seeding *w)
 static int save(struct engine *e, struct seeding *w)
 {
 	int safe = durable_commit(e);
-	int r = safe < 0 ? safe : journal_transaction_begin(e->journal);
+	int r = safe < 0 ? safe : stage_turn(e, 0);
 
+	if (r == 0)
+		r = journal_transaction_begin(e->journal);
 	if (r < 0)
 		return r;
 	r = engine_flush(e);
+	if (r == 0)
+		r = stage_turn_keep(e);
 	if (r == 0 && e->durable && !safe)
 		r = durable_mark(e);
 	for (unsigned i = 0; r == 0 && i < w->n_extra; i++)

@@ -1,6 +1,10 @@
 /*
  * What mirrorfs keeps on a replica, in .mirrorfs at its top: `state` (uuid of
- * the journal, last record of the newest batch) and `stage` (uploads).
+ * the journal, last record of the newest batch, and a turn, which rises when
+ * something arrived behind that) and `stage` (uploads).
+ *
+ * The journal has a turn only when the state file has it: when the connection
+ * ends in between, the replica's is newer, never older.
  */
 #include "confdefs.h"
 
@@ -38,11 +42,13 @@ static bool only_ours(const struct remote_entry *list, unsigned n)
 
 int stage_state_parse(const char *text, struct stage_state *ret)
 {
-	unsigned long long seq;
+	unsigned long long seq, turn = 0;
 
-	if (sscanf(text, "uuid=%39s\nseq=%llu", ret->uuid, &seq) != 2)
+	if (sscanf(text, "uuid=%39s\nseq=%llu\nturn=%llu", ret->uuid, &seq,
+		   &turn) < 2)
 		return -EBADMSG;
 	ret->seq = seq;
+	ret->turn = turn;
 	ret->exists = true;
 	return 0;
 }
@@ -378,9 +384,10 @@ static void state_fill(struct engine *e)
 	e->state.filled = true;
 	if (e->state.mtime && !e->state.vague)
 		remote_send_lstat(e->remote, STATE_FILE, state_looked, e);
-	int n = snprintf(text, sizeof(text), "uuid=%s\nseq=%llu\n",
+	int n = snprintf(text, sizeof(text), "uuid=%s\nseq=%llu\nturn=%llu\n",
 			 journal_uuid(e->journal),
-			 (unsigned long long)e->state.seq);
+			 (unsigned long long)e->state.seq,
+			 (unsigned long long)e->turn);
 
 	remote_send_write(e->remote, h, 0, text, (uint32_t)n, state_written, e);
 	if (e->durable && remote_caps(e->remote)->ext & EXT_FSYNC)
@@ -474,4 +481,50 @@ int stage_write(struct engine *e, uint64_t seq)
 	}
 	stage_write_begin(e, seq);
 	return stage_write_end(e);
+}
+
+/* ---- turns ---- */
+
+static void turn_key(const struct engine *e, char key[32])
+{
+	snprintf(key, 32, "turn-%lld", (long long)e->row.id);
+}
+
+int stage_turn(struct engine *e, uint64_t seq)
+{
+	e->turn++;
+	int r = stage_write(e, seq);
+
+	if (r == 0)
+		e->turn_written = e->turn;
+	return r == -ENOTCONN || r == -ECANCELED ? r : 0;
+}
+
+int stage_turn_keep(struct engine *e)
+{
+	char key[32], text[32];
+
+	turn_key(e, key);
+	snprintf(text, sizeof(text), "%llu",
+		 (unsigned long long)e->turn_written);
+	return journal_meta_set(e->journal, key, text);
+}
+
+int stage_turn_load(struct engine *e, const struct stage_state *state,
+		    bool *ret_older)
+{
+	CLEANUP_FREE char *text = NULL;
+	char key[32];
+
+	turn_key(e, key);
+	int r = journal_meta_get(e->journal, key, &text);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	e->turn_written = text ? strtoull(text, NULL, 10) : 0;
+	/* one that an older release wrote is believed as it did */
+	*ret_older = state->turn && state->turn < e->turn_written;
+	e->turn = state->turn > e->turn_written ? state->turn : e->turn_written;
+	/* 0 is not told */
+	e->turn += !e->turn;
+	return 0;
 }

@@ -43,7 +43,7 @@ struct state_write {
 struct stage_state {
 	bool exists; /* the state file */
 	char uuid[40];
-	uint64_t seq;
+	uint64_t seq, turn; /* turn 0: not told */
 };
 /* stage_state_parse - 0, or -EBADMSG when that is no state file. */
 int stage_state_parse(const char *text, struct stage_state *ret);
@@ -66,6 +66,15 @@ void stage_write_publish(struct engine *e);
 void stage_write_first(struct engine *e, uint64_t seq);
 int stage_write_end(struct engine *e);
 int stage_write(struct engine *e, uint64_t seq);
+/* stage_turn - the replica has got what its number, which stays at `seq`, does
+ * not tell; a copy of it from before is recognised by its turn. _keep: within
+ * the caller's transaction, when that has been written. _load: that of the
+ * journal, or what the replica has, if that is newer; *ret_older: it is older.
+ * Return 0, or as engine.h has it. */
+int stage_turn(struct engine *e, uint64_t seq);
+int stage_turn_keep(struct engine *e);
+int stage_turn_load(struct engine *e, const struct stage_state *state,
+		    bool *ret_older);
 void stage_write_ahead(struct engine *e);
 
 #endif

@@ -1,0 +1,37 @@
+#!/bin/bash
+# A replica is put back from a copy that was made when it had all records, but for
+# a path that was parked, and that has arrived since: it is recognised.
+. "$(dirname "$0")/functions.sh"
+expect_log "parked|permission|failure"
+
+parked() { [ "$(status_get r1 parked)" = "$1" ]; }
+told() { grep -q "comparing everything: $1" "$T/state/mirrorfs.log"; }
+
+pipe_replicas 1
+mkdir "$T/tree/dir"
+check "mount" mount_tree "${REPLICAS[@]}"
+check "wait" synced
+chattr +i "$T/replica1/dir" 2>/dev/null || skip "no chattr here"
+echo content >"$T/tree/dir/file"
+check "it is parked" wait_for 30 parked 1
+check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+cp -a "$T/replica1" "$T/copy"
+chattr -i "$T/replica1/dir"
+check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+check "retry" "$MIRRORFS" retry "$T/tree"
+check "wait" synced
+equal "$(cat "$T/replica1/dir/file")" content "it has arrived"
+# not when it is as it was
+check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+check "wait" synced
+refuse "it is told" told "it is older"
+
+check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+rm -rf "$T/replica1"
+cp -a "$T/copy" "$T/replica1"
+check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+check "it is told" wait_for 30 told "it is older"
+check "wait" synced
+check "same" same "$T/replica1"
+exit 0
