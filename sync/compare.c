@@ -158,7 +158,7 @@ static int put_file(struct engine *e, const char *path, const struct stat *st,
 	if (r != 0)
 		return r < 0 ? r : 0;
 	/* what this one gets, another one would get, now or later */
-	if (same && !other && !known && seed_met(e, a))
+	if (same && !other && !known && seed_met(e, st, a))
 		other = true;
 	if (same && !other && e->verify)
 		return verify_add(e, path, st, obj, a);
@@ -203,7 +203,7 @@ static int put_symlink(struct engine *e, const char *path,
 		seed_relinks(e);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	if (same && !other && (known || !seed_met(e, a)))
+	if (same && !other && (known || !seed_met(e, st, a)))
 		return compare_attributes(e, path, st, obj, a);
 	engine_touch_parent(e, path);
 	return engine_push(e, STEP_SYMLINK, path, NULL, obj, NULL);

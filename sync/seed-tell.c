@@ -72,19 +72,24 @@ void seed_relinks(struct engine *e)
 		e->seeding->relinks = true;
 }
 
-/* SFTP does not tell which names are links of one file, but that there are
- * some: they have its size and time. The first of them keeps it. */
-bool seed_met(struct engine *e, const struct remote_attr *a)
+/*
+ * SFTP does not tell which names are links of one file, but that there are some:
+ * they have its size and time. The first of them keeps it. What has as many names
+ * as here is left alone: programs give thousands of files the same time. What we
+ * have copied ourselves is known (links.h); else it may share with snapshots.
+ */
+bool seed_met(struct engine *e, const struct stat *st,
+	      const struct remote_attr *a)
 {
 	struct seeding *w = e->seeding;
 	char key[40];
 
-	if (!w || w->part || a->links < 2)
+	if (!w || w->part || e->cursor > 0 || a->links < 2)
 		return false;
 	snprintf(key, sizeof(key), "%" PRIx64 "-%" PRIx32, a->size, a->mtime);
 	bool met = pathset_at(&w->shared, key);
 	pathset_put(&w->shared, key, 1);
-	return met;
+	return met && a->links > st->st_nlink;
 }
 
 void seed_sends(struct engine *e, const struct stat *st)

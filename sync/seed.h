@@ -28,8 +28,9 @@ int seed_unsure(struct engine *e, const char *path, enum strictness strict,
  * folder was pushed. _spares: 1 when what is at `path` on the replica, and not
  * on the master, is to stay for now. _differs: something was pushed for `path`;
  * _relinks: that is nothing but a name of what may be linked there already.
- * _sends: a file will be sent. _tick: time passes. _met: what is there has more
- * names, and may be what was left alone at another one. */
+ * _sends: a file will be sent. _tick: time passes. _met: in a first
+ * copy, what is there has more names than here, and may be what was left alone
+ * at another one. */
 bool seed_is_new(const struct engine *e);
 bool seed_passed(const struct engine *e, const char *path);
 void seed_saw(struct engine *e, const char *path, const struct stat *st);
@@ -37,7 +38,8 @@ void seed_found(struct engine *e, const char *path, unsigned n);
 void seed_differs(struct engine *e, const char *path);
 void seed_relinks(struct engine *e);
 void seed_sends(struct engine *e, const struct stat *st);
-bool seed_met(struct engine *e, const struct remote_attr *a);
+bool seed_met(struct engine *e, const struct stat *st,
+	      const struct remote_attr *a);
 void seed_tick(struct engine *e);
 int seed_mark(struct engine *e, const char *path);
 int seed_spares(struct engine *e, const char *path,
