@@ -135,6 +135,9 @@ static void linked_looked(void *arg, const struct remote_reply *reply)
 {
 	struct step *s = arg;
 
+	/* of an older content it only takes away */
+	if (s->early && reply->status == 0)
+		s->st.st_mode &= S_IFMT | reply->attr->mode;
 	if (reply->status == 0 && S_ISREG(reply->attr->mode))
 		attr_send(s, s->stage, !s->early);
 	else
@@ -146,11 +149,14 @@ static void linked_looked(void *arg, const struct remote_reply *reply)
 void attr_send_file(struct step *s)
 {
 	struct remote *r = s->exec->cfg.remote;
+	bool bare = can(s, CAN_LSETSTAT) &&
+		    (can(s, CAN_LCHMOD) || !can(s, CAN_MODE));
+	bool link = can(s, CAN_SETSTAT) && can(s, CAN_HARDLINK);
 
-	if ((can(s, CAN_LSETSTAT) &&
-	     (can(s, CAN_LCHMOD) || !can(s, CAN_MODE))) ||
-	    !can(s, CAN_SETSTAT) || !can(s, CAN_HARDLINK)) {
-		attr_send(s, s->path, !s->early);
+	/* early: not without a look at what it has */
+	if (s->early ? !link : bare || !link) {
+		if (!s->early)
+			attr_send(s, s->path, true);
 		return;
 	}
 	s->stage = exec_stage_name(s->exec);

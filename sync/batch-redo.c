@@ -73,7 +73,7 @@ int batch_redo(struct engine *e, const char *path, enum strictness strict,
 	/* what it is in could not be brought either; what was parked before is
 	 * compared when it is tried: what is there may be another one's */
 	if (engine_is_parked(e, path, strict < STRICT_FULL ? 0 : seq))
-		return strict >= STRICT_FULL ? unsure_at(e, path) : 0;
+		return strict >= STRICT_NEWS ? unsure_at(e, path) : 0;
 	r = reconcile(e, path, strict, depth);
 	return r == 0 ? batch_mend(e, seq) : r;
 }
@@ -90,7 +90,9 @@ static int redo(struct engine *e, struct pathset *bad, const char *path,
 	if (doubt == 0 || doubt == DONE_OVER)
 		return 0;
 	pathset_put(bad, path, DONE_OVER);
-	if (doubt != FAILED || !*path || (*n)++ < REDO_MAX)
+	/* its retry would send what is but compared */
+	if (doubt != FAILED || !*path || strict < STRICT_FULL ||
+	    (*n)++ < REDO_MAX)
 		return batch_redo(e, path, strict, tree ? DEPTH_ALL : DEPTH_ONE,
 				  seq);
 	r = tree ? unsure_at(e, path) : 0;

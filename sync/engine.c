@@ -185,7 +185,8 @@ static void step_finished(void *arg, const struct step *s)
 	if (s->kind == STEP_PUT && !copy &&
 	    (s->result == STEP_DONE || s->result == STEP_GONE))
 		stale_published(e->stale, &s->obj);
-	if (s->result != STEP_FAILED || s->error == -ENOTCONN)
+	/* early: the content will bring them */
+	if (s->result != STEP_FAILED || s->error == -ENOTCONN || s->early)
 		return;
 	if (s->kind == STEP_SETATTR && !*s->path) {
 		/* a login that may write there, but does not own it: nothing
@@ -420,6 +421,7 @@ void engine_stop(struct engine *e)
 void engine_end(struct engine *e)
 {
 	set_clear(&e->changed);
+	pathset_done(&e->met);
 }
 
 int engine_push_times(struct engine *e)

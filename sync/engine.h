@@ -62,7 +62,7 @@ struct engine {
 	struct fresh *fresh;
 	struct asides *asides;
 	const struct plan *plan; /* under way, or NULL */
-	struct pathset fences;
+	struct pathset fences, met; /* met: seed_met */
 	struct parked *parked;
 	unsigned n_parked, parked_turn; /* … whose it is to be tried */
 	int64_t parked_rest_ns;		/* none is before; monotonic */

@@ -12,7 +12,6 @@ struct seeding {
 	bool part;	     /* of the tree: it is not in the table */
 	bool asked;	     /* by the administrator */
 	bool relinks;	     /* what is pushed now makes no difference */
-	struct pathset shared; /* what was left there with more names: seed_met */
 	struct comparison c; /* … what was asked, and what came of it */
 	/* bytes, at the start of the connection: sent and read back before,
 	 * and what remote_written said */

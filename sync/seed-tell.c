@@ -77,6 +77,7 @@ void seed_relinks(struct engine *e)
  * they have its size and time. The first of them keeps it. What has as many names
  * as here is left alone: programs give thousands of files the same time. What we
  * have copied ourselves is known (links.h); else it may share with snapshots.
+ * Another sync process goes on without what was met before.
  */
 bool seed_met(struct engine *e, const struct stat *st,
 	      const struct remote_attr *a)
@@ -87,8 +88,8 @@ bool seed_met(struct engine *e, const struct stat *st,
 	if (!w || w->part || e->cursor > 0 || a->links < 2)
 		return false;
 	snprintf(key, sizeof(key), "%" PRIx64 "-%" PRIx32, a->size, a->mtime);
-	bool met = pathset_at(&w->shared, key);
-	pathset_put(&w->shared, key, 1);
+	bool met = pathset_at(&e->met, key);
+	pathset_put(&e->met, key, 1);
 	return met && a->links > st->st_nlink;
 }
 

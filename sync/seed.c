@@ -224,6 +224,8 @@ static int begin(struct engine *e, struct seeding *w)
 		/* all is looked at again: "" is the root, and nothing below */
 		bool anew = !w->s.walked && (!w->passed || !*w->passed);
 		if (anew)
+			pathset_done(&e->met);
+		if (anew)
 			w->s.entries = w->s.bytes = w->s.there = w->s.extra = 0;
 		r = journal_seed_extras(e->journal, e->row.id, &w->known,
 					&w->n_known);
@@ -235,6 +237,7 @@ static int begin(struct engine *e, struct seeding *w)
 	if (r != -ENOENT)
 		return r;
 	links_clear(e->links);
+	pathset_done(&e->met);
 	plan_memory_clear(e->memory);
 	r = journal_seed_begin(e->journal, e->row.id, &w->s);
 	if (r == 0)
@@ -332,7 +335,7 @@ static int clear(struct engine *e, struct seeding *w, const char *path)
 	if (w->s.extra == 0)
 		return 0;
 	w->c.differed += w->s.extra;
-	pathset_done(&w->shared); /* each of them has its own now */
+	pathset_done(&e->met); /* each of them has its own now */
 	if (!w->s.listed) {
 		r = reconcile(e, path, STRICT_DATA, DEPTH_ALL);
 		return r == 0 ? batch_mend(e, w->s.seq) : r;
@@ -360,7 +363,6 @@ static void done(struct seeding *w)
 		free(w->known[--w->n_known]);
 	free(w->known);
 	free(w->passed);
-	pathset_done(&w->shared);
 	free(w->c.error);
 	w->c.error = NULL;
 	seed_done(&w->s);
@@ -399,6 +401,8 @@ int seed_run(struct engine *e)
 	e->seeding = &w; /* its end is a part of the commit */
 	if (r == 0)
 		r = batch_commit(e, w.s.seq, true);
+	if (r == 0)
+		pathset_done(&e->met);
 	e->seeding = NULL;
 	e->changed_ns = UINT64_MAX;
 	if (r == 0)

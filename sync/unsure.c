@@ -163,8 +163,10 @@ int unsure_parked(struct engine *e, const struct record *records, unsigned n)
 	int s = 0;
 
 	for (unsigned i = 0; s == 0 && i < n; i++) {
-		if (leads_to_parked(e, &records[i]))
-			s = unsure_moved(e, &records[i]);
+		const struct record *r = &records[i];
+		if (leads_to_parked(e, r) &&
+		    !lower_is_gone(e->cfg->lower_fd, &r->obj, NULL))
+			s = unsure_moved(e, r);
 	}
 	return s;
 }

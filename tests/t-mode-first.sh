@@ -2,7 +2,7 @@
 # Who may read a file does not wait for its content: owner and mode arrive while
 # an upload that would have brought them is given up, as the file is being written
 # again, and while it goes on as that of a large one on a slow line. Not set-id
-# bits, which are for the new content, nor times.
+# bits, which are for the new content, nor times; nor what would open the old one.
 . "$(dirname "$0")/functions.sh"
 
 MB=$((1 << 20))
@@ -16,12 +16,12 @@ passing() {
 	return 1
 }
 resume() { check "resume" "$MIRRORFS" replica resume "$T/tree" r1; }
-# changed FILE MEGABYTES - its content, then owner and mode, in one batch
+# changed FILE MEGABYTES [MODE] - its content, then owner and mode, in one batch
 changed() {
 	check "pause" "$MIRRORFS" replica pause "$T/tree" r1
 	head -c $(($2 * MB)) /dev/urandom >"$T/tree/$1"
 	chown 77 "$T/tree/$1"
-	chmod 4600 "$T/tree/$1"
+	chmod "${3:-4600}" "$T/tree/$1"
 }
 
 ssh_replicas 1
@@ -29,9 +29,10 @@ echo $((1 << 40)) >"$T/credit"
 proxy_start --credit "$T/credit" --count "$T/count"
 printf '[mount]\nroot = %s\nsettle-idle = never\n' "$T/tree" >"$T/conf"
 check "mount" mount_tree --config "$T/conf" "${REPLICAS[@]}"
-for f in busy large; do
+for f in busy large secret; do
 	echo old >"$T/tree/$f"
 	chmod 644 "$T/tree/$f"
+	[ $f = secret ] && chmod 600 "$T/tree/$f"
 	touch -d @1500000000 "$T/tree/$f"
 done
 check "wait" synced
@@ -43,6 +44,15 @@ printf 'written anew' >&5
 resume
 check "busy: owner and mode" wait_for 30 is busy "600 77 1500000000"
 equal "$(cat "$T/replica1/busy")" old "content"
+exec 5>&-
+check "wait" synced
+check "same" same "$T/replica1"
+
+changed secret 1 644
+exec 5<>"$T/tree/secret"
+printf 'written anew' >&5
+resume
+check "secret: owner" wait_for 30 is secret "600 77 1500000000"
 exec 5>&-
 check "wait" synced
 check "same" same "$T/replica1"

@@ -21,33 +21,52 @@
 #define AT_PATH(column) \
 	"(" column " = ?3 OR " \
 	"(" column " > ?3 || '/' AND " column " < ?3 || '0'))"
-/* Has the row's object a name there? ?1 is what was recorded, ?2 what all have. */
+/* Has the row's object a name there? ?1 is what was recorded, ?2 what all have.
+ * That may be much to look at: not without a path. */
 #define IS_NAMED \
+	"CASE WHEN ?3 IS NULL THEN 0 ELSE " \
 	"obj IN (SELECT obj FROM link WHERE replica IN " \
 	"(SELECT id FROM replica WHERE removed_ns = 0) AND " AT_PATH("path") \
 	" UNION SELECT obj FROM record WHERE seq <= ?1 AND seq > ?2 " \
-	"AND op = ?4 AND (" AT_PATH("path") " OR " AT_PATH("path2") "))"
+	"AND op = ?4 AND (" AT_PATH("path") " OR " AT_PATH("path2") ")) END"
 
-/* wait_busy - a file concerning `path` that began by `seq` and goes on. */
-static int wait_busy(struct journal *j, uint64_t seq, uint64_t have,
-		     const char *path, char **ret_busy)
+/* wait_busy_at - a file at `path`, above or below that began by `seq` and goes on. */
+static int wait_busy_at(struct journal *j, uint64_t seq, const char *path,
+			char **ret_busy)
 {
 	DB_RESET sqlite3_stmt *st = NULL;
 	int r = db_query(j, &st,
-			 "SELECT path, " IS_NAMED " FROM dirty "
-			 "WHERE seq <= ?1 AND gone & 1 = 0",
-			 "lltd", seq, have, path, OP_LINK);
+			 "SELECT path FROM dirty "
+			 "WHERE seq <= ? AND gone & 1 = 0",
+			 "l", seq);
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		const char *p = db_str(st, 0);
 		r = 0;
-		if (path && !path_related(p, path) &&
-		    !sqlite3_column_int(st, 1))
+		if (path && !path_related(p, path))
 			continue;
 		if (ret_busy)
 			*ret_busy = text_copy(p);
 		return -EAGAIN;
 	}
 	return r;
+}
+
+/* wait_busy - or by another name. */
+static int wait_busy(struct journal *j, uint64_t seq, uint64_t have,
+		     const char *path, char **ret_busy)
+{
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = wait_busy_at(j, seq, path, ret_busy);
+	if (r < 0 || !path)
+		return r;
+	r = db_query(j, &st,
+		     "SELECT path FROM dirty "
+		     "WHERE seq <= ?1 AND gone & 1 = 0 AND " IS_NAMED,
+		     "lltd", seq, have, path, OP_LINK);
+	r = r < 0 ? r : db_next(j, st);
+	if (r > 0 && ret_busy)
+		*ret_busy = text_copy(db_str(st, 0));
+	return r > 0 ? -EAGAIN : r;
 }
 
 /* is_meant - is the row of a record one that concerns `path`? */
