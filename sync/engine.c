@@ -18,6 +18,8 @@
 #include "sync/second.h"
 #include "sync/textset.h"
 
+#define TIMES_TRIES 2
+
 void engine_changed(struct engine *e, const char *path)
 {
 	struct text_set *t = e->durable ? set_add(&e->changed, path) : NULL;
@@ -445,12 +447,32 @@ int engine_push_times(struct engine *e)
 	return r;
 }
 
+/* touch_refused - those whose times the server did not set, though the login may.
+ * Returns false when there are none. */
+static bool touch_refused(struct engine *e)
+{
+	struct text_set *t, *tmp;
+	bool some = false;
+
+	HASH_ITER(hh, e->failed, t, tmp)
+	{
+		if (t->why.kind != STEP_DIRTIMES || t->why.error == -EACCES)
+			continue;
+		engine_touch(e, t->text);
+		some = true;
+	}
+	return some;
+}
+
 int engine_dir_times(struct engine *e)
 {
-	int r = engine_push_times(e);
+	int tries = TIMES_TRIES, r;
 
-	if (r == 0)
-		r = exec_drain(e->exec);
+	do {
+		r = engine_push_times(e);
+		if (r == 0)
+			r = exec_drain(e->exec);
+	} while (r == 0 && --tries > 0 && touch_refused(e));
 	/* a folder whose times cannot be set: it says so by other steps */
 	set_clear(&e->failed);
 	return r;
