@@ -230,6 +230,8 @@ static void dirtimes_looked(void *arg, const struct remote_reply *reply)
 	s->astray |= reply->status < 0 || !S_ISDIR(reply->attr->mode);
 	if (reply->status == 0 && S_ISLNK(reply->attr->mode))
 		step_fail(s, -ELOOP);
+	else if (reply->status == -EREMOTEIO) /* for no reason: once more */
+		step_fail(s, reply->status);
 	dirtimes_known(s);
 	step_answered(s);
 }
