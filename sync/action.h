@@ -68,6 +68,12 @@ static inline const char *action_second(const struct action *a)
 		       : NULL;
 }
 
+/* action_redone - how its paths are reconciled when it failed. */
+static inline enum strictness action_redone(const struct action *a)
+{
+	return a->tree || a->kind == ACT_EXCHANGE ? STRICT_TREE : STRICT_FULL;
+}
+
 /* action_is_state - made after the others, by reconcile. */
 static inline bool action_is_state(const struct action *a)
 {

@@ -153,10 +153,10 @@ void attr_send_file(struct step *s)
 		    (can(s, CAN_LCHMOD) || !can(s, CAN_MODE));
 	bool link = can(s, CAN_SETSTAT) && can(s, CAN_HARDLINK);
 
-	/* early: not without a look at what it has */
-	if (s->early ? !link : bare || !link) {
-		if (!s->early)
-			attr_send(s, s->path, true);
+	if (s->early && !link)
+		return; /* not without a look at what it has */
+	if (!link || (bare && !s->early)) {
+		attr_send(s, s->path, true);
 		return;
 	}
 	s->stage = exec_stage_name(s->exec);

@@ -23,48 +23,6 @@
 #define REDO_MAX   16
 #define DEAR_BYTES (1024u * 1024)
 
-/* What is to be done over, and how it is in doubt. */
-enum { BY_OTHERS = 1, FAILED, DONE_OVER };
-
-/* put_both - its paths become doubtful. */
-static void put_both(struct pathset *set, const struct action *a)
-{
-	pathset_put(set, a->path, BY_OTHERS);
-	if (action_second(a))
-		pathset_put(set, action_second(a), BY_OTHERS);
-}
-
-/*
- * The paths that later actions of the batch share with a failed one, or that
- * are below it, have become doubtful as well. Folders above it are looked at,
- * too, but not what else is in them: a file that is refused must not have
- * those beside it sent again.
- */
-static void taint(const struct plan *plan, struct pathset *bad)
-{
-	struct pathset above = {0};
-
-	for (unsigned i = 0; i < plan->n; i++) {
-		const struct action *a = &plan->actions[i];
-		const char *two = action_second(a);
-		if (action_is_state(a))
-			continue;
-		if (pathset_cover(bad, a->path) ||
-		    (two && pathset_cover(bad, two)))
-			put_both(bad, a);
-		else if (pathset_below(bad, a->path) ||
-			 (two && pathset_below(bad, two)))
-			put_both(&above, a);
-	}
-	for (unsigned i = 0; i < plan->n; i++) {
-		const struct action *a = &plan->actions[i];
-		if (!action_is_state(a) && pathset_at(&above, a->path) &&
-		    !pathset_at(bad, a->path))
-			put_both(bad, a);
-	}
-	pathset_done(&above);
-}
-
 int batch_redo(struct engine *e, const char *path, enum strictness strict,
 	       enum depth depth, uint64_t seq)
 {
@@ -199,12 +157,10 @@ int batch_redo_failed(struct engine *e, const struct plan *plan, uint64_t seq)
 
 	for (unsigned i = 0; i < n; i++)
 		pathset_put(&bad, failed[i], FAILED);
-	taint(plan, &bad);
+	plan_taint(plan, &bad);
 	for (unsigned i = 0; r == 0 && i < plan->n; i++) {
 		const struct action *a = &plan->actions[i];
-		enum strictness strict = a->tree || a->kind == ACT_EXCHANGE
-						 ? STRICT_TREE
-						 : STRICT_FULL;
+		enum strictness strict = action_redone(a);
 		if (action_is_state(a))
 			continue;
 		r = redo(e, &bad, a->path, strict, seq, &redone);

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 
 #include "paths.h"
+#include "sync/pathset.h"
 #include "sync/plan-build.h"
 
 /* Records that are read together with an exchange may tell of a moment just
@@ -407,4 +408,39 @@ void plan_done(struct plan *plan)
 	free(plan->actions);
 	free(plan->gone);
 	*plan = (struct plan){.used = 0};
+}
+
+/* ---- what failed ---- */
+
+/* put_both - its paths become doubtful. */
+static void put_both(struct pathset *set, const struct action *a)
+{
+	pathset_put(set, a->path, TAINTED);
+	if (action_second(a))
+		pathset_put(set, action_second(a), TAINTED);
+}
+
+void plan_taint(const struct plan *plan, struct pathset *bad)
+{
+	struct pathset above = {0};
+
+	for (unsigned i = 0; i < plan->n; i++) {
+		const struct action *a = &plan->actions[i];
+		const char *two = action_second(a);
+		if (action_is_state(a))
+			continue;
+		if (pathset_cover(bad, a->path) ||
+		    (two && pathset_cover(bad, two)))
+			put_both(bad, a);
+		else if (pathset_below(bad, a->path) ||
+			 (two && pathset_below(bad, two)))
+			put_both(&above, a);
+	}
+	for (unsigned i = 0; i < plan->n; i++) {
+		const struct action *a = &plan->actions[i];
+		if (!action_is_state(a) && pathset_at(&above, a->path) &&
+		    !pathset_at(bad, a->path))
+			put_both(bad, a);
+	}
+	pathset_done(&above);
 }

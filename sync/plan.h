@@ -113,4 +113,12 @@ void plan_build(const struct record *records, unsigned n,
 		struct plan *ret);
 void plan_done(struct plan *plan);
 
+/* plan_taint - `bad` has the paths that FAILED: those that are in doubt by them
+ * are added. The paths that later actions share with a failed one, or that are
+ * below it. Folders above it, too, but not what else is in them: a file that is
+ * refused must not have those beside it sent again. */
+enum plan_doubt { TAINTED = 1, FAILED, DONE_OVER };
+struct pathset;
+void plan_taint(const struct plan *plan, struct pathset *bad);
+
 #endif

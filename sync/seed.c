@@ -223,10 +223,10 @@ static int begin(struct engine *e, struct seeding *w)
 			w->s.path && !e->unsafe_ns ? strdup(w->s.path) : NULL;
 		/* all is looked at again: "" is the root, and nothing below */
 		bool anew = !w->s.walked && (!w->passed || !*w->passed);
-		if (anew)
+		if (anew) {
 			pathset_done(&e->met);
-		if (anew)
 			w->s.entries = w->s.bytes = w->s.there = w->s.extra = 0;
+		}
 		r = journal_seed_extras(e->journal, e->row.id, &w->known,
 					&w->n_known);
 		w->n_listed = w->n_known;

@@ -85,43 +85,9 @@ static bool run_state(const struct action *a, unsigned *left)
 
 /* ---- what failed ---- */
 
-enum { BY_OTHERS = 1, FAILED, DONE_OVER };
-
 static const char *second(const struct action *a)
 {
 	return action_second(a) ? action_second(a) : a->path;
-}
-
-static void put_both(struct pathset *set, const struct action *a)
-{
-	pathset_put(set, a->path, BY_OTHERS);
-	pathset_put(set, second(a), BY_OTHERS);
-}
-
-static void taint(const struct plan *plan, struct pathset *bad)
-{
-	struct pathset above = {0};
-
-	for (unsigned i = 0; i < plan->n; i++) {
-		const struct action *a = &plan->actions[i];
-
-		if (action_is_state(a))
-			continue;
-		if (pathset_cover(bad, a->path) ||
-		    pathset_cover(bad, second(a)))
-			put_both(bad, a);
-		else if (pathset_below(bad, a->path) ||
-			 pathset_below(bad, second(a)))
-			put_both(&above, a);
-	}
-	for (unsigned i = 0; i < plan->n; i++) {
-		const struct action *a = &plan->actions[i];
-
-		if (!action_is_state(a) && pathset_at(&above, a->path) &&
-		    !pathset_at(bad, a->path))
-			put_both(bad, a);
-	}
-	pathset_done(&above);
 }
 
 /* Its names may not be what we think: all are looked at, and forgotten. */
@@ -172,12 +138,10 @@ static bool redo_failed(const struct plan *plan, struct pathset *bad,
 {
 	bool ok = true;
 
-	taint(plan, bad);
+	plan_taint(plan, bad);
 	for (unsigned i = 0; ok && i < plan->n; i++) {
 		const struct action *a = &plan->actions[i];
-		enum strictness strict = a->tree || a->kind == ACT_EXCHANGE
-						 ? STRICT_TREE
-						 : STRICT_FULL;
+		enum strictness strict = action_redone(a);
 
 		ok = action_is_state(a) ||
 		     (redo(bad, a->path, strict, left) &&

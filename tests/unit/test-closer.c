@@ -81,15 +81,28 @@ static void inodes_wait_for_no_file(void **state)
 	inodes_stop();
 }
 
+/* One that keeps `max` at most, and a worker that is connected to it. */
+static int connected(struct deposits *d, unsigned max)
+{
+	deposits_init(d, max);
+	int sock = deposits_connect(d);
+	assert_true(sock >= 0);
+	deposit_open(sock);
+	return sock;
+}
+
+static void disconnected(struct deposits *d, int sock)
+{
+	deposit_open(-1);
+	close(sock);
+	deposits_done(d);
+}
+
 static void supervisor_waits_for_no_file(void **state)
 {
 	struct deposits d;
 	int64_t said;
-	deposits_init(&d, 4);
-	int sock = deposits_connect(&d);
-	assert_true(sock >= 0);
-	deposit_open(sock);
-	int fd = large_file();
+	int sock = connected(&d, 4), fd = large_file();
 	deposit_hold(1, fd);
 	deposits_read(&d, &said);
 	assert_int_equal(d.n, 1);
@@ -99,28 +112,20 @@ static void supervisor_waits_for_no_file(void **state)
 	deposits_read(&d, &said);
 	assert_int_equal(d.n, 0);
 	closes_in_the_end();
-	deposit_open(-1);
-	close(sock);
-	deposits_done(&d);
+	disconnected(&d, sock);
 }
 
 static void nor_for_one_too_many(void **state)
 {
 	struct deposits d;
 	int64_t said;
-	deposits_init(&d, 0);
-	int sock = deposits_connect(&d);
-	assert_true(sock >= 0);
-	deposit_open(sock);
-	int fd = large_file();
+	int sock = connected(&d, 0), fd = large_file();
 	deposit_hold(1, fd);
 	close(fd);
 	slow_fd = fd; /* the number that is free */
 	deposits_read(&d, &said);
 	closes_in_the_end();
-	deposit_open(-1);
-	close(sock);
-	deposits_done(&d);
+	disconnected(&d, sock);
 }
 
 int main(void)
