@@ -64,25 +64,22 @@ static int redo_others(struct engine *e, struct pathset *bad,
 		       const struct action *a, uint64_t seq, unsigned *redone)
 {
 	const struct fhandle *obj = &a->rec->obj;
-	const char **names;
+	char **names;
 	int r = 0;
 
 	if (a->kind != ACT_SETATTR || !pathset_at(bad, a->path) ||
 	    (links_is(e->links, a->path, obj) &&
 	     !engine_is_parked(e, a->path, seq)))
 		return 0;
-	unsigned n = links_other(e->links, obj, a->path, UINT64_MAX, &names);
 	/* reconcile changes the set that the names belong to */
-	for (unsigned i = 0; i < n; i++)
-		names[i] = strdup(names[i]);
+	unsigned n = links_copies(e->links, obj, a->path, &names);
 	for (unsigned i = 0; i < n; i++) {
 		if (r == 0 && !pathset_at(bad, names[i])) {
 			pathset_put(bad, names[i], FAILED);
 			r = redo(e, bad, names[i], STRICT_ATTR, seq, redone);
 		}
-		free((char *)names[i]);
 	}
-	free(names);
+	links_copies_free(names, n);
 	return r;
 }
 

@@ -151,20 +151,17 @@ static bool is_again(const struct action *before, const struct action *a)
 static int run_state(struct engine *e, const struct action *a, uint64_t seq,
 		     const struct action *before)
 {
-	const char **names = NULL;
-	unsigned n = a->kind == ACT_OBJECT
-			     ? links_other(e->links, &a->rec->obj, a->path,
-					   UINT64_MAX, &names)
-			     : 0;
+	char **names = NULL;
+	unsigned n = 0;
 	int r = 0;
 
 	if (!*a->path && a->deep)
 		return -ESTALE;
+	/* reconcile changes the set that the names belong to */
+	if (a->kind == ACT_OBJECT)
+		n = links_copies(e->links, &a->rec->obj, a->path, &names);
 	if (n == 0 && is_again(before, a))
 		return 0;
-	/* reconcile changes the set that the names belong to */
-	for (unsigned i = 0; i < n; i++)
-		names[i] = strdup(names[i]);
 	if (a->rec->op == OP_GAP && a->rec->flags & RF_CONTENT)
 		e->changed_ns = a->rec->size;
 	r = batch_redo(e, a->path, a->strict, a->deep ? DEPTH_ALL : DEPTH_ONE,
@@ -172,9 +169,8 @@ static int run_state(struct engine *e, const struct action *a, uint64_t seq,
 	for (unsigned i = 0; i < n; i++) {
 		if (r == 0)
 			r = batch_redo(e, names[i], a->strict, DEPTH_ONE, seq);
-		free((char *)names[i]);
 	}
-	free(names);
+	links_copies_free(names, n);
 	e->changed_ns = UINT64_MAX;
 	return r;
 }

@@ -108,19 +108,18 @@ void engine_fail(struct engine *e, const char *path, mode_t want, int error)
  * we think: look at all of them, and forget them. */
 static void doubt_links(struct engine *e, const struct step *s)
 {
-	const char **names;
+	char **names;
 	unsigned n;
 
 	if (s->kind != STEP_PUT && s->kind != STEP_SYMLINK &&
 	    s->kind != STEP_LINK)
 		return;
-	n = links_other(e->links, &s->obj, "", UINT64_MAX, &names);
+	n = links_copies(e->links, &s->obj, "", &names);
 	for (unsigned i = 0; i < n; i++) {
-		CLEANUP_FREE char *name = strdup(names[i]);
-		failed_add(e, name, s);
-		links_del(e->links, name);
+		failed_add(e, names[i], s);
+		links_del(e->links, names[i]);
 	}
-	free(names);
+	links_copies_free(names, n);
 }
 
 /* written_in_place - all of it, but it is not the content of any moment. */

@@ -505,6 +505,28 @@ unsigned links_other(const struct links *l, const struct fhandle *obj,
 	return n;
 }
 
+unsigned links_copies(const struct links *l, const struct fhandle *obj,
+		      const char *path, char ***ret)
+{
+	const char **names;
+	unsigned n = links_other(l, obj, path, UINT64_MAX, &names);
+
+	*ret = n ? calloc(n, sizeof(**ret)) : NULL;
+	for (unsigned i = 0; i < n; i++) {
+		if (!*ret || !((*ret)[i] = strdup(names[i])))
+			abort();
+	}
+	free(names);
+	return n;
+}
+
+void links_copies_free(char **names, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+}
+
 int links_save(struct links *l)
 {
 	int r = l->cleared ? journal_links_clear(l->j, l->replica) : 0;

@@ -61,6 +61,11 @@ bool links_same(const struct links *l, const char *a, const char *b);
  * how many. */
 unsigned links_other(const struct links *l, const struct fhandle *obj,
 		     const char *path, uint64_t at, const char ***ret);
+/* links_copies - the same, all of them, to be changed meanwhile: owned by the
+ * caller. links_copies_free - NULL is fine. */
+unsigned links_copies(const struct links *l, const struct fhandle *obj,
+		      const char *path, char ***ret);
+void links_copies_free(char **names, unsigned n);
 int links_save(struct links *l);
 
 #endif

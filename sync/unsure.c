@@ -78,26 +78,23 @@ static int object_path(struct engine *e, const struct fhandle *obj, char **ret)
 static int file(struct engine *e, const struct record *r, uint64_t seq)
 {
 	CLEANUP_FREE char *path = NULL;
-	const char **names = NULL;
+	char **names;
 	int s = 0;
 
 	if (lower_is_gone(e->cfg->lower_fd, &r->obj, NULL)) {
 		stale_published(e->stale, &r->obj);
 		return 0;
 	}
-	unsigned n = links_other(e->links, &r->obj, "", UINT64_MAX, &names);
 	/* reconcile changes the set that the names belong to */
-	for (unsigned i = 0; i < n; i++)
-		names[i] = strdup(names[i]);
+	unsigned n = links_copies(e->links, &r->obj, "", &names);
 	if (object_path(e, &r->obj, &path) == 0)
 		s = batch_redo(e, path, STRICT_FULL, DEPTH_ONE, seq);
 	for (unsigned i = 0; i < n; i++) {
 		if (s == 0)
 			s = batch_redo(e, names[i], STRICT_FULL, DEPTH_ONE,
 				       seq);
-		free((char *)names[i]);
 	}
-	free(names);
+	links_copies_free(names, n);
 	return s;
 }
 
