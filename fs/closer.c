@@ -9,14 +9,14 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fs/closer.h"
 #include "log.h"
 
 #define QUICK_BLOCKS (64u << 11) /* of 512 bytes: these are freed at once */
-#define SAY_S	     2
+#define SAY_NS	     (2 * NS_PER_S)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* a leaf */
 static int *fds;					 /* LOCK_closer */
@@ -91,9 +91,7 @@ void closer_close(int fd)
 
 void closer_wait(void)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += SAY_S;
+	struct timespec until = clock_timespec(clock_wall_ns() + SAY_NS);
 	pthread_mutex_lock(&lock);
 	if (runs)
 		pthread_cond_timedwait(&ended, &lock, &until);

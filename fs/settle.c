@@ -161,7 +161,7 @@ static int64_t nap_locked(int64_t now)
 static void sleep_locked(void)
 {
 	int64_t now = clock_mono_ns(), until = now + nap_locked(now);
-	struct timespec ts = {until / NS_PER_S, until % NS_PER_S};
+	struct timespec ts = clock_timespec(until);
 	pthread_cond_timedwait(&stop_cond, &contents.lock, &ts);
 }
 

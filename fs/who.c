@@ -78,8 +78,7 @@ static void look(pid_t pid, struct known *k)
 static bool may_look_locked(void)
 {
 	while (looking) {
-		struct timespec end = {overdue_ns / NS_PER_S,
-				       overdue_ns % NS_PER_S};
+		struct timespec end = clock_timespec(overdue_ns);
 		if (clock_mono_ns() >= overdue_ns ||
 		    pthread_cond_clockwait(&looked, &lock, CLOCK_MONOTONIC,
 					   &end) == ETIMEDOUT)

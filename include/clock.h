@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stddef.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define NS_PER_S  1000000000LL
 #define NS_PER_MS 1000000LL
@@ -22,6 +23,13 @@ int64_t clock_ctime_ns(const struct stat *st);
 
 /* clock_mono_ns - nanoseconds on a clock that never steps, for intervals. */
 int64_t clock_mono_ns(void);
+
+/* clock_timespec - a time, or a span, as the C library wants it. */
+static inline struct timespec clock_timespec(int64_t ns)
+{
+	return (struct timespec){.tv_sec = ns / NS_PER_S,
+				 .tv_nsec = ns % NS_PER_S};
+}
 
 /*
  * clock_trust_ns - the wall clock for decisions that cannot be undone, given

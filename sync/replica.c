@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -556,9 +555,7 @@ static void join(pthread_t thread)
 	struct timespec until;
 
 	do {
-		int64_t ns = clock_wall_ns() + JOIN_NS;
-		until = (struct timespec){.tv_sec = ns / NS_PER_S,
-					  .tv_nsec = ns % NS_PER_S};
+		until = clock_timespec(clock_wall_ns() + JOIN_NS);
 	} while (pthread_timedjoin_np(thread, NULL, &until) == ETIMEDOUT);
 }
 

@@ -210,7 +210,7 @@ static void sleep_locked(struct activity *a)
 	bool often = a->lift_ns && a->lift_ns < TICK_NS;
 	int64_t nap = often ? a->lift_ns : TICK_NS;
 	int64_t until = clock_mono_ns() + nap;
-	struct timespec ts = {until / NS_PER_S, until % NS_PER_S};
+	struct timespec ts = clock_timespec(until);
 	pthread_cond_timedwait(&a->changed, &a->lock, &ts);
 }
 

@@ -40,8 +40,7 @@
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t seen, int64_t ns)
 {
-	struct timespec ts = {.tv_sec = ns / NS_PER_S,
-			      .tv_nsec = ns % NS_PER_S};
+	struct timespec ts = clock_timespec(ns);
 	syscall(SYS_futex, word, FUTEX_WAIT, seen, &ts, NULL, 0);
 }
 
@@ -94,7 +93,7 @@ static int ring_lock_patient(struct ring *ring)
 	int r = pthread_mutex_trylock(&ring->lock);
 	while (r == EBUSY || r == ETIMEDOUT) {
 		int64_t until = clock_mono_ns() + LOCK_LOOK_NS;
-		const struct timespec ts = {until / NS_PER_S, until % NS_PER_S};
+		const struct timespec ts = clock_timespec(until);
 		r = pthread_mutex_clocklock(&ring->lock, CLOCK_MONOTONIC, &ts);
 	}
 	return r;

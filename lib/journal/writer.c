@@ -88,8 +88,7 @@ static void writer_nap(struct journal_writer *w)
 static void writer_gather(struct journal_writer *w)
 {
 	int64_t end = clock_mono_ns() + GATHER_NS;
-	struct timespec until = {.tv_sec = end / NS_PER_S,
-				 .tv_nsec = end % NS_PER_S};
+	struct timespec until = clock_timespec(end);
 	pthread_mutex_lock(&w->lock);
 	while (!w->stop && w->sync_asked == w->sync_done &&
 	       pthread_cond_timedwait(&w->nap, &w->lock, &until) == 0)

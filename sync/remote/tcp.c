@@ -112,8 +112,7 @@ static bool lookup_await(struct lookup *l, int64_t end, int stop_fd)
 	for (int64_t now; !l->done && (now = clock_mono_ns()) < end &&
 			  !is_stopped(stop_fd);) {
 		int64_t look = now + LOOK_NS < end ? now + LOOK_NS : end;
-		struct timespec until = {.tv_sec = look / NS_PER_S,
-					 .tv_nsec = look % NS_PER_S};
+		struct timespec until = clock_timespec(look);
 		pthread_cond_timedwait(&l->changed, &l->lock, &until);
 	}
 	return l->done;
