@@ -63,8 +63,8 @@ int journal_absent_clear(struct journal *j, int64_t id);
 int journal_read_moves(struct journal *j, uint64_t after, struct record *out,
 		       unsigned max);
 
-/* A large file that is still on its way although the cursor has moved on: one
- * row for each name that it has as of the cursor. */
+/* A file that is still on its way although the cursor has moved on: a large one,
+ * or one that is owed. One row for each name that it has as of the cursor. */
 struct aside_row {
 	struct fhandle obj;
 	char *path;
@@ -72,6 +72,7 @@ struct aside_row {
 	int64_t time_ns;        /* wall clock: when that was */
 	uint64_t size;          /* bytes */
 	bool absent;            /* the replica has nothing of it */
+	bool owed; /* nothing is being sent: a record to come will bring it */
 };
 int journal_aside_load(struct journal *j, int64_t id, struct aside_row **ret,
 		       unsigned *ret_n);
@@ -93,6 +94,10 @@ void fences_free(struct fence *fences, unsigned n);
 
 int journal_parked_load(struct journal *j, int64_t id, struct parked **ret,
 			unsigned *ret_n);
+/* journal_parked_since - *seq, or less: where the first began that is parked
+ * there, or above. */
+int journal_parked_since(struct journal *j, int64_t id, const char *path,
+			 uint64_t *seq);
 int journal_parked_put(struct journal *j, int64_t id, const struct parked *p);
 /* journal_parked_move - it was renamed, or a folder above it was: what it
  * holds back is still on its way. */

@@ -6,12 +6,14 @@
 
 #include "paths.h"
 #include "sync/asides.h"
+#include "written.h"
 
 struct entry {
 	struct aside_row row; /* row.path is not used */
 	uint64_t as_of;
 	char **names; /* owned */
 	unsigned n;
+	bool rests; /* owed, and not being written */
 	struct entry *next;
 };
 
@@ -155,6 +157,8 @@ void asides_put(struct asides *a, const struct aside_row *row, uint64_t as_of)
 	if (old) { /* what told of it then has not arrived either */
 		e->row.from_seq = old->row.from_seq;
 		e->row.time_ns = old->row.time_ns;
+		for (unsigned i = 0; row->owed && i < old->n; i++)
+			name_add(e, old->names[i]);
 		forget(a, old);
 	}
 	name_add(e, row->path);
@@ -173,16 +177,47 @@ static void add_arrived(struct asides *a, const struct entry *e)
 	}
 }
 
-bool asides_end(struct asides *a, const struct fhandle *obj, bool arrived)
+static bool end(struct asides *a, const struct fhandle *obj, bool arrived,
+		bool owed)
 {
 	struct entry *e = find(a, obj);
 
-	if (!e)
+	if (!e || e->row.owed != owed)
 		return false;
 	if (arrived)
 		add_arrived(a, e);
 	forget(a, e);
 	return true;
+}
+
+bool asides_end(struct asides *a, const struct fhandle *obj, bool arrived)
+{
+	return end(a, obj, arrived, false);
+}
+
+void asides_paid(struct asides *a, const struct fhandle *obj, bool arrived)
+{
+	end(a, obj, arrived, true);
+}
+
+int asides_idle(struct asides *a)
+{
+	uint64_t dirty;
+	int r = 0, some = 0;
+
+	for (struct entry *e = a->entries, *next; r >= 0 && e; e = next) {
+		next = e->next;
+		if (!e->row.owed)
+			continue;
+		if (e->rests) {
+			forget(a, e);
+			some = 1;
+			continue;
+		}
+		r = journal_is_dirty(a->j, &e->row.obj, &dirty);
+		e->rests = r == 0;
+	}
+	return r < 0 ? r : some;
 }
 
 /* ---- names ---- */
@@ -288,7 +323,8 @@ void asides_record(struct asides *a, const struct record *r)
 		a->changed |= entry_record(e, r);
 		if (e->n > 0)
 			continue;
-		a->gone(a->arg, &e->row.obj);
+		if (!e->row.owed)
+			a->gone(a->arg, &e->row.obj);
 		forget(a, e);
 	}
 }

@@ -10,6 +10,11 @@
  * that it has by then. So the names are followed here, by every record. In the
  * journal since the transaction that moved the cursor; after a lost connection
  * they are begun anew from there.
+ *
+ * And owed ones: what told of such a file is behind the cursor, too, and its
+ * content was not sent, as it was being written again by then. Nothing is done
+ * about it here, as the record that settles it will bring it: but until then it
+ * has not arrived.
  */
 
 #include <stdbool.h>
@@ -34,7 +39,7 @@ void asides_each(struct asides *a,
 		 void *arg);
 /* asides_put - the object has gone aside, with this name only, which is
  * copied; perhaps once more. All records up to `as_of` are in what is being
- * sent. */
+ * sent. Or it is owed: by this name, too. */
 void asides_put(struct asides *a, const struct aside_row *row, uint64_t as_of);
 /* asides_record - follow the names. Each record, in order. */
 void asides_record(struct asides *a, const struct record *r);
@@ -47,9 +52,16 @@ bool asides_is(const struct asides *a, const struct fhandle *obj,
 	       const char *path);
 /* asides_first - one of them; false: there is none. */
 bool asides_first(const struct asides *a, struct fhandle *ret);
-/* asides_end - it is not aside any more; `arrived`: it is on the replica.
+/* asides_end - its upload is not aside any more; `arrived`: it is on the replica.
  * Returns whether it was. */
 bool asides_end(struct asides *a, const struct fhandle *obj, bool arrived);
+/* asides_paid - nor is it owed. */
+void asides_paid(struct asides *a, const struct fhandle *obj, bool arrived);
+/* asides_idle - there is no record behind the cursor. What is owed, and was not
+ * being written the last time, will not be brought by one: it was moved to where
+ * the filter is, or was told by another one. Returns 1 when some
+ * went, which is to be saved, 0, or a negative errno. */
+int asides_idle(struct asides *a);
 /* asides_save - within the caller's transaction. */
 int asides_save(struct asides *a);
 

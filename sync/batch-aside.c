@@ -47,19 +47,35 @@ bool aside_may_leave(void *arg, const struct step *s)
 	return true;
 }
 
+/* told_since - what the replica has of the path is as of that record: it may have
+ * been parked, and is being retried. */
+static uint64_t told_since(struct engine *e, const char *path)
+{
+	uint64_t seq = e->cursor;
+
+	return journal_parked_since(e->journal, e->row.id, path, &seq) < 0
+		       ? 0
+		       : seq;
+}
+
 void aside_left(struct engine *e, const struct step *s)
 {
 	const struct action *a = s->tag;
+	bool owed = s->result == STEP_SUPERSEDED;
+	uint64_t newest = a ? a->rec->seq : shared_last_seq(e->shared);
 	const struct aside_row row = {.obj = s->obj,
 				      .path = s->path,
-				      .from_seq = e->cursor,
-				      .seq = a->rec->seq,
+				      .from_seq = told_since(e, s->path),
+				      .seq = newest,
 				      .time_ns = clock_wall_ns(),
 				      .size = (uint64_t)s->st.st_size,
-				      .absent = a->absent};
+				      .absent = a && a->absent && !owed,
+				      .owed = owed};
 
-	log_debug("%s: large, goes aside: path=%s", e->row.name, s->path);
-	asides_put(e->asides, &row, s->as_of);
+	log_debug("%s: %s: path=%s", e->row.name,
+		  owed ? "written again, is owed" : "large, goes aside",
+		  s->path);
+	asides_put(e->asides, &row, owed ? 0 : s->as_of);
 }
 
 static void gone(void *arg, const struct fhandle *obj)
@@ -74,6 +90,8 @@ static void again(void *arg, const struct aside_row *row, bool linked)
 {
 	struct engine *e = arg;
 
+	if (row->owed)
+		return;
 	if (row->absent)
 		plan_memory_absent(e->memory, &row->obj, linked);
 	exec_aside(e->exec, row->path, &row->obj);
@@ -100,8 +118,16 @@ void aside_end_all(struct engine *e)
 
 	while (asides_first(e->asides, &obj)) {
 		exec_aside_drop(e->exec, &obj);
-		asides_end(e->asides, &obj, false);
+		if (!asides_end(e->asides, &obj, false))
+			asides_paid(e->asides, &obj, false);
 	}
+}
+
+int aside_idle(struct engine *e)
+{
+	int r = asides_idle(e->asides);
+
+	return r > 0 ? engine_note(e) : r;
 }
 
 /* puts_it - does the plan send it? */

@@ -416,6 +416,8 @@ int batch_run(struct engine *e, bool *ret_some)
 	*ret_some = n > 0;
 	r = n < 0 ? n : 0;
 	count_behind(e, n);
+	if (n == 0)
+		r = aside_idle(e);
 	if (n == 0 && shared_settled_seq(e->shared) == e->cursor &&
 	    asides_empty(e->asides))
 		engine_settled(e);

@@ -162,11 +162,11 @@ static void step_finished(void *arg, const struct step *s)
 				 shared_last_seq(e->shared));
 	if (s->result == STEP_SUPERSEDED && s->in_place)
 		written_in_place(e, s);
-	if (s->kind == STEP_PUT && s->result == STEP_ASIDE)
+	if (s->kind == STEP_PUT && later)
 		aside_left(e, s);
 	else if (s->kind == STEP_PUT &&
-		 asides_end(e->asides, &s->obj, s->result == STEP_DONE) &&
-		 !later) { /* its SETTLE record is behind us: none will tell */
+		 asides_end(e->asides, &s->obj, s->result == STEP_DONE)) {
+		/* its SETTLE record is behind us: none will tell */
 		plan_memory_present(e->memory, &s->obj);
 		if (copy) /* nor bring it to the name that it was for */
 			engine_fail(e, a->path, 0, -EOPNOTSUPP);
@@ -184,8 +184,10 @@ static void step_finished(void *arg, const struct step *s)
 	    S_ISREG(s->st.st_mode) && !s->unowned)
 		fresh_put_attrs(&e->fresh, &s->obj, s->as_of, e->cursor);
 	if (s->kind == STEP_PUT && !copy &&
-	    (s->result == STEP_DONE || s->result == STEP_GONE))
+	    (s->result == STEP_DONE || s->result == STEP_GONE)) {
 		stale_published(e->stale, &s->obj);
+		asides_paid(e->asides, &s->obj, s->result == STEP_DONE);
+	}
 	/* early: the content will bring them */
 	if (s->result != STEP_FAILED || s->error == -ENOTCONN || s->early)
 		return;

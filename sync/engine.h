@@ -138,7 +138,6 @@ const char *engine_failure(const struct engine *e, const char *path,
 			   struct failure *ret);
 
 /* ---- absent.c ---- */
-
 /* absent_load - into e->memory. absent_save - within the caller's transaction. */
 int absent_load(struct engine *e);
 int absent_save(struct engine *e);
@@ -194,7 +193,7 @@ bool remove_keeps(const char *dir, const char *name);
 /* aside_may_leave - may the upload of this step be done later than all that is
  * behind it? (exec_config) */
 bool aside_may_leave(void *arg, const struct step *s);
-/* aside_left - it has. */
+/* aside_left - it has; or is owed, as it is being written again. */
 void aside_left(struct engine *e, const struct step *s);
 /* asides_begin - after a connection: those that were under way. */
 int aside_begin(struct engine *e);
@@ -204,8 +203,9 @@ bool aside_comes(struct engine *e, const char *path, const struct fhandle *obj);
 /* aside_end_all - nothing is aside any more: all is compared, and records that
  * would tell of the names were dropped. */
 void aside_end_all(struct engine *e);
-/* batch_aside - publish what is complete. */
+/* batch_aside - publish what is complete. aside_idle - there is no record. */
 int batch_aside(struct engine *e);
+int aside_idle(struct engine *e);
 
 /* ---- batch-redo.c ---- */
 /* batch_redo - reconcile one path. What fails is tried again at once, as the

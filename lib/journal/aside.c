@@ -1,6 +1,7 @@
 /*
- * Large files whose upload to a replica goes on while its cursor has moved
- * past the records that told of them. One row for each name of an object.
+ * Files that a replica has not got although its cursor has moved past the
+ * records that told of them: large ones whose upload goes on, and owed ones. One
+ * row for each name of an object.
  */
 #include "confdefs.h"
 
@@ -10,6 +11,9 @@
 #include "clock.h"
 #include "lib/journal/db.h"
 #include "memo.h"
+
+/* the column `absent` */
+enum { PRESENT, ABSENT, OWED };
 
 int journal_aside_load(struct journal *j, int64_t id, struct aside_row **ret,
 		       unsigned *ret_n)
@@ -28,7 +32,8 @@ int journal_aside_load(struct journal *j, int64_t id, struct aside_row **ret,
 			.seq = (uint64_t)sqlite3_column_int64(st, 3),
 			.time_ns = sqlite3_column_int64(st, 4),
 			.size = (uint64_t)sqlite3_column_int64(st, 5),
-			.absent = sqlite3_column_int(st, 6),
+			.absent = sqlite3_column_int(st, 6) == ABSENT,
+			.owed = sqlite3_column_int(st, 6) == OWED,
 		};
 		r = db_handle(st, 0, &list[n++].obj);
 	}
@@ -46,6 +51,7 @@ int journal_aside_add(struct journal *j, int64_t id,
 {
 	uint8_t bytes[DB_HANDLE_MAX];
 	size_t len = db_handle_bytes(&row->obj, bytes);
+	int what = row->owed ? OWED : row->absent ? ABSENT : PRESENT;
 
 	return db_run(j, NULL,
 		      "INSERT OR REPLACE INTO aside(replica, obj, path, "
@@ -53,7 +59,7 @@ int journal_aside_add(struct journal *j, int64_t id,
 		      "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE EXISTS("
 		      "SELECT 1 FROM replica WHERE id = ?1 AND removed_ns = 0)",
 		      "lbtlllld", id, bytes, len, row->path, row->from_seq,
-		      row->seq, row->time_ns, row->size, (int)row->absent);
+		      row->seq, row->time_ns, row->size, what);
 }
 
 int journal_aside_clear(struct journal *j, int64_t id)

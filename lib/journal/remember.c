@@ -310,6 +310,21 @@ int journal_parked_put(struct journal *j, int64_t id, const struct parked *p)
 	return r < 0 ? r : r2;
 }
 
+int journal_parked_since(struct journal *j, int64_t id, const char *path,
+			 uint64_t *seq)
+{
+	int64_t from;
+	int r = db_number(j, &from, (int64_t)*seq,
+			  "SELECT min(from_seq) FROM parked WHERE replica = ?1 "
+			  "AND (path IN ('', ?2) OR "
+			  "substr(?2, 1, length(path) + 1) = path || '/')",
+			  "lt", id, path);
+
+	if (r == 0 && (uint64_t)from < *seq)
+		*seq = (uint64_t)from;
+	return r;
+}
+
 int journal_parked_due(struct journal *j, int64_t id, const char *path)
 {
 	return db_run(j, NULL,

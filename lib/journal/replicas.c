@@ -167,7 +167,7 @@ int db_lag_bytes(struct journal *j, uint64_t after, uint64_t *ret)
 	return r;
 }
 
-/* lag_aside - large files that are still being sent, behind the cursor. */
+/* lag_aside - files that are still being sent, or owed, behind the cursor. */
 static int lag_aside(struct journal *j, struct replica_row *row)
 {
 	DB_RESET sqlite3_stmt *st = NULL;

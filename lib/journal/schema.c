@@ -213,10 +213,11 @@ static const struct schema_table {
 " all_bytes INTEGER NOT NULL"
 ") STRICT"},
 
-/* Large files that are still on their way to a replica although its cursor has
- * moved past what told of them, the records with from_seq < seq <= seq. path
- * follows renames, as of the cursor. absent 1: the replica has nothing of it
- * yet. */
+/* Files that are still on their way to a replica although its cursor has moved
+ * past what told of them, the records with from_seq < seq <= seq. path follows
+ * renames, as of the cursor. absent 1: the replica has nothing of it yet; 2:
+ * nothing is being sent, as it was written again: the next record that settles
+ * it will bring it. */
 {5, "aside("
 " replica INTEGER NOT NULL,"
 " obj BLOB NOT NULL,"

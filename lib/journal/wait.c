@@ -174,19 +174,20 @@ static int wait_parked(struct journal *j, int64_t id, uint64_t target,
 	return r;
 }
 
-/* wait_aside - 1: something up to `target` that concerns `path` is still being
- * sent. */
+/* wait_aside - 1: something up to `target` that concerns `path`, by this name or
+ * another one of its object, is still being sent, or owed. */
 static int wait_aside(struct journal *j, int64_t id, uint64_t target,
 		      const char *path)
 {
 	DB_RESET sqlite3_stmt *st = NULL;
 	int r = db_query(j, &st,
-			 "SELECT path FROM aside "
-			 "WHERE replica = ? AND from_seq < ?", "ll", id,
-			 target);
+			 "SELECT path, obj IN (SELECT obj FROM link "
+			 "WHERE replica = ?1 AND " AT_PATH("path") ") "
+			 "FROM aside WHERE replica = ?1 AND from_seq < ?2",
+			 "llt", id, target, path);
 	while (r == 0 && (r = db_next(j, st)) > 0) {
-		const char *p = (const char *)sqlite3_column_text(st, 0);
-		if (!path || path_related(p, path))
+		if (!path || path_related(db_str(st, 0), path) ||
+		    sqlite3_column_int(st, 1))
 			return 1;
 		r = 0;
 	}

@@ -192,6 +192,73 @@ static void test_again(void **state)
 	fx_close(&f);
 }
 
+static void owe(struct asides *a, uint64_t obj, const char *path)
+{
+	const struct aside_row row = {.obj = fx_obj(obj),
+				      .path = (char *)path,
+				      .from_seq = 6,
+				      .seq = 9,
+				      .owed = true};
+
+	asides_put(a, &row, 0);
+}
+
+static void owed_are(struct asides *a, bool one, bool two)
+{
+	assert_int_equal(name(a, 1) != NULL, one);
+	assert_int_equal(name(a, 2) != NULL, two);
+}
+
+/* What was given up, as it was being written again, has not arrived, whatever name
+ * it is asked by, until that was brought, or will not be. */
+static void test_owed(void **state)
+{
+	struct fixture f;
+	struct asides *a;
+	struct fhandle h1 = fx_obj(1);
+	fx_open(&f);
+	int64_t id = fx_replica(&f, "r");
+
+	n_gone = 0;
+	assert_int_equal(journal_batch_end(f.j, id, 9, true), 0);
+	assert_int_equal(journal_link_add(f.j, id, &h1, "also"), 0);
+	assert_int_equal(asides_open(f.j, id, gone, NULL, &a), 0);
+	put(a, 1, "x"); /* a large one */
+	owe(a, 1, "x");
+	owe(a, 1, "y"); /* given up once more, by another name */
+	owe(a, 2, "z");
+	assert_false(asides_end(a, &h1, false)); /* no upload of it ended */
+	assert_int_equal(asides_save(a), 0);
+	asides_close(a);
+	assert_int_equal(journal_wait_done(f.j, "r", 9, "x"), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", 9, "y"), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", 9, "also"), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", 9, "als"), 1);
+	assert_int_equal(journal_wait_done(f.j, "r", 5, "x"), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", 4, "x"), 1);
+	assert_int_equal(journal_wait_done(f.j, "r", 6, "z"), 1);
+
+	assert_int_equal(asides_open(f.j, id, gone, NULL, &a), 0);
+	asides_paid(a, &h1, true);
+	assert_int_equal(asides_save(a), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", 9, "x"), 1);
+	assert_int_equal(journal_wait_done(f.j, "r", 9, NULL), 0);
+	told(a, OP_UNLINK, RF_LAST, 2, "z", NULL);
+	assert_int_equal(n_gone, 0); /* no upload to drop */
+	owed_are(a, false, false);
+
+	/* of 2 no record will tell: nobody writes it */
+	owe(a, 1, "x");
+	owe(a, 2, "z");
+	fx_put(&f, OP_CREATE, RF_OPEN, 1, "x", NULL);
+	fx_sync(&f);
+	assert_int_equal(asides_idle(a), 0);
+	assert_int_equal(asides_idle(a), 1);
+	owed_are(a, true, false);
+	asides_close(a);
+	fx_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +266,7 @@ int main(void)
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_kept),
 		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_owed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
