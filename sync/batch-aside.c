@@ -162,6 +162,7 @@ static int publish(struct engine *e, const struct fhandle *obj, char *path,
 int batch_aside(struct engine *e)
 {
 	const struct fhandle *ready;
+	bool some = false;
 	int r = 0;
 
 	while (r == 0 && (ready = exec_aside_ready(e->exec))) {
@@ -180,8 +181,7 @@ int batch_aside(struct engine *e)
 			exec_aside_drop(e->exec, &obj);
 			asides_end(e->asides, &obj, false);
 		}
-		if (r == 0)
-			r = engine_note(e);
+		some = true;
 	}
-	return r;
+	return r == 0 && some ? engine_note(e) : r;
 }

@@ -509,11 +509,13 @@ int engine_flush(struct engine *e)
 
 int engine_note(struct engine *e)
 {
-	e->beside = true;
-	int r = engine_dir_times(e);
-	int safe = r < 0 ? r : durable_commit(e);
+	int safe, r = stage_turn_begin(e, e->cursor);
 
-	r = safe < 0 ? safe : stage_turn(e, e->cursor);
+	e->beside = true;
+	if (r == 0)
+		r = engine_dir_times(e);
+	safe = r < 0 ? r : durable_commit(e);
+	r = safe < 0 ? safe : stage_turn_end(e);
 	if (r == 0)
 		r = journal_transaction_begin(e->journal);
 	if (r < 0)

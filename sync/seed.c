@@ -93,9 +93,10 @@ static void all_sent(struct engine *e, struct seeding *w)
 
 static int save(struct engine *e, struct seeding *w)
 {
-	int safe = durable_commit(e);
-	int r = safe < 0 ? safe : stage_turn(e, 0);
+	int r = stage_turn_begin(e, 0);
+	int safe = r < 0 ? r : durable_commit(e);
 
+	r = safe < 0 ? safe : stage_turn_end(e);
 	if (r == 0)
 		r = journal_transaction_begin(e->journal);
 	if (r < 0)

@@ -472,7 +472,8 @@ int stage_write_end(struct engine *e)
 	return e->state.status;
 }
 
-int stage_write(struct engine *e, uint64_t seq)
+/* begin_anew - behind one that is under way. */
+static int begin_anew(struct engine *e, uint64_t seq)
 {
 	/* a number that was not reached never gets the name */
 	while (e->state.busy && (e->state.go || !e->state.written)) {
@@ -480,7 +481,14 @@ int stage_write(struct engine *e, uint64_t seq)
 			return -ENOTCONN;
 	}
 	stage_write_begin(e, seq);
-	return stage_write_end(e);
+	return 0;
+}
+
+int stage_write(struct engine *e, uint64_t seq)
+{
+	int r = begin_anew(e, seq);
+
+	return r < 0 ? r : stage_write_end(e);
 }
 
 /* ---- turns ---- */
@@ -490,10 +498,15 @@ static void turn_key(const struct engine *e, char key[32])
 	snprintf(key, 32, "turn-%lld", (long long)e->row.id);
 }
 
-int stage_turn(struct engine *e, uint64_t seq)
+int stage_turn_begin(struct engine *e, uint64_t seq)
 {
 	e->turn++;
-	int r = stage_write(e, seq);
+	return begin_anew(e, seq);
+}
+
+int stage_turn_end(struct engine *e)
+{
+	int r = stage_write_end(e);
 
 	if (r == 0)
 		e->turn_written = e->turn;

@@ -67,11 +67,13 @@ void stage_write_first(struct engine *e, uint64_t seq);
 int stage_write_end(struct engine *e);
 int stage_write(struct engine *e, uint64_t seq);
 /* stage_turn - the replica has got what its number, which stays at `seq`, does
- * not tell; a copy of it from before is recognised by its turn. _keep: within
- * the caller's transaction, when that has been written. _load: that of the
- * journal, or what the replica has, if that is newer; *ret_older: it is older.
- * Return 0, or as engine.h has it. */
-int stage_turn(struct engine *e, uint64_t seq);
+ * not tell; a copy of it from before is recognised by its turn. _begin: beside
+ * what is still to be waited for, _end: that is there. _keep: within the caller's
+ * transaction, when it has been written. _load: that of the journal, or what the
+ * replica has, if that is newer; *ret_older: it is older. Return 0, or as
+ * engine.h has it. */
+int stage_turn_begin(struct engine *e, uint64_t seq);
+int stage_turn_end(struct engine *e);
 int stage_turn_keep(struct engine *e);
 int stage_turn_load(struct engine *e, const struct stage_state *state,
 		    bool *ret_older);
