@@ -1,8 +1,9 @@
-/* See asides.h. There are few, so they are looked through. */
+/* See asides.h. Few are being sent; owed may be as many as files are open. */
 #include "confdefs.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
 #include "paths.h"
 #include "sync/asides.h"
@@ -14,7 +15,7 @@ struct entry {
 	char **names; /* owned */
 	unsigned n;
 	bool rests; /* owed, and not being written */
-	struct entry *next;
+	UT_hash_handle hh; /* by row.obj */
 };
 
 struct asides {
@@ -28,21 +29,28 @@ struct asides {
 	bool changed;
 };
 
-static void entry_free(struct entry *e)
+static void names_drop(struct entry *e)
 {
 	for (unsigned i = 0; i < e->n; i++)
 		free(e->names[i]);
 	free(e->names);
+	e->names = NULL;
+	e->n = 0;
+}
+
+static void entry_free(struct asides *a, struct entry *e)
+{
+	HASH_DEL(a->entries, e);
+	names_drop(e);
 	free(e);
 }
 
 static struct entry *find(const struct asides *a, const struct fhandle *obj)
 {
-	for (struct entry *e = a->entries; e; e = e->next) {
-		if (fhandle_equal(&e->row.obj, obj))
-			return e;
-	}
-	return NULL;
+	struct entry *e;
+
+	HASH_FIND(hh, a->entries, obj, fhandle_size(obj), e);
+	return e;
 }
 
 static void name_add(struct entry *e, const char *name)
@@ -77,8 +85,8 @@ static struct entry *entry_new(struct asides *a, const struct aside_row *row)
 		abort();
 	e->row = *row;
 	e->row.path = NULL;
-	e->next = a->entries;
-	a->entries = e;
+	HASH_ADD_KEYPTR(hh, a->entries, &e->row.obj,
+			fhandle_size(&e->row.obj), e);
 	return e;
 }
 
@@ -108,14 +116,12 @@ int asides_open(struct journal *j, int64_t replica,
 
 void asides_close(struct asides *a)
 {
-	struct entry *e;
+	struct entry *e, *tmp;
 
 	if (!a)
 		return;
-	while ((e = a->entries)) {
-		a->entries = e->next;
-		entry_free(e);
-	}
+	HASH_ITER(hh, a->entries, e, tmp)
+		entry_free(a, e);
 	asides_free(a->arrived, a->n_arrived);
 	free(a);
 }
@@ -130,7 +136,7 @@ void asides_each(struct asides *a,
 			    bool linked),
 		 void *arg)
 {
-	for (struct entry *e = a->entries; e; e = e->next) {
+	for (struct entry *e = a->entries; e; e = e->hh.next) {
 		struct aside_row row = e->row;
 		row.path = e->names[0];
 		fn(arg, &row, e->n > 1);
@@ -139,28 +145,26 @@ void asides_each(struct asides *a,
 
 static void forget(struct asides *a, struct entry *e)
 {
-	struct entry **at = &a->entries;
-
-	while (*at != e)
-		at = &(*at)->next;
-	*at = e->next;
-	entry_free(e);
+	entry_free(a, e);
 	a->changed = true;
 }
 
 void asides_put(struct asides *a, const struct aside_row *row, uint64_t as_of)
 {
-	struct entry *old = find(a, &row->obj);
-	struct entry *e = entry_new(a, row);
+	struct entry *e = find(a, &row->obj);
 
-	e->as_of = as_of;
-	if (old) { /* what told of it then has not arrived either */
-		e->row.from_seq = old->row.from_seq;
-		e->row.time_ns = old->row.time_ns;
-		for (unsigned i = 0; row->owed && i < old->n; i++)
-			name_add(e, old->names[i]);
-		forget(a, old);
+	if (!e) {
+		e = entry_new(a, row);
+	} else { /* what told of it then has not arrived either */
+		e->row.seq = row->seq;
+		e->row.size = row->size;
+		e->row.absent = row->absent;
+		e->row.owed = row->owed;
+		e->rests = false;
+		if (!row->owed)
+			names_drop(e);
 	}
+	e->as_of = as_of;
 	name_add(e, row->path);
 	a->changed = true;
 }
@@ -206,7 +210,7 @@ int asides_idle(struct asides *a)
 	int r = 0, some = 0;
 
 	for (struct entry *e = a->entries, *next; r >= 0 && e; e = next) {
-		next = e->next;
+		next = e->hh.next;
 		if (!e->row.owed)
 			continue;
 		if (e->rests) {
@@ -307,8 +311,6 @@ static bool entry_record(struct entry *e, const struct record *r)
 {
 	bool changed;
 
-	if (r->op != OP_RENAME && r->op != OP_LINK && r->op != OP_UNLINK)
-		return false;
 	changed = drop_longs(e, r);
 	changed |= entry_names(e, r);
 	return drop_longs(e, r) || changed;
@@ -316,10 +318,11 @@ static bool entry_record(struct entry *e, const struct record *r)
 
 void asides_record(struct asides *a, const struct record *r)
 {
-	if (!r->path)
+	if (!r->path || (r->op != OP_RENAME && r->op != OP_LINK &&
+			 r->op != OP_UNLINK))
 		return;
 	for (struct entry *e = a->entries, *next; e; e = next) {
-		next = e->next;
+		next = e->hh.next;
 		a->changed |= entry_record(e, r);
 		if (e->n > 0)
 			continue;
@@ -384,7 +387,7 @@ int asides_save(struct asides *a)
 	if (r >= 0 && a->changed)
 		r = journal_aside_clear(a->j, a->replica);
 	for (struct entry *e = a->entries; r >= 0 && a->changed && e;
-	     e = e->next)
+	     e = e->hh.next)
 		r = save_entry(a, e);
 	if (r < 0)
 		return r;
