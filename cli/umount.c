@@ -51,9 +51,10 @@ static char *users(const struct target *t)
 	return who;
 }
 
-/* try_stop - asks the supervisor, or unmounts what nobody serves any more.
- * Returns an exit status, or -EBUSY (nothing is said). */
-static int try_stop(const struct target *t)
+/* try_stop - asks the supervisor, or unmounts what nobody serves any more; then
+ * who waited for it was cut off, and *ret_cut is true. Returns an exit status, or
+ * -EBUSY (nothing is said). */
+static int try_stop(const struct target *t, bool *ret_cut)
 {
 	CLEANUP_FREE char *answer = NULL;
 	struct target_pids pids;
@@ -74,6 +75,7 @@ static int try_stop(const struct target *t)
 	if (!mount_is_mirrorfs(t->root))
 		return fail("%s is not mounted", t->root);
 	dead_mount_cut(t->root);
+	*ret_cut = true;
 	int r = umount2(t->root, UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
 	if (r == -EBUSY)
 		return r;
@@ -88,14 +90,16 @@ static int try_stop(const struct target *t)
 }
 
 /* stop - a mount that nobody is seen to use may be busy for a moment: for a
- * program that has just ended, or one that looks through /proc. */
+ * program that has just ended, or one that looks through /proc. Of one that was
+ * cut off those who use it may be about to end. */
 static int stop(const struct target *t)
 {
 	int64_t end = clock_mono_ns() + BUSY_WAIT_NS;
+	bool cut = false;
 	int r;
-	while ((r = try_stop(t)) == -EBUSY) {
+	while ((r = try_stop(t, &cut)) == -EBUSY) {
 		CLEANUP_FREE char *who = users(t);
-		if (who || clock_mono_ns() > end)
+		if ((who && !cut) || clock_mono_ns() > end)
 			return fail("%s is in use%s%s: end that first (nothing "
 				    "was changed)",
 				    t->root, who ? " by " : "", who ? who : "");

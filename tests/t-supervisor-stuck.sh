@@ -16,8 +16,8 @@ export FAULTS=$T/plan
 mount_again() {
 	LD_PRELOAD=$HELPERS/sysfault.so mount_tree "$@"
 }
-caller() { # LIBC-CALL-OF-PERL
-	perl -e "use Fcntl; $1" "$T/tree/held" >/dev/null 2>&1
+caller() { # LIBC-CALL-OF-PERL - it does not end at once when that has
+	perl -e "use Fcntl; $1; select(undef, undef, undef, 0.5)" "$T/tree/held" >/dev/null 2>&1
 }
 waits() { # PID WHERE - some thread of it, in the kernel
 	cat "/proc/$1/task/"*/wchan | tr '\0' '\n' | grep -q "$2"
