@@ -212,6 +212,7 @@ int batch_run_plan(struct engine *e, const struct plan *plan, uint64_t seq)
 	if (r == 0)
 		r = exec_drain(e->exec);
 	e->plan = NULL;
+	e->state.early |= e->state.go && e->failed;
 	if (r == 0)
 		r = batch_redo_failed(e, plan, seq);
 	for (unsigned i = 0; r == 0 && i < plan->n; i++) {

@@ -21,6 +21,10 @@
  * parked, or is compared on demand, is of records behind the cursor, which may
  * be gone: of much at once of that the mark says that all is compared.
  *
+ * What was cut off, too, is equal for the next connection, which does not send it
+ * again, so nothing of it is fsynced any more: the mark is made before that is
+ * looked at; by a walk over the tree before it sends anything.
+ *
  * A refused fsync makes such a mark, too: a disk tells once of what it has lost,
  * and nobody writes that any more. It stays as long as the connection.
  *
@@ -158,6 +162,16 @@ int durable_mark(struct engine *e)
 	e->unsafe_ns = clock_mono_ns();
 	e->beside = false;
 	return journal_unsafe_put(e->journal, e->row.id, from);
+}
+
+int durable_resume(struct engine *e)
+{
+	return e->durable && e->inflight > e->cursor ? durable_mark(e) : 0;
+}
+
+int durable_ahead(struct engine *e)
+{
+	return e->durable && !e->unsafe_ns ? durable_mark(e) : 0;
 }
 
 int durable_review(struct engine *e)

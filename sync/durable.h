@@ -19,6 +19,11 @@ int durable_commit(struct engine *e);
 /* durable_mark - in the transaction that moves the cursor, or notes: what came
  * behind the old one (e->beside: at all) may be lost with the power. */
 int durable_mark(struct engine *e);
+/* durable_resume - after a connection, and durable_ahead - before something is
+ * sent as it was compared: what of that is not on the disk when it is cut off is
+ * taken for equal by the next one, which does not send it again. */
+int durable_resume(struct engine *e);
+int durable_ahead(struct engine *e);
 /* durable_review - now and then: by now it is, unless an fsync was refused. */
 int durable_review(struct engine *e);
 /* durable_back - at the start: the cursor goes back to what is sure. */

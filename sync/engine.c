@@ -75,9 +75,11 @@ int engine_owner(struct engine *e, uint32_t uid, uint32_t gid, const char *path)
 int engine_push(struct engine *e, enum step_kind kind, const char *path,
 		const char *path2, const struct fhandle *obj, void *tag)
 {
+	int r = e->seeding ? durable_ahead(e) : 0;
+
 	if (kind == STEP_SETATTR)
 		engine_changed(e, path);
-	return exec_push(e->exec, kind, path, path2, obj, tag);
+	return r < 0 ? r : exec_push(e->exec, kind, path, path2, obj, tag);
 }
 
 /* ---- what comes of steps ---- */
@@ -492,6 +494,8 @@ int engine_flush(struct engine *e)
 		r = absent_save(e);
 	if (r == 0)
 		r = begun_over(e);
+	if (r == 0)
+		r = stage_turn_keep(e);
 	HASH_ITER(hh, e->counts, t, tmp)
 	{
 		bool first = false;
@@ -521,8 +525,6 @@ int engine_note(struct engine *e)
 	if (r < 0)
 		return r;
 	r = engine_flush(e);
-	if (r == 0)
-		r = stage_turn_keep(e);
 	if (r == 0 && !safe)
 		r = durable_mark(e);
 	int r2 = journal_transaction_end(e->journal, r >= 0);

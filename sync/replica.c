@@ -237,7 +237,8 @@ static int begin(struct replica *r, const struct stage_state *state)
 		return s;
 	if (trusted) {
 		report(r, REPLICA_REPLAYING, NULL);
-		return batch_resume(e);
+		s = durable_resume(e);
+		return s < 0 ? s : batch_resume(e);
 	}
 	if (!e->refusal[0]) /* else it is as before, until it is allowed */
 		report(r, REPLICA_COPYING, NULL);

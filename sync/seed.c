@@ -102,8 +102,6 @@ static int save(struct engine *e, struct seeding *w)
 	if (r < 0)
 		return r;
 	r = engine_flush(e);
-	if (r == 0)
-		r = stage_turn_keep(e);
 	if (r == 0 && e->durable && !safe)
 		r = durable_mark(e);
 	for (unsigned i = 0; r == 0 && i < w->n_extra; i++)

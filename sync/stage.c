@@ -469,7 +469,11 @@ int stage_write_end(struct engine *e)
 		if (remote_pump(e->remote, 1000, -1) < 0)
 			return -ENOTCONN;
 	}
-	return e->state.status;
+	if (e->state.status < 0 || !e->state.early)
+		return e->state.status;
+	/* a copy from before that has the number already, but not the turn */
+	int r = stage_turn_begin(e, e->state.seq);
+	return r < 0 ? r : stage_turn_end(e);
 }
 
 /* begin_anew - behind one that is under way. */
@@ -517,6 +521,9 @@ int stage_turn_keep(struct engine *e)
 {
 	char key[32], text[32];
 
+	if (e->turn_kept == e->turn_written)
+		return 0;
+	e->turn_kept = e->turn_written;
 	turn_key(e, key);
 	snprintf(text, sizeof(text), "%llu",
 		 (unsigned long long)e->turn_written);
@@ -534,6 +541,7 @@ int stage_turn_load(struct engine *e, const struct stage_state *state,
 	if (r < 0 && r != -ENOENT)
 		return r;
 	e->turn_written = text ? strtoull(text, NULL, 10) : 0;
+	e->turn_kept = e->turn_written;
 	/* one that an older release wrote is believed as it did */
 	*ret_older = state->turn && state->turn < e->turn_written;
 	e->turn = state->turn > e->turn_written ? state->turn : e->turn_written;

@@ -23,6 +23,7 @@ struct state_write {
 	bool busy, written; /* … to the stage */
 	bool filled;	    /* its text was sent */
 	bool go;	    /* it may get its name */
+	bool early;	    /* it did, and then a step was done over */
 	unsigned pending;   /* requests behind that */
 	/* the next one is being opened, is open: on a long line, in advance */
 	bool asked;

@@ -1,8 +1,10 @@
 #!/bin/bash
 # A replica is put back from a copy that was made when it had all records, but for
-# a path that was parked, and that has arrived since: it is recognised.
+# a path that was parked, and that has arrived since; or for one that was still to
+# be done over: it is recognised.
 . "$(dirname "$0")/functions.sh"
-expect_log "parked|permission|failure"
+need jq
+expect_log "parked|permission|failure|refused|ended"
 
 parked() { [ "$(status_get r1 parked)" = "$1" ]; }
 told() { grep -q "comparing everything: $1" "$T/state/mirrorfs.log"; }
@@ -29,6 +31,39 @@ refuse "it is told" told "it is older"
 
 check "pause" "$MIRRORFS" replica pause "$T/tree" r1
 rm -rf "$T/replica1"
+cp -a "$T/copy" "$T/replica1"
+check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+check "it is told" wait_for 30 told "it is older"
+check "wait" synced
+check "same" same "$T/replica1"
+check "umount" umount_tree
+
+# its number was there already when a file was refused, and the copy was made
+rm -r "$T/state" "$T/replica1" "$T/copy"
+mkdir "$T/replica1"
+faulty_server
+ssh_replicas 1
+check "mount" mount_tree "${REPLICAS[@]}"
+check "wait" synced
+check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+for i in a b c; do
+	echo $i >"$T/tree/dir/$i"
+done
+echo "dir/b 1" >"$CTL/refuse"
+echo "7 dir/b" >"$CTL/hold" # an lstat
+check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+check "it is looked at again" wait_for 60 held 1
+check "the number is there" wait_for 30 grep -q "^seq=$("$MIRRORFS" log \
+	"$T/tree" --op write --json --limit 1 | jq .seq)\$" \
+	"$T/replica1/.mirrorfs/state"
+refuse "it is there" test -e "$T/replica1/dir/b"
+cp -a "$T/replica1" "$T/copy"
+rm "$CTL/hold"
+touch "$CTL/release"
+check "wait" synced
+check "same" same "$T/replica1"
+check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+rm -r "$T/replica1"
 cp -a "$T/copy" "$T/replica1"
 check "resume" "$MIRRORFS" replica resume "$T/tree" r1
 check "it is told" wait_for 30 told "it is older"
