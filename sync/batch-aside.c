@@ -8,13 +8,16 @@
 #include "confdefs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cleanup.h"
 #include "clock.h"
 #include "log.h"
 #include "paths.h"
 #include "sync/engine.h"
+#include "sync/lower.h"
 
 /* touches - has `a` to do with that path or object? */
 static bool touches(const struct action *a, const char *path,
@@ -58,6 +61,19 @@ static uint64_t told_since(struct engine *e, const char *path)
 		       : seq;
 }
 
+/* owed_by_others - it may lose the name by which it was to be sent. */
+static void owed_by_others(struct engine *e, struct aside_row row)
+{
+	char **names;
+	unsigned n = links_copies(e->links, &row.obj, row.path, &names);
+
+	for (unsigned i = 0; i < n; i++) {
+		row.path = names[i];
+		asides_put(e->asides, &row, 0);
+	}
+	links_copies_free(names, n);
+}
+
 void aside_left(struct engine *e, const struct step *s)
 {
 	const struct action *a = s->tag;
@@ -76,6 +92,8 @@ void aside_left(struct engine *e, const struct step *s)
 		  owed ? "written again, is owed" : "large, goes aside",
 		  s->path);
 	asides_put(e->asides, &row, owed ? 0 : s->as_of);
+	if (owed)
+		owed_by_others(e, row);
 }
 
 static void gone(void *arg, const struct fhandle *obj)
@@ -86,12 +104,25 @@ static void gone(void *arg, const struct fhandle *obj)
 	plan_memory_present(e->memory, obj);
 }
 
+/* learn_owner - no record to come tells of its owner. */
+static void learn_owner(struct engine *e, const struct aside_row *row)
+{
+	struct stat st;
+	struct fhandle obj;
+	CLEANUP_CLOSE int fd = lower_open_object(e->cfg->lower_fd, &row->obj,
+						 row->path, O_PATH);
+
+	if (fd >= 0 && lower_look_fd(fd, &st, &obj) == 0)
+		engine_owner(e, st.st_uid, st.st_gid, row->path);
+}
+
 static void again(void *arg, const struct aside_row *row, bool linked)
 {
 	struct engine *e = arg;
 
 	if (row->owed)
 		return;
+	learn_owner(e, row);
 	if (row->absent)
 		plan_memory_absent(e->memory, &row->obj, linked);
 	exec_aside(e->exec, row->path, &row->obj);

@@ -420,7 +420,7 @@ int batch_run(struct engine *e, bool *ret_some)
 	if (n == 0)
 		r = aside_idle(e);
 	if (n == 0 && shared_settled_seq(e->shared) == e->cursor &&
-	    asides_empty(e->asides))
+	    !exec_has_asides(e->exec))
 		engine_settled(e);
 	if (n > 0)
 		r = plan_and_run(e, records, (unsigned)n, ret_some);

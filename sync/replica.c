@@ -243,8 +243,9 @@ static int begin(struct replica *r, const struct stage_state *state)
 	if (!e->refusal[0]) /* else it is as before, until it is allowed */
 		report(r, REPLICA_COPYING, NULL);
 	uint64_t has = e->cursor ? e->cursor : e->inflight;
-	if (state->exists && state->seq && state->seq < has)
-		has = state->seq; /* restored from then */
+	/* restored from then; or it was removed, and has been added again */
+	if (state->exists && state->seq && (has == 0 || state->seq < has))
+		has = state->seq;
 	s = unsure_all(e, has);
 	if (s < 0)
 		return s;

@@ -35,7 +35,7 @@ echo "$passed" >"$T/credit"
 echo before >"$T/tree/before"
 check "what is before it is under way" wait_for 30 under_way
 echo two >"$T/tree/file"
-"$MIRRORFS" wait "$T/tree/name" 2>"$T/wait.err" &
+"$MIRRORFS" wait "$T/tree/file" 2>"$T/wait.err" &
 WAIT=$!
 sleep 0.3 # it asks for what there is now
 exec 8<>"$T/tree/file"
@@ -48,6 +48,12 @@ equal "$(cat "$T/replica1/file")" one "the replica's file"
 check "who waits for it is not told that it is there" kill -0 $WAIT
 equal "$(status_get r1 state)" replaying "state"
 equal "$(not_there)" 1 "versions that are on their way"
+# nor when it has lost the name by which it was to be sent
+rm "$T/tree/name"
+echo later >"$T/tree/later"
+check "the removal arrives" wait_for 60 there later
+sleep 0.1
+check "who waits for it is not told either" kill -0 $WAIT
 exec 8>&-
 check "in the end it is" wait $WAIT
 equal "$(cat "$T/replica1/file")" Two "the replica's file"
