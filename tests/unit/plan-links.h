@@ -1,78 +1,119 @@
 #ifndef MIRRORFS_TESTS_PLAN_LINKS_H
 #define MIRRORFS_TESTS_PLAN_LINKS_H
 
-/* More of plan-replica.h: what sync/links.c knows of names, and forgets with a
- * connection. */
+/* More of plan-replica.h: what is known of names, by sync/links.c itself, and
+ * what of that the journal has, as of the cursor. */
 
-static struct tree known;   /* path -> object of the master */
-static struct tree former;  /* … that are doubted in this reconcile */
-static struct tree kept;    /* … until something is published there */
-static struct tree settled; /* `known`, as of the cursor */
+#include "sync/links.h"
+
+static struct links *links;
+static struct tree settled; /* the journal's: path -> object of the master */
+
+static struct fhandle handle_of(int obj)
+{
+	struct fhandle h = {.len = sizeof(obj)};
+
+	memcpy(h.bytes, &obj, sizeof(obj));
+	return h;
+}
+
+static int obj_is(const struct fhandle *h)
+{
+	int obj;
+
+	memcpy(&obj, h->bytes, sizeof(obj));
+	return obj;
+}
+
+/* ---- in place of lib/journal ---- */
+
+int journal_links_load(struct journal *j, int64_t id, struct link_name **ret,
+		       unsigned *ret_n)
+{
+	*ret = calloc((unsigned)settled.n + 1, sizeof(**ret));
+	*ret_n = (unsigned)settled.n;
+	for (int i = 0; i < settled.n; i++) {
+		(*ret)[i].path = strdup(settled.names[i].path);
+		(*ret)[i].obj = handle_of(settled.names[i].obj);
+	}
+	return 0;
+}
+
+void links_free(struct link_name *list, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		free(list[i].path);
+	free(list);
+}
+
+int journal_link_add(struct journal *j, int64_t id, const struct fhandle *obj,
+		     const char *path)
+{
+	set(&settled, path, obj_is(obj));
+	return 0;
+}
+
+int journal_link_del(struct journal *j, int64_t id, const char *path)
+{
+	del(&settled, path);
+	return 0;
+}
+
+int journal_links_clear(struct journal *j, int64_t id)
+{
+	reset(&settled);
+	return 0;
+}
+
+/* ---- by the numbers of objects ---- */
 
 static void know(const char *path, int obj)
 {
-	set(&known, path, obj);
+	struct fhandle h = handle_of(obj);
+
+	links_add(links, &h, path, 0);
 }
 
-static bool knows(const struct tree *t, const char *path, int obj)
+static bool knows(const char *path, int obj)
 {
-	int i = find(t, path);
+	struct fhandle h = handle_of(obj);
 
-	return i >= 0 && t->names[i].obj == obj;
-}
-
-static bool knows_other(const struct tree *t, const char *path, int obj)
-{
-	return find(t, path) >= 0 && !knows(t, path, obj);
+	return links_is(links, path, &h);
 }
 
 static bool is_other(const char *path, int obj)
 {
-	return knows_other(&known, path, obj) ||
-	       knows_other(&former, path, obj) || knows_other(&kept, path, obj);
+	struct fhandle h = handle_of(obj);
+
+	return links_is_other(links, path, &h);
 }
 
 /* `path` is to become a name of `obj`, some time. */
 static void keep(const char *path, int obj)
 {
-	int i = find(&former, path), k = find(&known, path);
+	struct fhandle h = handle_of(obj);
 
-	if (!is_other(path, obj))
-		del(&kept, path);
-	else if (find(&kept, path) < 0)
-		set(&kept, path,
-		    i >= 0 ? former.names[i].obj : known.names[k].obj);
+	links_keep(links, path, &h);
 }
 
-static void distrust(const char *path)
+/* Names of `obj` but for `path`; links_copies_free. */
+static unsigned others(int obj, const char *path, char ***ret)
 {
-	for (int i = 0; i < known.n; i++) {
-		const struct name *n = &known.names[i];
+	struct fhandle h = handle_of(obj);
 
-		if (path_is_below(n->path, path) && find(&kept, n->path) < 0 &&
-		    find(&former, n->path) < 0)
-			set(&former, n->path, n->obj);
-	}
-	del_below(&known, path);
+	return links_copies(links, &h, path, ret);
 }
 
-/* Names of `obj` but for `path`; owned by the caller, as they are changed.
- * `names` may be NULL. */
-static int others(int obj, const char *path, char *names[NAMES])
+static bool has_others(int obj, const char *path)
 {
-	int n = 0;
+	char **names;
+	unsigned n = others(obj, path, &names);
 
-	for (int i = 0; i < known.n; i++) {
-		const struct name *k = &known.names[i];
-
-		if (k->obj != obj || strcmp(k->path, path) == 0)
-			continue;
-		if (names)
-			names[n] = strdup(k->path);
-		n++;
-	}
-	return n;
+	links_copies_free(names, n);
+	return n > 0;
 }
+
+/* ---- as batch.c and engine.c use it ---- */
 
 /* Its content is still to come. */
 static void names_later(int obj, const char *path)
@@ -85,55 +126,40 @@ static void names_later(int obj, const char *path)
 /* Something is published at `path`, and at the others. */
 static void taken(int obj, const char *path, bool all)
 {
-	del(&kept, path);
-	for (int i = 0; all && i < known.n; i++)
-		if (known.names[i].obj == obj)
-			del(&kept, known.names[i].path);
+	char **names;
+	unsigned n = others(obj, path, &names);
+
+	links_taken(links, path);
+	for (unsigned i = 0; all && i < n; i++)
+		links_taken(links, names[i]);
+	links_copies_free(names, n);
 }
 
 static void takes_name(int obj, const char *path)
 {
-	if (knows(&known, path, obj))
+	if (knows(path, obj))
 		return;
-	del(&known, path);
-	if (others(obj, path, NULL) > 0)
+	links_del(links, path);
+	if (has_others(obj, path))
 		know(path, obj);
-}
-
-static void names_moved(const char *from, const char *to)
-{
-	struct tree *all[] = {&known, &kept};
-
-	for (int i = 0; i < 2; i++) {
-		del_below(all[i], to);
-		move(all[i], from, to);
-	}
-}
-
-static void names_copy(struct tree *to, const struct tree *from)
-{
-	reset(to);
-	for (int i = 0; i < from->n; i++)
-		set(to, from->names[i].path, from->names[i].obj);
 }
 
 static void names_save(void)
 {
-	names_copy(&settled, &known);
+	assert_int_equal(links_save(links), 0);
 }
 
 /* Another connection knows what is in the journal. */
 static void names_again(void)
 {
-	reset(&kept);
-	names_copy(&known, &settled);
+	links_close(links);
+	assert_int_equal(links_open(NULL, 0, &links), 0);
 }
 
 static void names_reset(void)
 {
-	reset(&known);
-	reset(&former);
-	reset(&kept);
+	links_close(links);
+	links = NULL;
 	reset(&settled);
 }
 
@@ -141,9 +167,9 @@ static void names_reset(void)
  * when a link brings others with it. */
 static bool sent(const struct action *a)
 {
-	int obj = obj_of(a->rec);
+	int obj = obj_is(&a->rec->obj);
 	struct object *o = &master.objs[obj];
-	bool joins = a->kind == ACT_LINK && !knows(&known, a->path, obj);
+	bool joins = a->kind == ACT_LINK && !knows(a->path, obj);
 
 	switch (a->kind) {
 	case ACT_PUT:
@@ -151,7 +177,7 @@ static bool sent(const struct action *a)
 		if (o->names == 0)
 			break;
 		if (o->open) {
-			if (others(obj, a->path, NULL) > 0)
+			if (has_others(obj, a->path))
 				names_later(obj, a->path);
 			break;
 		}
@@ -160,7 +186,6 @@ static bool sent(const struct action *a)
 		break;
 	case ACT_LINK:
 		plan_memory_linked(memory, &a->rec->obj);
-		del(&kept, a->path2);
 		taken(obj, a->path2, joins);
 		know(a->path, obj);
 		know(a->path2, obj);
@@ -169,18 +194,16 @@ static bool sent(const struct action *a)
 		names_later(obj, a->path);
 		break;
 	case ACT_RENAME:
-		names_moved(a->path, a->path2);
+		links_move(links, a->path, a->path2);
 		break;
 	case ACT_EXCHANGE:
-		names_moved(a->path, "~");
-		names_moved(a->path2, a->path);
-		names_moved("~", a->path2);
+		links_swap(links, a->path, a->path2);
 		break;
 	case ACT_UNLINK:
-		del(&known, a->path);
+		links_del(links, a->path);
 		break;
 	case ACT_RMDIR:
-		del_below(&known, a->path);
+		links_del_tree(links, a->path);
 		break;
 	default:
 		break;

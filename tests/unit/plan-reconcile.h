@@ -18,24 +18,23 @@ static void rc_again(const char *path);
 /* A name could not be made: all are doubted, and done over. */
 static void names_failed(const char *path, int obj)
 {
-	char *names[NAMES];
-	int n = others(obj, path, names);
+	char **names;
+	unsigned n = others(obj, path, &names);
 
-	del(&known, path);
-	for (int i = 0; i < n; i++)
-		del(&known, names[i]);
+	links_del(links, path);
+	for (unsigned i = 0; i < n; i++)
+		links_del(links, names[i]);
 	rc_again(path);
-	while (n-- > 0) {
-		rc_again(names[n]);
-		free(names[n]);
-	}
+	for (unsigned i = 0; i < n; i++)
+		rc_again(names[i]);
+	links_copies_free(names, n);
 }
 
 static void link_at(const char *first, const char *path, int obj)
 {
 	int i = find(&replica, first);
 
-	del(&kept, path);
+	links_taken(links, path);
 	if (i < 0) {
 		names_failed(path, obj);
 		return;
@@ -47,28 +46,26 @@ static void link_at(const char *first, const char *path, int obj)
 /* As link_name in compare.c: returns true when it is done. */
 static bool link_name(const char *path, int obj, bool may_link, bool *ret_other)
 {
-	char *names[NAMES], *first = NULL;
-	int n;
+	char **names, *first = NULL;
 
 	*ret_other = false;
 	keep(path, obj);
 	if (master.objs[obj].names == 1) {
-		del(&known, path);
+		links_del(links, path);
 		takes_name(obj, path);
 	}
-	if (master.objs[obj].names == 1 || knows(&known, path, obj))
+	if (master.objs[obj].names == 1 || knows(path, obj))
 		return false;
-	n = others(obj, path, names);
+	unsigned n = others(obj, path, &names);
 	know(path, obj);
 	*ret_other = n > 0;
-	for (int i = 0; i < n && !first; i++)
+	for (unsigned i = 0; i < n && !first; i++)
 		if (!is_other(names[i], obj))
 			first = names[i];
 	if (first && may_link)
 		link_at(first, path, obj);
 	may_link = may_link && first;
-	while (n-- > 0)
-		free(names[n]);
+	links_copies_free(names, n);
 	return may_link;
 }
 
@@ -137,17 +134,17 @@ static void rc_entry(const char *path, enum strictness strict, bool deep)
 
 	if (!m && *path) {
 		del_below(&replica, path);
-		del_below(&known, path);
+		links_del_tree(links, path);
 		return;
 	}
 	if (*path && (!r || r->type != m->type)) {
 		if (m->type == 'd' || (r && r->type == 'd'))
-			del_below(&known, path);
+			links_del_tree(links, path);
 		del_below(&replica, path);
 		r = NULL;
 	}
 	if (m && m->type == 'd')
-		del(&known, path);
+		links_del(links, path);
 	if (m && m->type == 'f') {
 		rc_file(path, strict);
 		return;
@@ -175,7 +172,8 @@ static void rc_entry(const char *path, enum strictness strict, bool deep)
 		strict = STRICT_TREE;
 	}
 	if (deep) {
-		distrust(path);
+		links_doubt(links, path);
+		links_del_tree(links, path);
 		rc_entries(path, &master, strict);
 		rc_entries(path, &replica, strict);
 	}

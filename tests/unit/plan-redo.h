@@ -27,7 +27,7 @@ static bool reconcile(const char *path, enum strictness strict, bool deep,
 			del(&parked, path);
 	}
 	fence(root, died ? PENDING : recs[n_recs - 1].seq);
-	reset(&former);
+	links_trust(links);
 	free(root);
 	return !died;
 }
@@ -66,14 +66,13 @@ static bool redo_at(const char *path, enum strictness strict, bool deep,
 static bool redo_names(const struct action *a, enum strictness strict,
 		       unsigned *left)
 {
-	char *names[NAMES];
-	int n = others(obj_of(a->rec), a->path, names);
+	char **names;
+	unsigned n = others(obj_of(a->rec), a->path, &names);
 	bool ok = true;
 
-	while (n-- > 0) {
-		ok = ok && redo_at(names[n], strict, false, left);
-		free(names[n]);
-	}
+	for (unsigned i = 0; ok && i < n; i++)
+		ok = redo_at(names[i], strict, false, left);
+	links_copies_free(names, n);
 	return ok;
 }
 
@@ -93,13 +92,15 @@ static const char *second(const struct action *a)
 /* Its names may not be what we think: all are looked at, and forgotten. */
 static void doubt_names(int obj, struct pathset *bad)
 {
-	for (int i = known.n; i-- > 0;) {
-		if (known.names[i].obj != obj)
-			continue;
-		set(&doubted, known.names[i].path, 0);
-		pathset_put(bad, known.names[i].path, FAILED);
-		del(&known, known.names[i].path);
+	char **names;
+	unsigned n = others(obj, "", &names);
+
+	for (unsigned i = 0; i < n; i++) {
+		set(&doubted, names[i], 0);
+		pathset_put(bad, names[i], FAILED);
+		links_del(links, names[i]);
 	}
+	links_copies_free(names, n);
 }
 
 static void failed(const struct action *a, struct pathset *bad)
@@ -127,8 +128,7 @@ static bool redo_others(struct pathset *bad, const struct action *a,
 			unsigned *left)
 {
 	if (a->kind != ACT_SETATTR || !pathset_at(bad, a->path) ||
-	    (knows(&known, a->path, obj_of(a->rec)) &&
-	     !parked_as(a->path, PARKED_NOW)))
+	    (knows(a->path, obj_of(a->rec)) && !parked_as(a->path, PARKED_NOW)))
 		return true;
 	return redo_names(a, STRICT_ATTR, left);
 }

@@ -26,15 +26,12 @@ static unsigned n_failed, n_actions, n_crashes;
 static bool trace;
 static bool gave_up; /* something was open, or gone: not exact */
 
+#include "tests/unit/plan-links.h"
+
 static int obj_of(const struct record *r)
 {
-	int obj;
-
-	memcpy(&obj, r->obj.bytes, sizeof(obj));
-	return obj;
+	return obj_is(&r->obj);
 }
-
-#include "tests/unit/plan-links.h"
 
 /* A file can be there. */
 static bool can_name(const char *path)
@@ -49,28 +46,27 @@ static bool publish(const char *path, int obj)
 {
 	struct object *o = &master.objs[obj];
 	int ino = new_obj(&replica, o->type, o->content, o->attr);
-	char *names[NAMES];
-	int n = others(obj, path, names);
+	char **names;
+	unsigned n = others(obj, path, &names);
 	bool ok = true;
 
 	stale[obj] = false;
 	taken(obj, path, true);
 	set(&replica, path, ino);
-	while (n-- > 0) {
-		if (o->type == 'f' && can_name(names[n]))
-			set(&replica, names[n], ino);
+	for (unsigned i = 0; i < n; i++) {
+		if (o->type == 'f' && can_name(names[i]))
+			set(&replica, names[i], ino);
 		else
 			ok &= o->type != 'f';
-		free(names[n]);
 	}
+	links_copies_free(names, n);
 	return ok;
 }
 
 static void give_up(int obj, bool absent)
 {
-	struct fhandle h = {.len = sizeof(obj)};
+	struct fhandle h = handle_of(obj);
 
-	memcpy(h.bytes, &obj, sizeof(obj));
 	gave_up = true;
 	if (absent)
 		plan_memory_absent(memory, &h, master.objs[obj].names > 1);
@@ -132,23 +128,23 @@ static bool run_exchange(const struct action *a)
 static bool run_link(const struct action *a, bool joins)
 {
 	int i = find(&replica, a->path), obj = obj_of(a->rec);
-	char *names[NAMES];
+	char **names;
 	bool ok = true;
 
 	if (i < 0 || !can_name(a->path2))
 		return false;
 	int ino = replica.names[i].obj;
-	int n = others(obj, a->path, names);
+	unsigned n = others(obj, a->path, &names);
 
 	set(&replica, a->path2, ino);
-	while (n-- > 0) {
-		bool can = can_name(names[n]);
+	for (unsigned k = 0; joins && k < n; k++) {
+		bool can = can_name(names[k]);
 
-		if (joins && can)
-			set(&replica, names[n], ino);
-		ok &= can || !joins;
-		free(names[n]);
+		if (can)
+			set(&replica, names[k], ino);
+		ok &= can;
 	}
+	links_copies_free(names, n);
 	return ok;
 }
 
@@ -190,8 +186,7 @@ static bool run_remove(const struct action *a)
 static bool run(const struct action *a, bool refused)
 {
 	bool same =
-		a->kind == ACT_RENAME && find(&known, a->path) >= 0 &&
-		knows(&known, a->path2, known.names[find(&known, a->path)].obj);
+		a->kind == ACT_RENAME && links_same(links, a->path, a->path2);
 	bool joins = sent(a);
 	struct object *o;
 

@@ -318,6 +318,7 @@ static void begin(uint64_t s)
 	memset(stale, 0, sizeof(stale));
 	memory = plan_memory_new();
 	n_rows = 0;
+	names_again();
 	shape_begin(now.shape, now.lag == 1000000);
 }
 
