@@ -96,17 +96,14 @@ static int link_name(struct engine *e, const char *path, const struct stat *st,
 		     !links_is(e->links, path, obj);
 
 	*ret_other = apart;
-	links_keep(e->links, path, obj);
-	unsigned n = links_other(e->links, obj, path, UINT64_MAX, &names);
-	/* while a later record removes others, uploads by those reach it */
-	if (st->st_nlink == 1 && n > 0)
-		links_add(e->links, obj, path, exec_next(e->exec));
-	else if (st->st_nlink == 1)
-		links_del(e->links, path);
-	if (st->st_nlink == 1 || links_is(e->links, path, obj)) {
-		free(names);
+	if (st->st_nlink == 1) {
+		links_single(e->links, path, obj, exec_next(e->exec));
 		return 0;
 	}
+	links_keep(e->links, path, obj);
+	if (links_is(e->links, path, obj))
+		return 0;
+	unsigned n = links_other(e->links, obj, path, UINT64_MAX, &names);
 	const char *sure = surely_named(e, obj, names, n);
 	CLEANUP_FREE char *first = sure ? strdup(sure) : NULL;
 	free(names);

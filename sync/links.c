@@ -423,6 +423,34 @@ void links_keep(struct links *l, const char *path, const struct fhandle *obj)
 	f->kept = true;
 }
 
+static bool was(const struct links *l, const char *path,
+		const struct fhandle *obj)
+{
+	const struct former *f = former_find(l, path);
+
+	return links_is(l, path, obj) || (f && fhandle_equal(&f->obj, obj));
+}
+
+static bool has_other(const struct links *l, const char *path,
+		      const struct fhandle *obj)
+{
+	const struct object *o = object_find(l, obj);
+
+	return o && (o->names->next || strcmp(o->names->path, path) != 0);
+}
+
+void links_single(struct links *l, const char *path, const struct fhandle *obj,
+		  uint64_t since)
+{
+	bool stays = was(l, path, obj) || has_other(l, path, obj);
+
+	links_keep(l, path, obj);
+	if (stays)
+		links_add(l, obj, path, since);
+	else
+		links_del(l, path);
+}
+
 static void formers_move(struct links *l, const char *from, const char *to)
 {
 	struct former *f, *tmp;

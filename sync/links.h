@@ -41,6 +41,11 @@ void links_trust(struct links *l);
  * of that one still. */
 void links_keep(struct links *l, const char *path, const struct fhandle *obj);
 void links_taken(struct links *l, const char *path);
+/* links_single - as links_keep, where the master has no other name of `obj` any
+ * more. From step `since` on it is one if it was, or if others are: records that
+ * are still to come may tell of those, and what they bring is to reach it. */
+void links_single(struct links *l, const char *path, const struct fhandle *obj,
+		  uint64_t since);
 /* links_is_other - `path` is, or was when it was doubted or kept, a name of
  * another object than `obj`: what the replica has there may have names
  * elsewhere. */

@@ -92,6 +92,27 @@ given_up() {
 	settle
 }
 
+# written_and_gone - as the folder is compared, "news" has been written by, and
+# goes: "old", which seems to be the same, has that content, too
+written_and_gone() {
+	rm -f "$CTL/release"
+	mkdir "$T/tree/folder" && cd "$T/tree/folder" || fail "cd"
+	echo one >old && touch -d 2021-03-01 old && ln old news || fail "links"
+	reconnect
+	check "wait" synced
+	echo "11 /folder" >"$CTL/hold"
+	background "$MIRRORFS" reconcile "$T/tree" "$T/tree/folder" >/dev/null
+	check "it is looked at" wait_for 30 held 1
+	echo two 1<>news && touch -d 2021-03-01 news || fail "written"
+	check "it has settled" wait_for 30 settled news
+	rm news || fail "rm"
+	rm -f "$CTL/hold" "$CTL/held"
+	touch "$CTL/release"
+	check "wait" synced
+	check "same" same "$T/replica1"
+	rm -r "$T/tree/folder"
+}
+
 faulty_replica
 check "mount" mount_tree "${REPLICAS[@]}"
 replaced_while_open true
@@ -99,4 +120,5 @@ replaced_while_open true
 replaced_while_open ln news second
 taken_later
 given_up
+written_and_gone
 exit 0

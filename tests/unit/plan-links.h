@@ -88,14 +88,6 @@ static bool is_other(const char *path, int obj)
 	return links_is_other(links, path, &h);
 }
 
-/* `path` is to become a name of `obj`, some time. */
-static void keep(const char *path, int obj)
-{
-	struct fhandle h = handle_of(obj);
-
-	links_keep(links, path, &h);
-}
-
 /* Names of `obj` but for `path`; links_copies_free. */
 static unsigned others(int obj, const char *path, char ***ret)
 {
@@ -118,9 +110,11 @@ static bool has_others(int obj, const char *path)
 /* Its content is still to come. */
 static void names_later(int obj, const char *path)
 {
-	stale[obj] |= is_other(path, obj);
-	keep(path, obj);
-	know(path, obj);
+	struct fhandle h = handle_of(obj);
+
+	stale[obj] |= links_is_other(links, path, &h);
+	links_keep(links, path, &h);
+	links_add(links, &h, path, 0);
 }
 
 /* Something is published at `path`, and at the others. */

@@ -46,15 +46,16 @@ static void link_at(const char *first, const char *path, int obj)
 /* As link_name in compare.c: returns true when it is done. */
 static bool link_name(const char *path, int obj, bool may_link, bool *ret_other)
 {
+	struct fhandle h = handle_of(obj);
 	char **names, *first = NULL;
 
 	*ret_other = false;
-	keep(path, obj);
 	if (master.objs[obj].names == 1) {
-		links_del(links, path);
-		takes_name(obj, path);
+		links_single(links, path, &h, 0);
+		return false;
 	}
-	if (master.objs[obj].names == 1 || knows(path, obj))
+	links_keep(links, path, &h);
+	if (knows(path, obj))
 		return false;
 	unsigned n = others(obj, path, &names);
 	know(path, obj);
