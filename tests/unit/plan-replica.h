@@ -108,7 +108,7 @@ static bool run_rename(const struct action *a)
 	return true;
 }
 
-/* Three renames, of which some may fail. */
+/* Three renames, of which some may fail: what is being written is not there. */
 static bool run_exchange(const struct action *a)
 {
 	bool x = at(&replica, a->path), y = at(&replica, a->path2);
@@ -121,6 +121,7 @@ static bool run_exchange(const struct action *a)
 	if (x && up2)
 		move(&replica, "~", a->path2);
 	del_below(&replica, "~"); /* it stays in the stage */
+	gave_up |= !x || !y;
 	return x && y && up && up2;
 }
 

@@ -77,7 +77,7 @@ static bool run_steps(const struct plan *plan, struct pathset *bad,
 			print_message("    %d %s %s%s\n", a->kind, a->path,
 				      a->path2 ? a->path2 : "",
 				      good ? "" : " FAILED");
-		if (exact && !good && !gave_up && a->kind != ACT_EXCHANGE)
+		if (exact && !good && !gave_up)
 			wrong("%d %s %s failed", a->kind, a->path,
 			      a->path2 ? a->path2 : "");
 		if (a->tree || a->kind == ACT_EXCHANGE)
