@@ -57,13 +57,15 @@ tests_journalbench_LDADD = $(unit_libs) $(unit_system_libs)
 unit_files = $(sort $(wildcard $(srcdir)/tests/unit/test-*.c))
 # what several of them share
 unit_support = $(filter-out $(unit_files),$(wildcard $(srcdir)/tests/unit/*.c))
+unit_headers = $(wildcard $(srcdir)/tests/unit/*.h)
 if HAVE_CMOCKA
 unit_programs = $(patsubst $(srcdir)/%.c,%,$(unit_files))
 endif
 
 # UNIT_MORE: what a test has in a second file
 tests/unit/test-plan-random: UNIT_MORE = $(srcdir)/tests/unit/model.c
-tests/unit/test-%: $(srcdir)/tests/unit/test-%.c $(unit_support) $(unit_libs) confdefs.h
+tests/unit/test-%: $(srcdir)/tests/unit/test-%.c $(unit_support) $(unit_headers) \
+		$(unit_libs) confdefs.h
 	@$(MKDIR_P) tests/unit
 	$(AM_V_CCLD)$(COMPILE) $(CMOCKA_CFLAGS) $(AM_LDFLAGS) $(LDFLAGS) \
 		-o $@ $< $(unit_support) $(unit_libs) $(unit_system_libs) $(LIBS)
