@@ -152,25 +152,21 @@ static int run_state(struct engine *e, const struct action *a, uint64_t seq,
 		     const struct action *before)
 {
 	char **names = NULL;
-	unsigned n = 0;
-	int r = 0;
+	int n = 0, r = 0;
 
 	if (!*a->path && a->deep)
 		return -ESTALE;
-	/* reconcile changes the set that the names belong to */
 	if (a->kind == ACT_OBJECT)
-		n = links_copies(e->links, &a->rec->obj, a->path, &names);
-	if (n == 0 && is_again(before, a))
-		return 0;
+		n = object_names(e, a, &names);
+	if (n < 0 || (n == 0 && is_again(before, a)))
+		return n;
 	if (a->rec->op == OP_GAP && a->rec->flags & RF_CONTENT)
 		e->changed_ns = a->rec->size;
 	r = batch_redo(e, a->path, a->strict, a->deep ? DEPTH_ALL : DEPTH_ONE,
 		       seq);
-	for (unsigned i = 0; i < n; i++) {
-		if (r == 0)
-			r = batch_redo(e, names[i], a->strict, DEPTH_ONE, seq);
-	}
-	links_copies_free(names, n);
+	for (int i = 0; r == 0 && i < n; i++)
+		r = batch_redo(e, names[i], a->strict, DEPTH_ONE, seq);
+	links_copies_free(names, (unsigned)n);
 	e->changed_ns = UINT64_MAX;
 	return r;
 }

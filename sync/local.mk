@@ -21,6 +21,7 @@ sync_libsync_a_SOURCES = \
 	sync/exec-uploads.c \
 	sync/exec.c \
 	sync/filters.c \
+	sync/former.c \
 	sync/freeze.c \
 	sync/fresh.c \
 	sync/idmap.c \

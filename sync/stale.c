@@ -9,7 +9,8 @@
 struct object {
 	struct fhandle obj;
 	struct stale_content is;
-	bool kept; /* the journal has it */
+	bool kept;   /* the journal has it */
+	bool sought; /* by its names */
 	UT_hash_handle hh;
 };
 
@@ -150,6 +151,16 @@ void stale_published(struct stale *s, const struct fhandle *obj)
 bool stale_has(const struct stale *s, const struct fhandle *obj)
 {
 	return find(s, obj);
+}
+
+bool stale_sought(struct stale *s, const struct fhandle *obj)
+{
+	struct object *o = find(s, obj);
+	bool was = o && o->sought;
+
+	if (o)
+		o->sought = true;
+	return was;
 }
 
 /* Only what is different now: of what a replica refuses there may be very many.

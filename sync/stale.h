@@ -48,6 +48,9 @@ bool stale_get(const struct stale *s, const struct fhandle *obj,
 /* stale_published - its content is on the replica, or there is none more. */
 void stale_published(struct stale *s, const struct fhandle *obj);
 bool stale_has(const struct stale *s, const struct fhandle *obj);
+/* stale_sought - its names are looked for: were they before, as long as it has
+ * been stale, and since the connection? */
+bool stale_sought(struct stale *s, const struct fhandle *obj);
 /* stale_save - within the caller's transaction. */
 int stale_save(struct stale *s);
 

@@ -13,6 +13,7 @@
 
 #include "record.h"
 
+struct action;
 struct engine;
 
 /* unsure_run - a record that names an object (RF_OBJECT). */
@@ -34,5 +35,11 @@ int unsure_at(struct engine *e, const char *path);
  * may come later (links_keep): also the next connection must not take for it
  * what the replica has there until then, if that may have names elsewhere. */
 void unsure_name(struct engine *e, const char *path, const struct fhandle *obj);
+
+/* object_names - what the replica has of the object of `a`, but for its path, to
+ * be freed by links_copies_free: reconcile changes the set that they belong to.
+ * Where none is known, and the record names none that is one still, they are
+ * looked for (former.c). Returns how many. */
+int object_names(struct engine *e, const struct action *a, char ***ret);
 
 #endif

@@ -60,7 +60,8 @@ void set(struct tree *t, const char *path, int obj)
 int new_obj(struct tree *t, char type, int content, int attr)
 {
 	assert(t->n_objs < OBJECTS);
-	t->objs[t->n_objs] = (struct object){type, content, attr, 0, false};
+	t->objs[t->n_objs] =
+		(struct object){type, content, attr, 0, false, NULL};
 	return t->n_objs++;
 }
 
@@ -164,6 +165,27 @@ static int obj_at(const char *path)
 	return i < 0 ? -1 : master.names[i].obj;
 }
 
+/* looked_at - the overlay learns that name of it. */
+static void looked_at(const char *path)
+{
+	struct object *o = at(&master, path);
+
+	if (o)
+		o->former = NULL;
+}
+
+/* Of what is in a folder that moves, or goes, all names are: a former one would
+ * move along. */
+static void looked_below(const char *path)
+{
+	for (int i = 0; i < master.n_objs; i++) {
+		const char *former = master.objs[i].former;
+
+		if (former && path_is_below(former, path))
+			master.objs[i].former = NULL;
+	}
+}
+
 /* Neither is the other, or in it. */
 static bool apart(const char *a, const char *b)
 {
@@ -176,6 +198,10 @@ void model_exchange(const char *a, const char *b)
 
 	if (obj < 0 || obj_at(b) < 0 || !apart(a, b))
 		return;
+	looked_below(a);
+	looked_below(b);
+	looked_at(a);
+	looked_at(b);
 	move(&master, a, "~");
 	move(&master, b, a);
 	move(&master, "~", b);
@@ -192,6 +218,8 @@ void model_rename(const char *a, const char *b)
 	if (y && (x == y || (x->type == 'd') != (y->type == 'd') ||
 		  (y->type == 'd' && has_children(&master, b))))
 		return;
+	looked_below(a);
+	looked_at(a);
 	if (y)
 		del(&master, b);
 	move(&master, a, b);
@@ -226,16 +254,29 @@ void model_make(char kind, const char *path)
 void model_remove(const char *path)
 {
 	int obj = obj_at(path);
+	struct object *o = obj < 0 ? NULL : &master.objs[obj];
 
-	if (obj < 0 ||
-	    (master.objs[obj].type == 'd' && has_children(&master, path)))
+	if (!o || (o->type == 'd' && has_children(&master, path)))
 		return;
 	del(&master, path);
-	if (master.objs[obj].type == 'd')
+	if (o->type == 'd') {
+		looked_below(path);
 		note(OP_RMDIR, obj, path, NULL, 0);
-	else
-		note(OP_UNLINK, obj, path, NULL,
-		     master.objs[obj].names ? 0 : RF_LAST);
+		return;
+	}
+	bool unknown = o->former || (o->open && rnd(2));
+	struct record *r =
+		note(OP_UNLINK, obj, path, NULL, o->names ? 0 : RF_LAST);
+	o->former = unknown && o->names ? r->path : NULL;
+}
+
+static void note_settled(int obj, const char *path)
+{
+	const char *former = master.objs[obj].former;
+
+	master.objs[obj].open = false;
+	note(OP_SETTLE, obj, former ? former : path, NULL,
+	     former ? RF_LAST : 0);
 }
 
 void model_write(char how, const char *path)
@@ -246,9 +287,10 @@ void model_write(char how, const char *path)
 	if (!o || o->type != 'f' || (!o->open && how == 's'))
 		return;
 	o->content = ++contents;
+	if (how != 's')
+		looked_at(path);
 	if (o->open && how == 's') {
-		o->open = false;
-		note(OP_SETTLE, obj, path, NULL, 0);
+		note_settled(obj, path);
 	} else if (!o->open && how == 'w') {
 		o->open = true;
 		note(OP_DIRTY, obj, path, NULL, 0);
@@ -265,6 +307,7 @@ void model_link(const char *a, const char *b)
 	if (!x || x->type != 'f' || at(&master, b) || !strcmp(a, b) ||
 	    !parent_ok(&master, b))
 		return;
+	looked_at(a);
 	set(&master, b, obj);
 	note(OP_LINK, obj, a, b, 0);
 }
@@ -275,6 +318,7 @@ void model_attr(const char *path)
 
 	if (!x)
 		return;
+	looked_at(path);
 	x->attr += 1000;
 	note(OP_SETATTR, obj_at(path), path, NULL, RF_MODE);
 }
@@ -289,8 +333,7 @@ void settle_all(void)
 		for (int k = 0; k < master.n; k++)
 			if (master.names[k].obj == i)
 				path = master.names[k].path;
-		master.objs[i].open = false;
-		note(OP_SETTLE, i, path ? path : "gone", NULL, 0);
+		note_settled(i, path ? path : "gone");
 	}
 }
 

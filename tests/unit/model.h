@@ -19,6 +19,8 @@ struct object { /* an inode */
 	char type; /* f, d, l */
 	int content, attr, names;
 	bool open; /* being written: content is not settled */
+	const char *former; /* nobody has looked at a name that it has since
+			     * this one was removed */
 };
 struct name {
 	char *path;

@@ -76,8 +76,22 @@ static bool redo_names(const struct action *a, enum strictness strict,
 	return ok;
 }
 
+/* As former.c: names that nobody has told of. */
+static void former_names(const struct action *a)
+{
+	int obj = obj_of(a->rec);
+
+	if (!(a->rec->flags & RF_LAST) || has_others(obj, a->path))
+		return;
+	for (int i = 0; i < master.n; i++)
+		if (master.names[i].obj == obj)
+			names_later(obj, master.names[i].path);
+}
+
 static bool run_state(const struct action *a, unsigned *left)
 {
+	if (a->kind == ACT_OBJECT)
+		former_names(a);
 	return redo_at(a->path, a->strict, a->deep, left) &&
 	       (a->kind != ACT_OBJECT || redo_names(a, a->strict, left));
 }

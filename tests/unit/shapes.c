@@ -58,6 +58,7 @@ static const struct {
 	{"a link over a link", "c a, l a b, c c, r c b, l a c, r c a, u a"},
 	{"truncated and written", "c a, t a, t a, w a, s a, a a, t a, u a"},
 	{"unlinked while open", "o a, u a, c a, w a, u a, o a, s a"},
+	{"written by a name that is gone", "o a, s a, l a b, w a, u a, s b"},
 	{"folders exchange", "m a, c a/a, m b, c b/b, x a b, c a/c, u b/a"},
 };
 const unsigned n_shapes = sizeof(shapes) / sizeof(*shapes);

@@ -34,6 +34,8 @@
 #include "tests/unit/plan-reconcile.h"
 #include "tests/unit/plan-redo.h"
 
+#define AT_ONCE 1000000 /* a lag: all in one batch */
+
 static uint64_t n_planned; /* records */
 
 static struct round {
@@ -230,6 +232,7 @@ static void note_stale(unsigned n)
 
 		if (r->op == OP_SETTLE || r->op == OP_TRUNC)
 			stale[obj_of(r)] = true;
+		gave_up |= r->op == OP_SETTLE && r->flags & RF_LAST;
 		if (r->op == OP_RENAME &&
 		    (is_held(r->path) || is_held(r->path2)))
 			note_moved(r);
@@ -319,7 +322,7 @@ static void begin(uint64_t s)
 	memory = plan_memory_new();
 	n_rows = 0;
 	names_again();
-	shape_begin(now.shape, now.lag == 1000000);
+	shape_begin(now.shape, now.lag == AT_ONCE);
 }
 
 static void end(void)
@@ -352,13 +355,28 @@ static void follow(void)
 		replica_step(RECORDS, 0, true);
 }
 
+/* A replica that is added in between begins with what there is by then. */
+static void first_copy(void)
+{
+	cursor = n_recs;
+	rc_entry("", STRICT_DATA, true);
+	links_trust(links);
+	commit();
+}
+
 static void round_run(void)
 {
 	begin(now.seed);
+	bool whole = now.exact || now.lag == AT_ONCE;
+	unsigned first = !whole && rnd(2) ? now.steps / 4 : 0;
+
 	faults = now.faults;
 	for (unsigned i = 0; i < now.steps; i++) {
 		step();
-		follow();
+		if (i + 1 == first)
+			first_copy();
+		if (i >= first)
+			follow();
 		if (faults && rnd(30) == 0)
 			retry_parked();
 	}
@@ -429,7 +447,7 @@ static void test_shapes(void **state)
 		unsigned was = n_actions;
 		uint64_t records = n_planned;
 
-		now = (struct round){start, shape_steps(i), 1000000, 0, 0,
+		now = (struct round){start, shape_steps(i), AT_ONCE, 0, 0,
 				     i,	    false};
 		round_run();
 		print_message("%3u actions for %3u records: %s\n",
@@ -444,8 +462,7 @@ static void come_to_rest(void)
 {
 	while (cursor < n_recs)
 		replica_step(RECORDS, 0, false);
-	if (!equal())
-		wrong("the trees differ");
+	assert_true(equal());
 }
 
 /* What is changed by a name that goes reaches the one that is left, though that
@@ -465,6 +482,25 @@ static void test_last_name(void **state)
 	model_write('s', "a");
 	model_remove("a");
 	replica_step(1, 0, false);
+	come_to_rest();
+	end();
+}
+
+/* What is written by a name that is gone reaches the other one, which nobody has
+ * looked at, on a replica that began with just that. */
+static void test_former_name(void **state)
+{
+	now = (struct round){.seed = 1};
+	begin(now.seed);
+	faults = 0;
+	model_make('o', "a");
+	model_write('s', "a");
+	model_link("a", "b");
+	model_remove("a");
+	first_copy();
+	model_write('w', "b");
+	at(&master, "b")->former = recs[n_recs - 2].path;
+	model_write('s', "b");
 	come_to_rest();
 	end();
 }
@@ -506,10 +542,14 @@ static int run_one(void)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shapes),	  cmocka_unit_test(test_exact),
-		cmocka_unit_test(test_lag),	  cmocka_unit_test(test_faults),
-		cmocka_unit_test(test_crashes),	  cmocka_unit_test(test_all),
+		cmocka_unit_test(test_shapes),
+		cmocka_unit_test(test_exact),
+		cmocka_unit_test(test_lag),
+		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_crashes),
+		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_last_name),
+		cmocka_unit_test(test_former_name),
 	};
 	const char *s = getenv("PLAN_SEED"), *n = getenv("PLAN_ROUNDS");
 	const char *one = getenv("PLAN_ONE");
