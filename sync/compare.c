@@ -281,6 +281,9 @@ int compare_entry(struct engine *e, int fd, const char *path,
 			       ? remove_foreign(e, path, a)
 			       : 0;
 	seed_saw(e, path, &st);
+	/* also of a folder that was moved before a connection was lost */
+	if (!S_ISDIR(st.st_mode))
+		links_del_below(e->links, path);
 	if (is_special(st.st_mode) ||
 	    (S_ISLNK(st.st_mode) && !e->can.can[CAN_SYMLINK])) {
 		engine_count(e, special_kind(st.st_mode), path);

@@ -358,14 +358,24 @@ void links_del_tree(struct links *l, const char *path)
 	forget(l, &all);
 }
 
-void links_del_entries(struct links *l, const char *path)
+static void del_in(struct links *l, const char *path, bool deep)
 {
 	struct folder *f = folder_find(l, path, strlen(path));
 	struct names all = {0};
 
 	if (f)
-		names_in(&all, f, false);
+		names_in(&all, f, deep);
 	forget(l, &all);
+}
+
+void links_del_entries(struct links *l, const char *path)
+{
+	del_in(l, path, false);
+}
+
+void links_del_below(struct links *l, const char *path)
+{
+	del_in(l, path, true);
 }
 
 void links_doubt(struct links *l, const char *path)

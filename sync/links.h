@@ -31,6 +31,8 @@ void links_del_tree(struct links *l, const char *path);
 void links_del_object(struct links *l, const struct fhandle *obj);
 /* links_del_entries - nothing just below `path` is known any more. */
 void links_del_entries(struct links *l, const char *path);
+/* links_del_below - nor further down: it is no folder any more. */
+void links_del_below(struct links *l, const char *path);
 /* links_doubt - before they are deleted: what `path` and those below it are names
  * of is remembered until links_trust. */
 void links_doubt(struct links *l, const char *path);

@@ -139,13 +139,13 @@ static void rc_entry(const char *path, enum strictness strict, bool deep)
 		return;
 	}
 	if (*path && (!r || r->type != m->type)) {
-		if (m->type == 'd' || (r && r->type == 'd'))
-			links_del_tree(links, path);
 		del_below(&replica, path);
 		r = NULL;
 	}
 	if (m && m->type == 'd')
 		links_del(links, path);
+	else if (m)
+		links_del_below(links, path);
 	if (m && m->type == 'f') {
 		rc_file(path, strict);
 		return;

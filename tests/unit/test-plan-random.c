@@ -456,54 +456,7 @@ static void test_shapes(void **state)
 	}
 }
 
-/* ---- what it has found, step by step ---- */
-
-static void come_to_rest(void)
-{
-	while (cursor < n_recs)
-		replica_step(RECORDS, 0, false);
-	assert_true(equal());
-}
-
-/* What is changed by a name that goes reaches the one that is left, though that
- * was compared, as the last one, before the record of it was read. */
-static void test_last_name(void **state)
-{
-	now = (struct round){.seed = 1};
-	begin(now.seed);
-	faults = 0;
-	model_make('o', "a");
-	model_write('s', "a");
-	model_link("a", "b");
-	come_to_rest();
-	fence("a", recs[n_recs - 1].seq + 1); /* the next one by state */
-	model_attr("a");
-	model_write('w', "a");
-	model_write('s', "a");
-	model_remove("a");
-	replica_step(1, 0, false);
-	come_to_rest();
-	end();
-}
-
-/* What is written by a name that is gone reaches the other one, which nobody has
- * looked at, on a replica that began with just that. */
-static void test_former_name(void **state)
-{
-	now = (struct round){.seed = 1};
-	begin(now.seed);
-	faults = 0;
-	model_make('o', "a");
-	model_write('s', "a");
-	model_link("a", "b");
-	model_remove("a");
-	first_copy();
-	model_write('w', "b");
-	at(&master, "b")->former = recs[n_recs - 2].path;
-	model_write('s', "b");
-	come_to_rest();
-	end();
-}
+#include "tests/unit/plan-found.h"
 
 /* ---- one round again ---- */
 
@@ -542,14 +495,15 @@ static int run_one(void)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_last_name),
+		cmocka_unit_test(test_former_name),
+		cmocka_unit_test(test_name_below),
 		cmocka_unit_test(test_shapes),
 		cmocka_unit_test(test_exact),
 		cmocka_unit_test(test_lag),
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_crashes),
 		cmocka_unit_test(test_all),
-		cmocka_unit_test(test_last_name),
-		cmocka_unit_test(test_former_name),
 	};
 	const char *s = getenv("PLAN_SEED"), *n = getenv("PLAN_ROUNDS");
 	const char *one = getenv("PLAN_ONE");

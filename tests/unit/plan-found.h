@@ -1,0 +1,89 @@
+#ifndef MIRRORFS_TESTS_PLAN_FOUND_H
+#define MIRRORFS_TESTS_PLAN_FOUND_H
+
+/* More of test-plan-random.c: what it has found, step by step. */
+
+static void catch_up(void)
+{
+	while (cursor < n_recs)
+		replica_step(RECORDS, 0, false);
+}
+
+static void come_to_rest(void)
+{
+	catch_up();
+	assert_true(equal());
+}
+
+static void begin_steps(void)
+{
+	now = (struct round){.seed = 1};
+	begin(now.seed);
+	faults = 0;
+}
+
+static void end_steps(void)
+{
+	come_to_rest();
+	end();
+}
+
+/* What is changed by a name that goes reaches the one that is left, though that
+ * was compared, as the last one, before the record of it was read. */
+static void test_last_name(void **state)
+{
+	begin_steps();
+	model_make('o', "a");
+	model_write('s', "a");
+	model_link("a", "b");
+	come_to_rest();
+	fence("a", recs[n_recs - 1].seq + 1); /* the next one by state */
+	model_attr("a");
+	model_write('w', "a");
+	model_write('s', "a");
+	model_remove("a");
+	replica_step(1, 0, false);
+	end_steps();
+}
+
+/* What is written by a name that is gone reaches the other one, which nobody has
+ * looked at, on a replica that began with just that. */
+static void test_former_name(void **state)
+{
+	begin_steps();
+	model_make('o', "a");
+	model_write('s', "a");
+	model_link("a", "b");
+	model_remove("a");
+	first_copy();
+	model_write('w', "b");
+	at(&master, "b")->former = recs[n_recs - 2].path;
+	model_write('s', "b");
+	end_steps();
+}
+
+/* A folder was moved there, and the connection lost, before its place became a
+ * file's: what had a name in it has none there, also when there is a folder
+ * again. */
+static void test_name_below(void **state)
+{
+	begin_steps();
+	model_make('m', "a");
+	model_make('o', "a/a");
+	model_write('s', "a/a");
+	model_link("a/a", "b");
+	model_make('c', "c");
+	come_to_rest();
+	model_write('w', "b"); /* it is sent at the end */
+	catch_up();
+	model_exchange("a", "c");
+	fence("", recs[n_recs - 1].seq);
+	del_below(&replica, "a");
+	catch_up();
+	model_remove("a");
+	model_make('m', "a");
+	model_write('s', "b");
+	end_steps();
+}
+
+#endif
