@@ -68,6 +68,13 @@ static inline const char *action_second(const struct action *a)
 		       : NULL;
 }
 
+/* action_covers - PUT: something older may be at its path, or at another name of
+ * its object. */
+static inline bool action_covers(const struct action *a)
+{
+	return !a->fresh || !a->lone;
+}
+
 /* action_redone - how its paths are reconciled when it failed. */
 static inline enum strictness action_redone(const struct action *a)
 {

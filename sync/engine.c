@@ -160,7 +160,7 @@ static void step_finished(void *arg, const struct step *s)
 	}
 	if (s->kind == STEP_PUT && s->result == STEP_GONE && a && a->absent &&
 	    !copy)
-		plan_memory_gone(e->memory, &s->obj, !a->fresh,
+		plan_memory_gone(e->memory, &s->obj, action_covers(a),
 				 shared_last_seq(e->shared));
 	if (s->result == STEP_SUPERSEDED && s->in_place)
 		written_in_place(e, s);

@@ -38,8 +38,8 @@ void plan_memory_absent(struct plan_memory *m, const struct fhandle *obj,
 			bool linked);
 /* plan_memory_gone - such an upload came to nothing, as the object is gone: it
  * will get no other name, but records up to `until` may tell that it had one.
- * `shadow`: something older is at its name. plan_memory_forget - records up to
- * that one have been planned. */
+ * `shadow`: something older is at a name of it. plan_memory_forget - records up
+ * to that one have been planned. */
 void plan_memory_gone(struct plan_memory *m, const struct fhandle *obj,
 		      bool shadow, uint64_t until);
 void plan_memory_forget(struct plan_memory *m, uint64_t upto);

@@ -86,4 +86,25 @@ static void test_name_below(void **state)
 	end_steps();
 }
 
+/* A new name of what has another one, and is gone when it is to be sent: the
+ * other one has something older, and is removed. */
+static void test_gone_name(void **state)
+{
+	begin_steps();
+	model_make('o', "a");
+	model_write('s', "a");
+	model_link("a", "b");
+	come_to_rest();
+	model_write('w', "a");
+	catch_up();
+	give_up(obj_of(&recs[n_recs - 1]), true); /* by reconcile */
+	commit();
+	model_write('s', "a");
+	model_rename("a", "c");
+	model_remove("b");
+	model_remove("c");
+	replica_step(2, 0, false);
+	end_steps();
+}
+
 #endif

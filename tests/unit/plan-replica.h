@@ -80,7 +80,7 @@ static bool run_put(const struct action *a)
 	if (o->names == 0) { /* a later record deals with it */
 		gave_up = true;
 		if (a->absent)
-			plan_memory_gone(memory, &a->rec->obj, !a->fresh,
+			plan_memory_gone(memory, &a->rec->obj, action_covers(a),
 					 recs[n_recs - 1].seq);
 		return true;
 	}

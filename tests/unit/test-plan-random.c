@@ -498,6 +498,7 @@ int main(void)
 		cmocka_unit_test(test_last_name),
 		cmocka_unit_test(test_former_name),
 		cmocka_unit_test(test_name_below),
+		cmocka_unit_test(test_gone_name),
 		cmocka_unit_test(test_shapes),
 		cmocka_unit_test(test_exact),
 		cmocka_unit_test(test_lag),
