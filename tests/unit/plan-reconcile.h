@@ -35,7 +35,7 @@ static void link_at(const char *first, const char *path, int obj)
 	int i = find(&replica, first);
 
 	links_taken(links, path);
-	if (i < 0) {
+	if (i < 0 || is_dir(&replica, first)) {
 		names_failed(path, obj);
 		return;
 	}

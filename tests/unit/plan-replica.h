@@ -132,7 +132,7 @@ static bool run_link(const struct action *a, bool joins)
 	char **names;
 	bool ok = true;
 
-	if (i < 0 || !can_name(a->path2))
+	if (i < 0 || is_dir(&replica, a->path) || !can_name(a->path2))
 		return false;
 	int ino = replica.names[i].obj;
 	unsigned n = others(obj, a->path, &names);
