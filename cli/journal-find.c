@@ -67,7 +67,8 @@ int journal_find(const char *state_dir, const char *root,
 	if (r < 0 && (!journal_late(state_dir, f, r) ||
 		      journal_recall(state_dir, ret) < 0))
 		return fail("the journal in %s cannot be opened: %s", state_dir,
-			    strerror(-r));
+			    r == -EOPNOTSUPP ? journal_error(NULL)
+					     : strerror(-r));
 	CLEANUP_FREE char *has = NULL;
 	journal_meta_get(*ret, "root", &has);
 	snprintf(f->uuid, sizeof(f->uuid), "%s", journal_uuid(*ret));

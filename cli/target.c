@@ -264,6 +264,9 @@ struct journal *target_journal(const struct target *t, enum journal_mode mode)
 		     t->state_dir);
 	else if (r == -ENOENT)
 		fail("there is no journal in %s", t->state_dir);
+	else if (r == -EOPNOTSUPP)
+		fail("the journal in %s cannot be used: %s", t->state_dir,
+		     journal_error(NULL));
 	else
 		fail("the journal in %s cannot be opened: %s", t->state_dir,
 		     strerror(-r));

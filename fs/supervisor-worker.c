@@ -13,7 +13,8 @@
  * the bare tree.
  *
  * Upgrade: the new program is asked first whether it understands what is
- * there. Meanwhile all goes on: a worker that dies is replaced, whoever asks is
+ * there, the journal's format included: that is told in memory, as a disk may
+ * hang. Meanwhile all goes on: a worker that dies is replaced, whoever asks is
  * answered; what has to take /dev/fuse or the tree away ends the asking. Then
  * the worker is told to retire and the new one goes on; should it not come to
  * serve within UPGRADE_NS, the former program does. The supervisor itself stays
@@ -204,6 +205,12 @@ static void upgrade_refuse(struct supervisor *s, const char *text)
 void worker_checked(struct supervisor *s, int status)
 {
 	s->checker = 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_FORMAT) {
+		upgrade_refuse(s, "error: the new program has another format "
+				  "of the journal: unmount and mount again, "
+				  "with it; nothing was stopped");
+		return;
+	}
 	if (status != 0) {
 		upgrade_refuse(s, "error: the new program cannot take over "
 				  "what the running version has in memory; "

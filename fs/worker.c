@@ -457,6 +457,8 @@ int worker_check(const struct worker_config *cfg)
 	struct fhandle root;
 	struct stat st;
 	int r = shared_map(cfg->shared_fd, &shared);
+	if (r == -EOPNOTSUPP)
+		return WORKER_FORMAT;
 	if (r == 0)
 		r = kept_open(cfg->kept_fd);
 	if (r == 0)

@@ -93,6 +93,7 @@ enum worker_status {
 	WORKER_FAILED = 1,
 	WORKER_RETIRED = 3, /* told to end: another one goes on */
 	WORKER_ABORTED = 4, /* the connection to the kernel was cut */
+	WORKER_FORMAT = 5,  /* worker_check: it knows another journal */
 };
 
 /* worker_main - serves the mount until it is unmounted, or SIGTERM. Returns

@@ -14,7 +14,8 @@
  * it says), or a negative errno: -EBUSY when the database stayed locked for
  * 10 s, -ENOSPC, -EIO, -EUCLEAN when it is damaged, -ESTALE when a connection
  * that only reads has one that was replaced, -ENOENT when there is no
- * journal or no such replica, -EOPNOTSUPP when a newer program made it.
+ * journal or no such replica, -EOPNOTSUPP when a newer program made it, or it
+ * is to be written and an older one did.
  * journal_error() has the words, with NULL those of the last journal_open that
  * failed in this thread.
  */
@@ -31,7 +32,8 @@ struct journal;
 enum journal_mode {
 	JOURNAL_READ,   /* must exist; queries only */
 	JOURNAL_WRITE,  /* must exist */
-	JOURNAL_CREATE, /* made if missing (folder mode 0700) */
+	JOURNAL_CREATE, /* made if missing (folder mode 0700), and an older one
+			 * is brought up to date: for a mount that begins */
 };
 
 int journal_open(const char *state_dir, enum journal_mode mode,

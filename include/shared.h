@@ -32,6 +32,9 @@ struct shared;
  * Returns 0, or a negative errno: what memfd_create, ftruncate say.
  */
 int shared_create(uint64_t first_seq, int *ret_fd);
+/* shared_map - Returns 0, or a negative errno: -EPROTO when it has another layout,
+ * -EOPNOTSUPP when the program that made it knows another format of the journal
+ * than this one, so that one of them could not open it. */
 int shared_map(int fd, struct shared **ret);
 void shared_unmap(struct shared *s);
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Another program takes over a mount that is in use: every call goes on. One
-# that does not understand what is there is refused before anything is stopped,
+# that does not understand what is there, in memory or in the journal, is refused
+# before anything is stopped,
 # and one that takes its time to say so holds up nobody; one that does not come
 # to serve, or hangs, is given up for the one before.
 . "$(dirname "$0")/functions.sh"
@@ -42,23 +43,30 @@ check "says why" grep -q "nothing was stopped" "$T/err"
 equal "$(status_pid worker_pid)" "$WORKER" "the worker"
 refuse "what is not there" upgraded --program "$T/none" 2>/dev/null
 # one for which it means something else, or has another size (struct head in
-# fs/kept.c): it refuses itself
-kept=$(ls -l "/proc/$supervisor/fd" | awk '/mirrorfs-kept/ { print $9 }')
-byte() { # OFFSET
-	od -An -tu1 -j "$1" -N 1 "/proc/$supervisor/fd/$kept" | tr -d ' '
+# fs/kept.c), or that knows another journal (struct memory in
+# lib/journal/memory.h): it refuses itself
+byte() { # FILE OFFSET
+	od -An -tu1 -j "$2" -N 1 "$1" | tr -d ' '
 }
-set_byte() { # OFFSET VALUE
-	printf "\\x$(printf %x "$2")" | dd of="/proc/$supervisor/fd/$kept" \
-		bs=1 seek="$1" conv=notrunc status=none
+set_byte() { # FILE OFFSET VALUE
+	printf "\\x$(printf %x "$3")" | dd of="$1" bs=1 seek="$2" conv=notrunc \
+		status=none
 }
-for at in 8 12; do
-	was=$(byte $at)
-	set_byte $at $((was ^ 1))
-	refuse "another layout" upgraded --program "$T/new"
-	set_byte $at "$was"
-	check "says why" grep -q "cannot take over.*nothing was stopped" "$T/err"
+another() { # MEMORY OFFSET WHY
+	local file was
+	file=/proc/$supervisor/fd/$(ls -l "/proc/$supervisor/fd" |
+		awk -v name="mirrorfs-$1" '$0 ~ name { print $9 }')
+	was=$(byte "$file" "$2")
+	set_byte "$file" "$2" $((was ^ 1))
+	refuse "another layout: $*" upgraded --program "$T/new"
+	set_byte "$file" "$2" "$was"
+	check "says why" grep -q "$3.*nothing was stopped" "$T/err"
 	equal "$(status_pid worker_pid)" "$WORKER" "the worker"
-done
+}
+another kept 8 "cannot take over"
+another kept 12 "cannot take over"
+another shared 8 "cannot take over"
+another shared 16 "another format of the journal"
 went_back() { # OPTION...
 	! upgraded "$@" && grep -q "the one before goes on" "$T/err"
 }

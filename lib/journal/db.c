@@ -454,7 +454,7 @@ static int make_folders(const char *path)
 	return make_folder(path, 0700);
 }
 
-/* db_create - WAL, and the tables. Of two that do this at once one is told
+/* db_create - WAL, and all tables. Of two that do this at once one is told
  * "locked" without any wait, as both may hold what the other needs. */
 static int db_create(struct journal *j)
 {
@@ -463,6 +463,8 @@ static int db_create(struct journal *j)
 		int r = db_script(j, "PRAGMA journal_mode = WAL");
 		if (r == 0)
 			r = schema_create(j);
+		if (r == 0)
+			r = schema_upgrade(j);
 		if (r != -EBUSY || clock_mono_ns() > end)
 			return r;
 		db_nap(2000000L);
@@ -484,9 +486,8 @@ static int db_set_up(struct journal *j, enum journal_mode mode)
 			     "PRAGMA cache_size = -8192;");
 	if (r < 0)
 		return r;
-	r = mode == JOURNAL_CREATE ? db_create(j) : 0;
-	if (r == 0 && mode != JOURNAL_READ)
-		r = schema_upgrade(j);
+	if (mode == JOURNAL_CREATE)
+		r = db_create(j);
 	if (r == 0)
 		r = schema_check(j);
 	if (r == 0 && mode == JOURNAL_READ)

@@ -114,11 +114,13 @@ static inline void db_reset(sqlite3_stmt **st)
 void db_grow(void *array, unsigned n, size_t item);
 
 /* schema.c: make the tables in a new database / bring the tables of an older
- * one up to date / is it ours and not newer? An older one that is only read
- * has the tables that it lacks as empty temporary ones. */
+ * one up to date / is it ours, and of the version that we know? An older one
+ * that is only read has the tables that it lacks as empty temporary ones. */
 int schema_create(struct journal *j);
 int schema_upgrade(struct journal *j);
 int schema_check(struct journal *j);
+/* schema_version - of the format that this program knows. */
+int schema_version(void);
 
 /* The record that a row of `replica` needs those after: NULL when none. A
  * replica that was never copied, or whose backlog was dropped, needs none. */

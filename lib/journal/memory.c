@@ -11,6 +11,7 @@
 
 #include "cleanup.h"
 #include "clock.h"
+#include "lib/journal/db.h"
 #include "lib/journal/memory.h"
 
 #define PATIENCE_NS (10 * NS_PER_S)
@@ -43,6 +44,7 @@ int shared_create(uint64_t first_seq, int *ret_fd)
 	if (r == 0) {
 		m->version = MEMORY_VERSION;
 		m->size = sizeof(struct memory);
+		m->format = (uint32_t)schema_version();
 		m->magic = MEMORY_MAGIC;
 		*ret_fd = fd;
 		fd = -1;
@@ -65,6 +67,10 @@ int shared_map(int fd, struct shared **ret)
 	    m->size != sizeof(struct memory)) {
 		munmap(m, sizeof(*m));
 		return -EPROTO;
+	}
+	if (m->format != (uint32_t)schema_version()) {
+		munmap(m, sizeof(*m));
+		return -EOPNOTSUPP;
 	}
 	struct shared *s = calloc(1, sizeof(*s));
 	if (!s)

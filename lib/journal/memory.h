@@ -18,7 +18,7 @@
 #include "shared.h"
 
 #define MEMORY_MAGIC   0x6d6972726f726673ULL /* "mirrorfs" */
-#define MEMORY_VERSION 8
+#define MEMORY_VERSION 9
 
 #define RING_BYTES     (32u << 20) /* a power of two */
 #define RING_MARGIN    (2u << 20)  /* kept for changes that have begun */
@@ -61,6 +61,7 @@ struct intent {
 struct memory {
 	uint64_t magic;
 	uint32_t version, size;
+	uint32_t format; /* constant: schema_version of who made it */
 	_Atomic uint32_t passthrough; /* shared_passthrough */
 	_Atomic int32_t journal_error; /* of the last commit; 0: none */
 	_Atomic uint32_t journal_damaged;

@@ -12,9 +12,14 @@
  * PRAGMA user_version is the version of the format. A new database is made as
  * version 1 and then goes the same way as one that an older program left: the
  * tables that later versions brought are added, in one transaction. A version
- * only adds tables. So a program that is still running with the old ones is
- * not disturbed, and who only reads an old database has the missing tables as
- * empty temporary ones.
+ * only adds tables.
+ *
+ * Only a mount does that (JOURNAL_CREATE), when no other is alive that has the
+ * database: a program that is older refuses it from then on, and processes of
+ * a mount open it at any time, until the records of the umount. All of them
+ * know the same format (shared_map). A newer program that finds an old database
+ * cannot write to it; if it only reads, it has the missing tables as empty
+ * temporary ones.
  */
 #include "confdefs.h"
 
@@ -400,24 +405,37 @@ int schema_upgrade(struct journal *j)
 	return r < 0 ? r : r2;
 }
 
-int schema_check(struct journal *j)
+int schema_version(void)
 {
-	int64_t version;
-	int r = db_number(j, &version, 0, "PRAGMA user_version", "");
-	if (r < 0)
-		return r;
+	return SCHEMA_VERSION;
+}
+
+/* check_version - of a database that is not to be changed. */
+static int check_version(struct journal *j, int64_t version)
+{
 	if (version == 0) {
 		snprintf(j->error, sizeof(j->error), "there is no journal yet");
 		return -ENOENT;
 	}
-	if (version > SCHEMA_VERSION) {
-		snprintf(j->error, sizeof(j->error),
-			 "the journal was made by a newer mirrorfs (format "
-			 "%lld, known is %d)",
-			 (long long)version, SCHEMA_VERSION);
-		return -EOPNOTSUPP;
-	}
-	r = schema_add(j, version, true);
+	bool newer = version > SCHEMA_VERSION;
+	if (version == SCHEMA_VERSION || (j->reads && !newer))
+		return 0;
+	snprintf(j->error, sizeof(j->error),
+		 "it was made by %s mirrorfs (format %lld, known is %d)%s",
+		 newer ? "a newer" : "an older", (long long)version,
+		 SCHEMA_VERSION,
+		 newer ? "" : ": the next mount brings it up to date");
+	return -EOPNOTSUPP;
+}
+
+int schema_check(struct journal *j)
+{
+	int64_t version;
+	int r = db_number(j, &version, 0, "PRAGMA user_version", "");
+	if (r == 0)
+		r = check_version(j, version);
+	if (r == 0)
+		r = schema_add(j, version, true);
 	if (r < 0)
 		return r;
 	CLEANUP_FREE char *uuid = NULL;

@@ -40,12 +40,81 @@ static void test_open(void **state)
 	assert_string_equal(value, "/srv/www");
 	free(value);
 	assert_int_equal(journal_meta_set(k, "root", "/y"), -EROFS);
-
-	assert_int_equal(db_script(j, "PRAGMA user_version = 999"), 0);
 	journal_close(j);
 	journal_close(k);
-	assert_int_equal(journal_open(path, JOURNAL_READ, &j), -EOPNOTSUPP);
-	assert_non_null(strstr(journal_error(NULL), "newer"));
+	nftw(dir, fx_unlink, 10, FTW_DEPTH | FTW_PHYS);
+}
+
+/* make_format - a journal as a program made it that knows `more` versions than
+ * this one, or fewer by one. */
+static void make_format(char *dir, int more)
+{
+	char sql[64];
+	struct journal *j;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(journal_open(dir, JOURNAL_CREATE, &j), 0);
+	if (more < 0)
+		assert_int_equal(db_script(j, "DROP TABLE absent"), 0);
+	snprintf(sql, sizeof(sql), "PRAGMA user_version = %d",
+		 schema_version() + more);
+	assert_int_equal(db_script(j, sql), 0);
+	journal_close(j);
+}
+
+/* open_in - and what it is then, compared with the version of this program. */
+static int open_in(const char *dir, enum journal_mode mode, int *ret_more)
+{
+	char path[128];
+	struct journal *j;
+	sqlite3_stmt *st;
+	sqlite3 *db;
+	int r = journal_open(dir, mode, &j);
+	if (r == 0) {
+		assert_int_equal(db_script(j, "SELECT * FROM absent"), 0);
+		journal_close(j);
+	}
+	snprintf(path, sizeof(path), "%s/journal.db", dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &st,
+					    NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	*ret_more = sqlite3_column_int(st, 0) - schema_version();
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return r;
+}
+
+/* Processes of an older mount may have it open, or open it later: only a mount
+ * makes it one that they refuse. */
+static void test_older(void **state)
+{
+	char dir[64] = "/tmp/test-journal-XXXXXX";
+	int more;
+	make_format(dir, -1);
+	assert_int_equal(open_in(dir, JOURNAL_READ, &more), 0);
+	assert_int_equal(more, -1);
+	assert_int_equal(open_in(dir, JOURNAL_WRITE, &more), -EOPNOTSUPP);
+	assert_int_equal(more, -1);
+	assert_non_null(strstr(journal_error(NULL), "an older mirrorfs"));
+	assert_int_equal(open_in(dir, JOURNAL_CREATE, &more), 0);
+	assert_int_equal(more, 0);
+	assert_int_equal(open_in(dir, JOURNAL_WRITE, &more), 0);
+	assert_int_equal(more, 0);
+	nftw(dir, fx_unlink, 10, FTW_DEPTH | FTW_PHYS);
+}
+
+static void test_newer(void **state)
+{
+	char dir[64] = "/tmp/test-journal-XXXXXX";
+	int more;
+	make_format(dir, 1);
+	for (int mode = JOURNAL_READ; mode <= JOURNAL_CREATE; mode++) {
+		assert_int_equal(open_in(dir, (enum journal_mode)mode, &more),
+				 -EOPNOTSUPP);
+		assert_int_equal(more, 1);
+		assert_non_null(strstr(journal_error(NULL), "a newer mirrorfs"));
+	}
 	nftw(dir, fx_unlink, 10, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -138,6 +207,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_open),
+		cmocka_unit_test(test_older),
+		cmocka_unit_test(test_newer),
 		cmocka_unit_test(test_create_together),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_opened_later),

@@ -165,7 +165,7 @@ static void test_upgrade(void **state)
 		replica_row_done(&got);
 		journal_close(j);
 	}
-	assert_int_equal(journal_open(f.dir, JOURNAL_WRITE, &j), 0);
+	assert_int_equal(journal_open(f.dir, JOURNAL_CREATE, &j), 0);
 	replica_given_set(&row.given, "max-backlog", "7", &why);
 	assert_int_equal(journal_replica_put(j, &row), 0);
 	journal_close(j);
