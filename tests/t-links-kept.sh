@@ -3,11 +3,12 @@
 # is being written: what comes for that one must not reach the other, whose
 # inode has it. They are equal but for the owner, so nothing else would tell.
 . "$(dirname "$0")/functions.sh"
-need jq
+need jq sqlite3
 
-idle() { # all that can be sent has been
-	[ "$(status_get r1 lag_records)" = 0 ] && state_is r1 synced
-}
+idle() { # all that can be sent has been; what is being written may be owed
+	[ "$(sqlite3 "$T/state/journal.db" "SELECT cursor =
+		(SELECT max(seq) FROM record) FROM replica")" = 1 ]
+} 2>/dev/null
 reconnect() {
 	check "pause" "$MIRRORFS" replica pause "$T/tree" r1
 	check "resume" "$MIRRORFS" replica resume "$T/tree" r1
