@@ -38,7 +38,8 @@ bool aside_may_leave(void *arg, const struct step *s)
 	/* a copy in place of a link is not all that its object is about */
 	if (!a || !e->plan || a->kind != ACT_PUT)
 		return false;
-	unsigned n = links_other(e->links, &s->obj, "", UINT64_MAX, &names);
+	unsigned n = links_other(e->links, &s->obj, s->path, UINT64_MAX,
+				 &names);
 	free(names);
 	if (n > 0)
 		return false;

@@ -242,8 +242,8 @@ int batch_commit(struct engine *e, uint64_t seq, bool seeded)
 	if (r < 0)
 		return r;
 	r = engine_flush(e);
-	if (r == 0 && !safe)
-		r = durable_mark(e);
+	if (r == 0)
+		r = durable_note(e, safe);
 	if (r == 0)
 		r = journal_fences_drop(e->journal, e->row.id, seq);
 	if (r >= 0)

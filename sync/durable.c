@@ -155,23 +155,42 @@ int durable_commit(struct engine *e)
 	return r < 0 ? r : safe;
 }
 
-int durable_mark(struct engine *e)
+static int mark(struct engine *e)
 {
 	uint64_t from = e->seeded && !e->beside ? e->cursor : 0;
 
+	e->ahead = false;
 	e->unsafe_ns = clock_mono_ns();
 	e->beside = false;
 	return journal_unsafe_put(e->journal, e->row.id, from);
 }
 
+static int mark_clear(struct engine *e)
+{
+	e->ahead = false;
+	e->unsafe_ns = 0;
+	return journal_unsafe_clear(e->journal, e->row.id);
+}
+
+int durable_note(struct engine *e, bool safe)
+{
+	if (!safe)
+		return mark(e);
+	return e->ahead ? mark_clear(e) : 0;
+}
+
 int durable_resume(struct engine *e)
 {
-	return e->durable && e->inflight > e->cursor ? durable_mark(e) : 0;
+	return e->durable && e->inflight > e->cursor ? mark(e) : 0;
 }
 
 int durable_ahead(struct engine *e)
 {
-	return e->durable && !e->unsafe_ns ? durable_mark(e) : 0;
+	if (!e->durable || e->unsafe_ns)
+		return 0;
+	int r = mark(e);
+	e->ahead = true;
+	return r;
 }
 
 int durable_review(struct engine *e)
@@ -179,8 +198,7 @@ int durable_review(struct engine *e)
 	if (!e->unsafe_ns || e->exec->unsure ||
 	    clock_mono_ns() - e->unsafe_ns < WRITTEN_BACK_NS)
 		return 0;
-	e->unsafe_ns = 0;
-	return journal_unsafe_clear(e->journal, e->row.id);
+	return mark_clear(e);
 }
 
 int durable_back(struct engine *e)

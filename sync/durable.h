@@ -14,11 +14,12 @@
  * would not help, as a disk tells of what it has lost once. */
 void durable_answered(struct exec *x, int status, const char *path);
 /* durable_commit - all that was published is on the replica's disk when this
- * returns 1; 0: not all, see durable_mark; nothing to do unless e->durable. */
+ * returns 1; 0: not all, see durable_note; nothing to do unless e->durable. */
 int durable_commit(struct engine *e);
-/* durable_mark - in the transaction that moves the cursor, or notes: what came
- * behind the old one (e->beside: at all) may be lost with the power. */
-int durable_mark(struct engine *e);
+/* durable_note - in the transaction that moves the cursor, or notes. Unless it is
+ * `safe`, what came behind the old one (e->beside: at all) may be lost with the
+ * power. */
+int durable_note(struct engine *e, bool safe);
 /* durable_resume - after a connection, and durable_ahead - before something is
  * sent as it was compared: what of that is not on the disk when it is cut off is
  * taken for equal by the next one, which does not send it again. */

@@ -525,8 +525,8 @@ int engine_note(struct engine *e)
 	if (r < 0)
 		return r;
 	r = engine_flush(e);
-	if (r == 0 && !safe)
-		r = durable_mark(e);
+	if (r == 0)
+		r = durable_note(e, safe);
 	int r2 = journal_transaction_end(e->journal, r >= 0);
 	e->beside = false;
 	return r < 0 ? r : r2;

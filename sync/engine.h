@@ -4,10 +4,9 @@
 
 /*
  * What a replica's thread has in its hands while it is connected: the
- * connection, its journal, what it remembers of the replica (links, fences,
- * parked paths), and the executor. Functions return 0, or -ENOTCONN or
- * -ECANCELED, upon which everything is to be closed, or another negative errno
- * when the journal cannot be used.
+ * connection, its journal, what it remembers of the replica, and the executor.
+ * Functions return 0, or -ENOTCONN or -ECANCELED, upon which everything is to be
+ * closed, or another negative errno when the journal cannot be used.
  */
 
 #include <stdbool.h>
@@ -54,7 +53,8 @@ struct engine {
 	struct abilities can;
 	struct owners *owners;
 	int64_t unsafe_ns; /* when it last got what may not be on its disk */
-	bool durable, unsynced; /* it fsyncs; what a connection left is not */
+	bool durable, unsynced, ahead; /* it fsyncs; what a connection left is not;
+				* durable_ahead has put a mark */
 	bool beside; /* what is sent, or that, is of records behind the cursor */
 
 	struct links *links;

@@ -102,8 +102,8 @@ static int save(struct engine *e, struct seeding *w)
 	if (r < 0)
 		return r;
 	r = engine_flush(e);
-	if (r == 0 && e->durable && !safe)
-		r = durable_mark(e);
+	if (r == 0)
+		r = durable_note(e, safe);
 	for (unsigned i = 0; r == 0 && i < w->n_extra; i++)
 		r = journal_seed_extra(e->journal, e->row.id, w->extra[i]);
 	struct seed s = so_far(e, w);

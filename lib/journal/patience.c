@@ -66,8 +66,8 @@ int journal_changed_since(struct journal *j, uint64_t after, int64_t *ret_ns)
 {
 	int64_t ns;
 	int r = db_number(j, &ns, INT64_MAX,
-			  "SELECT min(time_ns) FROM record WHERE seq > ?", "l",
-			  after);
+			  "SELECT min(time_ns) FROM record WHERE seq > ? "
+			  DB_NO_EVENTS, "l", after);
 	if (r == 0)
 		*ret_ns = ns == INT64_MAX ? ns : ns - CTIME_SLACK_NS;
 	return r;
