@@ -48,6 +48,8 @@ static void mark_dir(struct mark *m, const struct inode *dir)
 {
 	m->kind = MARK_DIR;
 	inode_handle(dir, &m->obj);
+	if (!inode_parent(dir, &m->dir))
+		m->dir.len = 0;
 }
 
 void touch_dir(const struct inode *dir)

@@ -32,7 +32,8 @@ struct journal;
 
 enum mark_kind {
 	MARK_NONE,
-	MARK_DIR,     /* the entries of `obj`, and its attributes */
+	MARK_DIR,     /* the entries of `obj`, which is in `dir`, and what it is
+		       * itself */
 	MARK_TREE,    /* … and all below: it is being moved */
 	MARK_FILE,    /* the content of `obj`, an entry of `dir` */
 	MARK_NEW_DIR, /* `name` in `dir` and all below: it is being made */
@@ -41,7 +42,7 @@ enum mark_kind {
 struct mark {
 	enum mark_kind kind;
 	struct fhandle obj; /* NEW_DIR: none */
-	struct fhandle dir; /* FILE: may be none */
+	struct fhandle dir; /* DIR, of the root, and FILE: may be none */
 	char name[256];	    /* NEW_DIR */
 };
 

@@ -79,6 +79,19 @@ static int open_there(int root_fd, const char *path, uint32_t type, int flags)
 	return r;
 }
 
+/* The kernel says ESTALE of what cannot be read, too, whatever the cause: a name
+ * that is there tells the difference. */
+static int why_stale(int root_fd, const struct fhandle *obj, const char *path)
+{
+	struct fhandle now;
+	struct stat st;
+	int r = lower_look(root_fd, path, &st, &now);
+
+	if (r < 0)
+		return r == -ENOENT ? -ESTALE : r;
+	return fhandle_equal(&now, obj) ? -EIO : -ESTALE;
+}
+
 int lower_open_object(int root_fd, const struct fhandle *obj, const char *path,
 		      int flags)
 {
@@ -90,7 +103,8 @@ int lower_open_object(int root_fd, const struct fhandle *obj, const char *path,
 	room.h.handle_bytes = obj->len;
 	room.h.handle_type = obj->type;
 	memcpy(room.h.f_handle, obj->bytes, obj->len);
-	return open_quietly(root_fd, &room.h, NULL, flags);
+	int fd = open_quietly(root_fd, &room.h, NULL, flags);
+	return fd == -ESTALE && path ? why_stale(root_fd, obj, path) : fd;
 }
 
 bool lower_is_gone(int root_fd, const struct fhandle *obj, const char *path)

@@ -23,10 +23,10 @@
 void lower_without_handles(void);
 
 /* lower_open_object - by handle; `path` is where it was, or NULL. -ESTALE when
- * it is gone. */
+ * it is gone; without a path also when it cannot be read. */
 int lower_open_object(int root_fd, const struct fhandle *obj, const char *path,
 		      int flags);
-/* lower_is_gone - so it would say; false where it cannot be told. */
+/* lower_is_gone - so it would say. */
 bool lower_is_gone(int root_fd, const struct fhandle *obj, const char *path);
 /* lower_open_folder - for reading: `name` in the folder `dir_fd`, which may be
  * an O_PATH descriptor, or ".". */

@@ -5,9 +5,11 @@
  *
  * A directory can be asked for its path. A file cannot, when nobody has looked
  * at it since the start of the machine; it is met when its directory is looked
- * at, which another record asks for: until then it counts as stale. A
- * directory that is not there any more was removed later, by a record that is
- * still to come; so was a file.
+ * at, which another record asks for: until then it counts as stale. What is not
+ * there any more was removed later, by a record that is still to come. What
+ * cannot be read says the same (sync/lower.c): it has a name where it is, and is
+ * parked when that is looked at. So the directory above one that was marked is
+ * looked at, too.
  */
 #include "confdefs.h"
 
@@ -74,17 +76,16 @@ static int object_path(struct engine *e, const struct fhandle *obj, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-/* file - at the names that are known of it. */
+/* file - at the names that are known of it. One that seems to be gone may only
+ * be unreadable, so it stays stale. */
 static int file(struct engine *e, const struct record *r, uint64_t seq)
 {
 	CLEANUP_FREE char *path = NULL;
 	char **names;
 	int s = 0;
 
-	if (lower_is_gone(e->cfg->lower_fd, &r->obj, NULL)) {
-		stale_published(e->stale, &r->obj);
+	if (lower_is_gone(e->cfg->lower_fd, &r->obj, NULL))
 		return 0;
-	}
 	/* reconcile changes the set that the names belong to */
 	unsigned n = links_copies(e->links, &r->obj, "", &names);
 	if (object_path(e, &r->obj, &path) == 0)
@@ -162,7 +163,7 @@ int unsure_parked(struct engine *e, const struct record *records, unsigned n)
 	for (unsigned i = 0; s == 0 && i < n; i++) {
 		const struct record *r = &records[i];
 		if (leads_to_parked(e, r) &&
-		    !lower_is_gone(e->cfg->lower_fd, &r->obj, NULL))
+		    !lower_is_gone(e->cfg->lower_fd, &r->obj, r->path2))
 			s = unsure_moved(e, r);
 	}
 	return s;

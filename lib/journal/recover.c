@@ -82,18 +82,22 @@ static int by_handle(const void *a, const void *b)
 	return c ? c : n < m ? -1 : n > m;
 }
 
-/* opening_parents - where the files that were marked were, each once. */
+/* opening_parents - the directories that were marked, and where marked ones and
+ * files were, each once: what cannot be read is met by its name there. */
 static void opening_parents(struct opening *o, const struct activity_past *p)
 {
-	struct fhandle *list = calloc(p->n + 1, sizeof(*list));
+	struct fhandle *list = calloc(2 * p->n + 1, sizeof(*list));
 	unsigned n = 0;
 	if (!list)
 		abort();
 	for (unsigned i = 0; i < p->n; i++) {
-		if (p->marks[i].kind == MARK_FILE && p->marks[i].dir.len)
-			list[n++] = p->marks[i].dir;
-		if (p->marks[i].kind == MARK_DIR)
-			list[n++] = p->marks[i].obj;
+		const struct mark *m = &p->marks[i];
+		if (m->kind != MARK_FILE && m->kind != MARK_DIR)
+			continue;
+		if (m->dir.len)
+			list[n++] = m->dir;
+		if (m->kind == MARK_DIR)
+			list[n++] = m->obj;
 	}
 	qsort(list, n, sizeof(*list), by_handle);
 	for (unsigned i = 0; i < n; i++) {

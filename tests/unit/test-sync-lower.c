@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -120,6 +121,32 @@ static void a_look_does_not_follow(void **state)
 	assert_int_equal(lower_look(root_fd, "out/file", &st, &obj), -ENOENT);
 }
 
+/* By handle it is gone; at its path there is another one, nothing, or what
+ * cannot be told: only the last is no answer. */
+static void gone_or_unreadable(void **state)
+{
+	char longer[NAME_MAX + 2];
+	struct stat st;
+	struct fhandle obj;
+
+	memset(longer, 'n', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = 0;
+	assert_int_equal(lower_look(root_fd, "dir/file", &st, &obj), 0);
+	int fd = lower_open_object(root_fd, &obj, NULL, O_PATH);
+	if (fd < 0)
+		skip(); /* no handles here, or they are not for us */
+	close(fd);
+	obj.bytes[obj.len - 1] ^= 0x55;
+	if (!lower_is_gone(root_fd, &obj, NULL))
+		skip();
+	assert_true(lower_is_gone(root_fd, &obj, "dir/file"));
+	assert_true(lower_is_gone(root_fd, &obj, "dir/none"));
+	assert_true(lower_is_gone(root_fd, &obj, "out/file"));
+	assert_int_equal(lower_open_object(root_fd, &obj, longer, O_PATH),
+			 -ENAMETOOLONG);
+	assert_false(lower_is_gone(root_fd, &obj, longer));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,6 +154,7 @@ int main(void)
 		cmocka_unit_test(what_is_far_down),
 		cmocka_unit_test(nothing_else),
 		cmocka_unit_test(a_look_does_not_follow),
+		cmocka_unit_test(gone_or_unreadable),
 	};
 	return cmocka_run_group_tests(tests, set_up, take_down);
 }

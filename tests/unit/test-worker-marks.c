@@ -72,6 +72,8 @@ static void test_second_name(void **state)
 	assert_int_equal(link("old/a", "new/a"), 0);
 	assert_true(is_marked(MARK_DIR, "new"));
 	assert_true(is_marked(MARK_DIR, "old"));
+	/* where to look for it if it cannot be read */
+	assert_true(is_marked_in(MARK_DIR, "new", ""));
 }
 
 /* The name by which it was changed may be gone. */
