@@ -218,21 +218,15 @@ static int check_tree(const struct mount_job *job)
 /* note_handles - what it costs that the file system below has none. */
 static void note_handles(const struct mount_job *job)
 {
-	struct {
-		struct file_handle h;
-		unsigned char bytes[MAX_HANDLE_SZ];
-	} handle = {.h.handle_bytes = MAX_HANDLE_SZ};
-	int mount_id;
-	if (name_to_handle_at(job->lower_fd, "", &handle.h, &mount_id,
-			      AT_EMPTY_PATH) == 0)
+	if (lower_has_handles(job->lower_fd))
 		return;
 	fprintf(stderr,
 		"mirrorfs: note: the file system of %s cannot name files by "
-		"handle (%s): it works, but slower, with one descriptor for "
-		"each file that is known, and after each mount everything is "
+		"handle: it works, but slower, with one descriptor for each "
+		"file that is known, and after each mount everything is "
 		"compared; ext4, xfs, btrfs and tmpfs (in a container: a "
 		"volume) can, and overlayfs with nfs_export=on,index=on\n",
-		job->settings.root, strerror(errno));
+		job->settings.root);
 }
 
 /* existing_part - the real path of the part of `path` that is there. */

@@ -12,10 +12,14 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "fs.h"
 #include "fs/lower.h"
 #include "fs/pins.h"
 
 #define OVERLAYFS_MAGIC 0x794c7630
+#define FUSE_MAGIC	0x65735546 /* virtiofs, too */
+#define MSDOS_MAGIC	0x4d44
+#define EXFAT_MAGIC	0x2011bab0
 #define DEVICES		64
 #define DEVICE_SHIFT	56 /* inode numbers of overlayfs need less */
 
@@ -52,10 +56,30 @@ static int lower_handle(int dirfd, const char *name, struct fhandle *ret_fh,
 	return 0;
 }
 
+/* forgets_handles - it gives handles, but they hold only until the kernel lets
+ * go of the inode: it finds those in its memory alone. (FUSE may do better,
+ * which cannot be told; vfat only mounted read-only, with nfs=nostale_ro.) */
+static bool forgets_handles(int fd)
+{
+	struct statfs fs;
+	if (fstatfs(fd, &fs) < 0)
+		return true;
+	switch ((uint32_t)fs.f_type) {
+	case FUSE_MAGIC:
+	case MSDOS_MAGIC:
+	case EXFAT_MAGIC:
+		return true;
+	default:
+		return false;
+	}
+}
+
 bool lower_has_handles(int fd)
 {
 	struct fhandle fh;
 	int mount_id;
+	if (forgets_handles(fd))
+		return false;
 	return lower_handle(fd, "", &fh, &mount_id) >= 0;
 }
 

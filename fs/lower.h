@@ -15,8 +15,6 @@
 
 struct shared;
 
-/* lower_has_handles - the file system of `fd` names files by handle. */
-bool lower_has_handles(int fd);
 /*
  * lower_start - remember the root (borrowed) and try its handle. Returns 0, or
  * a negative errno: -EOPNOTSUPP when there are none, -EPERM when this process

@@ -23,6 +23,9 @@ enum feature {
  * Returns 0, or -EINVAL with the word that is none in `why`. */
 int features_parse(const char *text, unsigned *ret, char why[32]);
 
+/* lower_has_handles - the file system of `fd` names files by handle, for good. */
+bool lower_has_handles(int fd);
+
 struct supervisor_config {
 	const char *root;      /* absolute, normalised, no symlink in it */
 	const char *name;
