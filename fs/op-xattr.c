@@ -50,6 +50,7 @@ static int target_open(struct target *t, fuse_ino_t ino)
 /* A record of `op`, unless the object has no name any more. */
 struct recording {
 	struct order order;
+	mode_t mode; /* before, if it had a set-id bit; else 0 */
 	struct change change;
 };
 
@@ -58,8 +59,10 @@ static void recording_begin(struct recording *rec, fuse_req_t req,
 			    const char *path2)
 {
 	struct who who;
+	struct stat st;
 	op_who(req, &who);
 	touch_attr(i, fd);
+	rec->mode = inode_had_setid(i) && fstat(fd, &st) == 0 ? st.st_mode : 0;
 	rec->order = (struct order)ORDER_INIT;
 	order_add(&rec->order, inode_hash(i));
 	order_lock(&rec->order, ORDER_SHARED);
@@ -75,20 +78,22 @@ static int recording_end(struct recording *rec, struct inode *i, int fd, int r)
 	struct stat st;
 	bool acl = c->r.path2 && strcmp(c->r.path2, ACL_ACCESS) == 0;
 	bool mode = acl || c->r.op == OP_SETATTR;
+	bool lost = false;
 	struct who who = c->r.who;
 	if (r < 0 || inode_is_gone(i)) {
 		change_cancel(c);
 	} else {
 		const struct stat *now = fstat(fd, &st) < 0 ? NULL : &st;
 		change_end(c, now);
-		if (acl) { /* the mode has changed with it */
+		lost = rec->mode && now && now->st_mode != rec->mode;
+		if (acl || lost) { /* the mode has changed with it */
 			change_init(c, OP_SETATTR, &who, NULL, NULL);
 			change_object(c, i);
 			c->r.flags |= RF_MODE;
 			change_append(c, now);
 		}
 	}
-	if (r == 0 && mode) /* who may open it: whatever it costs */
+	if (r == 0 && (mode || lost)) /* who may open it: whatever it costs */
 		op_forget_attributes(i);
 	else if (r == 0)
 		told_changed(i);
@@ -352,8 +357,13 @@ static int run_ioctl(fuse_req_t req, struct handle *h, unsigned cmd,
 	if (cmd == FS_IOC_SETFLAGS && *(int *)data & FS_CASEFOLD_FL &&
 	    !folder_ignores_case(h->fd))
 		return -EOPNOTSUPP; /* see op_lookup_child */
+	/* xfs takes the bits from a file whose flags somebody sets who may not */
+	int r = op_become_changer(req, inode_had_setid(h->inode));
+	if (r < 0)
+		return r;
 	recording_begin(&rec, req, h->inode, h->fd, OP_FLAGS, NULL);
-	int r = ioctl(h->fd, cmd, data) < 0 ? lower_errno() : 0;
+	r = ioctl(h->fd, cmd, data) < 0 ? lower_errno() : 0;
+	op_setid_check(h->inode, h->fd);
 	op_forget_attributes(h->inode); /* the kernel does not know of a ctime */
 	return recording_end(&rec, h->inode, h->fd, r);
 }

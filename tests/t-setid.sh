@@ -84,4 +84,25 @@ for WITHOUT in "${WITHOUT:-}" direct-writes; do
 	check "wait" synced
 	check "umount" umount_tree
 done
+
+# xfs takes them from whoever sets flags, its owner included
+flags() { # FOLDER
+	local w
+	mkdir -p "$1"
+	for w in flags project root; do
+		: >"$1/$w" && chown 65534:65534 "$1/$w" && chmod 6755 "$1/$w"
+	done
+	as_user chattr +d "$1/flags" && as_user chattr -p 0 "$1/project" &&
+		chattr +d "$1/root" || fail "chattr"
+	(cd "$1" && stat -c '%n %a' -- *)
+}
+command -v chattr >/dev/null || skip "the rest: chattr is not installed"
+lay_below xfs "$T/tree"
+flags "$T/tree/plain" >"$T/wanted"
+check "root keeps them" grep -q '^root 6755' "$T/wanted"
+check "mount over xfs" mount_tree "${REPLICAS[@]}"
+flags "$T/tree/flags" >"$T/got"
+diff "$T/wanted" "$T/got" || fail "on the mount over xfs"
+check "wait" synced
+check "same" same "$T/replica1"
 exit 0
