@@ -1,9 +1,11 @@
 /* mirrorfs(8): the subcommands and what they have in common. */
 #include "confdefs.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "paths.h"
@@ -79,8 +81,21 @@ static int unknown_command(const char *word)
 	return fail_usage("unknown command \"%s\": see mirrorfs --help", word);
 }
 
+/* Whoever starts us may have closed them: what is opened next must not be
+ * taken for one. */
+static void open_standard(void)
+{
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO && fcntl(fd, F_SETFD, 0) == 0);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
+	open_standard();
 	title_begin(argc, argv);
 	const char *word = argc > 1 ? argv[1] : "";
 	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 ||

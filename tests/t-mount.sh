@@ -27,6 +27,20 @@ check "names the user of the mount" grep -q $$ "$T/err"
 check "still mounted" mounted_at "$T/tree"
 exec 5>&-
 
+# started without some of the standard descriptors
+mount_without() { # DESCRIPTOR...
+	local fd
+	for fd; do exec {fd}>&-; done
+	"$MIRRORFS" mount "$T/tree" --state-dir "$T/state"
+}
+for fds in 0 1 2 "0 1" "0 1 2"; do
+	check "umount" umount_tree
+	MOUNTS=("$T/tree")
+	(mount_without $fds) || fail "mount without $fds"
+	check "mounted without $fds" mounted_at "$T/tree"
+	equal "$(cat "$T/tree/a/b/file")" before "content, without $fds"
+done
+
 supervisor=$(status_pid supervisor_pid)
 worker=$(status_pid worker_pid)
 check "umount" umount_tree
