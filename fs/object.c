@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fs/deposit.h"
@@ -64,9 +65,16 @@ int inode_stat(struct inode *i, struct stat *ret)
 
 /* ---- without a link ---- */
 
+/* may_be_open - of a fifo, socket or device the kernel tells us nothing. */
+static bool may_be_open(const struct inode *i)
+{
+	return i->n_open > 0 ||
+	       (i->type != S_IFREG && i->type != S_IFDIR && i->type != S_IFLNK);
+}
+
 void inode_hold(struct inode *i, int fd)
 {
-	if (i->n_open == 0 || i->held || fd < 0)
+	if (i->held || fd < 0 || !may_be_open(i))
 		return;
 	i->held = true;
 	deposit_hold(i->id, fd);

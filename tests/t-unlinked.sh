@@ -5,6 +5,8 @@
 # and what they took up on the disk is free. Nor is a folder kept open.
 . "$(dirname "$0")/functions.sh"
 
+expect_log "fs worker died"
+
 FILES=600
 check "mount" mount_tree
 SUPERVISOR=$(status_pid supervisor_pid)
@@ -47,5 +49,20 @@ no_folder() {
 	[ "$(find "/proc/$WORKER/fd" -lname "$T/tree/d*" | wc -l)" -eq 0 ]
 }
 check "the worker lets go of a folder" wait_for 60 no_folder
+# of a fifo, or a device, the kernel does not tell that it is open: whatever it
+# knows of is there for another worker, and is let go with it
+mkfifo "$T/tree/fifo" && mknod "$T/tree/null" c 1 3 || fail "mknod"
+exec 5<>"$T/tree/fifo" 6<>"$T/tree/null"
+rm "$T/tree/fifo" "$T/tree/null" || fail "rm"
+check "the supervisor has both" wait_for 60 has "$SUPERVISOR" 2
+kill -9 "$WORKER"
+check "another worker" wait_for 60 worker_after "$WORKER"
+WORKER=$(status_pid worker_pid)
+for fd in 5 6; do
+	chmod 640 "/proc/self/fd/$fd" || fail "chmod of $fd"
+	equal "$(stat -Lc %a "/proc/self/fd/$fd")" 640 "mode of $fd"
+done
+exec 5<&- 6<&-
+check "they are let go" wait_for 60 has "$SUPERVISOR" 0
 check "umount" umount_tree
 exit 0
