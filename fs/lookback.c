@@ -219,12 +219,15 @@ static void unsure(struct look *l, const struct fhandle *obj, uint32_t flags)
 	shared_append(l->s, &r);
 }
 
-/* differs - *ret_st is what it is now. What is gone has left its directory. */
-static bool differs(const struct stamp *s, struct stat *ret_st)
+/* differs - *ret_st is what it is now. Returns 1, 0, or a negative errno: it is
+ * gone, or cannot be read. */
+static int differs(const struct stamp *s, struct stat *ret_st)
 {
 	CLEANUP_CLOSE int fd = lower_open(&s->obj, O_PATH | O_NOFOLLOW);
-	return fd >= 0 && fstat(fd, ret_st) == 0 &&
-	       clock_ctime_ns(ret_st) != s->ctime_ns;
+	if (fd < 0)
+		return fd;
+	return fstat(fd, ret_st) < 0 ? lower_errno()
+				     : clock_ctime_ns(ret_st) != s->ctime_ns;
 }
 
 static void look_at_one(struct look *l, const struct stamp *s)
@@ -236,11 +239,15 @@ static void look_at_one(struct look *l, const struct stamp *s)
 	l->files += file;
 }
 
-/* A file is met when its directory is looked at, so that comes second. */
+/* A file is met when its directory is looked at, so that comes second. What is
+ * gone has left its directory; a file that has not is there, and unreadable. */
 static void look_at(struct look *l, const struct stamp *s)
 {
 	struct stat st;
-	if (!fhandle_equal(&s->obj, &l->root) && differs(s, &st))
+	if (fhandle_equal(&s->obj, &l->root))
+		return;
+	int r = differs(s, &st);
+	if (r > 0 || (r < 0 && s->dir.len))
 		look_at_one(l, s);
 }
 
@@ -250,7 +257,7 @@ static bool was_changed(const struct look *l, const struct stamp *s)
 	struct stat st;
 	if (fhandle_equal(&s->obj, &l->root))
 		return s->ctime_ns != l->at->root_ctime_ns;
-	return !s->dir.len && differs(s, &st) &&
+	return !s->dir.len && differs(s, &st) > 0 &&
 	       clock_ctime_ns(&st) < l->at->mounted_ns;
 }
 
@@ -314,7 +321,7 @@ static void look_at_late(struct look *l, const struct stamp *s,
 			 unsigned *differed)
 {
 	struct stat st;
-	if (!differs(s, &st))
+	if (differs(s, &st) <= 0)
 		return;
 	bool root = fhandle_equal(&s->obj, &l->root);
 	if ((root ? mtime_ns(&st) : clock_ctime_ns(&st)) >= l->at->mounted_ns)

@@ -2,7 +2,8 @@
 # The disk of the master does not give an inode for a while. To who opens it by
 # handle the kernel says what it says of one that is gone, but what the replica
 # has of it stays, it is parked, and comes when it can be read again: what
-# records tell of, and what was marked when a run did not end well.
+# records tell of, what was marked when a run did not end well, and what was
+# changed while nothing was mounted.
 . "$(dirname "$0")/functions.sh"
 need debugfs mkfs.ext4
 expect_log "parked"
@@ -66,6 +67,21 @@ check "what it had stays" test -e "$T/replica1/dir/sub/new"
 check "umount" umount_tree
 below 040755 "${inodes[0]}"
 below 0100644 "${inodes[1]}"
+again
+check "wait" synced
+check "same after the cut" same "$T/replica1"
+
+# what was overwritten while nothing was mounted is found when it can be read
+ino=$(stat -c %i "$T/tree/dir/file")
+check "umount" umount_tree
+cp -p "$T/tree/dir/file" "$T/was"
+echo new CONTENT >"$T/tree/dir/file" &&
+	touch -r "$T/was" "$T/tree/dir/file" || fail "write below"
+below 0150644 "$ino"
+again
+check "the file is parked" wait_for 60 is_parked
+check "umount" umount_tree
+below 0100644 "$ino"
 again
 check "wait" synced
 check "same at the end" same "$T/replica1"
