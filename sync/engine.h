@@ -45,7 +45,7 @@ struct engine {
 	struct replica_row row; /* as it was at the start of the thread */
 	int stop_fd, wake_fd;
 	uint64_t cursor, inflight, turn, turn_written, turn_kept; /* stage.h */
-	bool seeded;
+	bool seeded, swept; /* swept: see unsure_sweep */
 	struct remote *remote;
 	char stage[VISIT_STAGE_MAX]; /* of this visit */
 	struct exec *exec;

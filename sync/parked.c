@@ -367,6 +367,8 @@ int batch_parked(struct engine *e, bool *ret_more)
 	int r = 0;
 
 	*ret_more = false;
+	if (e->n_parked == 0 && shared_settled_seq(e->shared) == e->cursor)
+		unsure_sweep(e);
 	if (e->n_parked && journal_parked_asked(e->journal, e->row.id) > 0) {
 		r = engine_parked_load(e);
 		e->parked_rest_ns = 0;

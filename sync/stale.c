@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <uthash.h>
 
+#include "sync/lower.h"
 #include "sync/stale.h"
 
 struct object {
@@ -161,6 +162,19 @@ bool stale_sought(struct stale *s, const struct fhandle *obj)
 	if (o)
 		o->sought = true;
 	return was;
+}
+
+void stale_sweep(struct stale *s, int lower_fd)
+{
+	struct object *o, *tmp;
+
+	HASH_ITER(hh, s->objects, o, tmp)
+	{
+		const struct fhandle obj = o->obj;
+		if (!fhandle_is_number(&obj, NULL) &&
+		    lower_is_gone(lower_fd, &obj, NULL))
+			stale_published(s, &obj);
+	}
 }
 
 /* Only what is different now: of what a replica refuses there may be very many.

@@ -48,6 +48,9 @@ bool stale_get(const struct stale *s, const struct fhandle *obj,
 /* stale_published - its content is on the replica, or there is none more. */
 void stale_published(struct stale *s, const struct fhandle *obj);
 bool stale_has(const struct stale *s, const struct fhandle *obj);
+/* stale_sweep - what is gone from the lower tree is none any more; of what a
+ * number names that cannot be told. */
+void stale_sweep(struct stale *s, int lower_fd);
 /* stale_sought - its names are looked for: were they before, as long as it has
  * been stale, and since the connection? */
 bool stale_sought(struct stale *s, const struct fhandle *obj);

@@ -77,15 +77,17 @@ static int object_path(struct engine *e, const struct fhandle *obj, char **ret)
 }
 
 /* file - at the names that are known of it. One that seems to be gone may only
- * be unreadable, so it stays stale. */
+ * be unreadable, so it stays stale until unsure_sweep. */
 static int file(struct engine *e, const struct record *r, uint64_t seq)
 {
 	CLEANUP_FREE char *path = NULL;
 	char **names;
 	int s = 0;
 
-	if (lower_is_gone(e->cfg->lower_fd, &r->obj, NULL))
+	if (lower_is_gone(e->cfg->lower_fd, &r->obj, NULL)) {
+		e->swept = false;
 		return 0;
+	}
 	/* reconcile changes the set that the names belong to */
 	unsigned n = links_copies(e->links, &r->obj, "", &names);
 	if (object_path(e, &r->obj, &path) == 0)
@@ -97,6 +99,13 @@ static int file(struct engine *e, const struct record *r, uint64_t seq)
 	}
 	links_copies_free(names, n);
 	return s;
+}
+
+void unsure_sweep(struct engine *e)
+{
+	if (!e->swept)
+		stale_sweep(e->stale, e->cfg->lower_fd);
+	e->swept = true;
 }
 
 static int folder(struct engine *e, const struct record *r, uint64_t seq)

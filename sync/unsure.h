@@ -31,6 +31,10 @@ int unsure_parked(struct engine *e, const struct record *records, unsigned n);
 int unsure_moves(struct engine *e);
 int unsure_at(struct engine *e, const char *path);
 
+/* unsure_sweep - nothing is parked, and all is done: so what could not be read
+ * was met, and has come. What seemed gone since the last time, is. */
+void unsure_sweep(struct engine *e);
+
 /* unsure_name - `path` is to become a name of the file `obj`, by an upload that
  * may come later (links_keep): also the next connection must not take for it
  * what the replica has there until then, if that may have names elsewhere. */

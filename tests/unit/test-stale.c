@@ -2,8 +2,13 @@
  * go, and that they outlive the process. */
 #include "confdefs.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "journal-fixture.h"
 
+#include "sync/lower.h"
 #include "sync/stale.h"
 
 static struct record about(enum record_op op, uint32_t flags, uint64_t obj)
@@ -121,11 +126,41 @@ static void test_older_content(void **state)
 	fx_close(&f);
 }
 
+static void test_sweep(void **state)
+{
+	struct fixture f;
+	struct stale *s;
+	struct fhandle here, gone, number;
+	struct stat st;
+	int fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	if (lower_look_fd(fd, &st, &here) < 0 ||
+	    lower_is_gone(fd, &here, NULL)) {
+		close(fd);
+		skip(); /* no handles there */
+	}
+	gone = here;
+	gone.bytes[gone.len - 1] ^= 0x55;
+	fhandle_by_number(1, 2, S_IFREG, &number);
+	fx_open(&f);
+	assert_int_equal(stale_open(f.j, fx_replica(&f, "r"), &s), 0);
+	stale_add(s, &here);
+	stale_add(s, &gone);
+	stale_add(s, &number);
+	stale_sweep(s, fd);
+	assert_true(stale_has(s, &here) && stale_has(s, &number));
+	assert_false(stale_has(s, &gone) && lower_is_gone(fd, &gone, NULL));
+	stale_close(s);
+	fx_close(&f);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stale),
 		cmocka_unit_test(test_older_content),
+		cmocka_unit_test(test_sweep),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
