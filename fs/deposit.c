@@ -4,14 +4,16 @@
  *
  * The queue holds some two hundred messages, and a program that ends may close
  * thousands of files. The worker never waits long: a HOLD that finds no room
- * for a second is left out, a DROP waits in a list of its own until there is.
- * It must get there, or the file takes up its blocks as long as we live.
+ * for a second is left out, and so are others without any wait until a message
+ * gets through; a DROP waits in a list of its own until there is room. It must
+ * get there, or the file takes up its blocks as long as we live.
  */
 #include "confdefs.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,10 +121,15 @@ int deposit_fetch(void (*fn)(uint64_t id, int fd))
 	}
 }
 
+static atomic_bool vain; /* it was waited for room, and none came since */
+
 static int send_one(enum kind kind, uint64_t id, const int *fd)
 {
 	struct message m = {.kind = kind, .n = 1, .ids = {id}};
-	return message_send(supervisor, &m, fd, fd ? 1 : 0, MSG_DONTWAIT);
+	int r = message_send(supervisor, &m, fd, fd ? 1 : 0, MSG_DONTWAIT);
+	if (r == 0 && vain)
+		vain = false;
+	return r;
 }
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* a leaf */
@@ -168,8 +175,12 @@ void deposit_hold(uint64_t id, int fd)
 	if (supervisor < 0 || still_held(id))
 		return;
 	int r = send_one(HOLD, id, &fd);
-	if (r == -EAGAIN && wait_to(POLLOUT, HOLD_MS))
-		r = send_one(HOLD, id, &fd);
+	if (r == -EAGAIN && !vain) {
+		if (wait_to(POLLOUT, HOLD_MS))
+			r = send_one(HOLD, id, &fd);
+		else
+			vain = true;
+	}
 	if (r < 0)
 		log_debug("cannot leave a descriptor: %s", strerror(-r));
 }
