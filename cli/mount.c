@@ -434,6 +434,7 @@ static int daemon_run(const struct mount_job *job, int ready_fd)
 {
 	int r = detach(job, ready_fd);
 	preflight_end();
+	log_flush(); /* _exit does not */
 	return r;
 }
 

@@ -77,6 +77,7 @@ struct supervisor {
 	int64_t worker_start_ns; /* it was started then … */
 	int64_t worker_after_ns; /* … or is to be, not before */
 	int64_t down_ns;	 /* nobody serves since then */
+	int64_t timers_ns;	 /* worker_timers has looked then; 0: never */
 	int64_t retire_ns;	 /* it was told to retire then; or 0 */
 	int64_t anew_ns;	 /* last mounted again then; 0: never */
 	int64_t lost_ns;	 /* its first thread has ended, and it is still

@@ -3,14 +3,21 @@
  * for a page that a caller has locked, who waits for the answer to a request
  * that another thread of it had (pages.h); only the next worker can answer that
  * request. Or a thread waits for a disk, in an fsync or a syncfs, which may take
- * minutes. It cannot be killed, and as long as it is there nobody is told that
- * the process has ended. So the next one is started then.
+ * minutes; or for that of the journal and the log, which may hang. It cannot be
+ * killed, and as long as it is there nobody is told that the process has ended.
+ * So the next one is started then.
  *
  * It must not be started while a thread of the old one is in any other call: a
  * write that is on its way to a disk would come after what the new one writes.
  * Who is in a write to /dev/fuse, or syncs, or closes a file, which frees a large
  * one that was removed, runs nothing any more when that is over. Nor does a thread
  * that ends already, and closes what the process had open.
+ *
+ * Nor is it of any harm what the threads that write the log and the journal are in:
+ * no more than that one call is still done, and what SQLite has locked stays so
+ * until the last of them has ended, as do our own locks (rescue.c). The next
+ * writer waits for that, in a thread of its own. This is not so for the marks
+ * (activity.h), which requests write.
  */
 #include "confdefs.h"
 
@@ -26,6 +33,7 @@
 #include "clock.h"
 #include "fs/supervisor-private.h"
 #include "log.h"
+#include "shared.h"
 
 #define LOST_NS	  (200 * NS_PER_MS) /* others end as soon as the first one */
 #define LOOK_MS	  50
@@ -43,6 +51,7 @@ static bool read_line(const char *path, char *line, size_t size)
 
 /* What /proc/PID/stat says of a thread. */
 struct thread {
+	char name[16];
 	char state; /* 0: there is none */
 	bool ends;
 	int status; /* as waitpid would tell */
@@ -54,6 +63,7 @@ static struct thread thread_of(const char *path)
 	struct thread t = {0};
 	if (!read_line(path, line, sizeof(line)) || !strrchr(line, ')'))
 		return t;
+	sscanf(line, "%*d (%15[^)]", t.name);
 	word = strtok_r(strrchr(line, ')') + 1, " \n", &save);
 	t.state = word ? *word : 0;
 	for (unsigned i = 0; word; i++) {
@@ -63,6 +73,12 @@ static struct thread thread_of(const char *path)
 		word = strtok_r(NULL, " \n", &save);
 	}
 	return t;
+}
+
+static bool only_writes(const struct thread *t)
+{
+	return strcmp(t->name, LOG_THREAD) == 0 ||
+	       strcmp(t->name, WRITER_THREAD) == 0;
 }
 
 /* is_harmless - the thread is in such a call. */
@@ -120,7 +136,8 @@ static bool is_stuck(pid_t pid)
 		struct thread t = thread_of(path);
 		if (!t.state || t.state == 'Z' || t.state == 'X')
 			continue;
-		if (!(t.ends && t.state == 'D') && !is_harmless(pid, tid))
+		if (!(t.ends && t.state == 'D') && !only_writes(&t) &&
+		    !is_harmless(pid, tid))
 			return false;
 		n++;
 	}

@@ -46,6 +46,7 @@
 #define VAIN	    5
 #define DOWN_NS	    (30 * NS_PER_S)
 #define END_NS	    (10 * NS_PER_S)   /* a killed one has ended by then */
+#define AWAY_NS	    NS_PER_S	      /* that long we have not looked */
 #define UNREAPED_NS (2 * NS_PER_S)    /* dead so long, and still there */
 #define ANEW_NS	    (60 * NS_PER_S)   /* not twice within that */
 #define HASTE_NS    (100 * NS_PER_MS) /* a death is forgotten after that … */
@@ -347,8 +348,6 @@ static void mount_anew(struct supervisor *s, const char *why)
 	}
 	worker_check_end(s); /* it holds /dev/fuse, too */
 	supervisor_abort(s);
-	int64_t since_ns;
-	supervisor_drain(s, &since_ns);
 	if (!supervisor_is_there(s)) { /* somebody has unmounted it */
 		s->stopping = true;
 		return;
@@ -358,6 +357,9 @@ static void mount_anew(struct supervisor *s, const char *why)
 	int r = forget_kept(s);
 	if (r == 0)
 		r = supervisor_cover(s, dead_fd);
+	/* callers were told by that: the journal's disk may hang */
+	int64_t since_ns;
+	supervisor_drain(s, &since_ns);
 	supervisor_gap(s, since_ns);
 	if (r < 0) {
 		log_error("cannot mount again: %s", strerror(-r));
@@ -513,10 +515,27 @@ static bool newcomer_hangs(const struct supervisor *s, int64_t now)
 	       now - s->worker_start_ns > UPGRADE_NS;
 }
 
+/* excuse - while we did not run, stopped or held up ourselves, no worker could
+ * come: that time does not count. (One that does not serve is looked at often.) */
+static void excuse(struct supervisor *s, int64_t now)
+{
+	int64_t away = s->timers_ns ? now - s->timers_ns : 0;
+	s->timers_ns = now;
+	if (away < AWAY_NS || s->serving || !s->down_ns)
+		return;
+	s->worker_start_ns += away;
+	s->down_ns += away;
+	if (s->down_ns > now)
+		s->down_ns = now;
+	if (s->worker_start_ns > now)
+		s->worker_start_ns = now;
+}
+
 int worker_timers(struct supervisor *s)
 {
 	int lost_ms = s->failed || s->stopping ? -1 : lost(s);
 	int64_t now = clock_mono_ns();
+	excuse(s, now);
 	int ms = supervisor_sooner(check_ms(s),
 				   supervisor_sooner(lost_ms, retire_ms(s)));
 	if (s->worker && s->serving && s->renew_worker) {

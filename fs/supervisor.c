@@ -513,6 +513,7 @@ int supervisor_run(const struct supervisor_config *cfg)
 	worker_start(&s);
 	if (!s.late)
 		supervisor_start_sync(&s);
+	log_start(); /* sync may be a fork of us */
 	supervisor_probe(&s);
 	supervisor_serve(&s);
 	supervisor_ends(&s);

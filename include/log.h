@@ -9,6 +9,8 @@
  * Any thread may log. Libraries return errors, programs log them.
  */
 
+#define LOG_THREAD "log" /* the one of log_start: no other has this name */
+
 enum log_level { LL_ERROR, LL_WARNING, LL_NOTICE, LL_INFO, LL_DEBUG };
 
 /*
@@ -17,7 +19,15 @@ enum log_level { LL_ERROR, LL_WARNING, LL_NOTICE, LL_INFO, LL_DEBUG };
  * Returns 0, or a negative errno: what open(2) says of `path`.
  */
 int log_open(const char *ident, const char *path);
-/* log_close - lines go to standard error again. */
+/* log_start - from now on a thread of this process writes the lines: nobody
+ * waits long for a disk that hangs. It has the privileges that its caller has;
+ * a child of fork(2) is without it, until it calls this, too. Where there can
+ * be no thread all stays as it is. */
+void log_start(void);
+/* log_flush - wait for what was not written yet, a second at most; exit(3) does
+ * so, too. */
+void log_flush(void);
+/* log_close - lines go to standard error again. Without the thread. */
 void log_close(void);
 
 /* log_set_level - drop what is less urgent than `level` (default: LL_INFO). */

@@ -15,7 +15,8 @@ enum privileges_of { SUPERVISOR, FS_WORKER, SYNC };
 
 /*
  * privileges_drop - once, before there are threads; logs one line that names
- * what is kept. What this process does not have to begin with it cannot keep.
+ * what is kept, in the children by the thread of log_start. What this process
+ * does not have to begin with it cannot keep.
  * Returns 0, or a negative errno: -EPERM.
  */
 int privileges_drop(enum privileges_of who);

@@ -24,6 +24,7 @@
 struct shared;
 
 #define SYNC_THREAD    "replica" /* the thread of one: no other has this name */
+#define WRITER_THREAD  "journal" /* journal_writer_start's: likewise */
 #define SHARED_THREADS 64 /* worker threads, hence intents, at most */
 
 /*

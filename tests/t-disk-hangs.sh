@@ -3,7 +3,8 @@
 # killed then. Callers do not hang with it for ever: they get an error, and the
 # mount is made anew, which works as soon as the disk does. What the old call
 # still does then is compared. Nor do those of a mount, another one, for which no
-# process can be had.
+# process can be had, nor of a third one whose journal's disk hangs, and a worker
+# that marks something there.
 . "$(dirname "$0")/functions.sh"
 need fsfreeze
 [ -z "$SANITIZED" ] || skip "a minute of waiting for what the plain build shows"
@@ -14,11 +15,13 @@ ROOT=$T/fs/tree
 mkdir "$T/fs"
 lay_below ext4 "$T/fs"
 mkdir "$ROOT"
-frozen=
+frozen= marks=
 thaw() {
 	[ -z "$frozen" ] || fsfreeze -u "$T/fs"
-	frozen=
+	[ -z "$marks" ] || fsfreeze -u "$T/marks"
+	frozen= marks=
 }
+fail_show_mounts() { thaw; } # status reads the journal
 trap 'r=$?; thaw; end_test $r' EXIT
 in_call() { # a thread of the worker, in a call that the disk holds up
 	cat "/proc/$WORKER/task/"*/status 2>/dev/null | grep -q "^State:.D"
@@ -36,10 +39,22 @@ fsfreeze -f "$T/fs" || skip "file systems cannot be frozen here"
 frozen=1
 # (a write would not be done after all)
 background perl -e 'truncate($ARGV[0], 3) or exit 3' "$ROOT/file"
+CALLER=$BG
 check "a call hangs" wait_for 30 in_call
 kill -9 "$WORKER"
 sleep 1
 check "this is what is meant" in_call
+
+mkdir "$T/marks" "$T/third"
+lay_below ext4 "$T/marks"
+check "a third mount" mount_at "$T/third" "$T/marks"
+WORKER=$(status_pid worker_pid "$T/third")
+fsfreeze -f "$T/marks" || fail "freeze"
+marks=1
+background mkdir "$T/third/folder"
+MARKED=$BG
+check "a mark hangs" wait_for 30 in_call
+kill -9 "$WORKER"
 
 check "another mount" mount_with_faults
 echo there >"$T/tree/file" || fail "a file"
@@ -54,8 +69,15 @@ equal "$(cat "$T/out")" there "content"
 check "told" grep -q "mounted again" "$T/state/mirrorfs.log"
 check "umount" umount_tree
 
+check "who marked is told" wait_for 90 process_gone "$MARKED"
+fsfreeze -u "$T/marks"
+marks=
+check "then it is mounted again" wait_for 30 \
+	grep -q "mounted again" "$T/marks/mirrorfs.log"
+check "umount" umount_at "$T/third"
+
 check "it is given up" wait_for 90 anew
-wait "$BG"
+wait "$CALLER"
 equal $? 3 "an error for who called"
 equal "$(status_pid supervisor_pid "$ROOT")" "$SUPERVISOR" "the supervisor"
 check "compared before" "$MIRRORFS" wait "$ROOT" --timeout 60

@@ -114,6 +114,10 @@ int privileges_drop(enum privileges_of who)
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return -EPERM;
+	/* of a disk that hangs this may be the first line; the supervisor has
+	 * still to fork a process that has threads */
+	if (who != SUPERVISOR)
+		log_start();
 	log_info("capabilities=%s%s no-new-privileges", text,
 		 bounds ? "" : " (the bounding set stays as it was)");
 	return 0;

@@ -26,6 +26,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -294,6 +295,7 @@ static bool writer_turn(struct journal_writer *w, unsigned *ret_n,
 static void *writer_loop(void *arg)
 {
 	struct journal_writer *w = arg;
+	prctl(PR_SET_NAME, WRITER_THREAD);
 	w->complete_ns = clock_mono_ns() + PRUNE_INTERVAL_NS;
 	writer_open(w);
 	ring_pay_gap(w->s);

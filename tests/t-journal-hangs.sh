@@ -1,0 +1,72 @@
+#!/bin/bash
+# The disk of the journal and of the log hangs, and workers die meanwhile: others
+# take over, reading goes on, and so does writing where something was written
+# lately. When the disk answers, all is there, and was never mounted anew.
+. "$(dirname "$0")/functions.sh"
+need fsfreeze pgrep
+# (on a slow machine, as the dead ones have it locked)
+expect_log "fs worker died|journal cannot be (opened|written)"
+
+mkdir "$T/state"
+lay_below ext4 "$T/state"
+frozen=
+thaw() {
+	[ -z "$frozen" ] || fsfreeze -u "$T/state"
+	frozen=
+}
+# who waits for that disk cannot be killed: the test would hang with it
+thaw_late() { sleep 60 && touch "$T/late" && fsfreeze -u "$T/state"; }
+trap 'r=$?; thaw; end_test $r' EXIT
+fail_show_mounts() { thaw; } # status reads the journal
+worker() { pgrep -P "$SUPERVISOR" -f " fs-worker "; } # (not one that is dead)
+# hangs PATTERN - a thread of such a name of the worker, in a call that the disk holds up
+hangs() {
+	local t
+	for t in /proc/"$WORKER"/task/*; do
+		[[ "$(cat "$t/comm")" == $1 ]] &&
+			grep -q "^State:.D" "$t/status" && return 0
+	done 2>/dev/null
+	return 1
+}
+# goes_on WORD - and what was open before is not lost
+goes_on() {
+	equal "$(cat <&5)" read "what was open for reading"
+	exec 5<"$T/tree/read"
+	echo "$1" >&6 || fail "to write what was open"
+	equal "$(tail -n 1 "$T/tree/write")" "$1" "another reader"
+	check "to make one" touch "$T/tree/$1"
+	refuse "it hangs" [ -e "$T/late" ]
+}
+
+pipe_replicas 1
+: >"$T/tree/write" # so it has a mark of its own
+check "mount" mount_tree "${REPLICAS[@]}"
+SUPERVISOR=$(status_pid supervisor_pid)
+echo read >"$T/tree/read" || fail "a file"
+exec 5<"$T/tree/read" 6>>"$T/tree/write"
+echo before >&6
+check "wait" wait_for 30 cmp -s "$T/tree/read" "$T/replica1/read"
+WORKER=$(worker)
+fsfreeze -f "$T/state" || skip "file systems cannot be frozen here"
+frozen=1
+background thaw_late 5<&- 6>&-
+goes_on frozen
+check "the journal hangs" wait_for 30 hangs "*"
+for word in first second; do
+	kill -9 "$WORKER"
+	goes_on "$word"
+	WORKER=$(worker)
+	check "the log hangs" wait_for 30 hangs log
+done
+thaw
+kill "$BG"
+exec 5<&- 6>&-
+equal "$(xargs <"$T/tree/write")" "before frozen first second" "what was written"
+check "told" wait_for 30 grep -q "fs worker died" "$T/state/mirrorfs.log"
+equal "$(status_pid supervisor_pid)" "$SUPERVISOR" "the supervisor"
+equal "$(status_pid worker_pid)" "$WORKER" "the worker"
+refuse "mounted again" grep -q "mounted again" "$T/state/mirrorfs.log"
+check "wait" synced
+check "same" same "$T/replica1"
+check "umount" umount_tree
+exit 0
