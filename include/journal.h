@@ -115,6 +115,9 @@ int journal_last_seq(struct journal *j, uint64_t *ret_seq);
 int journal_read(struct journal *j, uint64_t after, struct record *out,
 		 unsigned max);
 
+/* journal_tail - *after, or more: behind it are no more than the newest `n`. */
+int journal_tail(struct journal *j, unsigned n, uint64_t *after);
+
 /* journal_read_doubts - the same, of UNSURE and GAP alone. */
 int journal_read_doubts(struct journal *j, uint64_t after, struct record *out,
 			unsigned max);

@@ -587,7 +587,8 @@ int batch_resume(struct engine *e)
 		;
 	if (last > 0)
 		r = resume_planned(e, records, (unsigned)last);
-	if (r == -EAGAIN)
+	/* -ESTALE: so it will be once more, where everything can be compared */
+	if (r == -EAGAIN || r == -ESTALE)
 		r = engine_fence(e, "", e->inflight);
 	for (int i = 0; i < n; i++)
 		record_done(&records[i]);

@@ -418,6 +418,7 @@ void engine_stop(struct engine *e)
 	set_clear(&e->taken);
 	set_clear(&e->counts);
 	set_clear(&e->begun);
+	told_done(&e->told);
 	e->state = (struct state_write){.suspect = e->state.suspect,
 					.vague = e->state.vague};
 	e->reconciling = e->lull = false;

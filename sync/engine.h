@@ -27,6 +27,7 @@
 #include "sync/plan.h"
 #include "sync/stage.h"
 #include "sync/stale.h"
+#include "sync/told.h"
 #include "sync/unsure.h"
 #include "sync/visit.h"
 
@@ -85,10 +86,10 @@ struct engine {
 	char *rules;	       /* the same as text */
 	uint64_t rate;	       /* of bwlimit, at present */
 	int64_t rate_next_ns;
-	struct seeding *seeding; /* a first copy or comparison */
-	struct seeding *progress; /* the same, while it waits, too */
+	struct seeding *seeding, *progress; /* a walk; … also while it waits */
 	struct verify *verify;	  /* NULL: contents are not compared */
 	struct second *second;	  /* NULL: never */
+	struct told told;
 	char refusal[512];	  /* why it waits for the administrator */
 	struct state_write state; /* the newest one of the state file */
 	bool lull;	  /* what there was to read gave nothing to do */
@@ -180,8 +181,8 @@ int reconcile(struct engine *e, const char *path, enum strictness strict,
  * but for what the filter excludes. remove_foreign - what the master does not
  * have: not at once, while it is not known how much that is. remove_aside -
  * something of another kind is to be at `path`: if it is a folder, out of sight
- * first. They push steps. remove_aside gives 1 when that folder stays, as the
- * filter excludes something in it: that counts as a step that failed. */
+ * first; 1: that stays, as the filter excludes something in it, which counts as
+ * a step that failed. They push steps. */
 int remove_tree(struct engine *e, const char *path, mode_t mode);
 int remove_foreign(struct engine *e, const char *path,
 		   const struct remote_attr *a);
@@ -247,9 +248,8 @@ int batch_commit(struct engine *e, uint64_t seq, bool seeded);
 int batch_resume(struct engine *e);
 
 /* ---- filters.c ---- */
-/* filters_load - what the replica is to get, from its options. Returns 0, or a
- * negative errno with a line for the administrator in *ret_why, owned by the
- * caller. */
+/* filters_load - what the replica is to get, from its options. A negative errno
+ * comes with a line for the administrator in *ret_why, owned by the caller. */
 int filters_load(struct engine *e, char **ret_why);
 void filters_done(struct engine *e);
 /* filters_apply - before engine_start: another filter, and it is not seeded. */

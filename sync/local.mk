@@ -50,6 +50,7 @@ sync_libsync_a_SOURCES = \
 	sync/stale.c \
 	sync/sync.c \
 	sync/textset.c \
+	sync/told.c \
 	sync/unsure.c \
 	sync/upload.c \
 	sync/verify.c \
@@ -85,6 +86,7 @@ noinst_HEADERS += \
 	sync/stage.h \
 	sync/stale.h \
 	sync/textset.h \
+	sync/told.h \
 	sync/unsure.h \
 	sync/upload.h \
 	sync/visit.h

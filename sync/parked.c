@@ -185,12 +185,12 @@ int engine_park_for_now(struct engine *e, const char *path, uint64_t seq)
 }
 
 /* unpark - parked_paths keeps it for the moment: see paths_anew. */
-static int unpark(struct engine *e, unsigned i)
+static int unpark(struct engine *e, unsigned i, bool arrived)
 {
 	struct parked *p = &e->parked[i];
 	int r = journal_parked_del(e->journal, e->row.id, p->path);
 
-	if (p->tries) {
+	if (p->tries && arrived) {
 		CLEANUP_FREE char *name = text_printable(p->path);
 		log_notice("%s: /%s arrived after all", e->row.name, name);
 	}
@@ -318,7 +318,12 @@ static int try_one(struct engine *e, struct turn *t)
 		t->n_arrived++;
 	}
 	t->root.measured = false;
-	return r;
+	if (r != -ESTALE)
+		return r;
+	/* what is parked would not be compared with everything */
+	int s = unpark(e, e->parked_turn, false);
+	paths_anew(e);
+	return s < 0 ? s : r;
 }
 
 static int try_some(struct engine *e, struct turn *t)
@@ -349,7 +354,7 @@ static int leave(struct engine *e)
 
 	for (unsigned i = e->n_parked; r == 0 && i > 0; i--) {
 		if (e->parked[i - 1].next_ns == ARRIVED)
-			r = unpark(e, i - 1);
+			r = unpark(e, i - 1, true);
 	}
 	return r;
 }

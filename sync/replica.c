@@ -332,13 +332,13 @@ static int serve(struct replica *r)
 		s = batch_run(e, &some);
 		if (s == 0 && some)
 			s = give_up(r, least);
-		if (s > 0 || s == -ESTALE)
-			s = compare(r);
 		if (s == 0)
 			s = batch_aside(e);
 		more = false;
 		if (s == 0)
 			s = batch_parked(e, &more);
+		if (s > 0 || s == -ESTALE)
+			s = compare(r);
 		if (s == 0)
 			s = compare_asked(r, &some);
 		if (s < 0)

@@ -10,6 +10,7 @@
 struct seeding {
 	struct seed s;
 	bool part;	     /* of the tree: it is not in the table */
+	bool ours;	     /* what is there was sent, once */
 	bool asked;	     /* by the administrator */
 	bool relinks;	     /* what is pushed now makes no difference */
 	struct comparison c; /* … what was asked, and what came of it */

@@ -122,7 +122,7 @@ void seed_found(struct engine *e, const char *path, unsigned n)
 		e->seeding->s.there += n;
 }
 
-static int count_remote(struct engine *e, const char *path, uint64_t *n)
+int seed_count(struct engine *e, const char *path, uint64_t *n)
 {
 	struct remote_entry *list = NULL;
 	unsigned len = 0;
@@ -132,7 +132,7 @@ static int count_remote(struct engine *e, const char *path, uint64_t *n)
 	for (unsigned i = 0; r == 0 && i < len; i++) {
 		CLEANUP_FREE char *child = path_join(path, list[i].name);
 		if (S_ISDIR(list[i].attr.mode))
-			r = count_remote(e, child, n);
+			r = seed_count(e, child, n);
 	}
 	remote_entries_free(list, len);
 	return r == -ENOTCONN ? r : 0;
@@ -155,14 +155,18 @@ static bool is_listed(const struct seeding *w, const char *path)
 
 int seed_spares(struct engine *e, const char *path, const struct remote_attr *a)
 {
-	struct seeding *w = e->seeding;
+	/* what the walk does over has not been counted yet */
+	struct seeding *w = e->seeding ? e->seeding : e->progress;
 	uint64_t n = 0;
 
 	if (!w)
-		return 0;
+		return told_asks(e, path, a);
 	if (is_listed(w, path))
 		return 1;
-	int r = S_ISDIR(a->mode) ? count_remote(e, path, &n) : 0;
+	int r = w->ours ? told_removed(e, path, e->cursor) : 0;
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = S_ISDIR(a->mode) ? seed_count(e, path, &n) : 0;
 	w->s.there += n;
 	w->s.extra += n + 1;
 	if (w->n_listed == EXTRA_LISTED) {

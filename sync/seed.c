@@ -40,7 +40,6 @@
 #define MARK_NS	      NS_PER_S
 #define MARK_TRIPS    100 /* round trips: each mark lets the line run dry */
 #define TICK_NS	      NS_PER_S
-#define EXTRA_IGNORED 100 /* so few may always go */
 
 /* ---- how far it is ---- */
 
@@ -207,10 +206,23 @@ static int begin_asked(struct engine *e, struct seeding *w, bool anew)
 	return r < 0 ? r : 0;
 }
 
+/* is_outdated - what was counted, and is to be asked or looked for once more, may
+ * have changed since, while nothing was mounted. */
+static bool is_outdated(const struct engine *e, const struct seed *s)
+{
+	return (s->walked || !s->listed) && !s->allowed &&
+	       SEQ_EPOCH(s->seq) != SEQ_EPOCH(shared_last_seq(e->shared));
+}
+
 static int begin(struct engine *e, struct seeding *w)
 {
 	int r = journal_seed_get(e->journal, e->row.id, &w->s);
 
+	if (r == 0 && is_outdated(e, &w->s)) {
+		seed_done(&w->s);
+		r = journal_seed_end(e->journal, e->row.id);
+		r = r < 0 ? r : -ENOENT;
+	}
 	if (r == 0) {
 		if (w->s.path && !e->unsafe_ns)
 			log_notice("%s: going on behind /%s", e->row.name,
@@ -242,6 +254,9 @@ static int begin(struct engine *e, struct seeding *w)
 	if (r == 0)
 		r = begin_asked(e, w, true);
 	w->s.all_entries = 1; /* the root */
+	/* what has gone already is a part of what is asked for */
+	if (e->told.untold > 0)
+		w->s.extra = w->s.there = (uint64_t)e->told.untold;
 	int fd = r < 0 ? -1 : lower_open_folder(e->cfg->lower_fd, ".");
 	return fd < 0 ? r : count_local(e, fd, "", &w->s);
 }
@@ -300,7 +315,7 @@ static bool too_much(const struct engine *e, const struct seeding *w)
 		return false;
 	if (is_empty(e, w) && e->cursor > 0)
 		return true;
-	return s->extra > EXTRA_IGNORED && s->extra * 100 > s->there * share;
+	return s->extra > TOLD_FREE && s->extra * 100 > s->there * share;
 }
 
 static int refuse(struct engine *e, const struct seeding *w)
@@ -324,17 +339,23 @@ static int refuse(struct engine *e, const struct seeding *w)
 	return r < 0 ? r : -ECANCELED;
 }
 
-/* clear - what the master does not have, at `path` or below, goes now. */
-static int clear(struct engine *e, struct seeding *w, const char *path)
+/* is_in_tree - the folder that it is in. Gone since, that has not been counted. */
+static bool is_in_tree(struct engine *e, const char *path)
+{
+	CLEANUP_FREE char *parent = path_parent(path);
+	struct stat st;
+	struct fhandle obj;
+
+	return lower_look(e->cfg->lower_fd, parent, &st, &obj) == 0 &&
+	       S_ISDIR(st.st_mode);
+}
+
+static int clear_all(struct engine *e, struct seeding *w, const char *path)
 {
 	char **list = w->extra;
 	unsigned n = w->n_extra;
 	int r = 0;
 
-	if (w->s.extra == 0)
-		return 0;
-	w->c.differed += w->s.extra;
-	pathset_done(&e->met); /* each of them has its own now */
 	if (!w->s.listed) {
 		r = reconcile(e, path, STRICT_DATA, DEPTH_ALL);
 		return r == 0 ? batch_mend(e, w->s.seq) : r;
@@ -342,7 +363,7 @@ static int clear(struct engine *e, struct seeding *w, const char *path)
 	if (!w->part)
 		r = journal_seed_extras(e->journal, e->row.id, &list, &n);
 	for (unsigned i = 0; i < n; i++) {
-		if (r == 0)
+		if (r == 0 && is_in_tree(e, list[i]))
 			r = reconcile(e, list[i], STRICT_DATA, DEPTH_ALL);
 		if (r == 0)
 			r = batch_mend(e, w->s.seq);
@@ -351,6 +372,20 @@ static int clear(struct engine *e, struct seeding *w, const char *path)
 	}
 	if (!w->part)
 		free(list);
+	return r;
+}
+
+/* clear - what the master does not have, at `path` or below, goes now. */
+static int clear(struct engine *e, struct seeding *w, const char *path)
+{
+	if (w->s.extra == 0)
+		return 0;
+	w->c.differed += w->s.extra;
+	pathset_done(&e->met); /* each of them has its own now */
+	e->told.counted = true;
+	int r = clear_all(e, w, path);
+	e->told.counted = false;
+	e->told.untold = 0;
 	return r;
 }
 
@@ -385,7 +420,7 @@ static int tell(struct engine *e, struct seeding *w, const char *path)
 
 int seed_run(struct engine *e)
 {
-	struct seeding w = {0};
+	struct seeding w = {.ours = e->cursor > 0 || e->unsafe_ns};
 	int r = begin(e, &w);
 
 	e->refusal[0] = 0;
@@ -415,19 +450,22 @@ int seed_run(struct engine *e)
 int seed_unsure(struct engine *e, const char *path, enum strictness strict,
 		enum depth depth, uint64_t seq)
 {
-	struct seeding w = {.part = true, .s = {.listed = true, .seq = seq}};
+	struct seeding w = {
+		.part = true, .ours = true, .s = {.listed = true, .seq = seq}};
 	bool asks = e->row.options.max_delete < 100;
 
 	e->seeding = &w;
 	int r = batch_redo(e, path, strict, depth, seq);
 	e->seeding = NULL;
-	if (r == 0 && asks && w.s.extra > EXTRA_IGNORED) {
+	if (r == 0 && asks && w.s.extra > TOLD_FREE) {
 		CLEANUP_FREE char *name = text_printable(path);
 		log_notice("%s: %llu entries below /%s are not in the tree: "
 			   "comparing everything before they go",
 			   e->row.name, (unsigned long long)w.s.extra, name);
 		r = -ESTALE;
 	}
+	if (r == 0)
+		e->told.untold -= (int64_t)w.s.extra;
 	for (unsigned i = 0; i < w.n_extra; i++) {
 		if (r == 0)
 			r = batch_redo(e, w.extra[i], strict, DEPTH_ALL, seq);
@@ -465,7 +503,7 @@ static void stay(struct seeding *w)
 
 int seed_part(struct engine *e, struct comparison *c)
 {
-	struct seeding w = {.part = true, .asked = true, .c = *c};
+	struct seeding w = {.part = true, .ours = true, .asked = true, .c = *c};
 
 	w.s = (struct seed){
 		.listed = true, .allowed = c->allowed, .seq = e->cursor};

@@ -26,7 +26,8 @@ int seed_unsure(struct engine *e, const char *path, enum strictness strict,
  * was all in this folder done in an earlier connection? _saw: an entry of the
  * master; _found: so many in that folder of the replica. _mark: all that is directly in this
  * folder was pushed. _spares: 1 when what is at `path` on the replica, and not
- * on the master, is to stay for now. _differs: something was pushed for `path`;
+ * on the master, is to stay for now; -ESTALE: until all is compared (told.h).
+ * _differs: something was pushed for `path`;
  * _relinks: that is nothing but a name of what may be linked there already.
  * _sends: a file will be sent. _tick: time passes. _met: in a first
  * copy, what is there has more names than here, and may be what was left alone
@@ -44,6 +45,8 @@ void seed_tick(struct engine *e);
 int seed_mark(struct engine *e, const char *path);
 int seed_spares(struct engine *e, const char *path,
 		const struct remote_attr *a);
+/* seed_count - *n grows by what is below `path` on the replica. */
+int seed_count(struct engine *e, const char *path, uint64_t *n);
 
 /* ---- verify.c ---- */
 /* While e->verify is set, contents are compared where all else is equal. */

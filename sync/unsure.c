@@ -135,7 +135,10 @@ static int folder(struct engine *e, const struct record *r, uint64_t seq)
 
 int unsure_run(struct engine *e, const struct record *r, uint64_t seq)
 {
-	return r->flags & RF_CONTENT ? file(e, r, seq) : folder(e, r, seq);
+	e->told.doubting = true;
+	int s = r->flags & RF_CONTENT ? file(e, r, seq) : folder(e, r, seq);
+	e->told.doubting = false;
+	return s;
 }
 
 /* ---- what a rename has moved ---- */

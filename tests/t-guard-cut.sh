@@ -37,4 +37,17 @@ cut_off
 cp -a "$T/tree/"[02-9]* "$T/replica1" && mkdir "$T/replica1/foreign" &&
 	touch "$T/replica1/foreign/"{1..10} || fail "replica"
 cut_off
+
+# what users have removed since: all is compared, as what a first copy has sent may
+# not be on its disk, but nobody has to say that it may go
+check "add" "$MIRRORFS" replica add "$T/tree" "r1=$PROXY_URL" \
+	"${PROXY_LOGIN[@]}" -o durable=yes
+check "wait" synced
+kill -USR1 $PROXY
+rm -r "$T/tree/"[1-9][0-9]* || fail "rm"
+check "offline" wait_for 60 state_is r1 offline
+kill -USR2 $PROXY
+check "retry" "$MIRRORFS" retry "$T/tree"
+check "wait" synced
+check "same" same "$T/replica1"
 exit 0

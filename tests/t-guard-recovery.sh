@@ -37,6 +37,26 @@ check "allow it" "$MIRRORFS" replica resume "$T/tree" r1 --allow-delete
 check "wait" synced
 check "same at the end" same "$T/replica1"
 
+# by a record that it lacks, before those that say where to look
+(cd "$T/tree/dir" && touch {151..300}) || fail "files"
+check "wait" synced
+check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+lacking() { # so the record is in the journal
+	[ "$(status_get r1 lag_records)" -gt 0 ]
+}
+touch "$T/tree/dir/151" || fail "touch"
+check "a record" wait_for 30 lacking
+kill_all
+mv "$T/below/dir" "$T/lost" || fail "mv"
+check "mount again" mount_tree
+check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+check "it asks for the folder" wait_for 60 state_is r1 refused
+there dir 240 || fail "all is there yet"
+kill_all
+mv "$T/lost/dir" "$T/below" || fail "mv"
+check "mount with the folder" mount_tree
+check "wait" synced
+
 # more than are listed, where nobody wants to be asked
 check "any share" "$MIRRORFS" replica set "$T/tree" r1 max-delete=100%
 (cd "$T/tree/dir" && touch {301..800}) || fail "files"

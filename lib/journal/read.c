@@ -147,6 +147,18 @@ int journal_read_doubts(struct journal *j, uint64_t after, struct record *out,
 	return r < 0 ? r : read_rows(j, st, out, max, SIZE_MAX);
 }
 
+int journal_tail(struct journal *j, unsigned n, uint64_t *after)
+{
+	int64_t seq;
+	int r = db_number(j, &seq, 0,
+			  "SELECT seq FROM record ORDER BY seq DESC "
+			  "LIMIT 1 OFFSET ?",
+			  "l", (int64_t)n);
+	if (r == 0 && (uint64_t)seq > *after)
+		*after = (uint64_t)seq;
+	return r;
+}
+
 int journal_read_moves(struct journal *j, uint64_t after, struct record *out,
 		       unsigned max)
 {
