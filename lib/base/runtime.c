@@ -219,6 +219,21 @@ void runtime_info_done(struct runtime_info *info)
 	free(info->state_dir);
 }
 
+/* read_line - without its end; owned by the caller. NULL: it is not all there
+ * yet, as somebody is writing it. */
+static char *read_line(FILE *f)
+{
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t n = getline(&line, &size, f);
+	if (n > 0 && line[n - 1] == '\n') {
+		line[n - 1] = 0;
+		return line;
+	}
+	free(line); /* getline makes one at the end of a file, too */
+	return NULL;
+}
+
 /* runtime_read - what the folder of `name` says; false when it is not one. */
 static bool runtime_read(const char *name, struct runtime_info *info)
 {
@@ -229,13 +244,9 @@ static bool runtime_read(const char *name, struct runtime_info *info)
 	CLEANUP_FCLOSE FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	if (!f)
 		return false;
-	char *lines[3] = {NULL, NULL, NULL};
-	for (int i = 0; i < 3; i++) {
-		size_t size = 0;
-		ssize_t n = getline(&lines[i], &size, f);
-		if (n > 0 && lines[i][n - 1] == '\n')
-			lines[i][n - 1] = 0;
-	}
+	char *lines[3];
+	for (int i = 0; i < 3; i++)
+		lines[i] = read_line(f);
 	*info = (struct runtime_info){.name = strdup(name),
 				      .root = lines[1],
 				      .state_dir = lines[2],

@@ -10,10 +10,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -67,6 +69,37 @@ static void end_and_beginning(void **state)
 	assert_int_equal(most, 1);
 }
 
+static bool is_listed(void)
+{
+	struct runtime_info *infos;
+	unsigned n;
+	bool listed = false;
+	assert_int_equal(runtime_list(&infos, &n), 0);
+	for (unsigned i = 0; i < n; i++) {
+		listed |= strcmp(infos[i].name, name) == 0;
+		runtime_info_done(&infos[i]);
+	}
+	free(infos);
+	return listed;
+}
+
+/* What somebody is just writing is not a mount yet. */
+static void not_all_there(void **state)
+{
+	char path[128];
+	int fd = runtime_claim(name);
+	assert_true(fd >= 0);
+	assert_int_equal(runtime_publish(name, "/srv/one", "/var/lib/one"), 0);
+	assert_true(is_listed());
+	snprintf(path, sizeof(path), "/run/mirrorfs/%s/info", name);
+	for (off_t n = 22; n >= 0; n--) {
+		assert_int_equal(truncate(path, n), 0);
+		assert_false(is_listed());
+	}
+	runtime_withdraw(name);
+	close(fd);
+}
+
 int main(void)
 {
 	if (geteuid() != 0)
@@ -75,6 +108,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_at_a_time),
 		cmocka_unit_test(end_and_beginning),
+		cmocka_unit_test(not_all_there),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	runtime_withdraw(name);
