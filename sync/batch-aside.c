@@ -17,6 +17,7 @@
 #include "log.h"
 #include "paths.h"
 #include "sync/engine.h"
+#include "sync/learn.h"
 #include "sync/lower.h"
 
 /* touches - has `a` to do with that path or object? */

@@ -18,6 +18,7 @@
 #include "remote-wait.h"
 #include "sync/durable.h"
 #include "sync/engine.h"
+#include "sync/learn.h"
 
 #define BATCH_MAX 4096
 
@@ -107,8 +108,8 @@ static int push_action(struct engine *e, const struct action *a)
 	const char *two = action_second(a);
 	int r = engine_owner(e, a->rec->uid, a->rec->gid, a->path);
 
-	if (r < 0)
-		return r;
+	if (r != 0)
+		return r < 0 ? r : 0;
 	if (a->kind != ACT_SETATTR && a->kind != ACT_NAME) {
 		engine_touch_parent(e, a->path);
 		if (two)
@@ -325,20 +326,6 @@ static void count_behind(struct engine *e, int n)
 	*c = (struct catch_up){0};
 }
 
-/* learn_owners - also of records that are a part of the action of another one. */
-static int learn_owners(struct engine *e, const struct record *records,
-			unsigned n)
-{
-	int r = 0;
-
-	for (unsigned i = 0; r >= 0 && i < n; i++) {
-		if (records[i].mode)
-			r = owners_learn(e->owners, records[i].uid,
-					 records[i].gid);
-	}
-	return r < 0 ? r : 0;
-}
-
 /* forget_numbers - one that is made, or whose last name goes, is another object's
  * from then on, and what had it before has no names. */
 static void forget_numbers(struct engine *e, const struct record *records,
@@ -358,7 +345,7 @@ static int run_records(struct engine *e, const struct record *records,
 		       struct plan *plan)
 {
 	uint64_t last = records[plan->used - 1].seq;
-	int r = learn_owners(e, records, plan->used);
+	int r = engine_owners(e, records, plan->used);
 
 	if (r == 0)
 		r = journal_batch_begin(e->journal, e->row.id, last);

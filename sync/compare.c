@@ -13,6 +13,7 @@
 #include "sync/attr.h"
 #include "sync/begun.h"
 #include "sync/compare.h"
+#include "sync/learn.h"
 #include "sync/lower.h"
 
 static bool is_special(mode_t mode)
@@ -295,8 +296,8 @@ int compare_entry(struct engine *e, int fd, const char *path,
 		return 0;
 	}
 	r = engine_owner(e, st.st_uid, st.st_gid, path);
-	if (r < 0)
-		return r;
+	if (r != 0)
+		return r < 0 ? r : 0;
 	if (S_ISDIR(st.st_mode))
 		links_del(e->links, path);
 	if (a && ((a->mode ^ st.st_mode) & S_IFMT) != 0) {

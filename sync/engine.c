@@ -63,15 +63,6 @@ void engine_count(struct engine *e, const char *kind, const char *path)
 		t->example = strdup(path);
 }
 
-int engine_owner(struct engine *e, uint32_t uid, uint32_t gid, const char *path)
-{
-	int r = owners_learn(e->owners, uid, gid);
-
-	if (r > 0)
-		engine_count(e, "owner-name", path);
-	return r < 0 ? r : 0;
-}
-
 int engine_push(struct engine *e, enum step_kind kind, const char *path,
 		const char *path2, const struct fhandle *obj, void *tag)
 {

@@ -105,9 +105,6 @@ void engine_changed(struct engine *e, const char *path);
 int engine_push(struct engine *e, enum step_kind kind, const char *path,
 		const char *path2, const struct fhandle *obj, void *tag);
 void engine_count(struct engine *e, const char *kind, const char *path);
-/* engine_owner - learn how to map it, before something of theirs is sent. */
-int engine_owner(struct engine *e, uint32_t uid, uint32_t gid,
-		 const char *path);
 int engine_start(struct engine *e);
 void engine_stop(struct engine *e);
 /* engine_push_times - of folders, behind what was pushed; _dir_times waits, and

@@ -14,6 +14,7 @@
 #include "sync/idmap.h"
 
 #define NSS_BYTES 65536
+#define NSS_MAX	  (16u << 20)
 
 struct id_pair {
 	uint32_t here, there;
@@ -96,21 +97,68 @@ bool idmap_find(const struct idmap *m, const char *name, uint32_t *ret)
 
 /* ---- this machine ---- */
 
-char *id_name_here(enum id_kind kind, uint32_t id)
-{
-	CLEANUP_FREE char *room = malloc(NSS_BYTES);
-	struct passwd pw, *user = NULL;
-	struct group gr, *group = NULL;
+struct entry {
+	struct passwd pw, *user;
+	struct group gr, *group;
+	char *room; /* owned */
+};
 
-	if (!room)
-		abort();
+static int entry_ask(struct entry *e, enum id_kind kind, const char *name,
+		     uint32_t id, size_t size)
+{
+	if (kind == ID_USER && name)
+		return getpwnam_r(name, &e->pw, e->room, size, &e->user);
 	if (kind == ID_USER)
-		getpwuid_r(id, &pw, room, NSS_BYTES, &user);
-	else
-		getgrgid_r(id, &gr, room, NSS_BYTES, &group);
-	return user    ? strdup(user->pw_name)
-	       : group ? strdup(group->gr_name)
-		       : NULL;
+		return getpwuid_r(id, &e->pw, e->room, size, &e->user);
+	if (name)
+		return getgrnam_r(name, &e->gr, e->room, size, &e->group);
+	return getgrgid_r(id, &e->gr, e->room, size, &e->group);
+}
+
+/* is_none - some say so by an error: getpwuid_r(3). */
+static bool is_none(int error)
+{
+	return error == 0 || error == ENOENT || error == ESRCH ||
+	       error == EBADF || error == EPERM;
+}
+
+/* is_here - nothing that a replica would say. */
+static bool is_here(int error)
+{
+	return error == ERANGE || error == EMFILE || error == ENFILE ||
+	       error == ENOMEM;
+}
+
+/* entry_get - by `name`, or else by `id`. 1, 0: there is none, or a negative
+ * errno: nobody can tell now. A group is as large as its list of members. */
+static int entry_get(struct entry *e, enum id_kind kind, const char *name,
+		     uint32_t id)
+{
+	size_t size = NSS_BYTES;
+	int error;
+
+	do {
+		free(e->room);
+		e->room = malloc(size);
+		if (!e->room)
+			abort();
+		error = entry_ask(e, kind, name, id, size);
+		size *= 4;
+	} while (error == ERANGE && size <= NSS_MAX);
+	if (e->user || e->group)
+		return 1;
+	return is_none(error) ? 0 : is_here(error) ? -error : -EIO;
+}
+
+int id_name_here(enum id_kind kind, uint32_t id, char **ret)
+{
+	struct entry e = {0};
+	int r = entry_get(&e, kind, NULL, id);
+
+	*ret = r > 0 ? strdup(e.user ? e.user->pw_name : e.group->gr_name)
+		     : NULL;
+	free(e.room);
+	return r;
 }
 
 bool id_parse(const char *text, uint32_t *ret)
@@ -127,25 +175,17 @@ bool id_parse(const char *text, uint32_t *ret)
 	return true;
 }
 
-bool id_number_here(enum id_kind kind, const char *name, uint32_t *ret)
+int id_number_here(enum id_kind kind, const char *name, uint32_t *ret)
 {
-	CLEANUP_FREE char *room = malloc(NSS_BYTES);
-	struct passwd pw, *user = NULL;
-	struct group gr, *group = NULL;
+	struct entry e = {0};
 
-	if (!room)
-		abort();
 	if (id_parse(name, ret))
-		return true;
-	if (kind == ID_USER)
-		getpwnam_r(name, &pw, room, NSS_BYTES, &user);
-	else
-		getgrnam_r(name, &gr, room, NSS_BYTES, &group);
-	if (user)
-		*ret = user->pw_uid;
-	if (group)
-		*ret = group->gr_gid;
-	return user || group;
+		return 1;
+	int r = entry_get(&e, kind, name, 0);
+	if (r > 0)
+		*ret = e.user ? e.user->pw_uid : e.group->gr_gid;
+	free(e.room);
+	return r;
 }
 
 /* ---- the file ---- */
@@ -177,8 +217,9 @@ static const char *load_line(struct idmap maps[2], char *line, FILE *told)
 		fprintf(told, "\n%d * %u", kind, there);
 		return NULL;
 	}
-	if (!id_number_here(kind, name, &here))
-		return "no such name on this machine";
+	int r = id_number_here(kind, name, &here);
+	if (r <= 0)
+		return r == 0 ? "no such name on this machine" : strerror(-r);
 	idmap_put(&maps[kind], here, there, true);
 	fprintf(told, "\n%d %u %u", kind, here, there);
 	return NULL;

@@ -32,10 +32,10 @@ void idmap_name(struct idmap *m, const char *name, uint32_t there);
 bool idmap_find(const struct idmap *m, const char *name, uint32_t *ret);
 
 enum id_kind { ID_USER, ID_GROUP };
-/* id_name_here - name of a number on this machine, owned; NULL: none. */
-char *id_name_here(enum id_kind kind, uint32_t id);
-/* id_number_here - of a name, or of a number as text. */
-bool id_number_here(enum id_kind kind, const char *name, uint32_t *ret);
+/* id_name_here - name of a number on this machine, owned. id_number_here - of a
+ * name, or of a number as text. 1, 0: there is none, or a negative errno. */
+int id_name_here(enum id_kind kind, uint32_t id, char **ret);
+int id_number_here(enum id_kind kind, const char *name, uint32_t *ret);
 /* id_parse - a number and nothing else. */
 bool id_parse(const char *text, uint32_t *ret);
 

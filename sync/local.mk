@@ -26,6 +26,7 @@ sync_libsync_a_SOURCES = \
 	sync/fresh.c \
 	sync/idmap.c \
 	sync/inplace.c \
+	sync/learn.c \
 	sync/links.c \
 	sync/moment.c \
 	sync/moves.c \
@@ -69,6 +70,7 @@ noinst_HEADERS += \
 	sync/exec.h \
 	sync/fresh.h \
 	sync/idmap.h \
+	sync/learn.h \
 	sync/links.h \
 	sync/moves.h \
 	sync/lower.h \

@@ -132,8 +132,10 @@ static int learn(struct owners *o, enum id_kind kind, uint32_t id)
 		idmap_put(m, id, m->any ? m->other : id, m->any);
 		return !m->any;
 	}
-	CLEANUP_FREE char *name = id_name_here(kind, id);
-	r = name ? same_number(o, kind, id) : 0;
+	CLEANUP_FREE char *name = NULL;
+	r = id_name_here(kind, id, &name);
+	if (r > 0)
+		r = same_number(o, kind, id);
 	if (r == 0 && name)
 		r = find(o, kind, name, &there);
 	if (r < 0)

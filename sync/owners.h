@@ -41,7 +41,7 @@ const char *owners_asked(const struct owners *o);
 
 /* owners_learn - before `uid` and `gid` are mapped; may ask the replica.
  * Returns 0; 1 when one of them is not known there, so that the number must
- * do; or -ENOTCONN. */
+ * do; -ENOTCONN; or another negative errno: its name here cannot be told now. */
 int owners_learn(struct owners *o, uint32_t uid, uint32_t gid);
 /* owners_map - false: owners are not carried, or this one was not learnt: it was
  * given away meanwhile, and a record that tells of it is still to come, which

@@ -16,8 +16,8 @@
  * "hang": its thread waits for ever, as for a lock that nobody gives back).
  * CALL: open, pread, pwrite (and write), fsync (and fdatasync), ftruncate (and
  * truncate, fallocate), rename, unlink, mkdir, symlink, move_mount, syncfs,
- * handle (name_to_handle_at), close, fork (its path is "fork"), or any, but pread,
- * handle, close and fork. An empty file: nothing fails. PROCESS: only in those whose first argument
+ * handle (name_to_handle_at), close, fork (its path is "fork"),
+ * group (getgrgid_r; "group"), or any, but pread, handle, close, fork and group. An empty file: nothing fails. PROCESS: only in those whose first argument
  * is that. What failed is counted in FILE.hits.
  *
  * CLOCK_STEP=FILE: the wall clock is ahead by the number of seconds that the
@@ -27,6 +27,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -156,7 +157,7 @@ static long fault(const char *name, const char *path)
 	    (strcmp(call, name) == 0 ||
 	     (strcmp(call, "any") == 0 && strcmp(name, "pread") != 0 &&
 	      strcmp(name, "handle") != 0 && strcmp(name, "close") != 0 &&
-	      strcmp(name, "fork") != 0))) {
+	      strcmp(name, "fork") != 0 && strcmp(name, "group") != 0))) {
 		calls++;
 		if (calls >= nth && calls < nth + count) {
 			r = error;
@@ -288,6 +289,17 @@ int renameat(int from_dir, const char *from, int to_dir, const char *to)
 	FIND(renameat);
 	long e = fault_at("rename", to_dir, to);
 	return e ? fail(e) : REAL(renameat)(from_dir, from, to_dir, to);
+}
+
+int getgrgid_r(gid_t id, struct group *g, char *room, size_t size,
+	       struct group **ret)
+{
+	static int (*REAL(getgrgid_r))(gid_t, struct group *, char *, size_t,
+				       struct group **);
+	FIND(getgrgid_r);
+	long e = fault("group", "group");
+	*ret = NULL;
+	return e ? (int)e : REAL(getgrgid_r)(id, g, room, size, ret);
 }
 
 int mkdir(const char *path, mode_t mode)
