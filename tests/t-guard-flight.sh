@@ -71,7 +71,7 @@ again held 50
 back
 
 # what a user has removed, and a replica has not heard of before the unmount
-in_flight last 40
+in_flight last 150
 check "pause" replica pause
 rm -r "$T/tree/dir" || fail "rm"
 check "umount" umount_tree
