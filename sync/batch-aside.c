@@ -34,15 +34,11 @@ bool aside_may_leave(void *arg, const struct step *s)
 {
 	const struct engine *e = arg;
 	const struct action *a = s->tag;
-	const char **names = NULL;
 
 	/* a copy in place of a link is not all that its object is about */
 	if (!a || !e->plan || a->kind != ACT_PUT)
 		return false;
-	unsigned n = links_other(e->links, &s->obj, s->path, UINT64_MAX,
-				 &names);
-	free(names);
-	if (n > 0)
+	if (links_has_other(e->links, &s->obj, s->path))
 		return false;
 	for (const struct action *b = a + 1; b < e->plan->actions + e->plan->n;
 	     b++) {

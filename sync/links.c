@@ -441,8 +441,8 @@ static bool was(const struct links *l, const char *path,
 	return links_is(l, path, obj) || (f && fhandle_equal(&f->obj, obj));
 }
 
-static bool has_other(const struct links *l, const char *path,
-		      const struct fhandle *obj)
+bool links_has_other(const struct links *l, const struct fhandle *obj,
+		     const char *path)
 {
 	const struct object *o = object_find(l, obj);
 
@@ -452,7 +452,7 @@ static bool has_other(const struct links *l, const char *path,
 void links_single(struct links *l, const char *path, const struct fhandle *obj,
 		  uint64_t since)
 {
-	bool stays = was(l, path, obj) || has_other(l, path, obj);
+	bool stays = was(l, path, obj) || links_has_other(l, obj, path);
 
 	links_keep(l, path, obj);
 	if (stays)

@@ -68,6 +68,9 @@ bool links_same(const struct links *l, const char *a, const char *b);
  * how many. */
 unsigned links_other(const struct links *l, const struct fhandle *obj,
 		     const char *path, uint64_t at, const char ***ret);
+/* links_has_other - are there any, at whatever step? */
+bool links_has_other(const struct links *l, const struct fhandle *obj,
+		     const char *path);
 /* links_copies - the same, all of them, to be changed meanwhile: owned by the
  * caller. links_copies_free - NULL is fine. */
 unsigned links_copies(const struct links *l, const struct fhandle *obj,

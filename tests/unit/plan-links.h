@@ -98,11 +98,9 @@ static unsigned others(int obj, const char *path, char ***ret)
 
 static bool has_others(int obj, const char *path)
 {
-	char **names;
-	unsigned n = others(obj, path, &names);
+	struct fhandle h = handle_of(obj);
 
-	links_copies_free(names, n);
-	return n > 0;
+	return links_has_other(links, &h, path);
 }
 
 /* ---- as batch.c and engine.c use it ---- */
