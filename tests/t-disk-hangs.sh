@@ -23,9 +23,6 @@ thaw() {
 }
 fail_show_mounts() { thaw; } # status reads the journal
 trap 'r=$?; thaw; end_test $r' EXIT
-in_call() { # a thread of the worker, in a call that the disk holds up
-	cat "/proc/$WORKER/task/"*/status 2>/dev/null | grep -q "^State:.D"
-}
 anew() { grep -q "mounted again" "$T/hangs/mirrorfs.log"; }
 same_tree() { "$HELPERS/treecmp" "$ROOT" "$T/replica1" >"$T/treecmp.out"; }
 
@@ -40,10 +37,10 @@ frozen=1
 # (a write would not be done after all)
 background perl -e 'truncate($ARGV[0], 3) or exit 3' "$ROOT/file"
 CALLER=$BG
-check "a call hangs" wait_for 30 in_call
+check "a call hangs" wait_for 30 waits_for_disk "$WORKER"
 kill -9 "$WORKER"
 sleep 1
-check "this is what is meant" in_call
+check "this is what is meant" waits_for_disk "$WORKER"
 
 mkdir "$T/marks" "$T/third"
 lay_below ext4 "$T/marks"
@@ -53,7 +50,7 @@ fsfreeze -f "$T/marks" || fail "freeze"
 marks=1
 background mkdir "$T/third/folder"
 MARKED=$BG
-check "a mark hangs" wait_for 30 in_call
+check "a mark hangs" wait_for 30 waits_for_disk "$WORKER"
 kill -9 "$WORKER"
 
 check "another mount" mount_with_faults

@@ -19,9 +19,6 @@ thaw() {
 	frozen=
 }
 trap 'r=$?; thaw; end_test $r' EXIT
-in_call() { # a thread of the worker, in a call that the disk holds up
-	cat "/proc/$WORKER/task/"*/status 2>/dev/null | grep -q "^State:.D"
-}
 serves() { timeout 5 stat "$ROOT/file" >/dev/null; }
 another() {
 	local now
@@ -40,11 +37,11 @@ fsfreeze -f "$T/host" || skip "file systems cannot be frozen here"
 frozen=1
 background sync "$ROOT/dirty"
 syncs=$BG
-check "a sync hangs" wait_for 30 in_call
+check "a sync hangs" wait_for 30 waits_for_disk "$WORKER"
 kill -9 "$WORKER"
 check "another one" wait_for 10 another
 check "it serves" wait_for 10 serves
-check "the old one is there still" in_call
+check "the old one is there still" waits_for_disk "$WORKER"
 equal "$(cat <&5)" before "what was open"
 
 # the next ones have the same sync to do
@@ -52,7 +49,7 @@ PIDS=("$WORKER")
 next_one() {
 	WORKER=$(status_pid worker_pid "$ROOT")
 	PIDS+=("$WORKER")
-	check "a sync hangs" wait_for 30 in_call
+	check "a sync hangs" wait_for 30 waits_for_disk "$WORKER"
 }
 next_one
 check "upgrade" timeout 20 "$MIRRORFS" upgrade "$ROOT"
@@ -62,7 +59,7 @@ kill "$WORKER"
 check "another one" wait_for 10 another
 check "it serves" wait_for 10 serves
 for WORKER in "${PIDS[@]}"; do
-	check "the old one is there still" in_call
+	check "the old one is there still" waits_for_disk "$WORKER"
 done
 thaw
 check "the sync ends well" wait "$syncs"

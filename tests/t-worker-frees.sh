@@ -20,9 +20,6 @@ freeze() {
 	fsfreeze -f "$T/fs" || skip "file systems cannot be frozen here"
 	frozen=1
 }
-waits_for_disk() { # PID
-	cat "/proc/$1/task/"*/status 2>/dev/null | grep -q "^State:.D"
-}
 has_none() { # PID - no descriptor of it
 	! find "/proc/$1/fd" -lname '*/large*' 2>/dev/null | grep -q .
 }

@@ -66,6 +66,11 @@ process_gone() {
 	[ "${stat%% *}" = Z ]
 }
 
+# waits_for_disk PID - a thread of it is in a call that a disk holds up.
+waits_for_disk() {
+	cat "/proc/$1/task/"*/status 2>/dev/null | grep -q "^State:.D"
+}
+
 # process_mine PID - it is a child of this shell. A number is given again, soon
 # where there are few.
 process_mine() {
