@@ -13,17 +13,14 @@ for i in 1 2 3 4 5; do
 	ln -s "$i" "$T/tree/a/b/l$i"
 done
 check "wait" synced
-have=$(find "$T/replica1" | wc -l)
+# there - what the replica has, its own folder included; but not what is on its way
+there() { find "$T/replica1" ! -path '*/stage/*/*' | wc -l; }
+have=$(there)
 sync_pid=$(status_pid sync_pid)
 limit() {
 	prlimit --pid "$sync_pid" --nofile="$1:"
 }
-# kept - all that the replica had, its own folder included (another name is
-# what a file that is on its way has there)
-kept() {
-	equal "$(find "$T/replica1" ! -path '*/stage/*/[0-9]*' | wc -l)" \
-		"$have" "$1"
-}
+kept() { equal "$(there)" "$have" "$1"; }
 parked() { [ "$(status_get r1 parked)" "$@" ]; }
 tries() {
 	"$MIRRORFS" status "$T/tree" --parked --json | jq '[.[].tries] | max'

@@ -52,9 +52,15 @@ check "wait, far" synced
 cut_each far 4
 # and the next one is opened right behind its rename, as the next batch may begin
 # at once: rename, fsync and close of the folder, open; and of what the stage has
-# in advance, an open for the one that was used
+# in advance, an open for the one that was used. It is a batch of one file: what
+# is seen before it is closed would be another one.
+sync_pid=$(status_pid sync_pid)
+noted() { [ "$(status_get r1 lag_records)" = 2 ]; } # that it is written, and closed
 echo "200 /state" >"$CTL/hold"
+kill -STOP "$sync_pid"
 date +%N >>"$T/tree/file"
+check "both records" wait_for 30 noted
+kill -CONT "$sync_pid"
 check "the next one is opened" wait_for 30 held 5
 touch "$CTL/release"
 check "wait, held" synced
