@@ -182,5 +182,8 @@ int journal_forgotten_since(struct journal *j, int64_t id, uint64_t *ret_ns);
 /* journal_changed_since - what was changed by records with seq > `after` has no
  * older ctime, though the clock was set back; INT64_MAX: there are none. */
 int journal_changed_since(struct journal *j, uint64_t after, int64_t *ret_ns);
+/* journal_doubts_since - the same, as their GAP and UNSURE say: what those of one
+ * file do not tell (unsure_all). */
+int journal_doubts_since(struct journal *j, uint64_t after, int64_t *ret_ns);
 
 #endif

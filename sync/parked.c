@@ -229,13 +229,20 @@ static int try_again(struct engine *e, const struct parked *p, bool *ret)
 {
 	CLEANUP_FREE char *path = strdup(p->path);
 	struct retry t = {.path = path, .seq = p->seq};
+	struct stat st;
+	struct fhandle obj;
+	int r = 0;
 
 	if (p->tries == 0) /* it may have been made by another connection */
 		engine_touch_parent(e, path);
-	int r = reconcile(e, path, STRICT_FULL, DEPTH_ALL);
-
+	if (lower_look(e->cfg->lower_fd, path, &st, &obj) == 0 &&
+	    S_ISDIR(st.st_mode))
+		r = unsure_below(e, p);
+	if (r == 0)
+		r = reconcile(e, path, STRICT_FULL, DEPTH_ALL);
 	if (r == 0)
 		r = batch_each_failed(e, retry_failed, &t);
+	e->changed_ns = UINT64_MAX;
 	*ret = r == 0 && !t.again;
 	return r;
 }

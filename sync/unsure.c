@@ -237,6 +237,23 @@ static int since_next(struct engine *e, uint64_t after)
 	return r;
 }
 
+int unsure_below(struct engine *e, const struct parked *p)
+{
+	uint64_t after = e->cursor;
+	int64_t ns = INT64_MAX;
+	int r = journal_parked_since(e->journal, e->row.id, p->path, &after);
+
+	if (r == 0)
+		r = since_next(e, after);
+	if (r == 0)
+		r = journal_doubts_since(e->journal, after, &ns);
+	/* whatever was pruned */
+	if (p->first_ns - CTIME_SLACK_NS < ns)
+		ns = p->first_ns - CTIME_SLACK_NS;
+	since_at(e, ns < 0 ? 0 : (uint64_t)ns);
+	return r;
+}
+
 int unsure_all(struct engine *e, uint64_t after)
 {
 	struct record *list = calloc(DOUBTS, sizeof(*list));

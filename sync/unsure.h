@@ -15,6 +15,7 @@
 
 struct action;
 struct engine;
+struct parked;
 
 /* unsure_run - a record that names an object (RF_OBJECT). */
 int unsure_run(struct engine *e, const struct record *r, uint64_t seq);
@@ -22,6 +23,9 @@ int unsure_run(struct engine *e, const struct record *r, uint64_t seq);
  * up to `after` (0: nothing); what came then, and what the records behind it say
  * of contents that are not known, makes e->changed_ns. */
 int unsure_all(struct engine *e, uint64_t after);
+/* unsure_below - the same, of a folder that is parked: the replica was told of
+ * nothing in it since. */
+int unsure_below(struct engine *e, const struct parked *p);
 /* unsure_moved - by `r`, a rename that the replica did not see (moves.h).
  * _parked: by those of a batch, and links, that led to where something is parked:
  * when it has been run, as it may have sent what they moved to another name.

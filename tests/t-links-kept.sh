@@ -3,6 +3,7 @@
 # is being written: what comes for that one must not reach the other, whose
 # inode has it. They are equal but for the owner, so nothing else would tell.
 . "$(dirname "$0")/functions.sh"
+expect_log parked
 need jq sqlite3
 
 idle() { # all that can be sent has been; what is being written may be owed
@@ -114,6 +115,27 @@ written_and_gone() {
 	rm -r "$T/tree/folder"
 }
 
+# parked - the folder is, as a file there gets another name, is written by that
+# one, seems to be as old, and has the first name only in the end
+parked() {
+	mkdir "$T/tree/folder" && cd "$T/tree" || fail "cd"
+	echo one >folder/file && touch -d 2021-03-01 folder/file || fail "file"
+	check "wait" synced
+	echo "/folder" >"$CTL/refuse"
+	chmod 700 folder
+	check "it is parked" wait_for 30 parked_as refused folder
+	ln folder/file other || fail "ln"
+	check "the other name" wait_for 30 test -e "$T/replica1/other"
+	echo two 1<>other && touch -d 2021-03-01 other || fail "written"
+	check "its content" wait_for 30 grep -q two "$T/replica1/other"
+	rm other || fail "rm"
+	check "it goes" wait_for 30 idle
+	rm "$CTL/refuse"
+	check "retry" "$MIRRORFS" retry "$T/tree" >/dev/null
+	check "wait" synced
+	check "same" same "$T/replica1"
+}
+
 faulty_replica
 check "mount" mount_tree "${REPLICAS[@]}"
 replaced_while_open true
@@ -122,4 +144,5 @@ replaced_while_open ln news second
 taken_later
 given_up
 written_and_gone
+parked
 exit 0

@@ -83,9 +83,7 @@ static int forgotten_put(struct journal *j, int64_t id, int64_t since_ns)
 		      "ll", id, since_ns);
 }
 
-/* doubts_since - what GAP and UNSURE after `after` say, as unsure_all reads
- * them; INT64_MAX: nothing. */
-static int doubts_since(struct journal *j, int64_t after, int64_t *ret_ns)
+int journal_doubts_since(struct journal *j, uint64_t after, int64_t *ret_ns)
 {
 	return db_number(j, ret_ns, INT64_MAX,
 			 "SELECT coalesce(min(size), 9223372036854775807) "
@@ -117,7 +115,7 @@ static int replica_forget_missed(struct journal *j, int64_t id)
 		return r;
 	r = journal_changed_since(j, (uint64_t)after, &first_ns);
 	if (r == 0)
-		r = doubts_since(j, after, &doubts_ns);
+		r = journal_doubts_since(j, (uint64_t)after, &doubts_ns);
 	if (r == 0)
 		r = files_doubted(j, id, after);
 	if (r < 0)

@@ -61,7 +61,7 @@ int new_obj(struct tree *t, char type, int content, int attr)
 {
 	assert(t->n_objs < OBJECTS);
 	t->objs[t->n_objs] =
-		(struct object){type, content, attr, 0, false, NULL};
+		(struct object){type, content, attr, .changed = n_recs};
 	return t->n_objs++;
 }
 
@@ -287,6 +287,7 @@ void model_write(char how, const char *path)
 	if (!o || o->type != 'f' || (!o->open && how == 's'))
 		return;
 	o->content = ++contents;
+	o->changed = n_recs;
 	if (how != 's')
 		looked_at(path);
 	if (o->open && how == 's') {

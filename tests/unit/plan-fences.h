@@ -55,9 +55,22 @@ static bool parked_as(const char *path, int when)
 {
 	for (int i = 0; i < parked.n; i++)
 		if (path_is_below(path, parked.names[i].path) &&
-		    parked.names[i].obj >= when)
+		    parked.objs[parked.names[i].obj].attr >= when)
 			return true;
 	return false;
+}
+
+static void park(const char *path, int when)
+{
+	int obj = find(&parked, path);
+
+	if (obj < 0) {
+		obj = new_obj(&parked, 'p', 0, when);
+		parked.objs[obj].changed = cursor;
+		set(&parked, path, obj);
+	} else {
+		parked.objs[parked.names[obj].obj].attr = when;
+	}
 }
 
 /* As unsure_at: the replica may have something else there. */

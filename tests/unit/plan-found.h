@@ -107,4 +107,28 @@ static void test_gone_name(void **state)
 	end_steps();
 }
 
+/* A link to what is in a parked folder, which is written by the new name, and
+ * that one goes: the folder's own name has something older. */
+static void test_parked_name(void **state)
+{
+	begin_steps();
+	model_make('m', "a");
+	model_make('o', "a/b");
+	model_write('s', "a/b");
+	come_to_rest();
+	park("a", PARKED_BEFORE);
+	model_link("a/b", "c");
+	catch_up();
+	do /* until the next one is as large and as old */
+		model_write('w', "c");
+	while (same_content(at(&master, "c"), at(&replica, "a/b"),
+			    STRICT_DATA));
+	model_write('s', "c");
+	catch_up();
+	model_remove("c");
+	catch_up();
+	retry_parked();
+	end_steps();
+}
+
 #endif

@@ -75,7 +75,9 @@ static void rc_file(const char *path, enum strictness strict)
 	int obj = master.names[find(&master, path)].obj;
 	struct object *m = &master.objs[obj], *r = at(&replica, path);
 	/* never change another object's inode */
-	bool doubt = strict >= STRICT_FULL || stale[obj] || is_other(path, obj);
+	bool doubt = strict >= STRICT_FULL || stale[obj] ||
+		     is_other(path, obj) ||
+		     (retrying && m->changed >= doubted_since);
 	bool same = !doubt && r && same_content(m, r, strict), other;
 
 	if (trace)

@@ -18,7 +18,7 @@ static bool reconcile(const char *path, enum strictness strict, bool deep,
 			      : fails ? " parked"
 				      : "");
 	if (fails && !died) {
-		set(&parked, path, PARKED_NOW);
+		park(path, PARKED_NOW);
 		if (strict == STRICT_TREE)
 			doubt_content(path);
 	} else if (!died || rnd(2)) {
@@ -40,6 +40,7 @@ static void retry_parked(void)
 	for (int i = parked.n; i-- > 0;) {
 		char *p = strdup(parked.names[i].path);
 
+		doubted_since = parked.objs[parked.names[i].obj].changed;
 		reconcile(p, STRICT_FULL, true, &left);
 		free(p);
 		if (i > parked.n)

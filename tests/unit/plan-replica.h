@@ -12,9 +12,10 @@
 #define PENDING UINT64_MAX
 
 static struct tree replica; /* an object is one inode there */
-static struct tree parked;  /* paths only, and since when */
+static struct tree parked; /* attr: when last; changed: behind which record first */
 enum { PARKED_BEFORE, PARKED_NOW };
-static bool retrying;	    /* what is parked */
+static bool retrying;	       /* what is parked */
+static unsigned doubted_since; /* … from then on */
 static struct tree doubted; /* paths only */
 static struct fence fences[16384];
 static unsigned n_fences;

@@ -261,7 +261,7 @@ static void replica_step(unsigned max, unsigned crashes, bool exact)
 	if (n == 0)
 		return;
 	for (int i = 0; i < parked.n; i++)
-		parked.names[i].obj = PARKED_BEFORE;
+		parked.objs[parked.names[i].obj].attr = PARKED_BEFORE;
 	if (rnd(20) == 0) /* another connection */
 		connect_again();
 	plan_build(recs + cursor, n, &view, memory, &plan);
@@ -499,6 +499,7 @@ int main(void)
 		cmocka_unit_test(test_former_name),
 		cmocka_unit_test(test_name_below),
 		cmocka_unit_test(test_gone_name),
+		cmocka_unit_test(test_parked_name),
 		cmocka_unit_test(test_shapes),
 		cmocka_unit_test(test_exact),
 		cmocka_unit_test(test_lag),
