@@ -259,6 +259,7 @@ void model_remove(const char *path)
 	if (!o || (o->type == 'd' && has_children(&master, path)))
 		return;
 	del(&master, path);
+	o->changed = n_recs;
 	if (o->type == 'd') {
 		looked_below(path);
 		note(OP_RMDIR, obj, path, NULL, 0);
@@ -310,6 +311,7 @@ void model_link(const char *a, const char *b)
 		return;
 	looked_at(a);
 	set(&master, b, obj);
+	x->changed = n_recs;
 	note(OP_LINK, obj, a, b, 0);
 }
 
@@ -321,6 +323,7 @@ void model_attr(const char *path)
 		return;
 	looked_at(path);
 	x->attr += 1000;
+	x->changed = n_recs;
 	note(OP_SETATTR, obj_at(path), path, NULL, RF_MODE);
 }
 

@@ -19,7 +19,7 @@ struct object { /* an inode */
 	char type; /* f, d, l */
 	int content, attr, names;
 	bool open; /* being written: content is not settled */
-	unsigned changed; /* its content, when there were so many records */
+	unsigned changed;   /* its ctime: when there were so many records */
 	const char *former; /* nobody has looked at a name that it has since
 			     * this one was removed */
 };

@@ -131,4 +131,32 @@ static void test_parked_name(void **state)
 	end_steps();
 }
 
+/* A server without links, and a name in a folder that is parked, where another
+ * file has it still: that file seems to be the same, and reconcile sends what
+ * has changed by the other name. */
+static void test_parked_copy(void **state)
+{
+	begin_steps();
+	nolinks = true;
+	model_make('m', "a");
+	model_make('o', "a/b");
+	model_write('s', "a/b");
+	model_make('o', "c");
+	do
+		model_write('w', "c");
+	while (same_content(at(&master, "c"), at(&master, "a/b"), STRICT_DATA));
+	model_write('s', "c");
+	come_to_rest();
+	park("a", PARKED_BEFORE);
+	model_remove("a/b");
+	model_link("c", "a/b");
+	catch_up();
+	fence("c", recs[n_recs - 1].seq + 1); /* the next one by state */
+	model_attr("c");
+	catch_up();
+	retry_parked();
+	end_steps();
+	nolinks = false;
+}
+
 #endif

@@ -203,4 +203,20 @@ static bool sent(const struct action *a)
 	return joins;
 }
 
+static struct tree to_copy; /* names: what was sent to another one */
+
+/* copy_later - as step_link_names, where there are no links. */
+static void copy_later(int obj, const char *path, const char *path2)
+{
+	char **names;
+	unsigned n = nolinks ? others(obj, path, &names) : 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (!path2 || strcmp(names[i], path2) != 0)
+			set(&to_copy, names[i], 0);
+	gave_up |= n > 0; /* that comes after the plan */
+	if (nolinks)
+		links_copies_free(names, n);
+}
+
 #endif

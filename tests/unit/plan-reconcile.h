@@ -59,6 +59,10 @@ static bool link_name(const char *path, int obj, bool may_link, bool *ret_other)
 		return false;
 	unsigned n = others(obj, path, &names);
 	know(path, obj);
+	if (nolinks) { /* a copy, like any other file */
+		links_copies_free(names, n);
+		return false;
+	}
 	*ret_other = n > 0;
 	for (unsigned i = 0; i < n && !first; i++)
 		if (!is_other(names[i], obj))
@@ -75,7 +79,8 @@ static void rc_file(const char *path, enum strictness strict)
 	int obj = master.names[find(&master, path)].obj;
 	struct object *m = &master.objs[obj], *r = at(&replica, path);
 	/* never change another object's inode */
-	bool doubt = strict >= STRICT_FULL || stale[obj] ||
+	bool copies = strict == STRICT_NEWS && m->names > 1 && nolinks;
+	bool doubt = strict >= STRICT_FULL || copies || stale[obj] ||
 		     is_other(path, obj) ||
 		     (retrying && m->changed >= doubted_since);
 	bool same = !doubt && r && same_content(m, r, strict), other;
@@ -135,7 +140,16 @@ static void rc_entry(const char *path, enum strictness strict, bool deep)
 {
 	struct object *m = at(&master, path), *r = at(&replica, path);
 
+	if (m && filter_excludes(filter, path, m->type == 'd')) {
+		if (r && !filter_excludes(filter, path, r->type == 'd')) {
+			del_below(&replica, path);
+			links_del_tree(links, path);
+		}
+		return;
+	}
 	if (!m && *path) {
+		if (r && filter_excludes(filter, path, r->type == 'd'))
+			return;
 		del_below(&replica, path);
 		links_del_tree(links, path);
 		return;

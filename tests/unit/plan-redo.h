@@ -85,7 +85,8 @@ static void former_names(const struct action *a)
 	if (!(a->rec->flags & RF_LAST) || has_others(obj, a->path))
 		return;
 	for (int i = 0; i < master.n; i++)
-		if (master.names[i].obj == obj)
+		if (master.names[i].obj == obj &&
+		    !filter_excludes(filter, master.names[i].path, false))
 			names_later(obj, master.names[i].path);
 }
 
@@ -153,6 +154,11 @@ static bool redo_failed(const struct plan *plan, struct pathset *bad,
 {
 	bool ok = true;
 
+	for (int i = 0; i < to_copy.n; i++) {
+		set(&doubted, to_copy.names[i].path, 0);
+		pathset_put(bad, to_copy.names[i].path, FAILED);
+	}
+	reset(&to_copy);
 	plan_taint(plan, bad);
 	for (unsigned i = 0; ok && i < plan->n; i++) {
 		const struct action *a = &plan->actions[i];

@@ -7,6 +7,7 @@
  * which includes it once, after model.h.
  */
 
+#include "filter.h"
 #include "memo.h"
 
 #define PENDING UINT64_MAX
@@ -26,6 +27,8 @@ static unsigned faults; /* of 1000 actions */
 static unsigned n_failed, n_actions, n_crashes;
 static bool trace;
 static bool gave_up; /* something was open, or gone: not exact */
+static bool nolinks; /* the server makes no hard links: each name is a copy */
+static struct filter *filter;
 
 #include "tests/unit/plan-links.h"
 
@@ -54,7 +57,8 @@ static bool publish(const char *path, int obj)
 	stale[obj] = false;
 	taken(obj, path, true);
 	set(&replica, path, ino);
-	for (unsigned i = 0; i < n; i++) {
+	/* without links reconcile comes by all names itself */
+	for (unsigned i = 0; !nolinks && i < n; i++) {
 		if (o->type == 'f' && can_name(names[i]))
 			set(&replica, names[i], ino);
 		else
@@ -89,6 +93,7 @@ static bool run_put(const struct action *a)
 		give_up(obj, a->absent);
 		return true;
 	}
+	copy_later(obj, a->path, NULL);
 	if (!can_name(a->path) || !publish(a->path, obj))
 		return false;
 	plan_memory_present(memory, &a->rec->obj);
@@ -124,6 +129,23 @@ static bool run_exchange(const struct action *a)
 	del_below(&replica, "~"); /* it stays in the stage */
 	gave_up |= !x || !y;
 	return x && y && up && up2;
+}
+
+/* run_copy - in place of a link. */
+static bool run_copy(const struct action *a)
+{
+	int obj = obj_of(a->rec);
+	struct object *o = &master.objs[obj];
+	bool was = stale[obj]; /* the other names are, still */
+
+	if (o->names == 0 || o->open) {
+		gave_up = true;
+		return true;
+	}
+	copy_later(obj, a->path2, a->path);
+	bool ok = can_name(a->path2) && publish(a->path2, obj);
+	stale[obj] = was;
+	return ok;
 }
 
 /* `joins`: the others that are known of it, too. */
@@ -193,6 +215,8 @@ static bool run(const struct action *a, bool refused)
 	struct object *o;
 
 	n_actions++;
+	if (a->kind == ACT_SETATTR && master.objs[obj_of(a->rec)].names)
+		copy_later(obj_of(a->rec), a->path, NULL);
 	if (refused)
 		return false;
 	switch (a->kind) {
@@ -202,7 +226,7 @@ static bool run(const struct action *a, bool refused)
 	case ACT_SYMLINK:
 		return run_make(a);
 	case ACT_LINK:
-		return run_link(a, joins);
+		return nolinks ? run_copy(a) : run_link(a, joins);
 	case ACT_RENAME:
 		if (same) /* two names of one object */
 			del(&replica, a->path);
