@@ -255,7 +255,8 @@ static void note_stale(unsigned n)
 			continue;
 		if (r->op == OP_SETTLE || r->op == OP_TRUNC)
 			stale[obj_of(r)] = true;
-		gave_up |= r->op == OP_SETTLE && r->flags & RF_LAST;
+		gave_up |= r->op == OP_UNSURE ||
+			   (r->op == OP_SETTLE && r->flags & RF_LAST);
 		if (r->op == OP_RENAME &&
 		    (is_held(r->path) || is_held(r->path2)))
 			note_moved(r);
