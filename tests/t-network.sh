@@ -44,5 +44,5 @@ check "wait when it is back" synced
 check "same" same "$T/replica1"
 check "state" wait_for 30 state_is r1 synced
 equal "$(status_get r1 error)" null "error"
-check "left on the stage" wait_for 30 empty_stage "$T/replica1"
+check "left on the stage" wait_for 30 no_uploads "$T/replica1"
 exit 0

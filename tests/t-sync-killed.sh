@@ -50,7 +50,7 @@ killed_at() {
 	check "wait, $1" synced
 	same "$R" || fail "killed at $1"
 	equal "$(status_get r1 parked)" 0 "parked, killed at $1"
-	wait_for 60 empty_stage "$R" || fail "left on the stage, $1"
+	wait_for 60 no_uploads "$R" || fail "left on the stage, $1"
 	[ ! -e "$CTL/cut" ] || return 1
 	check "it was killed at $1" wait_for 30 restarted
 }
