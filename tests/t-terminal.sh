@@ -93,9 +93,9 @@ LONG='of 3 entries, .* of 1.9M, .* sent, .*K/s, 0:[0-9:]* left$'
 
 add 100 r2
 check "progress" wait_for 60 drawn 2 "^r2: . $LONG"
-at=$(stat -c %s "$T/drawn")
 stty -F "$TTY" cols 20 || fail "stty"
-check "goes on" wait_for 60 grown "$at"
+at=$(stat -c %s "$T/drawn")
+check "goes on" wait_for 60 grown $((at + 100))
 check "in a window that was made narrow" narrow "$at" 20
 lift r2
 ended 0
