@@ -42,6 +42,9 @@ equal "$(grep -c "fifo" "$T/state/mirrorfs.log")" 2 "told once a replica"
 mkfifo "$T/tree/fifo2"
 check "wait" synced
 equal "$(grep -c "fifo" "$T/state/mirrorfs.log")" 2 "and never again"
+for r in r1 r2; do
+	check "state of $r" wait_for 30 state_is $r synced
+done
 "$MIRRORFS" status "$T/tree" >"$T/out" || fail "status"
 cat "$T/out"
 equal "$(grep -Ec "^r[12] +synced +0 " "$T/out")" 2 "one row a replica"
