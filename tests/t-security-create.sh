@@ -73,6 +73,7 @@ made() { (echo new >"$DIR/$last") 2>/dev/null; }
 check "there is room again" wait_for 20 made
 equal "$(cat "$BELOW/$last")" new "content"
 # each try that was refused made and removed it
+check "it is in the journal" "$MIRRORFS" wait "$T/tree" "$DIR/$last" --timeout 60
 removed=$("$MIRRORFS" log "$T/tree" --op unlink "$DIR/$last" | wc -l)
 [ "$removed" -gt 0 ] || fail "nothing was removed again"
 equal "$("$MIRRORFS" log "$T/tree" --op create "$DIR/$last" | wc -l)" $((removed + 1)) made

@@ -32,6 +32,7 @@ refuse "it is told" told "it is older"
 check "pause" "$MIRRORFS" replica pause "$T/tree" r1
 rm -rf "$T/replica1"
 cp -a "$T/copy" "$T/replica1"
+touch "$T/tree/next" # to wait for: the log tells before the journal does
 check "resume" "$MIRRORFS" replica resume "$T/tree" r1
 check "it is told" wait_for 30 told "it is older"
 check "wait" synced
@@ -65,6 +66,7 @@ check "same" same "$T/replica1"
 check "pause" "$MIRRORFS" replica pause "$T/tree" r1
 rm -r "$T/replica1"
 cp -a "$T/copy" "$T/replica1"
+touch "$T/tree/last"
 check "resume" "$MIRRORFS" replica resume "$T/tree" r1
 check "it is told" wait_for 30 told "it is older"
 check "wait" synced
