@@ -25,12 +25,14 @@ for n in ${NS:-20 22 24 25 26 27 28}; do
 	check "paused" wait_for 30 paused
 	sed -i 's/^seq=.*/seq=1/' "$state"
 	chmod 711 "$T/replica1"
-	echo "$n users-groups" >"$CTL/cut"
+	# nor is there a next connection, which would go on, before that was seen
+	echo "$n users-groups $SSHD_PID" >"$CTL/cut"
 	"$MIRRORFS" replica resume "$T/tree" r1 || fail "resume"
 	check "cut at $n" wait_for 30 cut_was
 	[ -z "${NS:-}" ] || say "$n $(mode) $(tail -n 1 "$state" 2>&1)"
 	[ "$(mode)" = 711 ] || grep -qx "seq=0" "$state" ||
 		fail "cut at $n: it was changed before the state file told"
+	sshd_start "$T/sshd" "$SSHD_PORT" || fail "sshd does not start again"
 	check "mended after cut $n" wait_for 60 mended
 done
 
