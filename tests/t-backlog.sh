@@ -40,7 +40,8 @@ check "all is in the journal" wait_for 60 written
 sshd_start "$T/sshd" "$port" || fail "sshd does not start again"
 check "wait when it is back" synced 90
 check "replica" same "$T/replica1"
-check "told" wait_for 10 caught_up records
+told() { [ -n "$(caught_up records)" ]; }
+check "told" wait_for 30 told
 records=$(caught_up records) uploads=$(caught_up uploads)
 say "$records records, $uploads uploads"
 check "$records records are a long backlog" test "$records" -gt 8200
@@ -61,7 +62,7 @@ sshd_start "$T/sshd" "$port" || fail "sshd does not start again"
 check "wait when it is back" synced 90
 check "replica" same "$T/replica1"
 again() { [ "$(caught_up records)" != "$records" ]; }
-check "told" wait_for 10 again
+check "told" wait_for 30 again
 actions=$(caught_up actions)
 check "$actions actions for $(caught_up records) records" \
 	test "$actions" -le 150
