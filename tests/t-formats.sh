@@ -6,7 +6,7 @@
 need sqlite3
 
 db() {
-	sqlite3 "$T/state/journal.db" "$@"
+	sqlite3 "$T/state/journal.db" ".timeout 10000" "$1"
 }
 format() {
 	db "PRAGMA user_version"

@@ -80,7 +80,7 @@ check "pause" "$MIRRORFS" replica pause "$T/tree" r1
 equal "$(sqlite3 -readonly "$T/state/journal.db" \
 	"SELECT state FROM replica WHERE name = 'r1'")" 6 "paused, by its thread"
 umount "$T/replica1/sub" || fail "umount"
-sqlite3 "$T/state/journal.db" "UPDATE parked SET next_ns = next_ns +
+sqlite3 "$T/state/journal.db" ".timeout 10000" "UPDATE parked SET next_ns = next_ns +
 	200000000000" || fail "sqlite3"
 check "resume" "$MIRRORFS" replica resume "$T/tree" r1
 check "go on" wait_for 30 state_is r1 synced
@@ -108,7 +108,7 @@ echo z >"$T/tree/sub/file"
 check "read-only again" wait_for 60 parked_as read-only sub/file
 check "pause" "$MIRRORFS" replica pause "$T/tree" r1
 mount -o remount,rw "$T/replica1" || fail "remount"
-sqlite3 "$T/state/journal.db" "UPDATE parked SET next_ns = next_ns +
+sqlite3 "$T/state/journal.db" ".timeout 10000" "UPDATE parked SET next_ns = next_ns +
 	3600000000000" || fail "sqlite3"
 check "resume" "$MIRRORFS" replica resume "$T/tree" r1
 check "at once" wait_for 30 parked -eq 0
