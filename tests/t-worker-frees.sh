@@ -57,6 +57,8 @@ export FAULTS=$T/plan
 LD_PRELOAD=$HELPERS/sysfault.so mount_at "$ROOT" "$T/state" "${REPLICAS[@]}" ||
 	fail "mount"
 SUPERVISOR=$(status_pid supervisor_pid "$ROOT")
+# who reads the file to send it would have it open as well
+check "pause" "$MIRRORFS" replica pause "$ROOT" r1
 echo one >"$ROOT/open"
 exec 5<"$ROOT/open"
 
@@ -67,6 +69,7 @@ killed close
 removed
 killed end
 exec 5<&-
+check "resume" "$MIRRORFS" replica resume "$ROOT" r1
 check "wait" "$MIRRORFS" wait "$ROOT" --timeout 60
 refuse "it is mounted again" grep -q "mounted again" "$T/state/mirrorfs.log"
 check "umount" umount_at "$ROOT"
