@@ -6,6 +6,7 @@ need setpriv setfattr
 
 pipe_replicas 1
 check "mount" mount_tree "${REPLICAS[@]}"
+check "all have begun" synced # before, sync may have what it was started with
 W=$(status_pid worker_pid)
 S=$(status_pid sync_pid)
 M=$(status_pid supervisor_pid)
@@ -41,7 +42,7 @@ for pid in "$W" "$S" "$M"; do
 	done
 done
 for name in supervisor fs sync; do
-	check "$name says what it keeps" grep -Eq \
+	check "$name says what it keeps" wait_for 30 grep -Eq \
 		"info $name\\[[0-9]+\\]: capabilities=.*dac_read_search" \
 		"$T/state/mirrorfs.log"
 done
