@@ -41,6 +41,6 @@ check "same" same "$T/replica1"
 
 # that is over: who asks for a comparison has nothing sent again
 timeout 60 "$MIRRORFS" reconcile "$T/tree" --wait || fail "reconcile"
-check "nothing differs" grep -q "r1: compared /: .* differed=0\b" \
-	"$T/state/mirrorfs.log"
+check "nothing differs" wait_for 30 \
+	grep -q "r1: compared /: .* differed=0\b" "$T/state/mirrorfs.log"
 exit 0
