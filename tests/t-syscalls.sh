@@ -163,8 +163,8 @@ failing() {
 		"$T/status"
 }
 check "status says so" wait_for 60 failing
-check "and the log" grep -q " error .*the activity log cannot be written" \
-	"$T/state/mirrorfs.log"
+check "and the log" wait_for 30 grep -q \
+	" error .*the activity log cannot be written" "$T/state/mirrorfs.log"
 worker=$(status_pid worker_pid)
 kill -9 "$worker"
 echo again >"$T/tree/cold/again" || fail "with another worker"
