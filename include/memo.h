@@ -28,6 +28,7 @@ struct parked {
 	char *error;       /* one line: the cause with what is known of it */
 	unsigned tries;
 	int64_t first_ns, next_ns; /* wall clock; next 0: asked for */
+	uint64_t gone; /* not on the master any more, as of that record */
 };
 
 int journal_links_load(struct journal *j, int64_t id, struct link_name **ret,

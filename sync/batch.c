@@ -363,7 +363,11 @@ static int run_records(struct engine *e, const struct record *records,
 		stale_published(e->stale, &plan->gone[i]);
 	for (unsigned i = 0; i < plan->used; i++)
 		asides_record(e->asides, &records[i]);
-	r = batch_run_plan(e, plan, last);
+	r = engine_parked_renamed(e, records, plan->used);
+	if (r == 0)
+		r = batch_run_plan(e, plan, last);
+	if (r == 0) /* to where there was no folder before, or something else */
+		r = engine_parked_renamed(e, records, plan->used);
 	if (r == 0)
 		r = unsure_parked(e, records, plan->used);
 	return r < 0 ? r : batch_commit(e, last, true);

@@ -146,6 +146,9 @@ int engine_parked_load(struct engine *e);
 int engine_park(struct engine *e, const char *path, uint64_t seq);
 /* engine_park_for_now - the same, untried, as many failed. It is due at once. */
 int engine_park_for_now(struct engine *e, const char *path, uint64_t seq);
+/* engine_parked_renamed - what the replica has of a file that is parked goes with
+ * it, as its new content may not fit there either. */
+int engine_parked_renamed(struct engine *e, const struct record *list, unsigned n);
 /* engine_is_parked - for records up to `seq`, or what it is in is. */
 bool engine_is_parked(const struct engine *e, const char *path, uint64_t seq);
 /* batch_parked - retry what is due, or asked for. *ret_more: others are to have

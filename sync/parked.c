@@ -15,8 +15,10 @@
 
 #include "cleanup.h"
 #include "clock.h"
+#include "filter.h"
 #include "log.h"
 #include "paths.h"
+#include "remote-wait.h"
 #include "sync/cause.h"
 #include "sync/engine.h"
 #include "sync/lower.h"
@@ -184,6 +186,50 @@ int engine_park_for_now(struct engine *e, const char *path, uint64_t seq)
 	return journal_parked_put(e->journal, e->row.id, p);
 }
 
+/* has_moved - `r` has taken it from there to where it is now. */
+static bool has_moved(const struct engine *e, const struct record *r)
+{
+	struct stat st;
+	struct fhandle obj;
+	int fd = e->cfg->lower_fd;
+
+	return lower_look(fd, r->path, &st, &obj) == -ENOENT &&
+	       lower_look(fd, r->path2, &st, &obj) == 0 &&
+	       fhandle_equal(&obj, &r->obj) && !S_ISDIR(st.st_mode);
+}
+
+static int take_along(struct engine *e, const struct record *r)
+{
+	struct remote_attr a;
+
+	if (r->op != OP_RENAME || !pathset_at(&e->parked_paths, r->path) ||
+	    filter_excludes(e->filter, r->path2, false) || !has_moved(e, r))
+		return 0;
+	int s = remote_lstat(e->remote, r->path2, &a);
+	if (s != -ENOENT) /* it has something there */
+		return s == -ENOTCONN ? s : 0;
+	s = remote_lstat(e->remote, r->path, &a);
+	if (s == 0 && S_ISDIR(a.mode))
+		return 0;
+	if (s == 0)
+		s = remote_rename(e->remote, r->path, r->path2);
+	if (s < 0)
+		return s == -ENOTCONN ? s : 0;
+	links_move(e->links, r->path, r->path2);
+	engine_touch_parent(e, r->path);
+	engine_touch_parent(e, r->path2);
+	return 0;
+}
+
+int engine_parked_renamed(struct engine *e, const struct record *list, unsigned n)
+{
+	int s = 0;
+
+	for (unsigned i = 0; e->n_parked && s == 0 && i < n; i++)
+		s = take_along(e, &list[i]);
+	return s;
+}
+
 /* unpark - parked_paths keeps it for the moment: see paths_anew. */
 static int unpark(struct engine *e, unsigned i, bool arrived)
 {
@@ -275,6 +321,20 @@ static int no_room(struct engine *e, const struct parked *p,
 	return r;
 }
 
+/* may_have_moved - it is not there, and the records to come may tell where it is:
+ * then the replica is not to lose what it has of it. */
+static bool may_have_moved(const struct engine *e, struct parked *p)
+{
+	struct stat st;
+	struct fhandle obj;
+
+	if (lower_look(e->cfg->lower_fd, p->path, &st, &obj) != -ENOENT)
+		p->gone = 0;
+	else if (p->gone == 0)
+		p->gone = shared_settled_seq(e->shared);
+	return p->gone > e->cursor;
+}
+
 /* is_due - and there is a point in trying. */
 static int is_due(struct engine *e, struct parked *p, struct evidence *root,
 		  bool *ret)
@@ -283,6 +343,13 @@ static int is_due(struct engine *e, struct parked *p, struct evidence *root,
 	bool full = false;
 	int r;
 
+	if (may_have_moved(e, p)) {
+		*ret = false;
+		if (p->next_ns) /* not asked for */
+			return 0;
+		p->next_ns = now;
+		return journal_parked_put(e->journal, e->row.id, p);
+	}
 	/* no pause is so long: the clock was set back */
 	*ret = p->next_ns <= now || p->next_ns > now + PARK_MAX_NS;
 	if (!*ret || p->next_ns == 0) /* asked for: whatever we think */

@@ -1,0 +1,43 @@
+#!/bin/bash
+# A file whose new content does not fit on a replica is moved: what the replica has
+# of it goes with it, also when it is to be tried before the record is there.
+. "$(dirname "$0")/functions.sh"
+expect_log "parked"
+
+mount -t tmpfs -o size=3M,mode=755 none "$T/replica1" ||
+	skip "cannot mount a tmpfs"
+LOWERS+=("$T/replica1")
+mkdir "$T/tree/one" "$T/tree/two"
+echo old >"$T/tree/one/file"
+check "mount" mount_with_faults --replica "r1=$T/replica1"
+check "wait" synced
+head -c 8000000 /dev/urandom >"$T/tree/one/file"
+check "parked" wait_for 60 parked_as disk-full one/file
+
+mv "$T/tree/one/file" "$T/tree/two/file" || fail "mv"
+check "parked there" wait_for 60 parked_as disk-full two/file
+equal "$(cat "$T/replica1/two/file")" old "what it has"
+refuse "the old name" test -e "$T/replica1/one/file"
+
+has() { [ "$(cat "$T/replica1/$1")" = "$2" ]; } 2>/dev/null
+plan pwrite 1 1 wait journal.db-wal fs-worker
+mv "$T/tree/two/file" "$T/tree/one/file" || fail "mv"
+sleep 5
+plan
+check "what it has, late" wait_for 20 has one/file old
+check "parked, late" wait_for 60 parked_as disk-full one/file
+refuse "the old name, late" test -e "$T/replica1/two/file"
+
+# in the place of another one that the replica has
+echo other >"$T/tree/two/file"
+check "it is there" wait_for 60 test -s "$T/replica1/two/file"
+mv "$T/tree/one/file" "$T/tree/two/file" || fail "mv"
+check "parked there" wait_for 60 parked_as disk-full two/file
+equal "$(cat "$T/replica1/two/file")" other "what it has, replaced"
+
+rm "$T/tree/two/file"
+check "wait" synced
+nothing() { [ "$(status_get r1 parked)" = 0 ]; }
+check "nothing is parked" wait_for 60 nothing
+check "same" same "$T/replica1"
+exit 0
