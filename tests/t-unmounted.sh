@@ -10,8 +10,10 @@ noticed() {
 looked() { # COUNT
 	[ "$(noticed)" = "$1" ]
 }
+# looked_back - the child that looks for what was changed is done, and has told
+looked_back() { [ "$(pgrep -cP "$(status_pid supervisor_pid)")" = 2 ]; }
 arrived() {
-	synced 5 >/dev/null 2>&1 && same "$T/replica1" >/dev/null
+	synced 5 >/dev/null 2>&1 && same "$T/replica1" >/dev/null && looked_back
 }
 # other content, and all that is seen by SFTP the same
 change() {
@@ -125,7 +127,7 @@ bad_end() {
 check "mount" mount_tree
 mkdir "$T/tree/b"
 echo x >"$T/tree/b/x"
-check "wait" synced
+check "all arrives" wait_for 60 arrived
 bad_end
 change a/b/c/f wen
 touch "$T/tree/a/b/later"
