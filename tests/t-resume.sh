@@ -11,15 +11,21 @@ rmdir "$T/replica1/lost+found"
 tune2fs -r 0 "$(findmnt -no SOURCE "$T/replica1")" >"$T/out" ||
 	fail "tune2fs"
 ssh_replicas 1
-echo $((1 << 40)) >"$T/credit"
+: >"$T/credit"
 proxy_start --credit "$T/credit" --count "$T/count"
 sent() { read -r n <"$T/count" && echo "$n"; }
 # went BYTES - so many have gone to the replica since BEFORE
 went() { [ $(($(sent) - BEFORE)) -ge "$1" ]; }
-cut_at() { # MIB - that many are on their way
-	check "it is on its way" wait_for 60 went $(($1 * MB))
+# lets_pass MIB - so many more go to the replica, and then nothing
+lets_pass() {
+	BEFORE=$(sent) LIMIT=$(($1 * MB))
+	echo $((BEFORE + LIMIT)) >"$T/credit"
+}
+cut_off() { # the line, when that is used up
+	check "it is on its way" wait_for 60 went $LIMIT
 	kill -USR1 $PROXY
 	check "offline" wait_for 60 state_is r1 offline
+	echo $((1 << 40)) >"$T/credit"
 }
 goes_on() { # AT-MOST-MIB TEXT
 	kill -USR2 $PROXY
@@ -32,47 +38,47 @@ goes_on() { # AT-MOST-MIB TEXT
 		"$2: what was left in the stage"
 }
 
-BEFORE=0
+lets_pass 24
 head -c $((32 * MB)) /dev/urandom >"$T/tree/first"
 check "mount" mount_tree "${REPLICAS[@]}" -o bwlimit=16M,durable=no
-cut_at 24
+cut_off
 goes_on 46 "a first copy"
 
 # part of what was sent is another one now, and there is more of it
-BEFORE=$(sent)
+lets_pass 24
 head -c $((32 * MB)) /dev/urandom >"$T/tree/changed"
-cut_at 24
+cut_off
 printf new | dd of="$T/tree/changed" bs=1 seek=$((5 * MB)) conv=notrunc \
 	status=none
 echo more >>"$T/tree/changed"
 fallocate -p -o $((8 * MB)) -l $((2 * MB)) "$T/tree/changed"
 goes_on 46 "a changed file"
 
-BEFORE=$(sent)
+lets_pass 24
 head -c $((32 * MB)) /dev/urandom >"$T/tree/cut"
-cut_at 24
+cut_off
 truncate -s $((18 * MB + 3)) "$T/tree/cut"
 goes_on 34 "a shorter file"
 
 # what was left of it is another one, or shorter
-BEFORE=$(sent)
+lets_pass 24
 head -c $((32 * MB)) /dev/urandom >"$T/tree/spoilt"
-cut_at 24
+cut_off
 left=$(find "$T/replica1/.mirrorfs/stage" -type f -size +1M)
 check "it is there" test -n "$left"
 truncate -s 1M "$left"
 goes_on 60 "a short rest"
 
-BEFORE=$(sent)
+lets_pass 24
 head -c $((32 * MB)) /dev/urandom >"$T/tree/gone"
-cut_at 24
+cut_off
 rm "$T/tree/gone"
 goes_on 28 "a file that is gone"
 
 # there is no room for it twice
-BEFORE=$(sent)
+lets_pass 24
 head -c $((32 * MB)) /dev/urandom >"$T/tree/full"
-cut_at 24
+cut_off
 left=$(stat -f -c '%a %S' "$T/replica1" | { read -r a s && echo $((a * s)); })
 fallocate -l $((left - 14 * MB)) "$T/replica1/.mirrorfs/ballast"
 goes_on 60 "no room"
@@ -81,9 +87,9 @@ goes_on 60 "no room"
 if [ -n "${SOAK:-}" ]; then
 	check "set" "$MIRRORFS" replica set "$T/tree" r1 bwlimit=4M durable=yes
 	check "wait" synced
-	BEFORE=$(sent)
+	lets_pass 54
 	head -c $((64 * MB)) /dev/urandom >"$T/tree/synced"
-	cut_at 54
+	cut_off
 	goes_on 84 "on the disk"
 fi
 exit 0
