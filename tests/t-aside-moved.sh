@@ -13,8 +13,7 @@ echo $((1 << 40)) >"$T/credit"
 proxy_start --credit "$T/credit" --count "$T/count"
 # slow - a megabyte a second, until the file "fast" is there
 trickle() {
-	local n
-	read -r n <"$T/count"
+	local n=$1
 	until [ -e "$T/fast" ]; do
 		echo $((n += MB / 10)) >"$T/credit"
 		sleep 0.1
@@ -22,8 +21,11 @@ trickle() {
 	echo $((1 << 40)) >"$T/credit"
 }
 slow() {
+	local n
 	rm -f "$T/fast"
-	background trickle
+	read -r n <"$T/count"
+	echo "$n" >"$T/credit"
+	background trickle "$n"
 }
 fast() {
 	touch "$T/fast"
