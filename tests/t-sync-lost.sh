@@ -25,7 +25,7 @@ echo three | dd of="$T/tree/file" conv=fsync status=none
 check "wait" synced
 from_here
 check "umount" umount_tree
-check "it says so" eval 'log | grep -q "a disk has lost"'
+check "it says so" wait_for 30 eval 'log | grep -q "a disk has lost"'
 from_here
 check "mount, after a bad one" mount_with_faults
 check "it compares" wait_for 30 eval 'log | grep -q "compar"'
