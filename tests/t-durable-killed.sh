@@ -21,6 +21,10 @@ replica_on() {
 		skip "no $1 can be mounted"
 	mkdir "$T/disk/r"
 }
+noticed() {
+	grep -c "r1: .*may have been lost with its power" "$T/state/mirrorfs.log"
+}
+noticed_again() { [ "$(noticed)" -gt "$was" ]; }
 # killed TEXT - sync, when what it waits for is held; what the next one makes of
 # it; and what is left of the replica when its power is cut then
 killed() {
@@ -36,9 +40,9 @@ killed() {
 	check "$1: the disk is let go" wait_for 30 umount "$T/disk"
 	mv "$T/host/cut" "$T/host/disk"
 	mount -o loop "$T/host/disk" "$T/disk" || fail "$1: mount"
+	was=$(noticed) # as sync was killed, too
 	"$MIRRORFS" replica resume "$T/tree" r1
-	check "$1: it is noticed" wait_for 30 grep -q \
-		"r1: .*may have been lost with its power" "$T/state/mirrorfs.log"
+	check "$1: it is noticed" wait_for 30 noticed_again
 	check "$1: wait for what was lost" synced
 	check "$1: same behind the cut" same "$T/replica1/"
 	check "$1: umount" umount_tree
