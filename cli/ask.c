@@ -1,20 +1,28 @@
 /*
  * What the supervisor of a mount is asked. One that was stopped, or hangs, does
- * not answer: then nobody waits for it, and what there is to do is said.
+ * not answer: then nobody waits for it, and what there is to do is said. The same
+ * of a disk.
  */
 #include "confdefs.h"
 
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "cli/cli.h"
 #include "runtime.h"
 
-#define PATIENCE 4
+#define PATIENCE      4
+#define PATIENCE_DISK 10 /* looks, a second apart */
 
 /* process_state - the letter of proc(5), '?' when there is no such process. */
 static char process_state(pid_t pid)
@@ -25,6 +33,35 @@ static char process_state(pid_t pid)
 	const char *name_end =
 		f && fgets(stat, sizeof(stat), f) ? strrchr(stat, ')') : NULL;
 	return name_end && name_end[1] == ' ' ? name_end[2] : '?';
+}
+
+int ask_apart(int (*fn)(void *), void *arg)
+{
+	fflush(NULL);
+	pid_t pid = fork();
+	if (pid < 0)
+		return fn(arg);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		exit(fn(arg));
+	}
+	CLEANUP_CLOSE int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd end = {.fd = fd, .events = POLLIN};
+	int status = 0;
+	for (int n = 0; fd >= 0 && n < PATIENCE_DISK;) {
+		if (poll(&end, 1, 1000) > 0)
+			break;
+		n = process_state(pid) == 'D' ? n + 1 : 0;
+		if (n < PATIENCE_DISK)
+			continue;
+		kill(pid, SIGKILL);
+		return fail("it waits for a disk, which has not answered for "
+			    "%d s: that of the state folder, or of the tree, "
+			    "may hang (see dmesg)", PATIENCE_DISK);
+	}
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status)
+		       ? WEXITSTATUS(status)
+		       : EXIT_NO;
 }
 
 char *silence_text(const char *root, const char *state_dir, pid_t pid)

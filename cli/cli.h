@@ -118,6 +118,10 @@ char *silence_text(const char *root, const char *state_dir, pid_t pid);
  * that is not stopped may have much to do: with it there is more patience. */
 int ask_status(const char *name, pid_t pid, char **ret_answer);
 int target_silent(const struct target *t, const char *but);
+/* ask_apart - `fn`, in a child, as who reads from a disk that hangs cannot even be
+ * interrupted. Returns its exit status; or EXIT_NO when it has waited for a disk
+ * for 10 s, and is left to it. */
+int ask_apart(int (*fn)(void *), void *arg);
 
 /*
  * dead_mount_look - did a killed supervisor leave a mount over `root`, which has

@@ -422,39 +422,51 @@ static bool is_within(const struct target *t, const char *path)
 	       (real && path_is_below(real, t->root));
 }
 
-int cmd_status(int argc, char **argv)
+struct question {
+	struct target_choice choice;
+	char **roots;
+	int n_roots;
+	bool json, parked, again;
+};
+
+static int show(void *arg)
 {
-	struct target_choice choice = {0};
-	bool json = false, parked = false, again = false;
-	const struct option options[] = {
-		{"json", NULL, OPTION_FLAG, &json, "as JSON"},
-		{"watch", NULL, OPTION_FLAG, &again, "again each second"},
-		{"parked", NULL, OPTION_FLAG, &parked,
-		 "what is held back: why, what to do, when it is tried again"},
-		TARGET_OPTIONS(choice),
-		{0},
-	};
-	int n = options_parse("status", options, argc, argv);
-	if (n < 0)
-		return options_exit(n);
-	if (n > 1)
-		return fail_usage("status: one ROOT only");
+	struct question *q = arg;
 	struct target t = {0};
 	int used;
-	int r = target_find(&choice, n, argv, &t, &used);
-	if (r == 0 && n && !used && !is_within(&t, argv[0]))
+	int r = target_find(&q->choice, q->n_roots, q->roots, &t, &used);
+	if (r == 0 && q->n_roots && !used && !is_within(&t, q->roots[0]))
 		r = fail("%s: no mirrorfs mount is there, and none is known "
 			 "that it lies in",
-			 argv[0]);
+			 q->roots[0]);
 	struct journal *j = r == 0 ? target_journal(&t, JOURNAL_READ) : NULL;
-	if (j && again && !json)
+	if (j && q->again && !q->json)
 		r = watch(&t, j);
-	else if (j && parked)
-		r = print_all_parked(j, json);
+	else if (j && q->parked)
+		r = print_all_parked(j, q->json);
 	else
-		r = r == 0 && (j || t.alive) ? print_status(&t, j, json)
+		r = r == 0 && (j || t.alive) ? print_status(&t, j, q->json)
 					     : EXIT_NO;
 	journal_close(j);
 	target_done(&t);
 	return r;
+}
+
+int cmd_status(int argc, char **argv)
+{
+	struct question q = {.roots = argv};
+	const struct option options[] = {
+		{"json", NULL, OPTION_FLAG, &q.json, "as JSON"},
+		{"watch", NULL, OPTION_FLAG, &q.again, "again each second"},
+		{"parked", NULL, OPTION_FLAG, &q.parked,
+		 "what is held back: why, what to do, when it is tried again"},
+		TARGET_OPTIONS(q.choice),
+		{0},
+	};
+	q.n_roots = options_parse("status", options, argc, argv);
+	if (q.n_roots < 0)
+		return options_exit(q.n_roots);
+	if (q.n_roots > 1)
+		return fail_usage("status: one ROOT only");
+	return ask_apart(show, &q);
 }

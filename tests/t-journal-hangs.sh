@@ -52,6 +52,8 @@ frozen=1
 background thaw_late 5<&- 6>&-
 goes_on frozen
 check "the journal hangs" wait_for 30 hangs "*"
+"$MIRRORFS" status "$T/tree" >"$T/out" 2>"$T/err" && fail "status"
+check "it tells why" grep -q "waits for a disk" "$T/err"
 for word in first second; do
 	kill -9 "$WORKER"
 	goes_on "$word"
