@@ -52,9 +52,9 @@ moved=$(wait_for 30 test ! -d "/proc/$mover" && echo yes)
 plan
 equal "$moved" yes "moved meanwhile"
 wait $cutter || fail "the cut"
+check "wait" synced
 "$MIRRORFS" log "$T/tree" --json | grep truncate | tail -n 1 |
 	grep -q '"moved/file"' || fail "where it was cut"
-check "wait" synced
 check "what was cut in a folder that moved" same "$T/replica1"
 
 # the same, but the worker dies and no other one takes over, as the mount is taken
