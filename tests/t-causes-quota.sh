@@ -69,7 +69,7 @@ mkdir many && head -c 40000000 /dev/urandom |
 check "some are parked" wait_for 60 eval '[ "$(status_get r1 parked)" -gt 0 ]'
 not_held r2
 rm -r many/a[a-g]* dir/moved || fail "rm"
-check "what is removed makes room" wait_for 60 n_parked 0
+check "what is removed makes room" wait_for 120 n_parked 0
 alike "all fits"
 
 # not a file: more than the login has is in use (ext4 counts no block for a short
