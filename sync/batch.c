@@ -366,8 +366,6 @@ static int run_records(struct engine *e, const struct record *records,
 	r = engine_parked_renamed(e, records, plan->used);
 	if (r == 0)
 		r = batch_run_plan(e, plan, last);
-	if (r == 0) /* to where there was no folder before, or something else */
-		r = engine_parked_renamed(e, records, plan->used);
 	if (r == 0)
 		r = unsure_parked(e, records, plan->used);
 	return r < 0 ? r : batch_commit(e, last, true);

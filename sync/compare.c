@@ -133,6 +133,15 @@ static uint64_t ctime_ns(const struct stat *st)
 	return ns > 0 ? (uint64_t)ns : 0;
 }
 
+/* is_in_doubt - it may have been changed by what the replica was not told; and has
+ * not been sent since by a try before this one. */
+static bool is_in_doubt(const struct engine *e, const char *path,
+			const struct stat *st)
+{
+	return ctime_ns(st) >= e->changed_ns &&
+	       !(e->reconciling && pathset_at(&e->resent, path) == ctime_ns(st));
+}
+
 static int put_file(struct engine *e, const char *path, const struct stat *st,
 		    const struct fhandle *obj, const struct remote_attr *a,
 		    enum strictness strict)
@@ -143,7 +152,7 @@ static int put_file(struct engine *e, const char *path, const struct stat *st,
 	/* never change another object's inode, by whatever name */
 	bool doubt = strict >= STRICT_FULL || copies ||
 		     stale_has(e->stale, obj) ||
-		     ctime_ns(st) >= e->changed_ns ||
+		     is_in_doubt(e, path, st) ||
 		     links_is_other(e->links, path, obj);
 	bool same = !doubt && a && a->size == (uint64_t)st->st_size &&
 		    (strict == STRICT_ATTR ||
@@ -166,6 +175,9 @@ static int put_file(struct engine *e, const char *path, const struct stat *st,
 		return 0;
 	seed_sends(e, st);
 	engine_touch_parent(e, path);
+	/* should that fail, its content is stale (step_finished) */
+	if (e->reconciling && ctime_ns(st) >= e->changed_ns)
+		pathset_put(&e->resent, path, ctime_ns(st));
 	return engine_push(e, STEP_PUT, path, NULL, obj, NULL);
 }
 

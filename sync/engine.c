@@ -397,6 +397,7 @@ void engine_stop(struct engine *e)
 	fresh_clear(&e->fresh);
 	pathset_done(&e->fences);
 	pathset_done(&e->parked_paths);
+	pathset_done(&e->resent);
 	e->fences = e->parked_paths = (struct pathset){0};
 	parked_free(e->parked, e->n_parked);
 	e->parked = NULL;

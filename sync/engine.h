@@ -68,6 +68,7 @@ struct engine {
 	unsigned n_parked, parked_turn; /* … whose it is to be tried */
 	int64_t parked_rest_ns;		/* none is before; monotonic */
 	struct pathset parked_paths; /* of parked, with their seq and 1 */
+	struct pathset resent; /* by retries: what ctime it had (compare.c) */
 	struct plan_memory *memory;
 	struct text_set *touched; /* directories whose times must be set */
 	struct text_set *recent;  /* those that were set since it had all: on
@@ -146,8 +147,7 @@ int engine_parked_load(struct engine *e);
 int engine_park(struct engine *e, const char *path, uint64_t seq);
 /* engine_park_for_now - the same, untried, as many failed. It is due at once. */
 int engine_park_for_now(struct engine *e, const char *path, uint64_t seq);
-/* engine_parked_renamed - what the replica has of a file that is parked goes with
- * it, as its new content may not fit there either. */
+/* engine_parked_renamed - what the replica has of a parked file goes with it. */
 int engine_parked_renamed(struct engine *e, const struct record *list, unsigned n);
 /* engine_is_parked - for records up to `seq`, or what it is in is. */
 bool engine_is_parked(const struct engine *e, const char *path, uint64_t seq);

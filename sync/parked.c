@@ -198,14 +198,50 @@ static bool has_moved(const struct engine *e, const struct record *r)
 	       fhandle_equal(&obj, &r->obj) && !S_ISDIR(st.st_mode);
 }
 
+static bool concerns(const struct record *r, const char *path)
+{
+	return (r->path && path_related(r->path, path)) ||
+	       (r->path2 && path_related(r->path2, path));
+}
+
+/* is_alone - no other record has to do with its names: what the replica has there
+ * is its own. */
+static bool is_alone(const struct record *r, const struct record *list,
+		     unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (&list[i] != r && (concerns(&list[i], r->path) ||
+				      concerns(&list[i], r->path2)))
+			return false;
+	}
+	return true;
+}
+
+/* in_folders - a link there would lead out of the replica. 1, 0 or -ENOTCONN. */
+static int in_folders(struct engine *e, const char *path)
+{
+	CLEANUP_FREE char *up = strdup(path);
+	struct remote_attr a;
+
+	for (char *p = up; (p = strchr(p, '/')); *p++ = '/') {
+		*p = 0;
+		int s = remote_lstat(e->remote, up, &a);
+		if (s < 0 || !S_ISDIR(a.mode))
+			return s == -ENOTCONN ? s : 0;
+	}
+	return 1;
+}
+
 static int take_along(struct engine *e, const struct record *r)
 {
 	struct remote_attr a;
+	int s = in_folders(e, r->path);
 
-	if (r->op != OP_RENAME || !pathset_at(&e->parked_paths, r->path) ||
-	    filter_excludes(e->filter, r->path2, false) || !has_moved(e, r))
-		return 0;
-	int s = remote_lstat(e->remote, r->path2, &a);
+	if (s > 0)
+		s = in_folders(e, r->path2);
+	if (s <= 0)
+		return s;
+	s = remote_lstat(e->remote, r->path2, &a);
 	if (s != -ENOENT) /* it has something there */
 		return s == -ENOTCONN ? s : 0;
 	s = remote_lstat(e->remote, r->path, &a);
@@ -225,8 +261,14 @@ int engine_parked_renamed(struct engine *e, const struct record *list, unsigned 
 {
 	int s = 0;
 
-	for (unsigned i = 0; e->n_parked && s == 0 && i < n; i++)
-		s = take_along(e, &list[i]);
+	for (unsigned i = 0; e->n_parked && s == 0 && i < n; i++) {
+		const struct record *r = &list[i];
+		if (r->op == OP_RENAME &&
+		    pathset_at(&e->parked_paths, r->path) &&
+		    !filter_excludes(e->filter, r->path2, false) &&
+		    has_moved(e, r) && is_alone(r, list, n))
+			s = take_along(e, r);
+	}
 	return s;
 }
 
@@ -343,15 +385,15 @@ static int is_due(struct engine *e, struct parked *p, struct evidence *root,
 	bool full = false;
 	int r;
 
-	if (may_have_moved(e, p)) {
+	/* no pause is so long: the clock was set back */
+	*ret = p->next_ns <= now || p->next_ns > now + PARK_MAX_NS;
+	if (*ret && may_have_moved(e, p)) {
 		*ret = false;
 		if (p->next_ns) /* not asked for */
 			return 0;
 		p->next_ns = now;
 		return journal_parked_put(e->journal, e->row.id, p);
 	}
-	/* no pause is so long: the clock was set back */
-	*ret = p->next_ns <= now || p->next_ns > now + PARK_MAX_NS;
 	if (!*ret || p->next_ns == 0) /* asked for: whatever we think */
 		return 0;
 	r = no_room(e, p, root, &full);
@@ -446,6 +488,8 @@ int batch_parked(struct engine *e, bool *ret_more)
 	int r = 0;
 
 	*ret_more = false;
+	if (e->n_parked == 0)
+		pathset_done(&e->resent);
 	if (e->n_parked == 0 && shared_settled_seq(e->shared) == e->cursor)
 		unsure_sweep(e);
 	if (e->n_parked && journal_parked_asked(e->journal, e->row.id) > 0) {

@@ -163,8 +163,10 @@ int seed_spares(struct engine *e, const char *path, const struct remote_attr *a)
 		return told_asks(e, path, a);
 	if (is_listed(w, path))
 		return 1;
-	/* of a stranger's, what users have removed since this copy began */
-	int r = told_removed(e, path, w->ours ? e->cursor : w->s.seq);
+	/* a first copy may have brought it itself, unless strangers' things were
+	 * there before */
+	bool asks = w->ours || !e->row.adopt;
+	int r = asks ? told_removed(e, path, w->ours ? e->cursor : w->s.seq) : 0;
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = S_ISDIR(a->mode) ? seed_count(e, path, &n) : 0;

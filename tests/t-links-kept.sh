@@ -130,10 +130,30 @@ parked() {
 	check "its content" wait_for 30 grep -q two "$T/replica1/other"
 	rm other || fail "rm"
 	check "it goes" wait_for 30 idle
+	# one that still fails does not have all others sent again at each try
+	head -c 1000000 /dev/urandom >folder/large && echo x >folder/bad ||
+		fail "more files"
+	echo "/folder/bad" >"$CTL/refuse"
+	retried
+	check "all but one" cmp folder/large "$T/replica1/folder/large"
+	was=$(stat -c %i "$T/replica1/folder/large")
+	retried
+	equal "$(stat -c %i "$T/replica1/folder/large")" "$was" "sent again"
 	rm "$CTL/refuse"
 	check "retry" "$MIRRORFS" retry "$T/tree" >/dev/null
 	check "wait" synced
 	check "same" same "$T/replica1"
+}
+# retried - once more, in vain
+tries() {
+	"$MIRRORFS" status "$T/tree" --parked --json | jq '[.[].tries] | max'
+}
+tried() { [ "$(tries)" -gt "$1" ]; }
+retried() {
+	local n
+	n=$(tries)
+	"$MIRRORFS" retry "$T/tree" >/dev/null || fail "retry"
+	check "tried" wait_for 60 tried "$n"
 }
 
 faulty_replica

@@ -36,6 +36,23 @@ check "parked there" wait_for 60 parked_as disk-full two/file
 equal "$(cat "$T/replica1/two/file")" other "what it has, replaced"
 
 rm "$T/tree/two/file"
+
+# nor through a link that its new folder is there still
+ln -s three "$T/tree/link"
+mkdir "$T/tree/three"
+echo old >"$T/tree/one/file"
+check "all is there" wait_for 60 has one/file old
+head -c 8000000 /dev/urandom >"$T/tree/one/file"
+check "parked anew" wait_for 60 parked_as disk-full one/file
+noted() { [ "$(status_get r1 lag_records)" = 3 ]; }
+sync_pid=$(status_pid sync_pid)
+kill -STOP "$sync_pid" # all in one batch
+rm "$T/tree/link" && mkdir "$T/tree/link" &&
+	mv "$T/tree/one/file" "$T/tree/link/file" || fail "mv"
+check "they are noted" wait_for 30 noted
+kill -CONT "$sync_pid"
+check "parked behind it" wait_for 60 parked_as disk-full link/file
+rm "$T/tree/link/file"
 check "wait" synced
 nothing() { [ "$(status_get r1 parked)" = 0 ]; }
 check "nothing is parked" wait_for 60 nothing
