@@ -57,7 +57,8 @@ int ask_apart(int (*fn)(void *), void *arg)
 		kill(pid, SIGKILL);
 		return fail("it waits for a disk, which has not answered for "
 			    "%d s: that of the state folder, or of the tree, "
-			    "may hang (see dmesg)", PATIENCE_DISK);
+			    "may hang (see dmesg)",
+			    PATIENCE_DISK);
 	}
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status)
 		       ? WEXITSTATUS(status)

@@ -24,6 +24,8 @@ void answer_got(void *arg, const struct remote_reply *reply);
 void answers_wait(struct remote *r, const unsigned *pending);
 
 int remote_lstat(struct remote *r, const char *path, struct remote_attr *ret);
+/* remote_is_folder - 1, 0 (also where that cannot be told), or -ENOTCONN */
+int remote_is_folder(struct remote *r, const char *path);
 int remote_mkdir(struct remote *r, const char *path, uint32_t mode);
 int remote_rmdir(struct remote *r, const char *path);
 int remote_remove(struct remote *r, const char *path);

@@ -221,15 +221,13 @@ static bool is_alone(const struct record *r, const struct record *list,
 static int in_folders(struct engine *e, const char *path)
 {
 	CLEANUP_FREE char *up = strdup(path);
-	struct remote_attr a;
+	int s = 1;
 
-	for (char *p = up; (p = strchr(p, '/')); *p++ = '/') {
+	for (char *p = up; s > 0 && (p = strchr(p, '/')); *p++ = '/') {
 		*p = 0;
-		int s = remote_lstat(e->remote, up, &a);
-		if (s < 0 || !S_ISDIR(a.mode))
-			return s == -ENOTCONN ? s : 0;
+		s = remote_is_folder(e->remote, up);
 	}
-	return 1;
+	return s;
 }
 
 static int take_along(struct engine *e, const struct record *r)
@@ -488,10 +486,11 @@ int batch_parked(struct engine *e, bool *ret_more)
 	int r = 0;
 
 	*ret_more = false;
-	if (e->n_parked == 0)
+	if (e->n_parked == 0) {
 		pathset_done(&e->resent);
-	if (e->n_parked == 0 && shared_settled_seq(e->shared) == e->cursor)
-		unsure_sweep(e);
+		if (shared_settled_seq(e->shared) == e->cursor)
+			unsure_sweep(e);
+	}
 	if (e->n_parked && journal_parked_asked(e->journal, e->row.id) > 0) {
 		r = engine_parked_load(e);
 		e->parked_rest_ns = 0;

@@ -222,15 +222,12 @@ static int walk_dir(struct engine *e, int path_fd, const char *path, bool fresh,
  * that cannot be told. */
 static int is_folder(struct engine *e, const char *path)
 {
-	struct remote_attr a;
 	struct stat st;
 	struct fhandle obj;
-	int r = remote_lstat(e->remote, path, &a);
+	int r = remote_is_folder(e->remote, path);
 
-	if (r == -ENOTCONN)
+	if (r <= 0)
 		return r;
-	if (r < 0 || !S_ISDIR(a.mode))
-		return 0;
 	r = lower_look(e->cfg->lower_fd, path, &st, &obj);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;

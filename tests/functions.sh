@@ -204,6 +204,11 @@ parked_as() {
 		.path == $p and .tries > 0 and .remedy != "")' >/dev/null
 }
 
+# parked_tries - how often what was tried most has been.
+parked_tries() {
+	"$MIRRORFS" status "$T/tree" --parked --json | jq '[.[].tries] | max'
+}
+
 # journal_works - status says so.
 journal_works() {
 	"$MIRRORFS" status "$T/tree" >"$T/status" 2>/dev/null

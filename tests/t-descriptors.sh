@@ -22,10 +22,7 @@ limit() {
 }
 kept() { equal "$(there)" "$have" "$1"; }
 parked() { [ "$(status_get r1 parked)" "$@" ]; }
-tries() {
-	"$MIRRORFS" status "$T/tree" --parked --json | jq '[.[].tries] | max'
-}
-tried() { [ "$(tries)" != "$1" ]; }
+tried() { [ "$(parked_tries)" != "$1" ]; }
 
 check "limit" limit 3
 echo more >>"$T/tree/a/b/c/f1" || fail "write"
@@ -40,7 +37,7 @@ for ((n = 4; n < 100; n++)); do
 	parked -ge 1 || break
 	[ ! -e "/proc/$sync_pid/fd/$((n - 1))" ] || continue
 	check "limit" limit "$n"
-	before=$(tries)
+	before=$(parked_tries)
 	"$MIRRORFS" retry "$T/tree" >"$T/out" || fail "retry"
 	check "tried" wait_for 60 tried "$before"
 	kept "up to descriptor $n"

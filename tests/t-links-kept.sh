@@ -145,13 +145,10 @@ parked() {
 	check "same" same "$T/replica1"
 }
 # retried - once more, in vain
-tries() {
-	"$MIRRORFS" status "$T/tree" --parked --json | jq '[.[].tries] | max'
-}
-tried() { [ "$(tries)" -gt "$1" ]; }
+tried() { [ "$(parked_tries)" -gt "$1" ]; }
 retried() {
 	local n
-	n=$(tries)
+	n=$(parked_tries)
 	"$MIRRORFS" retry "$T/tree" >/dev/null || fail "retry"
 	check "tried" wait_for 60 tried "$n"
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "remote-wait.h"
 #include "sync/remote/conn.h"
@@ -75,6 +76,16 @@ int remote_lstat(struct remote *r, const char *path, struct remote_attr *ret)
 	if (status == 0)
 		*ret = w.attr;
 	return status;
+}
+
+int remote_is_folder(struct remote *r, const char *path)
+{
+	struct remote_attr a;
+	int s = remote_lstat(r, path, &a);
+
+	if (s < 0)
+		return s == -ENOTCONN ? s : 0;
+	return S_ISDIR(a.mode);
 }
 
 int remote_mkdir(struct remote *r, const char *path, uint32_t mode)
