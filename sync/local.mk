@@ -20,6 +20,7 @@ sync_libsync_a_SOURCES = \
 	sync/exec-spare.c \
 	sync/exec-uploads.c \
 	sync/exec.c \
+	sync/fates.c \
 	sync/filters.c \
 	sync/former.c \
 	sync/freeze.c \
@@ -68,6 +69,7 @@ noinst_HEADERS += \
 	sync/engine.h \
 	sync/exec-aside.h \
 	sync/exec.h \
+	sync/fates.h \
 	sync/fresh.h \
 	sync/idmap.h \
 	sync/learn.h \

@@ -166,7 +166,8 @@ int seed_spares(struct engine *e, const char *path, const struct remote_attr *a)
 	/* a first copy may have brought it itself, unless strangers' things were
 	 * there before */
 	bool asks = w->ours || !e->row.adopt;
-	int r = asks ? told_removed(e, path, w->ours ? e->cursor : w->s.seq) : 0;
+	uint64_t since = w->ours ? e->cursor : w->s.seq;
+	int r = asks ? told_removed(e, path, a->mode, since) : 0;
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = S_ISDIR(a->mode) ? seed_count(e, path, &n) : 0;

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cleanup.h"
 #include "clock.h"
@@ -25,67 +26,48 @@
 #include "paths.h"
 #include "shared.h"
 #include "sync/engine.h"
+#include "sync/lower.h"
 #include "sync/told.h"
 
 #define RECORDS	    256
 #define RECORDS_MAX 200000	   /* of which the paths are kept */
 #define WAIT_NS	    (2 * NS_PER_S) /* for the newest, at most */
 #define WAIT_MS	    2
+#define TRIES	    8
 
 /* ---- what records tell ---- */
 
-/* forget - what was at a path may have been there again, and gone, untold. */
-static void forget(struct told *t)
+/* follows_well - is nothing missing between the last record and `r`? Of a run that
+ * did not end well the newest records may be lost, and replicas have had them. */
+static bool follows_well(const struct told *t, const struct record *r)
 {
-	pathset_done(&t->gone);
-	pathset_done(&t->made);
-	pathset_done(&t->moved);
+	uint64_t before = SEQ_EPOCH(t->upto), epoch = SEQ_EPOCH(r->seq);
+
+	return epoch == before ? !t->cut : epoch == before + 1 && t->stopped;
 }
 
-void told_record(struct told *t, const struct record *r)
+void told_record(struct told *t, const struct record *r, uint64_t epoch)
 {
+	t->cut = !follows_well(t, r);
+	t->stopped = r->op == OP_STOP;
 	t->upto = r->seq;
-	switch (r->op) {
-	case OP_GAP:
-	case OP_UNSURE:
-		forget(t);
-		break;
-	case OP_UNLINK:
-	case OP_RMDIR:
-		pathset_put(&t->gone, r->path, r->seq);
-		break;
-	case OP_CREATE:
-	case OP_MKDIR:
-	case OP_SYMLINK:
-	case OP_MKNOD:
-		pathset_put(&t->made, r->path, r->seq);
-		break;
-	case OP_LINK:
-		pathset_put(&t->made, r->path2, r->seq);
-		break;
-	case OP_RENAME:
-		/* whether it has swapped them already cannot be told */
-		pathset_put(r->flags & RF_EXCHANGE ? &t->moved : &t->gone,
-			    r->path, r->seq);
-		pathset_put(&t->moved, r->path2, r->seq);
-		break;
-	default:
-		break;
-	}
-}
-
-bool told_gone(const struct told *t, const char *path)
-{
-	uint64_t gone = pathset_cover(&t->gone, path);
-
-	return gone > pathset_at(&t->made, path) &&
-	       gone > pathset_cover(&t->moved, path);
+	if (r->op != OP_GAP && r->op != OP_UNSURE)
+		fates_record(&t->fates, r);
+	else if (t->cut)
+		fates_done(&t->fates);
+	else if (SEQ_EPOCH(r->seq) != epoch)
+		t->doubt = r->seq;
 }
 
 void told_done(struct told *t)
 {
-	forget(t);
+	fates_done(&t->fates);
 	*t = (struct told){0};
+}
+
+static uint64_t epoch(const struct engine *e)
+{
+	return SEQ_EPOCH(shared_last_seq(e->shared));
 }
 
 static int read_some(struct engine *e)
@@ -96,7 +78,7 @@ static int read_some(struct engine *e)
 		abort();
 	int n = journal_read(e->journal, e->told.upto, list, RECORDS);
 	for (int i = 0; i < n; i++) {
-		told_record(&e->told, &list[i]);
+		told_record(&e->told, &list[i], epoch(e));
 		record_done(&list[i]);
 	}
 	return n;
@@ -119,15 +101,15 @@ static int catch_up(struct engine *e)
 	return r;
 }
 
-int told_removed(struct engine *e, const char *path, uint64_t since)
+/* learn - all that records tell from behind `since` on. */
+static int learn(struct engine *e, uint64_t since)
 {
-	bool anew = e->told.upto == 0 || since < e->told.from;
 	int r = 0;
 
-	if (!anew && told_gone(&e->told, path))
-		return 1;
-	if (anew) {
-		forget(&e->told);
+	if (e->told.upto == 0 || since < e->told.from) {
+		fates_done(&e->told.fates);
+		e->told.doubt = 0;
+		e->told.cut = e->told.stopped = false;
 		e->told.from = e->told.upto = since;
 		r = journal_tail(e->journal, RECORDS_MAX, &e->told.upto);
 	}
@@ -135,7 +117,63 @@ int told_removed(struct engine *e, const char *path, uint64_t since)
 		r = catch_up(e);
 	while (r == 0 && (r = read_some(e)) > 0)
 		r = 0;
-	return r < 0 ? r : told_gone(&e->told, path);
+	return r;
+}
+
+/* kind_at - of what the master has there; 0: nothing. */
+static mode_t kind_at(struct engine *e, const char *path)
+{
+	struct stat st;
+	struct fhandle obj;
+
+	return lower_look(e->cfg->lower_fd, path, &st, &obj) == 0
+		       ? st.st_mode & S_IFMT
+		       : 0;
+}
+
+/* is_explained - by what records tell as far as they are known. What the replica
+ * has is taken for what was seen at the path last, of that type. */
+static bool is_explained(struct engine *e, const char *path, mode_t type,
+			 uint64_t since)
+{
+	const struct fates *f = &e->told.fates;
+	bool empty = kind_at(e, path) == 0, sure;
+	uint64_t seen = UINT64_MAX, gone;
+
+	do {
+		seen = fates_seen(f, path, type, seen, since, &sure);
+		/* gone while it is mounted: the record will come */
+		if (empty && seen > since && SEQ_EPOCH(seen) == epoch(e))
+			return true;
+		CLEANUP_FREE char *now = fates_follow(f, path, seen, &gone);
+		if (!now)
+			return gone > e->told.doubt;
+		if (kind_at(e, now) == type)
+			return true;
+		if (empty && strcmp(now, path) == 0)
+			return false;
+	} while (!sure && seen > since);
+	return false;
+}
+
+int told_removed(struct engine *e, const char *path, mode_t mode,
+		 uint64_t since)
+{
+	bool known = e->told.upto > 0 && since >= e->told.from;
+
+	if (known && is_explained(e, path, mode & S_IFMT, since))
+		return 1;
+	/* it may be moved on as it is looked for */
+	for (int i = 0; i < TRIES; i++) {
+		uint64_t upto = known ? e->told.upto : 0;
+		int r = learn(e, since);
+		if (r < 0 || e->told.upto == upto)
+			return r;
+		if (is_explained(e, path, mode & S_IFMT, since))
+			return 1;
+		known = true;
+	}
+	return 0;
 }
 
 /* ---- what is to be deleted ---- */
@@ -152,8 +190,7 @@ static int is_doubtful(struct engine *e, const char *path, uint64_t *ret_since)
 					 ret_since);
 	if (r < 0)
 		return r;
-	return e->told.doubting ||
-	       SEQ_EPOCH(*ret_since) != SEQ_EPOCH(shared_last_seq(e->shared));
+	return e->told.doubting || SEQ_EPOCH(*ret_since) != epoch(e);
 }
 
 int told_asks(struct engine *e, const char *path, const struct remote_attr *a)
@@ -165,7 +202,7 @@ int told_asks(struct engine *e, const char *path, const struct remote_attr *a)
 	int r = is_doubtful(e, path, &since);
 	if (r <= 0)
 		return r;
-	r = told_removed(e, path, since);
+	r = told_removed(e, path, a->mode, since);
 	if (r == 0 && S_ISDIR(a->mode))
 		r = seed_count(e, path, &n);
 	if (r != 0)

@@ -70,6 +70,31 @@ chattr -i "$T/replica1/held" || fail "chattr"
 again held 50
 back
 
+# a folder in the place of another one, of which a replica has not heard before the
+# unmount: what was in that is where records say, or was lost
+mkdir "$T/tree/next" && touch "$T/tree/next/"{only,1,2} || fail "next"
+in_flight new 150
+check "pause" replica pause
+mv "$T/tree/dir" "$T/tree/old" && mv "$T/tree/next" "$T/tree/dir" ||
+	fail "mv"
+check "umount" umount_tree
+check "mount" mount_tree
+check "resume" replica resume
+check "wait, with another folder" synced
+check "same" same "$T/replica1"
+mv "$T/tree/dir" "$T/tree/next" && mv "$T/tree/old" "$T/tree/dir" || fail "mv"
+in_flight many 150
+check "pause" replica pause
+mv "$T/tree/dir" "$T/tree/old" && mv "$T/tree/next" "$T/tree/dir" ||
+	fail "mv"
+check "umount" umount_tree
+mv "$T/tree/old" "$T/lost" || fail "mv"
+check "mount" mount_tree
+check "resume" replica resume
+check "it asks" wait_for 60 state_is r1 refused
+back
+mv "$T/tree/dir" "$T/tree/next" && mv "$T/tree/old" "$T/tree/dir" || fail "mv"
+
 # what a user has removed, and a replica has not heard of before the unmount
 in_flight last 150
 check "pause" replica pause

@@ -1,0 +1,198 @@
+/*
+ * See fates.h. Each path has its events, the oldest first; who follows an object
+ * takes, again and again, the next one at its path or above it.
+ */
+#include "confdefs.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <uthash.h>
+
+#include "paths.h"
+#include "sync/fates.h"
+
+enum event_kind {
+	GONE, /* removed */
+	MADE, /* nothing was there before */
+	AWAY, /* renamed to `other` */
+	CAME, /* by a rename, in the place of what was there */
+	SWAP, /* exchanged with `other` */
+};
+
+struct event {
+	uint64_t seq;
+	enum event_kind kind;
+	uint32_t type; /* S_IFMT of what is there now; 0: not known */
+	char *other;   /* owned, or NULL */
+};
+
+struct fates_path {
+	char *path;
+	struct event *events;
+	unsigned n;
+	UT_hash_handle hh;
+};
+
+static struct fates_path *find(const struct fates *f, const char *path,
+			       size_t len)
+{
+	struct fates_path *p;
+
+	HASH_FIND(hh, f->paths, path, len, p);
+	return p;
+}
+
+static void put(struct fates *f, const char *path, uint64_t seq,
+		enum event_kind kind, uint32_t mode, const char *other)
+{
+	struct fates_path *p = find(f, path, strlen(path));
+
+	if (!p) {
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			abort();
+		p->path = text_copy(path);
+		HASH_ADD_KEYPTR(hh, f->paths, p->path, strlen(p->path), p);
+	}
+	if ((p->n & (p->n - 1)) == 0)
+		p->events =
+			reallocarray(p->events, p->n ? (size_t)p->n * 2 : 1,
+				     sizeof(*p->events));
+	if (!p->events)
+		abort();
+	p->events[p->n++] = (struct event){
+		.seq = seq,
+		.kind = kind,
+		.type = mode & S_IFMT,
+		.other = text_copy(other),
+	};
+}
+
+void fates_record(struct fates *f, const struct record *r)
+{
+	bool swap = r->op == OP_RENAME && r->flags & RF_EXCHANGE;
+
+	switch (r->op) {
+	case OP_UNLINK:
+	case OP_RMDIR:
+		put(f, r->path, r->seq, GONE, 0, NULL);
+		break;
+	case OP_CREATE:
+	case OP_MKDIR:
+	case OP_SYMLINK:
+	case OP_MKNOD:
+		put(f, r->path, r->seq, MADE, r->mode, NULL);
+		break;
+	case OP_LINK:
+		put(f, r->path2, r->seq, MADE, r->mode, NULL);
+		break;
+	case OP_RENAME:
+		put(f, r->path, r->seq, swap ? SWAP : AWAY, 0, r->path2);
+		put(f, r->path2, r->seq, swap ? SWAP : CAME, r->mode,
+		    r->path);
+		break;
+	default:
+		break;
+	}
+}
+
+void fates_done(struct fates *f)
+{
+	struct fates_path *p, *tmp;
+
+	HASH_ITER(hh, f->paths, p, tmp)
+	{
+		HASH_DEL(f->paths, p);
+		for (unsigned i = 0; i < p->n; i++)
+			free(p->events[i].other);
+		free(p->events);
+		free(p->path);
+		free(p);
+	}
+}
+
+uint64_t fates_seen(const struct fates *f, const char *path, uint32_t type,
+		    uint64_t before, uint64_t since, bool *ret_sure)
+{
+	const struct fates_path *p = find(f, path, strlen(path));
+
+	for (unsigned i = p ? p->n : 0; i > 0; i--) {
+		const struct event *ev = &p->events[i - 1];
+		if (ev->seq <= since)
+			break;
+		if (ev->seq >= before || ev->kind == GONE || ev->kind == AWAY ||
+		    (ev->type && ev->type != type))
+			continue;
+		*ret_sure = ev->type;
+		return ev->seq;
+	}
+	*ret_sure = false;
+	return since;
+}
+
+/* next_at - the first event behind `seq` at the first `len` bytes of `path`, or
+ * NULL. */
+static const struct event *next_at(const struct fates *f, const char *path,
+				   size_t len, uint64_t seq)
+{
+	const struct fates_path *p = find(f, path, len);
+	unsigned low = 0, high = p ? p->n : 0;
+
+	while (low < high) {
+		unsigned mid = (low + high) / 2;
+		if (p->events[mid].seq > seq)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return p && low < p->n ? &p->events[low] : NULL;
+}
+
+/* next - the same of `path` and all that it is in. *ret_len: of that one. */
+static const struct event *next(const struct fates *f, const char *path,
+				uint64_t seq, size_t *ret_len)
+{
+	const struct event *first = NULL;
+	size_t len = strlen(path);
+
+	for (;;) {
+		const struct event *ev = next_at(f, path, len, seq);
+		if (ev && (!first || ev->seq < first->seq)) {
+			first = ev;
+			*ret_len = len;
+		}
+		if (len == 0)
+			return first;
+		len = path_parent_len(path, len);
+	}
+}
+
+char *fates_follow(const struct fates *f, const char *path, uint64_t seq,
+		   uint64_t *ret_gone)
+{
+	char *at = text_copy(path);
+	const struct event *ev;
+	size_t len;
+
+	while ((ev = next(f, at, seq, &len))) {
+		bool itself = !at[len];
+		seq = ev->seq;
+		if (ev->kind == GONE || (ev->kind == CAME && itself)) {
+			*ret_gone = seq;
+			free(at);
+			return NULL;
+		}
+		/* MADE, or CAME above it: an empty folder was replaced at most,
+		 * so it was not there before, and has come with that one */
+		if (ev->kind != AWAY && ev->kind != SWAP)
+			continue;
+		char *moved =
+			path_rebase(at, find(f, at, len)->path, ev->other);
+		free(at);
+		at = moved;
+	}
+	return at;
+}
