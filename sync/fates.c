@@ -114,23 +114,43 @@ void fates_done(struct fates *f)
 	}
 }
 
-uint64_t fates_seen(const struct fates *f, const char *path, uint32_t type,
-		    uint64_t before, uint64_t since, bool *ret_sure)
+/* seen_at - the newest event before `before` that put something at the first `len`
+ * bytes of `path`: of that type, or above it. NULL when there is none. */
+static const struct event *seen_at(const struct fates *f, const char *path,
+				   size_t len, uint32_t type, uint64_t before)
 {
-	const struct fates_path *p = find(f, path, strlen(path));
+	const struct fates_path *p = find(f, path, len);
 
 	for (unsigned i = p ? p->n : 0; i > 0; i--) {
 		const struct event *ev = &p->events[i - 1];
-		if (ev->seq <= since)
-			break;
-		if (ev->seq >= before || ev->kind == GONE || ev->kind == AWAY ||
-		    (ev->type && ev->type != type))
+		bool came = ev->kind == CAME || ev->kind == SWAP;
+		if (ev->seq >= before || !(came || ev->kind == MADE))
 			continue;
-		*ret_sure = ev->type;
-		return ev->seq;
+		if (path[len] ? came : !ev->type || ev->type == type)
+			return ev;
 	}
-	*ret_sure = false;
-	return since;
+	return NULL;
+}
+
+uint64_t fates_seen(const struct fates *f, const char *path, uint32_t type,
+		    uint64_t before, uint64_t since, enum fates_sight *ret)
+{
+	size_t len = strlen(path);
+	uint64_t seen = since;
+
+	*ret = SIGHT_ABOVE;
+	for (;;) {
+		const struct event *ev = seen_at(f, path, len, type, before);
+		if (ev && ev->seq > seen) {
+			seen = ev->seq;
+			*ret = path[len]  ? SIGHT_ABOVE
+			       : ev->type ? SIGHT_SURE
+					  : SIGHT_MAYBE;
+		}
+		if (len == 0)
+			return seen;
+		len = path_parent_len(path, len);
+	}
 }
 
 /* next_at - the first event behind `seq` at the first `len` bytes of `path`, or
@@ -170,8 +190,7 @@ static const struct event *next(const struct fates *f, const char *path,
 	}
 }
 
-char *fates_follow(const struct fates *f, const char *path, uint64_t seq,
-		   uint64_t *ret_gone)
+char *fates_follow(const struct fates *f, const char *path, uint64_t seq)
 {
 	char *at = text_copy(path);
 	const struct event *ev;
@@ -181,7 +200,6 @@ char *fates_follow(const struct fates *f, const char *path, uint64_t seq,
 		bool itself = !at[len];
 		seq = ev->seq;
 		if (ev->kind == GONE || (ev->kind == CAME && itself)) {
-			*ret_gone = seq;
 			free(at);
 			return NULL;
 		}

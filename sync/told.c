@@ -34,34 +34,29 @@
 #define WAIT_NS	    (2 * NS_PER_S) /* for the newest, at most */
 #define WAIT_MS	    2
 #define TRIES	    8
+#define SIGHTS	    16 /* of one name */
 
 /* ---- what records tell ---- */
 
-/* follows_well - is nothing missing between the last record and `r`? Of a run that
- * did not end well the newest records may be lost, and replicas have had them. */
-static bool follows_well(const struct told *t, const struct record *r)
+void told_record(struct told *t, const struct record *r)
 {
-	uint64_t before = SEQ_EPOCH(t->upto), epoch = SEQ_EPOCH(r->seq);
-
-	return epoch == before ? !t->cut : epoch == before + 1 && t->stopped;
+	t->upto = r->seq;
+	/* what was at a path may have been there again, and gone, untold */
+	if (r->op == OP_GAP || r->op == OP_UNSURE)
+		fates_done(&t->fates);
+	else
+		fates_record(&t->fates, r);
 }
 
-void told_record(struct told *t, const struct record *r, uint64_t epoch)
+void told_forget(struct told *t)
 {
-	t->cut = !follows_well(t, r);
-	t->stopped = r->op == OP_STOP;
-	t->upto = r->seq;
-	if (r->op != OP_GAP && r->op != OP_UNSURE)
-		fates_record(&t->fates, r);
-	else if (t->cut)
-		fates_done(&t->fates);
-	else if (SEQ_EPOCH(r->seq) != epoch)
-		t->doubt = r->seq;
+	fates_done(&t->fates);
+	t->from = t->upto = 0;
 }
 
 void told_done(struct told *t)
 {
-	fates_done(&t->fates);
+	told_forget(t);
 	*t = (struct told){0};
 }
 
@@ -78,7 +73,7 @@ static int read_some(struct engine *e)
 		abort();
 	int n = journal_read(e->journal, e->told.upto, list, RECORDS);
 	for (int i = 0; i < n; i++) {
-		told_record(&e->told, &list[i], epoch(e));
+		told_record(&e->told, &list[i]);
 		record_done(&list[i]);
 	}
 	return n;
@@ -107,9 +102,7 @@ static int learn(struct engine *e, uint64_t since)
 	int r = 0;
 
 	if (e->told.upto == 0 || since < e->told.from) {
-		fates_done(&e->told.fates);
-		e->told.doubt = 0;
-		e->told.cut = e->told.stopped = false;
+		told_forget(&e->told);
 		e->told.from = e->told.upto = since;
 		r = journal_tail(e->journal, RECORDS_MAX, &e->told.upto);
 	}
@@ -131,49 +124,58 @@ static mode_t kind_at(struct engine *e, const char *path)
 		       : 0;
 }
 
-/* is_explained - by what records tell as far as they are known. What the replica
- * has is taken for what was seen at the path last, of that type. */
-static bool is_explained(struct engine *e, const char *path, mode_t type,
-			 uint64_t since)
+/* explain - what became of what was at `path`, as far as records are known: 1, 0,
+ * or -EAGAIN when it was moved to where nothing of that type is. What was seen
+ * last comes first; of what may have been there, or may have come with its
+ * folder, any does. */
+static int explain(struct engine *e, const char *path, mode_t type,
+		   uint64_t since)
 {
 	const struct fates *f = &e->told.fates;
-	bool empty = kind_at(e, path) == 0, sure;
-	uint64_t seen = UINT64_MAX, gone;
+	bool empty = kind_at(e, path) == 0;
+	enum fates_sight sight = SIGHT_ABOVE;
+	uint64_t seen = UINT64_MAX;
+	int r = 0;
 
-	do {
-		seen = fates_seen(f, path, type, seen, since, &sure);
+	for (int i = 0; i < SIGHTS && seen > since && sight != SIGHT_SURE;
+	     i++) {
+		seen = fates_seen(f, path, type, seen, since, &sight);
 		/* gone while it is mounted: the record will come */
-		if (empty && seen > since && SEQ_EPOCH(seen) == epoch(e))
-			return true;
-		CLEANUP_FREE char *now = fates_follow(f, path, seen, &gone);
-		if (!now)
-			return gone > e->told.doubt;
-		if (kind_at(e, now) == type)
-			return true;
-		if (empty && strcmp(now, path) == 0)
-			return false;
-	} while (!sure && seen > since);
-	return false;
+		if (empty && sight != SIGHT_ABOVE &&
+		    SEQ_EPOCH(seen) == epoch(e))
+			return 1;
+		CLEANUP_FREE char *now = fates_follow(f, path, seen);
+		if (!now || kind_at(e, now) == type)
+			return 1;
+		if (strcmp(now, path) != 0)
+			r = -EAGAIN;
+		else if (empty && sight != SIGHT_ABOVE)
+			return 0;
+	}
+	return r;
 }
 
 int told_removed(struct engine *e, const char *path, mode_t mode,
 		 uint64_t since)
 {
+	mode_t type = mode & S_IFMT;
 	bool known = e->told.upto > 0 && since >= e->told.from;
+	int x = known ? explain(e, path, type, since) : 0;
 
-	if (known && is_explained(e, path, mode & S_IFMT, since))
-		return 1;
 	/* it may be moved on as it is looked for */
-	for (int i = 0; i < TRIES; i++) {
-		uint64_t upto = known ? e->told.upto : 0;
+	for (int i = 0; i < TRIES && x != 1; i++) {
+		uint64_t upto = e->told.upto;
 		int r = learn(e, since);
-		if (r < 0 || e->told.upto == upto)
+		if (r < 0)
 			return r;
-		if (is_explained(e, path, mode & S_IFMT, since))
-			return 1;
+		if (known && e->told.upto == upto)
+			return 0;
 		known = true;
+		x = explain(e, path, type, since);
+		if (x == 0)
+			return 0;
 	}
-	return 0;
+	return x == 1;
 }
 
 /* ---- what is to be deleted ---- */

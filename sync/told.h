@@ -15,21 +15,19 @@ struct engine;
 #define TOLD_FREE 100 /* so few may always go */
 
 /* What users have removed and moved, as the records tell from behind `from` up to
- * `upto`; or from the last moment on before which records may be lost. At `doubt`,
- * before this mount, the tree was changed past them: what they had removed may have
- * been there again, and gone. */
+ * `upto`; or from the last moment on at which there may have been more than they
+ * tell. */
 struct told {
 	struct fates fates;
-	uint64_t from, upto, doubt;
-	int64_t untold; /* so much went; less than 0: has been counted */
-	bool cut;	/* the run before that of `upto` did not end well */
-	bool stopped;	/* that of `upto` did */
+	uint64_t from, upto; /* 0: nothing is known yet */
+	int64_t untold;	     /* so much went; less than 0: has been counted */
 	bool counted;	/* so has all that goes now */
 	bool doubting;	/* what is compared now may have changed untold */
 };
 
-/* told_record - the next one; `epoch` is that of this mount. */
-void told_record(struct told *t, const struct record *r, uint64_t epoch);
+/* told_record - the next one. told_forget - all of them, as they take memory. */
+void told_record(struct told *t, const struct record *r);
+void told_forget(struct told *t);
 void told_done(struct told *t);
 
 /* told_removed - the master does not have what the replica has at `path`, of that

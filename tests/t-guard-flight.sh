@@ -20,8 +20,10 @@ replica() { "$MIRRORFS" replica "$1" "$T/tree" r1; }
 files() { equal "$(find "$T/replica1/$1" -type f | wc -l)" "$2" "files in /$1"; }
 # in_flight NAME COUNT - so many new files in one batch, too many to fsync each: what
 # is not sure to be on its disk is in flight for the next connection. Of a comparison
-# that would be everything, for a minute.
+# that would be everything, for a minute; so a batch comes first.
 in_flight() {
+	touch "$T/tree/dir" || fail "touch"
+	check "wait for a batch" synced
 	check "pause" replica pause
 	sqlite3 "$T/state/journal.db" ".timeout 10000" \
 		"DELETE FROM unsafe" || fail "sqlite3"
@@ -72,28 +74,30 @@ back
 
 # a folder in the place of another one, of which a replica has not heard before the
 # unmount: what was in that is where records say, or was lost
-mkdir "$T/tree/next" && touch "$T/tree/next/"{only,1,2} || fail "next"
-in_flight new 150
+turn() { mv "$T/tree/dir" "$T/tree/$1" && mv "$T/tree/$2" "$T/tree/dir"; }
+mkdir -p "$T/tree/next/sub" && touch "$T/tree/next/"{only,1,2} || fail "next"
+in_flight swap 150
 check "pause" replica pause
-mv "$T/tree/dir" "$T/tree/old" && mv "$T/tree/next" "$T/tree/dir" ||
-	fail "mv"
+check "mv" turn old next
 check "umount" umount_tree
 check "mount" mount_tree
 check "resume" replica resume
 check "wait, with another folder" synced
 check "same" same "$T/replica1"
-mv "$T/tree/dir" "$T/tree/next" && mv "$T/tree/old" "$T/tree/dir" || fail "mv"
+check "mv" turn next old
 in_flight many 150
 check "pause" replica pause
-mv "$T/tree/dir" "$T/tree/old" && mv "$T/tree/next" "$T/tree/dir" ||
-	fail "mv"
+check "mv" turn old next
 check "umount" umount_tree
 mv "$T/tree/old" "$T/lost" || fail "mv"
 check "mount" mount_tree
 check "resume" replica resume
 check "it asks" wait_for 60 state_is r1 refused
-back
-mv "$T/tree/dir" "$T/tree/next" && mv "$T/tree/old" "$T/tree/dir" || fail "mv"
+check "allow" "$MIRRORFS" replica resume "$T/tree" r1 --allow-delete
+check "wait" synced
+check "same" same "$T/replica1"
+cp -a "$T/lost/old/." "$T/tree/dir" || fail "cp"
+check "wait" synced
 
 # what a user has removed, and a replica has not heard of before the unmount
 in_flight last 150
