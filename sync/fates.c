@@ -4,6 +4,7 @@
  */
 #include "confdefs.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,14 +12,18 @@
 
 #include <uthash.h>
 
+#include "cleanup.h"
 #include "paths.h"
 #include "sync/fates.h"
+
+#define SIGHTS 16 /* of one name, that may be exchanged often */
 
 enum event_kind {
 	GONE, /* removed */
 	MADE, /* nothing was there before */
 	AWAY, /* renamed to `other` */
-	CAME, /* by a rename, in the place of what was there */
+	CAME, /* by a rename, where nothing was */
+	OVER, /* the same, in the place of what was there */
 	SWAP, /* exchanged with `other` */
 };
 
@@ -63,6 +68,7 @@ static void put(struct fates *f, const char *path, uint64_t seq,
 				     sizeof(*p->events));
 	if (!p->events)
 		abort();
+	f->n++;
 	p->events[p->n++] = (struct event){
 		.seq = seq,
 		.kind = kind,
@@ -73,7 +79,7 @@ static void put(struct fates *f, const char *path, uint64_t seq,
 
 void fates_record(struct fates *f, const struct record *r)
 {
-	bool swap = r->op == OP_RENAME && r->flags & RF_EXCHANGE;
+	bool swap = r->flags & RF_EXCHANGE, over = r->flags & RF_REPLACED;
 
 	switch (r->op) {
 	case OP_UNLINK:
@@ -91,8 +97,8 @@ void fates_record(struct fates *f, const struct record *r)
 		break;
 	case OP_RENAME:
 		put(f, r->path, r->seq, swap ? SWAP : AWAY, 0, r->path2);
-		put(f, r->path2, r->seq, swap ? SWAP : CAME, r->mode,
-		    r->path);
+		put(f, r->path2, r->seq, swap ? SWAP : over ? OVER : CAME,
+		    r->mode, r->path);
 		break;
 	default:
 		break;
@@ -103,6 +109,7 @@ void fates_done(struct fates *f)
 {
 	struct fates_path *p, *tmp;
 
+	f->n = 0;
 	HASH_ITER(hh, f->paths, p, tmp)
 	{
 		HASH_DEL(f->paths, p);
@@ -115,7 +122,7 @@ void fates_done(struct fates *f)
 }
 
 /* seen_at - the newest event before `before` that put something at the first `len`
- * bytes of `path`: of that type, or above it. NULL when there is none. */
+ * bytes of `path`: of that type, or a folder above it. NULL: there is none. */
 static const struct event *seen_at(const struct fates *f, const char *path,
 				   size_t len, uint32_t type, uint64_t before)
 {
@@ -123,10 +130,10 @@ static const struct event *seen_at(const struct fates *f, const char *path,
 
 	for (unsigned i = p ? p->n : 0; i > 0; i--) {
 		const struct event *ev = &p->events[i - 1];
-		bool came = ev->kind == CAME || ev->kind == SWAP;
-		if (ev->seq >= before || !(came || ev->kind == MADE))
+		if (ev->seq >= before || ev->kind == GONE || ev->kind == AWAY ||
+		    (path[len] && ev->kind == MADE))
 			continue;
-		if (path[len] ? came : !ev->type || ev->type == type)
+		if (!ev->type || ev->type == (path[len] ? S_IFDIR : type))
 			return ev;
 	}
 	return NULL;
@@ -190,27 +197,71 @@ static const struct event *next(const struct fates *f, const char *path,
 	}
 }
 
-char *fates_follow(const struct fates *f, const char *path, uint64_t seq)
+/* fate_of - what `ev`, at the path of what is followed or above it, did to that.
+ * FATE_THERE: it may have moved. */
+static enum fate fate_of(const struct event *ev, bool itself)
 {
-	char *at = text_copy(path);
+	switch (ev->kind) {
+	case GONE:
+		return itself ? FATE_REMOVED : FATE_REMOVED_ABOVE;
+	case OVER:
+		/* above it: an empty folder, so it has come with this one */
+		return itself ? FATE_REMOVED : FATE_THERE;
+	case MADE:
+	case CAME:
+		return itself ? FATE_UNTOLD : FATE_THERE;
+	default:
+		return FATE_THERE;
+	}
+}
+
+enum fate fates_follow(const struct fates *f, const char *path, uint64_t seq,
+		       char **ret)
+{
+	enum fate fate = FATE_THERE;
 	const struct event *ev;
 	size_t len;
 
-	while ((ev = next(f, at, seq, &len))) {
-		bool itself = !at[len];
+	*ret = text_copy(path);
+	while (fate == FATE_THERE && (ev = next(f, *ret, seq, &len))) {
 		seq = ev->seq;
-		if (ev->kind == GONE || (ev->kind == CAME && itself)) {
-			free(at);
-			return NULL;
-		}
-		/* MADE, or CAME above it: an empty folder was replaced at most,
-		 * so it was not there before, and has come with that one */
+		fate = fate_of(ev, !(*ret)[len]);
 		if (ev->kind != AWAY && ev->kind != SWAP)
 			continue;
 		char *moved =
-			path_rebase(at, find(f, at, len)->path, ev->other);
-		free(at);
-		at = moved;
+			path_rebase(*ret, find(f, *ret, len)->path, ev->other);
+		free(*ret);
+		*ret = moved;
 	}
-	return at;
+	return fate;
+}
+
+int fates_explain(const struct fates *f, const struct fates_question *q)
+{
+	bool empty = q->type_at(q->arg, q->path) == 0;
+	enum fates_sight sight = SIGHT_ABOVE;
+	uint64_t seen = UINT64_MAX;
+	int r = 0;
+
+	for (int i = 1; seen > q->since && sight != SIGHT_SURE; i++) {
+		seen = i > SIGHTS ? q->since
+				  : fates_seen(f, q->path, q->type, seen,
+					       q->since, &sight);
+		bool sure = seen > q->since && sight != SIGHT_ABOVE;
+		if (empty && sure && SEQ_EPOCH(seen) == q->epoch)
+			return 1;
+		CLEANUP_FREE char *now = NULL;
+		enum fate fate = fates_follow(f, q->path, seen, &now);
+		bool there = fate == FATE_THERE;
+		if (fate == FATE_REMOVED ||
+		    (fate == FATE_REMOVED_ABOVE && seen == q->since &&
+		     q->partly) ||
+		    (there && q->type_at(q->arg, now) == q->type))
+			return 1;
+		if (there && strcmp(now, q->path) != 0)
+			r = -EAGAIN;
+		else if (empty && sure)
+			return 0;
+	}
+	return r;
 }

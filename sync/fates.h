@@ -8,6 +8,7 @@
  * was before the first of them, and of content, nothing is known.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "record.h"
@@ -16,6 +17,7 @@ struct fates_path;
 
 struct fates {
 	struct fates_path *paths;
+	unsigned n; /* events */
 };
 
 void fates_record(struct fates *f, const struct record *r);
@@ -33,8 +35,35 @@ enum fates_sight {
 uint64_t fates_seen(const struct fates *f, const char *path, uint32_t type,
 		    uint64_t before, uint64_t since, enum fates_sight *ret);
 
-/* fates_follow - where that is now which was at `path` behind record `seq`; owned
- * by the caller. NULL: it was removed, or replaced. */
-char *fates_follow(const struct fates *f, const char *path, uint64_t seq);
+enum fate {
+	FATE_THERE,	    /* at *ret */
+	FATE_REMOVED,	    /* or replaced */
+	FATE_REMOVED_ABOVE, /* its folder, which must have been empty */
+	FATE_UNTOLD,	    /* something came to its place, where nothing was */
+};
+
+/* fates_follow - what was at `path` behind record `seq`. *ret: where it was last;
+ * owned by the caller. */
+enum fate fates_follow(const struct fates *f, const char *path, uint64_t seq,
+		       char **ret);
+
+/* A replica has something of that type at `path`, which the master has not. */
+struct fates_question {
+	const char *path;
+	uint32_t type;	/* S_IFMT */
+	uint64_t since; /* it has all records up to this one, and perhaps more */
+	bool partly;	/* not all behind it are known */
+	uint64_t epoch; /* in which all that goes has a record */
+	/* what the master has at a path: S_IFMT, 0 when nothing */
+	uint32_t (*type_at)(void *arg, const char *path);
+	void *arg;
+};
+
+/* fates_explain - do records tell why the master has not got it? 1, 0, or -EAGAIN
+ * when it was moved to where nothing of that type is. What has come to the path
+ * itself and is missing there counts, if it is of that type: the newest. Else any
+ * of what may have been there: what came with a folder above it, or was there
+ * before. */
+int fates_explain(const struct fates *f, const struct fates_question *q);
 
 #endif

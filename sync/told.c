@@ -18,7 +18,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cleanup.h"
 #include "clock.h"
@@ -31,21 +30,24 @@
 
 #define RECORDS	    256
 #define RECORDS_MAX 200000	   /* of which the paths are kept */
+#define EVENTS_MAX  600000	   /* then they are read anew: one has 2 */
 #define WAIT_NS	    (2 * NS_PER_S) /* for the newest, at most */
 #define WAIT_MS	    2
 #define TRIES	    8
-#define SIGHTS	    16 /* of one name */
+#define FRESH_NS    NS_PER_S
 
 /* ---- what records tell ---- */
 
 void told_record(struct told *t, const struct record *r)
 {
 	t->upto = r->seq;
-	/* what was at a path may have been there again, and gone, untold */
-	if (r->op == OP_GAP || r->op == OP_UNSURE)
-		fates_done(&t->fates);
-	else
+	if (r->op != OP_GAP && r->op != OP_UNSURE) {
 		fates_record(&t->fates, r);
+		return;
+	}
+	/* what was at a path may have been there again, and gone, untold */
+	fates_done(&t->fates);
+	t->partly = true;
 }
 
 void told_forget(struct told *t)
@@ -58,11 +60,6 @@ void told_done(struct told *t)
 {
 	told_forget(t);
 	*t = (struct told){0};
-}
-
-static uint64_t epoch(const struct engine *e)
-{
-	return SEQ_EPOCH(shared_last_seq(e->shared));
 }
 
 static int read_some(struct engine *e)
@@ -99,79 +96,72 @@ static int catch_up(struct engine *e)
 /* learn - all that records tell from behind `since` on. */
 static int learn(struct engine *e, uint64_t since)
 {
+	struct told *t = &e->told;
 	int r = 0;
 
-	if (e->told.upto == 0 || since < e->told.from) {
-		told_forget(&e->told);
-		e->told.from = e->told.upto = since;
-		r = journal_tail(e->journal, RECORDS_MAX, &e->told.upto);
+	if (t->upto == 0 || since < t->from || t->fates.n > EVENTS_MAX) {
+		told_forget(t);
+		t->from = t->upto = since;
+		r = journal_tail(e->journal, RECORDS_MAX, &t->upto);
+		t->partly = t->upto > since;
 	}
 	if (r == 0)
 		r = catch_up(e);
 	while (r == 0 && (r = read_some(e)) > 0)
 		r = 0;
+	t->learned_ns = clock_mono_ns();
 	return r;
 }
 
-/* kind_at - of what the master has there; 0: nothing. */
-static mode_t kind_at(struct engine *e, const char *path)
+/* type_at - what cannot be looked at is there, of no type. */
+static uint32_t type_at(void *arg, const char *path)
 {
+	struct engine *e = arg;
 	struct stat st;
 	struct fhandle obj;
+	int r = lower_look(e->cfg->lower_fd, path, &st, &obj);
 
-	return lower_look(e->cfg->lower_fd, path, &st, &obj) == 0
-		       ? st.st_mode & S_IFMT
-		       : 0;
+	if (r == 0)
+		return st.st_mode & S_IFMT;
+	return r == -ENOENT || r == -ENOTDIR ? 0 : S_IFMT;
 }
 
-/* explain - what became of what was at `path`, as far as records are known: 1, 0,
- * or -EAGAIN when it was moved to where nothing of that type is. What was seen
- * last comes first; of what may have been there, or may have come with its
- * folder, any does. */
-static int explain(struct engine *e, const char *path, mode_t type,
+static int explain(struct engine *e, const char *path, mode_t mode,
 		   uint64_t since)
 {
-	const struct fates *f = &e->told.fates;
-	bool empty = kind_at(e, path) == 0;
-	enum fates_sight sight = SIGHT_ABOVE;
-	uint64_t seen = UINT64_MAX;
-	int r = 0;
+	const struct fates_question q = {
+		.path = path,
+		.type = mode & S_IFMT,
+		.since = since,
+		.partly = e->told.partly,
+		.epoch = SEQ_EPOCH(shared_last_seq(e->shared)),
+		.type_at = type_at,
+		.arg = e,
+	};
 
-	for (int i = 0; i < SIGHTS && seen > since && sight != SIGHT_SURE;
-	     i++) {
-		seen = fates_seen(f, path, type, seen, since, &sight);
-		/* gone while it is mounted: the record will come */
-		if (empty && sight != SIGHT_ABOVE &&
-		    SEQ_EPOCH(seen) == epoch(e))
-			return 1;
-		CLEANUP_FREE char *now = fates_follow(f, path, seen);
-		if (!now || kind_at(e, now) == type)
-			return 1;
-		if (strcmp(now, path) != 0)
-			r = -EAGAIN;
-		else if (empty && sight != SIGHT_ABOVE)
-			return 0;
-	}
-	return r;
+	return q.type ? fates_explain(&e->told.fates, &q) : 0;
 }
 
 int told_removed(struct engine *e, const char *path, mode_t mode,
 		 uint64_t since)
 {
-	mode_t type = mode & S_IFMT;
-	bool known = e->told.upto > 0 && since >= e->told.from;
-	int x = known ? explain(e, path, type, since) : 0;
+	const struct told *t = &e->told;
+	bool known = t->upto > 0 && since >= t->from;
+	/* that there may have been more than they tell comes late, as it is
+	 * found out beside users */
+	bool fresh = known && clock_mono_ns() - t->learned_ns < FRESH_NS;
+	int x = fresh ? explain(e, path, mode, since) : 0;
 
 	/* it may be moved on as it is looked for */
 	for (int i = 0; i < TRIES && x != 1; i++) {
-		uint64_t upto = e->told.upto;
+		uint64_t upto = t->upto;
 		int r = learn(e, since);
 		if (r < 0)
 			return r;
-		if (known && e->told.upto == upto)
+		if (fresh && t->upto == upto)
 			return 0;
-		known = true;
-		x = explain(e, path, type, since);
+		fresh = true;
+		x = explain(e, path, mode, since);
 		if (x == 0)
 			return 0;
 	}
@@ -192,7 +182,8 @@ static int is_doubtful(struct engine *e, const char *path, uint64_t *ret_since)
 					 ret_since);
 	if (r < 0)
 		return r;
-	return e->told.doubting || SEQ_EPOCH(*ret_since) != epoch(e);
+	return e->told.doubting ||
+	       SEQ_EPOCH(*ret_since) != SEQ_EPOCH(shared_last_seq(e->shared));
 }
 
 int told_asks(struct engine *e, const char *path, const struct remote_attr *a)

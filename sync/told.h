@@ -19,7 +19,9 @@ struct engine;
  * tell. */
 struct told {
 	struct fates fates;
-	uint64_t from, upto; /* 0: nothing is known yet */
+	uint64_t from, upto; /* upto = 0: nothing is known yet */
+	bool partly;	     /* … or not of all records behind `from` */
+	int64_t learned_ns;
 	int64_t untold;	     /* so much went; less than 0: has been counted */
 	bool counted;	/* so has all that goes now */
 	bool doubting;	/* what is compared now may have changed untold */
