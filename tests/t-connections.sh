@@ -39,7 +39,7 @@ echo 1 >"$T/tree/file"
 before=$(logins)
 check "mount" mount_tree "${REPLICAS[@]}"
 check "wait" synced
-check "one login for each" wait_for 10 logins_are $((before + 2))
+check "one login for each" wait_for 60 logins_are $((before + 2))
 check "same" same "$T/replica1"
 check "same" same "$T/replica2"
 
@@ -67,6 +67,6 @@ kill -9 "$sync"
 check "the server has seen it" wait_for 30 gone
 echo 2 >"$T/tree/file"
 check "wait" synced
-check "the next one connects" wait_for 10 logins_are $((before + 4))
+check "the next one connects" wait_for 60 logins_are $((before + 4))
 check "same" same "$T/replica2"
 exit 0

@@ -31,7 +31,8 @@ kill -STOP "$pid"
 echo two >"$T/tree/two"
 check "status tells of sync" wait_for 30 said "sync process has not gone on"
 check "a stopped one is ended" wait_for 30 process_gone "$pid"
-check "the log tells" logged "sync process has not gone on .* stopped"
+check "the log tells" wait_for 30 logged \
+	"sync process has not gone on .* stopped"
 check "another one" wait_for 30 another_sync "$pid"
 check "wait" synced
 
@@ -48,7 +49,8 @@ check "the other one goes on" wait_for 30 cmp -s "$T/tree/three" \
 	"$T/replica2/three"
 refuse "one waits no more" test -e "$T/replica1/three"
 check "it is ended" wait_for 30 process_gone "$pid"
-check "the log tells" logged "sync process has not gone on .* lock"
+check "the log tells" wait_for 30 logged \
+	"sync process has not gone on .* lock"
 check "wait" synced
 
 # the first thread waits for the end of another one, which is busy
@@ -76,7 +78,8 @@ background touch "$T/tree/four"
 check "status tells of the worker" wait_for 30 said "worker has not answered"
 refuse "and that all is well" "$MIRRORFS" status "$T/tree" >/dev/null
 check "another one" wait_for 30 worker_after "$pid"
-check "the log tells" logged "worker has not answered .* is killed"
+check "the log tells" wait_for 30 logged \
+	"worker has not answered .* is killed"
 check "who waited" wait "$BG"
 
 # the only one who waits is served already

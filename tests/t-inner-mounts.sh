@@ -32,11 +32,11 @@ check "mount" mount_tree "${REPLICAS[@]}"
 refuse "told for no reason" told ".*"
 mount --bind "$T/other" "$T/tree/sub" || fail "bind later"
 LOWERS+=("$T/tree/sub")
-check "warned" wait_for 10 in_log "warning.*mounted inside.*$T/tree/sub:"
+check "warned" wait_for 60 in_log "warning.*mounted inside.*$T/tree/sub:"
 check "told by status" told "$T/tree/sub"
 echo covered >"$T/tree/sub/other"
 take_below "$T/tree/sub" || fail "umount later"
-check "its end" wait_for 10 in_log "notice.*nothing is mounted inside"
+check "its end" wait_for 60 in_log "notice.*nothing is mounted inside"
 refuse "told after its end" told ".*"
 equal "$(cat "$T/tree/sub/file")" below "what was covered"
 check "wait" synced

@@ -62,9 +62,9 @@ equal "$("${L[@]}" --replica r1 --json | jq -r '.replicas | keys | join(" ")' |
 # --follow shows what comes
 background "${L[@]}" --follow --limit 1 >"$T/follow"
 follow=$BG
-check "follow begins" wait_for 10 test -s "$T/follow"
+check "follow begins" wait_for 60 test -s "$T/follow"
 echo news >"$T/tree/news"
-check "follow goes on" wait_for 10 grep -q "/news" "$T/follow"
+check "follow goes on" wait_for 60 grep -q "/news" "$T/follow"
 end_process "$follow"
 
 # one that is paused has not got it

@@ -37,7 +37,7 @@ first=$(number file)
 perl -e 'my $a = shift; my $b = shift;
 	for (1 .. 4200) { rename $a, $b or die; rename $b, $a or die }' \
 	"$T/tree/a" "$T/tree/b" || fail "renames"
-wait_for 10 again || skip "numbers are not used again here"
+wait_for 60 again || skip "numbers are not used again here"
 sshd_start "$T/sshd" "$port" || fail "sshd does not start again"
 check "wait when it is back" synced 90
 check "replica" same "$T/replica1"
@@ -83,7 +83,7 @@ echo secret >"$T/tree/y"
 exec 7<>"$T/tree/x" # what is being written does not take its place
 printf N >&7
 "$MIRRORFS" replica resume "$T/tree" r1
-check "y arrives" wait_for 20 cmp -s "$T/tree/y" "$T/replica1/y"
+check "y arrives" wait_for 60 cmp -s "$T/tree/y" "$T/replica1/y"
 refuse "it is at another name" grep -q secret "$T/replica1/x"
 exec 7>&-
 check "wait" synced

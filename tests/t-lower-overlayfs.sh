@@ -81,7 +81,7 @@ expect_log "fs worker died"
 expect_log "without file handles no other fs worker"
 echo "before the end" >"$T/tree/last"
 kill -9 "$(status_pid worker_pid)"
-check "served again" wait_for 20 touch "$T/tree/afterwards"
+check "served again" wait_for 60 touch "$T/tree/afterwards"
 check "wait" synced
 check "same after another worker" same "$T/replica1"
 equal "$(cat "$T/replica1/last")" "before the end" "the last words"
@@ -96,7 +96,7 @@ for ((i = 0; i < 500; i++)); do
 	echo $i >"$T/tree/many/$i" || fail "file $i"
 done
 find "$T/tree" -type f -exec cat {} + >"$T/all" || fail "find"
-check "made room" wait_for 20 few 220
+check "made room" wait_for 60 few 220
 check "wait" synced
 check "same with few descriptors" same "$T/replica1"
 check "umount" umount_tree

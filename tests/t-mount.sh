@@ -44,8 +44,8 @@ done
 supervisor=$(status_pid supervisor_pid)
 worker=$(status_pid worker_pid)
 check "umount" umount_tree
-check "supervisor has ended" wait_for 10 process_gone "$supervisor"
-check "worker has ended" wait_for 10 process_gone "$worker"
+check "supervisor has ended" wait_for 60 process_gone "$supervisor"
+check "worker has ended" wait_for 60 process_gone "$worker"
 equal "$(cat "$T/tree/new")" through "what was written through the mount"
 check "directory" test -d "$T/tree/dir"
 refuse "second umount" "$MIRRORFS" umount "$T/tree" 2>/dev/null
@@ -86,10 +86,10 @@ check "umount of a relative path" "$MIRRORFS" umount tree/
 background "$MIRRORFS" mount "$T/tree" --state-dir "$T/state" --foreground \
 	2>"$T/foreground.log"
 LOGS+=("$T/foreground.log")
-check "foreground" wait_for 20 mounted_at "$T/tree"
+check "foreground" wait_for 60 mounted_at "$T/tree"
 echo x >"$T/tree/fg"
 kill "$BG"
-check "ended" wait_for 20 process_gone "$BG"
+check "ended" wait_for 60 process_gone "$BG"
 refuse "unmounted" mounted_at "$T/tree"
 wait "$BG"
 equal $? 0 "exit status"

@@ -20,7 +20,7 @@ printf 'half' >&5
 echo other >"$T/tree/closed"
 check "the closed one" "$MIRRORFS" wait "$T/tree" "$T/tree/closed" --timeout 30
 check "closed" test -s "$T/replica1/closed"
-check "after settle-idle" wait_for 20 test -s "$T/replica1/open"
+check "after settle-idle" wait_for 60 test -s "$T/replica1/open"
 equal "$(cat "$T/replica1/open")" half "what was written so far"
 printf ' and half' >&5
 exec 5>&-

@@ -97,7 +97,7 @@ change
 check "wait" synced
 cp -a "$T/backup/." "$R"
 equal_again "restored while connected"
-check "it is noticed" restored
+check "it is noticed" wait_for 30 restored
 # a server that tells another time of the same state is asked once more, not
 # again and again
 n=$(grep -c "the state that it keeps is not" "$T/state/mirrorfs.log")

@@ -124,7 +124,7 @@ for which in second first; do
 	release
 	check "wait" synced 200
 	[ $which = first ] ||
-		check "it is told" grep -q "the second connection: " \
+		check "it is told" wait_for 30 grep -q "the second connection: " \
 			"$T/state/mirrorfs.log"
 	check "one" wait_for 30 has 1
 	mark 2 >"$T/tree/large2"

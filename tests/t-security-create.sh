@@ -70,7 +70,7 @@ for fd in "${open[@]:0:50}"; do
 	exec {fd}>&-
 done
 made() { (echo new >"$DIR/$last") 2>/dev/null; }
-check "there is room again" wait_for 20 made
+check "there is room again" wait_for 60 made
 equal "$(cat "$BELOW/$last")" new "content"
 # each try that was refused made and removed it
 check "it is in the journal" "$MIRRORFS" wait "$T/tree" "$DIR/$last" --timeout 60
@@ -114,7 +114,7 @@ until_refused("node", lambda name: os.mknod(name, stat.S_IFREG | 0o644))
 until_refused("file", lambda name: os.close(
     os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)))
 EOF
-check "there is room again" wait_for 20 mkdir -p "$DIR/again"
+check "there is room again" wait_for 60 mkdir -p "$DIR/again"
 check "wait" synced
 check "same" same "$T/replica1"
 exit 0

@@ -14,7 +14,7 @@ for n in 0 1 2 3 4; do
 	echo "$n" >"$T/tree/folder/file" &&
 		touch -d "2001-01-0$((n + 1))" "$T/tree/folder" || fail "touch"
 	check "wait" synced
-	check "all but $n" wait_for 10 same "$T/replica1"
+	check "all but $n" wait_for 60 same "$T/replica1"
 	rm -f "$CTL/refuse"
 done
 exit 0

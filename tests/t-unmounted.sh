@@ -42,7 +42,8 @@ change a/b/c/f new
 chmod 600 "$T/tree/moved"
 check "mount" mount_tree
 check "all is noticed" wait_for 30 looked 2
-check "it is told" grep -q "changed while it was not mounted: files=2" \
+check "it is told" wait_for 30 grep -q \
+	"changed while it was not mounted: files=2" \
 	"$T/state/mirrorfs.log"
 "$MIRRORFS" status "$T/tree" >"$T/status"
 check "by status, too" grep -q "past mirrorfs: 2 files" "$T/status"
@@ -94,7 +95,7 @@ mount_and_late() { # COMMAND...
 	check "wait" synced
 	pid=$(status_pid supervisor_pid) sync=$(status_pid sync_pid)
 	kill -STOP "$sync"
-	check "umount" wait_for 10 umount "$T/tree"
+	check "umount" wait_for 60 umount "$T/tree"
 	"$@"
 	kill -CONT "$sync"
 	check "it ends" wait_for 30 process_gone "$pid"

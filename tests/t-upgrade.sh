@@ -6,6 +6,7 @@
 # to serve, or hangs, is given up for the one before.
 . "$(dirname "$0")/functions.sh"
 expect_log "fs worker died|the new program does not serve"
+expect_log "parked /" # for a moment: it is changed as it is compared
 
 pipe_replicas 1
 check "mount" mount_tree "${REPLICAS[@]}"
@@ -31,11 +32,11 @@ runs() {
 WORKER=$(status_pid worker_pid)
 cp "$MIRRORFS" "$T/new" || fail "cp"
 check "upgrade to a copy" upgraded --program "$T/new"
-check "the copy runs" wait_for 20 runs "$T/new"
+check "the copy runs" wait_for 60 runs "$T/new"
 for round in $(seq "$(scaled 5)"); do
 	check "upgrade $round to itself" upgraded
 done
-check "it runs" wait_for 20 runs "$(realpath "$MIRRORFS")"
+check "it runs" wait_for 60 runs "$(realpath "$MIRRORFS")"
 
 # refused, nothing is stopped
 refuse "what cannot serve" upgraded --program /bin/false
@@ -76,15 +77,15 @@ refuse "no root of a mount" "$MIRRORFS" upgrade "$T/replica1" 2>/dev/null
 serves() {
 	[ "$(status_pid worker_pid)" != "$WORKER" ] && [ -d "$T/tree/storm" ]
 }
-check "the one before goes on" wait_for 20 serves
+check "the one before goes on" wait_for 60 serves
 # it may have answered before the supervisor has heard that it serves: then it is
 # being replaced, for a moment
-check "and can be replaced" wait_for 20 upgraded 2>/dev/null
+check "and can be replaced" wait_for 60 upgraded 2>/dev/null
 # one that hangs
 cp "$HELPERS/dud" "$T/hangs" && touch "$T/hangs.hang" || fail "cp"
 check "one that hangs is given up" went_back --program "$T/hangs"
-check "the one before goes on" wait_for 20 serves
-check "and can be replaced" wait_for 20 upgraded 2>/dev/null
+check "the one before goes on" wait_for 60 serves
+check "and can be replaced" wait_for 60 upgraded 2>/dev/null
 
 # one that takes its time to answer: all goes on meanwhile
 cp "$HELPERS/dud" "$T/slow" && mkfifo "$T/slow.ask" || fail "a slow program"
@@ -101,7 +102,7 @@ check "a call is answered" touch "$T/tree/meanwhile"
 replaced() {
 	[ "$(status_pid worker_pid)" != "$WORKER" ]
 }
-check "by another worker" wait_for 20 replaced
+check "by another worker" wait_for 60 replaced
 refuse "two at once" upgraded
 check "the second is told" grep -q "being replaced" "$T/err"
 refuse "it has answered by then" process_gone "$BG"

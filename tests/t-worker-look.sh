@@ -21,7 +21,7 @@ waiting() {
 	done
 	[ "$n" = 1 ]
 }
-check "one waits" wait_for 10 waiting
+check "one waits" wait_for 60 waiting
 for n in {1..50}; do
 	echo "$n" >"$T/tree/f$n" || fail "a file"
 done
@@ -29,7 +29,7 @@ check "it waits still" waiting
 plan
 check "it goes on" wait "${callers[@]}"
 touch "$T/tree/last"
-check "titles are there again" wait_for 10 sh -c \
+check "titles are there again" wait_for 60 sh -c \
 	'"$0" log "$1" "$1/last" | grep -q "touch .*last)"' "$MIRRORFS" "$T/tree"
 check "umount" umount_tree
 exit 0
