@@ -198,18 +198,17 @@ static const struct event *next(const struct fates *f, const char *path,
 }
 
 /* fate_of - what `ev`, at the path of what is followed or above it, did to that.
- * FATE_THERE: it may have moved. */
+ * FATE_THERE: it may have moved. What comes to a path finds it empty, and so it
+ * finds a folder that it replaces. */
 static enum fate fate_of(const struct event *ev, bool itself)
 {
 	switch (ev->kind) {
 	case GONE:
-		return itself ? FATE_REMOVED : FATE_REMOVED_ABOVE;
 	case OVER:
-		/* above it: an empty folder, so it has come with this one */
-		return itself ? FATE_REMOVED : FATE_THERE;
+		return itself ? FATE_REMOVED : FATE_REMOVED_ABOVE;
 	case MADE:
 	case CAME:
-		return itself ? FATE_UNTOLD : FATE_THERE;
+		return FATE_UNTOLD;
 	default:
 		return FATE_THERE;
 	}

@@ -39,7 +39,7 @@ enum fate {
 	FATE_THERE,	    /* at *ret */
 	FATE_REMOVED,	    /* or replaced */
 	FATE_REMOVED_ABOVE, /* its folder, which must have been empty */
-	FATE_UNTOLD,	    /* something came to its place, where nothing was */
+	FATE_UNTOLD,	    /* something came where it was, or above it */
 };
 
 /* fates_follow - what was at `path` behind record `seq`. *ret: where it was last;

@@ -75,7 +75,7 @@ static void test_removed(void **state)
 	seen(&f, "d", made, made);
 	seen(&f, "d/y", 7, 7);
 	follow(&f, "d", made, "d");
-	follow(&f, "d/y", rmdir, "d/y");
+	follow(&f, "d/y", rmdir, "(untold)");
 	put(&f, OP_CREATE, 0, "d/y", NULL);
 	uint64_t link = put(&f, OP_LINK, 0, "d/y", "d/z");
 	seen(&f, "d/z", 0, link);
@@ -104,7 +104,7 @@ static void test_moved(void **state)
 	follow(&f, "a/x", 0, "c");
 	uint64_t over = put(&f, OP_RENAME, 0, "b", "e");
 	follow(&f, "e", 0, "(untold)");
-	follow(&f, "e/y", 0, "e/y");
+	follow(&f, "e/y", 0, "(untold)");
 	follow(&f, "a/y", 0, "e/y");
 	put(&f, OP_UNLINK, 0, "e/y", NULL);
 	follow(&f, "a/y", 0, "(gone)");
@@ -251,15 +251,23 @@ static void test_roll_back(void **state)
 	explain(&f, "site/y", S_IFREG, 1);
 	/* it was in no folder that is gone */
 	explain(&f, "site/sub/x", S_IFREG, 0);
-	explain_in(&f, "bad/x", S_IFREG, 0, EPOCH, false, 0);
-	explain_in(&f, "bad/x", S_IFREG, 0, EPOCH, true, 1);
+	explain(&f, "bad/x", S_IFREG, 0);
+	put(&f, OP_RMDIR, 0, "more", NULL);
+	explain_in(&f, "more/x", S_IFREG, 0, EPOCH, false, 0);
+	explain_in(&f, "more/x", S_IFREG, 0, EPOCH, true, 1);
 	fates_done(&f);
 }
 
-/* it was lost, and a link of that name was made */
+/* it was lost, and a link of that name was made, or a folder anew */
 static void test_name_again(void **state)
 {
 	struct fates f = {0};
+
+	put(&f, OP_MKDIR, 0, "up", NULL);
+	put(&f, OP_RENAME, 0, "up", "upl");
+	TREE("upl", "upl/x=");
+	explain(&f, "up/x", S_IFREG, 0);
+	fates_done(&f);
 
 	put(&f, OP_CREATE, 0, "new", NULL);
 	put(&f, OP_RENAME, 0, "new", "site");
