@@ -343,7 +343,7 @@ static int look_at_past(struct journal *j, struct look *l, int lower_fd,
 		.lower_fd = lower_fd,
 		.end_ns = INT64_MAX,
 	};
-	uint64_t first = SEQ_FIRST(SEQ_EPOCH(shared_last_seq(l->s)));
+	uint64_t first = SEQ_FIRST(shared_epoch(l->s));
 	struct seen *e, *next;
 	int r = journal_known_ns(j, first, &t.known_ns);
 	if (r < 0 || t.known_ns == 0)

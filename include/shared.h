@@ -79,6 +79,8 @@ uint64_t shared_append(struct shared *s, struct record *r);
 /* shared_last_seq - seq of the newest record that was put, SQLite or not;
  * of the GAP to come when records had to be dropped. */
 uint64_t shared_last_seq(const struct shared *s);
+/* shared_epoch - that of this mount. */
+uint64_t shared_epoch(const struct shared *s);
 
 /*
  * shared_settled_seq - a number at or behind that of every change whose effect

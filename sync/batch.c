@@ -261,8 +261,7 @@ int batch_commit(struct engine *e, uint64_t seq, bool seeded)
 	e->cursor = seq;
 	e->seeded = seeded;
 	stage_write_ahead(e);
-	if (!e->n_parked &&
-	    SEQ_EPOCH(seq) == SEQ_EPOCH(shared_last_seq(e->shared)))
+	if (!e->n_parked && SEQ_EPOCH(seq) == shared_epoch(e->shared))
 		told_forget(&e->told); /* what it has is of this mount */
 	return 0;
 }

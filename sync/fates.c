@@ -31,7 +31,7 @@ struct event {
 	uint64_t seq;
 	enum event_kind kind;
 	uint32_t type; /* S_IFMT of what is there now; 0: not known */
-	char *other;   /* owned, or NULL */
+	char *other;   /* of AWAY and SWAP; owned */
 };
 
 struct fates_path {
@@ -98,7 +98,7 @@ void fates_record(struct fates *f, const struct record *r)
 	case OP_RENAME:
 		put(f, r->path, r->seq, swap ? SWAP : AWAY, 0, r->path2);
 		put(f, r->path2, r->seq, swap ? SWAP : over ? OVER : CAME,
-		    r->mode, r->path);
+		    r->mode, swap ? r->path : NULL);
 		break;
 	default:
 		break;
@@ -121,6 +121,23 @@ void fates_done(struct fates *f)
 	}
 }
 
+/* behind - which of the events is the first behind `seq`. */
+static unsigned behind(const struct fates_path *p, uint64_t seq)
+{
+	unsigned low = 0, high = p->n;
+
+	while (low < high) {
+		unsigned mid = (low + high) / 2;
+		if (p->events[mid].seq > seq)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return low;
+}
+
+/* ---- what may have been at a path ---- */
+
 /* seen_at - the newest event before `before` that put something at the first `len`
  * bytes of `path`: of that type, or a folder above it. NULL: there is none. */
 static const struct event *seen_at(const struct fates *f, const char *path,
@@ -128,9 +145,9 @@ static const struct event *seen_at(const struct fates *f, const char *path,
 {
 	const struct fates_path *p = find(f, path, len);
 
-	for (unsigned i = p ? p->n : 0; i > 0; i--) {
+	for (unsigned i = p ? behind(p, before - 1) : 0; i > 0; i--) {
 		const struct event *ev = &p->events[i - 1];
-		if (ev->seq >= before || ev->kind == GONE || ev->kind == AWAY ||
+		if (ev->kind == GONE || ev->kind == AWAY ||
 		    (path[len] && ev->kind == MADE))
 			continue;
 		if (!ev->type || ev->type == (path[len] ? S_IFDIR : type))
@@ -160,22 +177,17 @@ uint64_t fates_seen(const struct fates *f, const char *path, uint32_t type,
 	}
 }
 
+/* ---- where it went ---- */
+
 /* next_at - the first event behind `seq` at the first `len` bytes of `path`, or
  * NULL. */
 static const struct event *next_at(const struct fates *f, const char *path,
 				   size_t len, uint64_t seq)
 {
 	const struct fates_path *p = find(f, path, len);
-	unsigned low = 0, high = p ? p->n : 0;
+	unsigned i = p ? behind(p, seq) : 0;
 
-	while (low < high) {
-		unsigned mid = (low + high) / 2;
-		if (p->events[mid].seq > seq)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	return p && low < p->n ? &p->events[low] : NULL;
+	return p && i < p->n ? &p->events[i] : NULL;
 }
 
 /* next - the same of `path` and all that it is in. *ret_len: of that one. */
@@ -235,6 +247,29 @@ enum fate fates_follow(const struct fates *f, const char *path, uint64_t seq,
 	return fate;
 }
 
+/* ---- what explains that it is missing ---- */
+
+/* explained_by - what was at the path behind `seen`: as fates_explain says. */
+static int explained_by(const struct fates *f, const struct fates_question *q,
+			uint64_t seen)
+{
+	CLEANUP_FREE char *now = NULL;
+
+	switch (fates_follow(f, q->path, seen, &now)) {
+	case FATE_REMOVED:
+		return 1;
+	case FATE_REMOVED_ABOVE:
+		return seen == q->since && q->partly;
+	case FATE_UNTOLD:
+		return 0;
+	case FATE_THERE:
+		break;
+	}
+	if (q->type_at(q->arg, now) == q->type)
+		return 1;
+	return strcmp(now, q->path) == 0 ? 0 : -EAGAIN;
+}
+
 int fates_explain(const struct fates *f, const struct fates_question *q)
 {
 	bool empty = q->type_at(q->arg, q->path) == 0;
@@ -246,21 +281,15 @@ int fates_explain(const struct fates *f, const struct fates_question *q)
 		seen = i > SIGHTS ? q->since
 				  : fates_seen(f, q->path, q->type, seen,
 					       q->since, &sight);
-		bool sure = seen > q->since && sight != SIGHT_ABOVE;
-		if (empty && sure && SEQ_EPOCH(seen) == q->epoch)
-			return 1;
-		CLEANUP_FREE char *now = NULL;
-		enum fate fate = fates_follow(f, q->path, seen, &now);
-		bool there = fate == FATE_THERE;
-		if (fate == FATE_REMOVED ||
-		    (fate == FATE_REMOVED_ABOVE && seen == q->since &&
-		     q->partly) ||
-		    (there && q->type_at(q->arg, now) == q->type))
-			return 1;
-		if (there && strcmp(now, q->path) != 0)
-			r = -EAGAIN;
-		else if (empty && sure)
-			return 0;
+		/* it came there, and is missing */
+		bool missing = empty && seen > q->since && sight != SIGHT_ABOVE;
+		if (missing && SEQ_EPOCH(seen) == q->epoch)
+			return 1; /* the record that it is gone will come */
+		int x = explained_by(f, q, seen);
+		if (x == 1 || (x == 0 && missing))
+			return x;
+		if (x < 0)
+			r = x;
 	}
 	return r;
 }

@@ -211,7 +211,7 @@ static int begin_asked(struct engine *e, struct seeding *w, bool anew)
 static bool is_outdated(const struct engine *e, const struct seed *s)
 {
 	return (s->walked || !s->listed) && !s->allowed &&
-	       SEQ_EPOCH(s->seq) != SEQ_EPOCH(shared_last_seq(e->shared));
+	       SEQ_EPOCH(s->seq) != shared_epoch(e->shared);
 }
 
 static int begin(struct engine *e, struct seeding *w)

@@ -11,7 +11,7 @@
  * While it is mounted, all that goes has a record. So this is only about what
  * the replica has as of an earlier mount, or where a record says that it is not
  * known. A little may always go. Of more, the records are asked: a user may
- * have removed it before the unmount, or since.
+ * have removed or moved it before the unmount, or since (fates.c).
  */
 #include "confdefs.h"
 
@@ -58,7 +58,7 @@ void told_forget(struct told *t)
 
 void told_done(struct told *t)
 {
-	told_forget(t);
+	fates_done(&t->fates);
 	*t = (struct told){0};
 }
 
@@ -93,13 +93,18 @@ static int catch_up(struct engine *e)
 	return r;
 }
 
+static bool is_known(const struct told *t, uint64_t since)
+{
+	return t->upto > 0 && since >= t->from;
+}
+
 /* learn - all that records tell from behind `since` on. */
 static int learn(struct engine *e, uint64_t since)
 {
 	struct told *t = &e->told;
 	int r = 0;
 
-	if (t->upto == 0 || since < t->from || t->fates.n > EVENTS_MAX) {
+	if (!is_known(t, since) || t->fates.n > EVENTS_MAX) {
 		told_forget(t);
 		t->from = t->upto = since;
 		r = journal_tail(e->journal, RECORDS_MAX, &t->upto);
@@ -134,7 +139,7 @@ static int explain(struct engine *e, const char *path, mode_t mode,
 		.type = mode & S_IFMT,
 		.since = since,
 		.partly = e->told.partly,
-		.epoch = SEQ_EPOCH(shared_last_seq(e->shared)),
+		.epoch = shared_epoch(e->shared),
 		.type_at = type_at,
 		.arg = e,
 	};
@@ -146,21 +151,21 @@ int told_removed(struct engine *e, const char *path, mode_t mode,
 		 uint64_t since)
 {
 	const struct told *t = &e->told;
-	bool known = t->upto > 0 && since >= t->from;
+	uint64_t upto = 0;
+	int x = 0;
+
 	/* that there may have been more than they tell comes late, as it is
 	 * found out beside users */
-	bool fresh = known && clock_mono_ns() - t->learned_ns < FRESH_NS;
-	int x = fresh ? explain(e, path, mode, since) : 0;
-
+	if (is_known(t, since) && clock_mono_ns() - t->learned_ns < FRESH_NS) {
+		upto = t->upto;
+		x = explain(e, path, mode, since);
+	}
 	/* it may be moved on as it is looked for */
 	for (int i = 0; i < TRIES && x != 1; i++) {
-		uint64_t upto = t->upto;
 		int r = learn(e, since);
-		if (r < 0)
+		if (r < 0 || t->upto == upto)
 			return r;
-		if (fresh && t->upto == upto)
-			return 0;
-		fresh = true;
+		upto = t->upto;
 		x = explain(e, path, mode, since);
 		if (x == 0)
 			return 0;
@@ -183,7 +188,7 @@ static int is_doubtful(struct engine *e, const char *path, uint64_t *ret_since)
 	if (r < 0)
 		return r;
 	return e->told.doubting ||
-	       SEQ_EPOCH(*ret_since) != SEQ_EPOCH(shared_last_seq(e->shared));
+	       SEQ_EPOCH(*ret_since) != shared_epoch(e->shared);
 }
 
 int told_asks(struct engine *e, const char *path, const struct remote_attr *a)

@@ -91,6 +91,12 @@ expect_log() {
 	EXPECTED+=("$1")
 }
 
+# expect_races - what users change as it is compared may be parked for a moment, with
+# a warning. `synced` fails where it stays.
+expect_races() {
+	expect_log "parked /"
+}
+
 # background COMMAND... - its pid is in BG, and it is ended with the test.
 background() {
 	"$@" &

@@ -8,7 +8,7 @@
 # The images lie on a file system that can copy a file at once (xfs, reflink).
 # It does not model a disk that writes what is in its cache in another order.
 
-expect_log "parked /" # for a moment: it is changed as it is compared
+expect_races
 
 # power_begin TREE-FS JOURNAL-FS|same [CONFIG-LINE...] - the disks, and the mount.
 power_begin() {

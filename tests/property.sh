@@ -3,9 +3,7 @@
 
 SAME=() # options of treecmp, for replicas that can do less
 
-# what is changed as it is compared may be parked for a moment; `synced` tells
-# whether it stays
-expect_log "parked /"
+expect_races
 
 # property_rounds REPLICAS ROUNDS OPERATIONS - each round adds to the tree
 # that the last one left.

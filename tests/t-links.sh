@@ -3,7 +3,7 @@
 # them of one object, changed at random; by the first copy, as operations, and
 # by comparing.
 . "$(dirname "$0")/functions.sh"
-expect_log "parked /" # for a moment: it is changed as it is compared
+expect_races
 
 RANDOM=$((SEED % 32768))
 name() { echo "d$((RANDOM % 3))/$((RANDOM % 6))"; }

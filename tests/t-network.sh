@@ -4,7 +4,7 @@
 # never shows a part, the users of the master do not notice, it ends equal.
 . "$(dirname "$0")/functions.sh"
 expect_log "lost|connection|cannot reach|silen|time|ended|refused|reset|closed"
-expect_log "parked /" # for a moment: it is changed as it is compared
+expect_races
 
 SIZE=$(scaled 100000000)
 ssh_replicas 1

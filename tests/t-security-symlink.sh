@@ -4,7 +4,7 @@
 . "$(dirname "$0")/functions.sh"
 
 # what is swapped faster than it can be compared is tried again later
-EXPECTED=("parked /")
+expect_races
 
 mkdir "$T/outside" "$T/outside/folder" "$T/plain" &&
 	echo secret-content >"$T/outside/file" &&

@@ -3,7 +3,7 @@
 # stale: no record is kept for it, and on return it is compared, unasked.
 . "$(dirname "$0")/functions.sh"
 expect_log "cannot reach|lost|connection|ended"
-expect_log "parked /" # for a moment: it is changed as it is compared
+expect_races
 
 ssh_replicas 1
 mkdir "$T/replica2"

@@ -6,7 +6,7 @@
 # to serve, or hangs, is given up for the one before.
 . "$(dirname "$0")/functions.sh"
 expect_log "fs worker died|the new program does not serve"
-expect_log "parked /" # for a moment: it is changed as it is compared
+expect_races
 
 pipe_replicas 1
 check "mount" mount_tree "${REPLICAS[@]}"

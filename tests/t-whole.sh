@@ -5,7 +5,7 @@
 # also get their first copy and sync is killed.
 . "$(dirname "$0")/functions.sh"
 expect_log "the sync process ended"
-expect_log "parked /" # for a moment: it is changed as it is compared
+expect_races
 
 pipe_replicas 2
 mkdir "$T/tree/d"

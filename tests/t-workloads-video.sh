@@ -3,7 +3,7 @@
 # beside it, under temporary names: they do not wait for it, and of the video the
 # replicas have what the master had when nobody had it open. SOAK: it has 4 GB.
 . "$(dirname "$0")/functions.sh"
-expect_log "parked /" # for a moment: it is changed as it is compared
+expect_races
 need vsftpd lftp curl
 MB=$((1 << 20))
 SIZE=$(($(scaled 24) * MB)) SPEED=20M

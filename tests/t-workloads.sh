@@ -4,7 +4,7 @@
 # and rotate, a database is written, editors save. The replicas end equal, and
 # never show a part of what was uploaded under its name.
 . "$(dirname "$0")/functions.sh"
-expect_log "parked /" # for a moment: it is changed as it is compared
+expect_races
 need vsftpd lftp curl git rsync sqlite3
 FTPUSER=mfs-work-$$
 ROUNDS=${SOAK:-1}

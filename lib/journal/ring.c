@@ -294,6 +294,11 @@ uint64_t shared_last_seq(const struct shared *s)
 	return seq;
 }
 
+uint64_t shared_epoch(const struct shared *s)
+{
+	return SEQ_EPOCH(shared_last_seq(s));
+}
+
 /* ---- taking ---- */
 
 /*

@@ -16,10 +16,11 @@
 
 static uint64_t seq;
 
-static uint64_t put(struct fates *f, enum record_op op, uint32_t flags,
-		    const char *path, const char *path2)
+static uint64_t put_type(struct fates *f, enum record_op op, uint32_t type,
+			 uint32_t flags, const char *path, const char *path2)
 {
 	const struct record r = {.seq = ++seq,
+				 .mode = type,
 				 .op = op,
 				 .flags = flags,
 				 .path = (char *)path,
@@ -27,6 +28,12 @@ static uint64_t put(struct fates *f, enum record_op op, uint32_t flags,
 
 	fates_record(f, &r);
 	return seq;
+}
+
+static uint64_t put(struct fates *f, enum record_op op, uint32_t flags,
+		    const char *path, const char *path2)
+{
+	return put_type(f, op, 0, flags, path, path2);
 }
 
 /* follow - where it is; "(gone)", "(empty)": with its folder, "(untold)". */
@@ -142,19 +149,10 @@ static void sight(const struct fates *f, const char *path, uint32_t type,
 static void test_sights(void **state)
 {
 	struct fates f = {0};
-	struct record r = {.seq = 1,
-			   .op = OP_MKDIR,
-			   .path = (char[]){"a"},
-			   .mode = S_IFDIR};
 
-	fates_record(&f, &r);
-	r = (struct record){.seq = 2,
-			    .op = OP_RENAME,
-			    .flags = RF_EXCHANGE,
-			    .path = (char[]){"a"},
-			    .path2 = (char[]){"b"},
-			    .mode = S_IFDIR};
-	fates_record(&f, &r);
+	seq = 0;
+	put_type(&f, OP_MKDIR, S_IFDIR, 0, "a", NULL);
+	put_type(&f, OP_RENAME, S_IFDIR, RF_EXCHANGE, "a", "b");
 	sight(&f, "a", S_IFDIR, 9, 2, SIGHT_MAYBE);
 	sight(&f, "a", S_IFDIR, 2, 1, SIGHT_SURE);
 	sight(&f, "a", S_IFREG, 2, 0, SIGHT_ABOVE);
@@ -164,12 +162,7 @@ static void test_sights(void **state)
 	sight(&f, "a/x", S_IFREG, 9, 2, SIGHT_ABOVE);
 	sight(&f, "a/x", S_IFREG, 2, 0, SIGHT_ABOVE);
 	/* nor with a file */
-	r = (struct record){.seq = 3,
-			    .op = OP_RENAME,
-			    .path = (char[]){"c"},
-			    .path2 = (char[]){"d"},
-			    .mode = S_IFREG};
-	fates_record(&f, &r);
+	put_type(&f, OP_RENAME, S_IFREG, 0, "c", "d");
 	sight(&f, "d/x", S_IFREG, 9, 0, SIGHT_ABOVE);
 	fates_done(&f);
 }
