@@ -1,10 +1,11 @@
 /*
  * What a replica refuses is parked: its path is left out of everything, with
  * the cause and the time of the next try, while other paths go on. A try is a
- * reconcile of the path. Pauses double; but where there was no room, a look at
- * the file system tells when there is some again. Where many are due, others
- * have their turn in between; and while none of them arrives, tries take a small
- * part of the time: there may be a hundred thousand.
+ * reconcile of the path; when the first one fails the log tells. Pauses double;
+ * but where there was no room, a look at the file system tells when there is
+ * some again. Where many are due, others have their turn in between; and while
+ * none of them arrives, tries take a small part of the time: there may be a
+ * hundred thousand.
  */
 #include "confdefs.h"
 
@@ -151,9 +152,17 @@ static bool waits_for_room(const struct parked *p)
 	return p->cause == CAUSE_DISK_FULL || p->cause == CAUSE_NO_INODES;
 }
 
+/* is_told - in the log: what users change as it is sent fails once, and arrives
+ * a second later. */
+static bool is_told(const struct parked *p)
+{
+	return p->tries > 1 || (p->tries && waits_for_room(p));
+}
+
 int engine_park(struct engine *e, const char *path, uint64_t seq)
 {
 	struct parked *p = parked_slot(e, path, seq);
+	bool told = is_told(p);
 	int64_t max, pause = PARK_FIRST_NS;
 	int r = find_cause(e, p);
 
@@ -164,7 +173,7 @@ int engine_park(struct engine *e, const char *path, uint64_t seq)
 		pause *= 2;
 	p->tries++;
 	p->next_ns = clock_wall_ns() + (pause < max ? pause : max);
-	if (p->tries == 1) {
+	if (!told && is_told(p)) {
 		CLEANUP_FREE char *name = text_printable(path);
 		log_warning("%s: parked /%s: %s", e->row.name, name, p->error);
 	}
@@ -276,7 +285,7 @@ static int unpark(struct engine *e, unsigned i, bool arrived)
 	struct parked *p = &e->parked[i];
 	int r = journal_parked_del(e->journal, e->row.id, p->path);
 
-	if (p->tries && arrived) {
+	if (is_told(p) && arrived) {
 		CLEANUP_FREE char *name = text_printable(p->path);
 		log_notice("%s: /%s arrived after all", e->row.name, name);
 	}
