@@ -268,6 +268,11 @@ static int reconcile_at(struct engine *e, const char *path,
 
 	if (r == -ENOTCONN)
 		return r;
+	/* nothing has a name that is none to the server */
+	if (r < 0 && r != -ENOENT && r != -EINVAL) {
+		engine_fail(e, path, 0, r);
+		return 0;
+	}
 	bool there = r == 0;
 	struct descent below = {0};
 	CLEANUP_CLOSE int fd = lower_open_path(e->cfg->lower_fd, path, O_PATH);

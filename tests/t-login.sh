@@ -4,6 +4,7 @@
 # a login keeps its rights on folders, or it could not go on there.
 . "$(dirname "$0")/functions.sh"
 need sshd
+expect_log "parked /nothing/moved"
 
 # such a user has no shell
 SSHD_OPTIONS="ForceCommand internal-sftp"
@@ -91,4 +92,13 @@ for who in nobody daemon; do
 done
 check "compare" "$MIRRORFS" reconcile "$T/tree"
 alike "mended"
+
+# what it may not look at is not taken for removed
+parked() { [ "$(status_get nobody parked)" "$@" ]; }
+chmod 0 "$T/nobody/nothing" && rm "$T/tree/nothing/moved" || fail "remove"
+check "parked" wait_for 60 parked = 1
+chmod 700 "$T/nobody/nothing" && "$MIRRORFS" retry "$T/tree" >"$T/out" ||
+	fail "retry"
+check "arrives" wait_for 60 parked = 0
+alike "what was out of sight"
 exit 0
