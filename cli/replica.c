@@ -166,10 +166,9 @@ static int replica_change(struct replica_job *job)
 	}
 	if (r < 0)
 		r = fail_usage("%s", why);
-	else
-		r = job_result(job,
-			       journal_replica_set(job->journal, job->operand,
-						   &row.given));
+	else if ((r = journal_replica_set(job->journal, job->operand,
+					  &row.given)) < 0)
+		r = job_result(job, r);
 	replica_row_done(&row);
 	return r;
 }

@@ -44,6 +44,7 @@ silent mount "$T/tree" --state-dir "$T/state"
 silent replica pause "$T/tree" r1
 silent status "$T/tree" --json
 silent status "$T/tree"
+silent replica set "$T/tree" r1 bwlimit=1G
 # more than its queue takes
 for i in {1..70}; do
 	silent umount "$T/tree"
@@ -63,13 +64,16 @@ wait "${ASKED[8]}" && fail "status says well"
 check "status says why" grep -q \
 	"mounted, but .*was stopped: \"kill -CONT $supervisor\"" "$T/out8"
 check "and tells of replicas" grep -q "^r1 " "$T/out8"
-for i in {9..78}; do
+told 9 "replica set"
+for i in {10..79}; do
 	told "$i" "umount $i"
 done
 
 kill -CONT "$supervisor"
-# paused was noted
+# paused was noted, and so was the limit
 check "paused" wait_for 30 state_is r1 paused
+check "limit" sh -c \
+	"'$MIRRORFS' replica list '$T/tree' --verbose | grep -q 'bwlimit.*1G'"
 check "still mounted" mounted_at "$T/tree"
 equal "$(status_pid worker_pid)" "$worker" "the worker"
 check "resume" "$MIRRORFS" replica resume "$T/tree" r1
