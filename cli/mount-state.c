@@ -46,6 +46,8 @@ static int store_replicas(const struct settings *s, bool from_config,
 	struct replica_row *rows;
 	unsigned n;
 	int r = journal_replica_list(j, &rows, &n);
+	if (r < 0)
+		return r;
 	for (unsigned i = 0; r == 0 && i < n; i++) {
 		bool named = false;
 		for (unsigned k = 0; k < s->n_replicas; k++)

@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -98,8 +99,10 @@ void second_wish(struct second *s, struct remote *r)
 		return;
 	struct remote *got = end(s);
 	if (got && remote_pump(got, 0, -1) < 0) { /* it had to wait for us */
+		snprintf(s->err.text, sizeof(s->err.text), "%s",
+			 remote_why(got));
 		remote_close(got);
-		return;
+		got = NULL;
 	}
 	if (got) {
 		log_info("%s: a second connection", s->cfg.url);
