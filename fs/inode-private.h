@@ -2,7 +2,7 @@
 #define MIRRORFS_FS_INODE_PRIVATE_H
 
 /*
- * For inode.c, names.c and kept.c only: see inode.h.
+ * For inode.c, names.c, kept.c and object.c only: see inode.h.
  *
  * Inodes and names are kept for the next worker (kept.h), but for what is
  * marked "own": that is this process's and is found out again.

@@ -12,8 +12,9 @@
  * rename of a directory holds it exclusively. Nobody is kept out for long: who
  * waits for a lock shared has it after the next one that holds it alone.
  *
- * Rank: tree, then objects by stripe (order_lock sorts them), then the state
- * locks (LOCK_inodes, LOCK_slots, LOCK_dirty), which are leaves.
+ * Rank: LOCK_handle (of a folder that is being read, which looks at the entries),
+ * tree, objects by stripe (order_lock sorts them), LOCK_pass, and then all others
+ * (LOCK_inodes, LOCK_dirty, LOCK_pages, LOCK_pins, LOCK_activity, LOCK_ring …).
  */
 
 #include <stdint.h>

@@ -11,9 +11,9 @@
  * Returns the number of the newest, or 0 when that took too long. */
 uint64_t exec_catch_up(struct step *s);
 
-/* delta_find_ranges - what changed after `since`, and what is behind `size`
+/* delta_find_ranges - what changed after `since`, and what is behind `known`
  * bytes, into s->ranges. False: that is not known, or more than `most` bytes. */
-bool delta_find_ranges(struct step *s, uint64_t since, uint64_t size,
+bool delta_find_ranges(struct step *s, uint64_t since, uint64_t known,
 		       uint64_t most);
 /* delta_open - a file of the replica, by a name in the stage that is gone again
  * at once. Each function hears of its request; s->source_asked until the last. */

@@ -131,6 +131,11 @@ void engine_fail(struct engine *e, const char *path, mode_t want, int error);
 /* engine_take_failed - the failed paths, sorted, each owned by the caller; the
  * set is empty afterwards. `top`: without those below another one. */
 unsigned engine_take_failed(struct engine *e, bool top, char ***ret);
+/* engine_take_changed - folders whose entries changed since the last call, and
+ * files that were given attributes by path; as above. */
+unsigned engine_take_changed(struct engine *e, char ***ret);
+/* engine_end - for ever: that set outlives a connection. */
+void engine_end(struct engine *e);
 /* engine_failure - how it went wrong at `path`, which was taken last, or below
  * it: where (borrowed), or NULL. */
 const char *engine_failure(const struct engine *e, const char *path,
@@ -154,11 +159,6 @@ bool engine_is_parked(const struct engine *e, const char *path, uint64_t seq);
 /* batch_parked - retry what is due, or asked for. *ret_more: others are to have
  * their turn first. */
 int batch_parked(struct engine *e, bool *ret_more);
-/* engine_take_changed - folders whose entries changed since the last call, and
- * files that were given attributes by path; as above. */
-unsigned engine_take_changed(struct engine *e, char ***ret);
-/* engine_end - for ever: that set outlives a connection. */
-void engine_end(struct engine *e);
 
 /* ---- reconcile.c ---- */
 enum depth {
@@ -196,7 +196,7 @@ bool remove_keeps(const char *dir, const char *name);
 bool aside_may_leave(void *arg, const struct step *s);
 /* aside_left - it has; or is owed, as it is being written again. */
 void aside_left(struct engine *e, const struct step *s);
-/* asides_begin - after a connection: those that were under way. */
+/* aside_begin - after a connection: those that were under way. */
 int aside_begin(struct engine *e);
 /* aside_comes - is the object on its way to that very name? What is published
  * then is the content of then. */

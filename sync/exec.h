@@ -12,9 +12,9 @@
  * without waiting for the answer of the one before: the server works in
  * order.
  *
- * A step that fails does not stop the others; `failed` hears of it. When the
- * connection is lost, exec_push and exec_drain return -ENOTCONN and nothing
- * more is called.
+ * A step that fails does not stop the others; `finished` hears of each step, and
+ * how it ended. When the connection is lost, exec_push and exec_drain return
+ * -ENOTCONN; `finished` hears of what was under way when that is closed.
  */
 
 #include <stdbool.h>

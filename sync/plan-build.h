@@ -113,7 +113,7 @@ void memory_epoch(struct plan_memory *m, uint64_t epoch);
 
 /* plan_operate - `r` as an operation, folded into what is there. */
 void plan_operate(struct builder *b, const struct record *r);
-/* plan_is_special - a type that SFTP cannot make: its word, or NULL. */
+/* plan_special - a type that SFTP cannot make: its word, or NULL. */
 const char *plan_special(uint32_t mode);
 
 #endif
