@@ -36,7 +36,7 @@ counters_go_on() {
 	background counters
 	for round in 1 2 3 4 5 6; do
 		head -c 20 "$T/replica1/counters" >"$T/copy"
-		check "$round: the counters go on" wait_for 10 counted
+		check "$round: the counters go on" wait_for 60 counted
 		cp "$T/replica1/counters" "$T/copy"
 		check "$round: the counters" pair "$T/copy"
 	done

@@ -187,7 +187,7 @@ kill_all() {
 		"$(status_pid sync_pid)")
 	kill -9 "${pids[@]}"
 	for p in "${pids[@]}"; do
-		check "$p ends" wait_for 30 process_gone "$p"
+		check "$p ends" wait_for 60 process_gone "$p"
 	done
 }
 
@@ -283,7 +283,7 @@ proxy_start() {
 	port=$(free_port)
 	background "$HELPERS/proxy" "$port" "$SSHD_PORT" "$@" >"$T/proxy.out"
 	PROXY=$BG
-	wait_for 30 port_open "$port" || fail "proxy"
+	wait_for 60 port_open "$port" || fail "proxy"
 	sed "s/]:$SSHD_PORT /]:$port /" "$SSHD_KNOWN_HOSTS" >"$T/hosts"
 	PROXY_LOGIN=(--identity "$SSHD_KEY" --known-hosts "$T/hosts")
 	PROXY_URL=sftp://root@127.0.0.1:$port$T/replica1
@@ -328,7 +328,7 @@ lay_below() {
 # through /proc at what others hold keeps it busy for a moment.
 take_below() {
 	local m keep=()
-	wait_for 30 umount "$1" 2>/dev/null || return 1
+	wait_for 60 umount "$1" 2>/dev/null || return 1
 	for m in "${LOWERS[@]}"; do
 		[ "$m" = "$1" ] || keep+=("$m")
 	done

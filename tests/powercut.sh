@@ -82,7 +82,7 @@ power_up() {
 power_settled() {
 	"$MIRRORFS" wait "$POWER_ROOT" --timeout 60 >"$T/wait.out" 2>&1 &&
 		umount_at "$POWER_ROOT" && power_up &&
-		wait_for 30 power_rests && sync -f "$T/raw"
+		wait_for 60 power_rests && sync -f "$T/raw"
 }
 
 # power_rests - the child that looks back is done.
@@ -221,7 +221,7 @@ power_check() {
 # power_cuts N - so many, while the writers write.
 power_cuts() {
 	local i
-	check "who runs" wait_for 30 power_pids
+	check "who runs" wait_for 60 power_pids
 	power_write "$SEED"
 	[ -z "${POWER_PROMISES:-}" ] || check "promises" power_promise
 	for ((i = 0; i < $1; i++)); do

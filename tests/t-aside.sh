@@ -76,9 +76,9 @@ say "$(($(cat "$T/count") / MB)) MB had passed"
 fast
 check "wait for all" synced
 check "same" same "$T/replica1"
-check "state" wait_for 30 state_is r1 synced
+check "state" wait_for 60 state_is r1 synced
 equal "$(status_get r1 parked)" 0 "parked"
-check "left on the stage" wait_for 30 no_uploads "$T/replica1"
+check "left on the stage" wait_for 60 no_uploads "$T/replica1"
 
 # the connection ends, and the mount; the names go on meanwhile
 check "umount" umount_tree

@@ -38,10 +38,10 @@ written() {
 }
 check "all is in the journal" wait_for 60 written
 sshd_start "$T/sshd" "$port" || fail "sshd does not start again"
-check "wait when it is back" synced 90
+check "wait when it is back" synced
 check "replica" same "$T/replica1"
 told() { [ -n "$(caught_up records)" ]; }
-check "told" wait_for 30 told
+check "told" wait_for 60 told
 records=$(caught_up records) uploads=$(caught_up uploads)
 say "$records records, $uploads uploads"
 check "$records records are a long backlog" test "$records" -gt 8200
@@ -59,10 +59,10 @@ for ((n = 0; n < 60; n++)); do
 done
 check "all is in the journal" wait_for 60 written
 sshd_start "$T/sshd" "$port" || fail "sshd does not start again"
-check "wait when it is back" synced 90
+check "wait when it is back" synced
 check "replica" same "$T/replica1"
 again() { [ "$(caught_up records)" != "$records" ]; }
-check "told" wait_for 30 again
+check "told" wait_for 60 again
 actions=$(caught_up actions)
 check "$actions actions for $(caught_up records) records" \
 	test "$actions" -le 150

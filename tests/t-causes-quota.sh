@@ -55,7 +55,7 @@ not_held
 head -c 15000000 /dev/urandom >large || fail "large"
 check "what fits" "$MIRRORFS" wait "$T/tree" "$T/tree/large" --timeout 120
 told quota huge "$QUOTA" "$REMEDY"
-check "the stage is empty" wait_for 30 eval '[ -z "$(find "$R/.mirrorfs/stage" \
+check "the stage is empty" wait_for 60 eval '[ -z "$(find "$R/.mirrorfs/stage" \
 	-type f -size +1M)" ]'
 mv huge dir/moved && echo more >>dir/moved || fail "mv"
 told quota dir/moved "$QUOTA" "$REMEDY"

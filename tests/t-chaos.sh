@@ -93,7 +93,7 @@ sshd_again() {
 	"$(command -v sshd)" -D -e -f "$T/sshd/sshd_config" \
 		</dev/null >>"$T/sshd/sshd.log" 2>&1 &
 	SSHD_PID=$!
-	wait_for 10 sshd_answers && did sshd
+	wait_for 60 sshd_answers && did sshd
 }
 
 # outage - the supervisor is killed, alone or with others, and the tree mounted

@@ -8,7 +8,7 @@ conf() {
 }
 # wrong PATTERN - mount --config is refused with it
 wrong() {
-	timeout 20 "$MIRRORFS" mount --config "$T/test.conf" 2>"$T/err"
+	timeout 60 "$MIRRORFS" mount --config "$T/test.conf" 2>"$T/err"
 	equal $? 1 "status ($1)"
 	cat "$T/err"
 	equal "$(wc -l <"$T/err")" 1 "lines of error"

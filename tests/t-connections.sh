@@ -64,7 +64,7 @@ gone() {
 	done
 }
 kill -9 "$sync"
-check "the server has seen it" wait_for 30 gone
+check "the server has seen it" wait_for 60 gone
 echo 2 >"$T/tree/file"
 check "wait" synced
 check "the next one connects" wait_for 60 logins_are $((before + 4))

@@ -59,7 +59,7 @@ room() {
 # at_once COMMAND... - what it writes is one batch, to a new server
 at_once() {
 	"$MIRRORFS" replica pause "$T/tree" r1
-	check "paused" wait_for 30 process_gone "$server"
+	check "paused" wait_for 60 process_gone "$server"
 	"$@" || fail "$*"
 	"$MIRRORFS" replica resume "$T/tree" r1
 }

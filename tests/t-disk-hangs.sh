@@ -37,7 +37,7 @@ frozen=1
 # (a write would not be done after all)
 background perl -e 'truncate($ARGV[0], 3) or exit 3' "$ROOT/file"
 CALLER=$BG
-check "a call hangs" wait_for 30 waits_for_disk "$WORKER"
+check "a call hangs" wait_for 60 waits_for_disk "$WORKER"
 kill -9 "$WORKER"
 sleep 1
 check "this is what is meant" waits_for_disk "$WORKER"
@@ -50,18 +50,18 @@ fsfreeze -f "$T/marks" || fail "freeze"
 marks=1
 background mkdir "$T/third/folder"
 MARKED=$BG
-check "a mark hangs" wait_for 30 waits_for_disk "$WORKER"
+check "a mark hangs" wait_for 60 waits_for_disk "$WORKER"
 kill -9 "$WORKER"
 
 check "another mount" mount_with_faults
 echo there >"$T/tree/file" || fail "a file"
 plan fork 1 999 11 fork mount
 kill -9 "$(status_pid worker_pid)"
-timeout 60 cat "$T/tree/file" >/dev/null 2>&1
+timeout 150 cat "$T/tree/file" >/dev/null 2>&1
 [ $? != 124 ] || fail "a caller hangs where no worker can be had"
 plan
 again() { timeout 10 cat "$T/tree/file" >"$T/out" 2>/dev/null; }
-check "it serves again" wait_for 30 again
+check "it serves again" wait_for 60 again
 equal "$(cat "$T/out")" there "content"
 check "told" grep -q "mounted again" "$T/state/mirrorfs.log"
 check "umount" umount_tree
@@ -69,7 +69,7 @@ check "umount" umount_tree
 check "who marked is told" wait_for 90 process_gone "$MARKED"
 fsfreeze -u "$T/marks"
 marks=
-check "then it is mounted again" wait_for 30 \
+check "then it is mounted again" wait_for 60 \
 	grep -q "mounted again" "$T/marks/mirrorfs.log"
 check "umount" umount_at "$T/third"
 
@@ -79,7 +79,7 @@ equal $? 3 "an error for who called"
 equal "$(status_pid supervisor_pid "$ROOT")" "$SUPERVISOR" "the supervisor"
 check "compared before" "$MIRRORFS" wait "$ROOT" --timeout 60
 thaw
-check "the old one ends" wait_for 30 grep -q "a worker that was given up has" \
+check "the old one ends" wait_for 60 grep -q "a worker that was given up has" \
 	"$T/hangs/mirrorfs.log"
 equal "$(cat "$ROOT/file")" bef "what was called"
 echo new >"$ROOT/new" || fail "who comes now"

@@ -37,7 +37,7 @@ fsfreeze -f "$T/host" || skip "file systems cannot be frozen here"
 frozen=1
 background sync "$ROOT/dirty"
 syncs=$BG
-check "a sync hangs" wait_for 30 waits_for_disk "$WORKER"
+check "a sync hangs" wait_for 60 waits_for_disk "$WORKER"
 kill -9 "$WORKER"
 check "another one" wait_for 60 another
 check "it serves" wait_for 60 serves
@@ -49,7 +49,7 @@ PIDS=("$WORKER")
 next_one() {
 	WORKER=$(status_pid worker_pid "$ROOT")
 	PIDS+=("$WORKER")
-	check "a sync hangs" wait_for 30 waits_for_disk "$WORKER"
+	check "a sync hangs" wait_for 60 waits_for_disk "$WORKER"
 }
 next_one
 check "upgrade" timeout 60 "$MIRRORFS" upgrade "$ROOT"

@@ -37,12 +37,12 @@ killed() {
 	[ -z "${2:-}" ] || sleep "$2"
 	cp --reflink=always "$T/host/disk" "$T/host/cut" || fail cp
 	"$MIRRORFS" replica pause "$T/tree" r1
-	check "$1: the disk is let go" wait_for 30 umount "$T/disk"
+	check "$1: the disk is let go" wait_for 60 umount "$T/disk"
 	mv "$T/host/cut" "$T/host/disk"
 	mount -o loop "$T/host/disk" "$T/disk" || fail "$1: mount"
 	was=$(noticed) # as sync was killed, too
 	"$MIRRORFS" replica resume "$T/tree" r1
-	check "$1: it is noticed" wait_for 30 noticed_again
+	check "$1: it is noticed" wait_for 60 noticed_again
 	check "$1: wait for what was lost" synced
 	check "$1: same behind the cut" same "$T/replica1/"
 	check "$1: umount" umount_tree

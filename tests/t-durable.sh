@@ -57,7 +57,7 @@ all_there() {
 # the replica goes on with what the cut has left
 revive() {
 	"$MIRRORFS" replica pause "$T/tree" "$kind"
-	check "the disk is let go" wait_for 30 umount "$T/$kind"
+	check "the disk is let go" wait_for 60 umount "$T/$kind"
 	mv "$T/host/$kind.cut" "$T/host/$kind"
 	lay "$kind" "$T/host/$kind" "$T/$kind"
 	"$MIRRORFS" replica resume "$T/tree" "$kind"
@@ -114,7 +114,7 @@ parked() {
 	[ "$(status_get "$kind" parked)" -ge 1 ] && state_is "$kind" synced
 }
 "$MIRRORFS" replica pause "$T/tree" "$kind"
-check "paused" wait_for 30 state_is "$kind" paused
+check "paused" wait_for 60 state_is "$kind" paused
 chattr +i "$T/$kind/r/few" || fail "chattr"
 mkdir "$T/tree/few/held"
 for k in {1..60}; do

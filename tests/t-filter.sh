@@ -90,7 +90,7 @@ equal "$(status_get r1 parked)" 0 "nothing is parked"
 # … and holds up what is to take its place, until it is moved away
 echo file >dir
 parked() { [ "$(status_get r1 parked)" = "$1" ]; }
-check "parked" wait_for 30 parked 1
+check "parked" wait_for 60 parked 1
 check "the other replica goes on" wait_for 60 cmp -s dir "$T/replica2/dir"
 equal "$("$MIRRORFS" status "$T/tree" --parked --json |
 	jq -r '.[] | .path + " " + .cause')" "dir protected" "why"
@@ -126,7 +126,7 @@ refuse "it stayed" test -e "$T/replica1/dir/cache"
 
 # another filter: compared; what was sent stays
 check "set" "$MIRRORFS" replica set "$T/tree" r1 'filter=- /site/a'
-check "compared" wait_for 30 grep -q "r1: comparing everything: its filter" \
+check "compared" wait_for 60 grep -q "r1: comparing everything: its filter" \
 	"$T/state/mirrorfs.log"
 echo x >now
 check "wait" synced

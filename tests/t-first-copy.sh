@@ -31,7 +31,7 @@ done
 blocks=$(stat -c %b "$T/replica1/sparse")
 check "sparse stays sparse ($blocks)" test "$blocks" -lt 1000
 check "the target of a link is untouched" test -d /usr
-check "the stage is empty" wait_for 30 empty_stage "$T/replica1"
+check "the stage is empty" wait_for 60 empty_stage "$T/replica1"
 equal "$(stat -c %a "$T/replica1/.mirrorfs")" 700 "mode of the stage"
 
 # somebody meddled with a replica: what is changed again there is put right

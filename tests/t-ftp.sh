@@ -68,18 +68,18 @@ refuse "temporary name on the replica" test -e "$T/replica1/.in.new.bin"
 {
 	exec 3<>"/dev/tcp/127.0.0.1/$FTPD_PORT"
 	for cmd in "USER $FTPD_USER" "PASS $FTPD_PASS" PASV; do
-		read -r -t 20 line <&3
+		read -r -t 60 line <&3
 		printf '%s\r\n' "$cmd" >&3
 	done
-	read -r -t 20 line <&3 # 227 (h,h,h,h,p,p)
+	read -r -t 60 line <&3 # 227 (h,h,h,h,p,p)
 	IFS=',)' read -r _ _ _ _ hi lo _ <<<"$line"
 	printf 'STOU\r\n' >&3
 	exec 4<>"/dev/tcp/127.0.0.1/$((hi * 256 + lo))"
-	read -r -t 20 line <&3
+	read -r -t 60 line <&3
 	say "STOU: $line"
 	cat "$T/two" >&4
 	exec 4>&-
-	read -r -t 20 line <&3
+	read -r -t 60 line <&3
 	printf 'QUIT\r\n' >&3
 	exec 3>&-
 }

@@ -11,7 +11,7 @@ for i in {1..150}; do
 done
 echo "200 /one/77" >"$CTL/hold"
 check "mount" mount_tree "${REPLICAS[@]}"
-check "a file is under way" wait_for 30 held 1
+check "a file is under way" wait_for 60 held 1
 mkdir -p "$T/replica1/one/77/in-the-way" || fail "mkdir"
 mv "$T/tree/one" "$T/out" || fail "mv"
 touch "$CTL/release"
@@ -26,7 +26,7 @@ mkdir "$T/replica1/one"
 touch "$T/replica1/one/stranger"{1..150}
 echo "11 /replica1" >"$CTL/hold"
 check "mount" mount_tree "${REPLICAS[@]}" --adopt
-check "its root is listed" wait_for 30 held 1
+check "its root is listed" wait_for 60 held 1
 mv "$T/tree/one" "$T/out" || fail "mv"
 touch "$CTL/release"
 check "it asks" wait_for 60 state_is r1 refused

@@ -45,7 +45,7 @@ lacking() { # so the record is in the journal
 	[ "$(status_get r1 lag_records)" -gt 0 ]
 }
 touch "$T/tree/dir/151" || fail "touch"
-check "a record" wait_for 30 lacking
+check "a record" wait_for 60 lacking
 kill_all
 mv "$T/below/dir" "$T/lost" || fail "mv"
 check "mount again" mount_tree

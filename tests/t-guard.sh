@@ -17,7 +17,7 @@ check "adopt the wrong folder" "$MIRRORFS" replica add "$T/tree" \
 	"r1=$T/replica1" --adopt
 check "adopt one with a little more" "$MIRRORFS" replica add "$T/tree" \
 	"r2=$T/replica2" --adopt
-check "it asks" wait_for 30 state_is r1 refused
+check "it asks" wait_for 60 state_is r1 refused
 status_get r1 error
 check "and tells how many" grep -q "153 of the 153 entries.*/old" \
 	<<<"$(status_get r1 error)"

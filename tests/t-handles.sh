@@ -15,7 +15,7 @@ proxy_start --delay 5
 check "mount" mount_above 0 "${REPLICAS[@]}"
 check "wait" synced
 check "pause" "$MIRRORFS" replica pause "$T/tree" r1
-check "paused" wait_for 30 state_is r1 paused
+check "paused" wait_for 60 state_is r1 paused
 find "$T/tree" -type f | while read -r f; do
 	printf hello | dd of="$f" bs=1 seek=9000 conv=notrunc status=none
 done || fail "write"

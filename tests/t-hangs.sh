@@ -29,27 +29,27 @@ check "wait" synced
 pid=$(status_pid sync_pid)
 kill -STOP "$pid"
 echo two >"$T/tree/two"
-check "status tells of sync" wait_for 30 said "sync process has not gone on"
-check "a stopped one is ended" wait_for 30 process_gone "$pid"
-check "the log tells" wait_for 30 logged \
+check "status tells of sync" wait_for 60 said "sync process has not gone on"
+check "a stopped one is ended" wait_for 60 process_gone "$pid"
+check "the log tells" wait_for 60 logged \
 	"sync process has not gone on .* stopped"
-check "another one" wait_for 30 another_sync "$pid"
+check "another one" wait_for 60 another_sync "$pid"
 check "wait" synced
 
 # one thread; the other replica goes on meanwhile
 check "pause" "$MIRRORFS" replica pause "$T/tree" r2
-check "paused" wait_for 30 state_is r2 paused
+check "paused" wait_for 60 state_is r2 paused
 pid=$(status_pid sync_pid)
 plan pread 1 1 hang /tree/three sync
 echo three >"$T/tree/three"
-check "it waits for a lock" wait_for 30 test -e "$T/plan.hits"
+check "it waits for a lock" wait_for 60 test -e "$T/plan.hits"
 plan
 check "resume" "$MIRRORFS" replica resume "$T/tree" r2
-check "the other one goes on" wait_for 30 cmp -s "$T/tree/three" \
+check "the other one goes on" wait_for 60 cmp -s "$T/tree/three" \
 	"$T/replica2/three"
 refuse "one waits no more" test -e "$T/replica1/three"
-check "it is ended" wait_for 30 process_gone "$pid"
-check "the log tells" wait_for 30 logged \
+check "it is ended" wait_for 60 process_gone "$pid"
+check "the log tells" wait_for 60 logged \
 	"sync process has not gone on .* lock"
 check "wait" synced
 
@@ -60,7 +60,7 @@ both() { # WHAT
 pid=$(status_pid sync_pid)
 plan pread 1 1 wait /tree/busy sync
 echo busy >"$T/tree/busy"
-check "it is busy" wait_for 30 test -e "$T/plan.hits"
+check "it is busy" wait_for 60 test -e "$T/plan.hits"
 background both pause
 refuse "it is ended" wait_for 9 process_gone "$pid"
 plan
@@ -73,12 +73,12 @@ pid=$(status_pid worker_pid)
 # each thread: one that is about to take a request would have it
 stopped() { ! grep -hv "^State:.*T" "/proc/$pid"/task/*/status | grep -q ^State; }
 kill -STOP "$pid"
-check "it stops" wait_for 30 stopped
+check "it stops" wait_for 60 stopped
 background touch "$T/tree/four"
-check "status tells of the worker" wait_for 30 said "worker has not answered"
+check "status tells of the worker" wait_for 60 said "worker has not answered"
 refuse "and that all is well" "$MIRRORFS" status "$T/tree" >/dev/null
-check "another one" wait_for 30 worker_after "$pid"
-check "the log tells" wait_for 30 logged \
+check "another one" wait_for 60 worker_after "$pid"
+check "the log tells" wait_for 60 logged \
 	"worker has not answered .* is killed"
 check "who waited" wait "$BG"
 
@@ -86,10 +86,10 @@ check "who waited" wait "$BG"
 pid=$(status_pid worker_pid)
 plan pwrite 1 1 wait /tree/taken fs-worker
 background sh -c 'echo taken >"$1"' - "$T/tree/taken"
-check "it is served" wait_for 30 test -e "$T/plan.hits"
+check "it is served" wait_for 60 test -e "$T/plan.hits"
 kill -STOP "$pid"
-check "it stops" wait_for 30 stopped
-check "another one" wait_for 30 worker_after "$pid"
+check "it stops" wait_for 60 stopped
+check "another one" wait_for 60 worker_after "$pid"
 plan
 check "who waited" wait "$BG"
 equal "$(cat "$T/tree/taken")" taken "what was written"
@@ -104,9 +104,9 @@ plan ftruncate 1 1000 wait /tree/f fs-worker
 for n in {1..66}; do
 	background perl -e 'truncate $ARGV[0], 0 or die' "$T/tree/f$n"
 done
-check "told" wait_for 30 logged "worker has not answered .* a disk may hang"
+check "told" wait_for 60 logged "worker has not answered .* a disk may hang"
 plan
-check "it answers again" wait_for 30 logged "the fs worker answers again"
+check "it answers again" wait_for 60 logged "the fs worker answers again"
 equal "$(status_pid worker_pid)" "$pid" "the worker"
 check "wait" synced
 check "same" same "$T/replica1"

@@ -33,7 +33,7 @@ looked() {
 } 2>/dev/null
 start() {
 	check "mount" mount_above 1M "${REPLICAS[@]}" -o inplace-above=2M "$@"
-	check "looked" wait_for 30 looked
+	check "looked" wait_for 60 looked
 	# what happened is numbered anew, and the replica must know of that
 	touch "$T/tree/marker"
 	check "wait for the beginning" synced

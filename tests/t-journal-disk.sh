@@ -88,10 +88,10 @@ check "same" same "$T/replica1"
 replaced() {
 	[ "$(status_pid worker_pid)" != "$worker" ]
 }
-check "a worker with an activity log" wait_for 30 replaced
+check "a worker with an activity log" wait_for 60 replaced
 echo "goes on" >&7 || fail "what was open"
 exec 7>&-
-check "nothing is owed" wait_for 30 not_owed
+check "nothing is owed" wait_for 60 not_owed
 check "wait" synced
 check "same, with what was open" same "$T/replica1"
 check "umount" umount_tree

@@ -64,7 +64,7 @@ exec 7>"$T/fifo"
 said() {
 	grep -q "^$1" "$T/mapper.out"
 }
-check "it is mapped" wait_for 30 said mapped
+check "it is mapped" wait_for 60 said mapped
 "$MIRRORFS" status "$T/tree" >"$T/status"
 check "nothing is passed through" grep -q "^passthrough: off" "$T/status"
 fill
@@ -77,7 +77,7 @@ check "why, beside a reader" grep -q "No space left" "$T/err"
 exec 8<&- 9>&-
 # what is stored is not thrown away
 echo 5000 >&7
-check "a store" wait_for 30 said stored
+check "a store" wait_for 60 said stored
 exec 7>&-
 wait $MAPPER || fail "the mapping"
 refuse "a truncation" truncate -s 0 "$T/tree/one"

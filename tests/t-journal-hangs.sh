@@ -15,7 +15,7 @@ thaw() {
 	frozen=
 }
 # who waits for that disk cannot be killed: the test would hang with it
-thaw_late() { sleep 60 && touch "$T/late" && fsfreeze -u "$T/state"; }
+thaw_late() { sleep 150 && touch "$T/late" && fsfreeze -u "$T/state"; }
 trap 'r=$?; thaw; end_test $r' EXIT
 fail_show_mounts() { thaw; } # status reads the journal
 worker() { pgrep -P "$SUPERVISOR" -f " fs-worker "; } # (not one that is dead)
@@ -45,26 +45,26 @@ SUPERVISOR=$(status_pid supervisor_pid)
 echo read >"$T/tree/read" || fail "a file"
 exec 5<"$T/tree/read" 6>>"$T/tree/write"
 echo before >&6
-check "wait" wait_for 30 cmp -s "$T/tree/read" "$T/replica1/read"
+check "wait" wait_for 60 cmp -s "$T/tree/read" "$T/replica1/read"
 WORKER=$(worker)
 fsfreeze -f "$T/state" || skip "file systems cannot be frozen here"
 frozen=1
 background thaw_late 5<&- 6>&-
 goes_on frozen
-check "the journal hangs" wait_for 30 hangs "*"
+check "the journal hangs" wait_for 60 hangs "*"
 "$MIRRORFS" status "$T/tree" >"$T/out" 2>"$T/err" && fail "status"
 check "it tells why" grep -q "waits for a disk" "$T/err"
 for word in first second; do
 	kill -9 "$WORKER"
 	goes_on "$word"
 	WORKER=$(worker)
-	check "the log hangs" wait_for 30 hangs log
+	check "the log hangs" wait_for 60 hangs log
 done
 thaw
 kill "$BG"
 exec 5<&- 6>&-
 equal "$(xargs <"$T/tree/write")" "before frozen first second" "what was written"
-check "told" wait_for 30 grep -q "fs worker died" "$T/state/mirrorfs.log"
+check "told" wait_for 60 grep -q "fs worker died" "$T/state/mirrorfs.log"
 equal "$(status_pid supervisor_pid)" "$SUPERVISOR" "the supervisor"
 equal "$(status_pid worker_pid)" "$WORKER" "the worker"
 refuse "mounted again" grep -q "mounted again" "$T/state/mirrorfs.log"

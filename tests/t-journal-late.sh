@@ -77,7 +77,7 @@ check "it says so" grep -q "warning:.*No space.*replicas wait" "$T/err"
 change cold/file ABC
 rm "$T/disk/filler"
 mends "full"
-check "the activity log is of the same epoch" wait_for 30 epochs_agree
+check "the activity log is of the same epoch" wait_for 60 epochs_agree
 check "umount" umount_tree
 
 # nobody takes the note away by copying attributes
@@ -109,7 +109,7 @@ logged() { # TEXT - what it says while it cannot say it in the state folder
 ended() {
 	! kill -0 "$supervisor" 2>/dev/null
 }
-check "it is seen" wait_for 30 logged "unmounted lazily"
+check "it is seen" wait_for 60 logged "unmounted lazily"
 echo "one" >late
 writable
 check "it mends itself" wait_for 60 logged "journal can be written"

@@ -26,7 +26,7 @@ sleep 3
 check "mount" mount_tree
 echo x >"$T/tree/x"
 noted() { grep -q "complete" "$T/state/identity"; }
-check "since when it is behind is noted" wait_for 30 noted
+check "since when it is behind is noted" wait_for 60 noted
 rm "$T/state/journal.db"
 echo last >"$T/tree/last"
 check "it is there again" wait_for 60 mended
@@ -41,6 +41,6 @@ check "same" same "$T/replica1"
 
 # that is over: who asks for a comparison has nothing sent again
 timeout 60 "$MIRRORFS" reconcile "$T/tree" --wait || fail "reconcile"
-check "nothing differs" wait_for 30 \
+check "nothing differs" wait_for 60 \
 	grep -q "r1: compared /: .* differed=0\b" "$T/state/mirrorfs.log"
 exit 0

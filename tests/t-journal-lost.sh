@@ -68,7 +68,7 @@ overwrite
 check "mount" mount_tree 2>"$T/err"
 check "it says so" grep -q "was damaged and is kept as journal.db" "$T/err"
 equal "$(aside)" 1 "damaged ones that are kept"
-check "status says so" wait_for 30 mended
+check "status says so" wait_for 60 mended
 check "and names it" grep -q "1 damaged journal was set aside" "$T/status"
 change
 equal_trees "damaged while not mounted"

@@ -27,7 +27,7 @@ older() { # COUNT HOW
 	rm -f "$T/state/journal.db"*
 	cp "$T/backup.db" "$T/state/journal.db"
 	check "mount" mount_tree # from now on marks stay
-	check "it is told" wait_for 30 warned "$1"
+	check "it is told" wait_for 60 warned "$1"
 	"$MIRRORFS" replica resume "$T/tree" r1
 	check "wait" synced
 	check "same" same "$T/replica1"

@@ -30,7 +30,7 @@ echo "test" >"$trigger"
 refuse "it is writable" touch "$T/disk/new" 2>"$T/err"
 change cold/file NEW
 check "status says so" wait_for 60 failing
-check "the tree says what is owed" wait_for 30 owed
+check "the tree says what is owed" wait_for 60 owed
 check "umount without a journal" umount_tree
 check "it still does" owed
 check "away with the disk" take_below "$T/disk"
@@ -42,6 +42,6 @@ check "mount, repaired" mount_at "$T/tree" "$state"
 check "wait, repaired" synced
 equal "$(cat "$T/replica1/cold/file")" NEW "what was changed"
 check "same" same "$T/replica1"
-check "nothing is owed any more" wait_for 30 not_owed
+check "nothing is owed any more" wait_for 60 not_owed
 check "umount at the end" umount_tree
 exit 0

@@ -20,7 +20,7 @@ settled() { # COUNT - times
 # the second time it is known
 for i in 1 2; do
 	echo "$i" >"/proc/$$/fd/9" || fail "write"
-	check "it has settled" wait_for 30 settled "$i"
+	check "it has settled" wait_for 60 settled "$i"
 	check "wait" synced
 	equal "$(cat "$T/replica1/folder/old")" "$i" "where it had both"
 	equal "$(cat "$T/replica2/folder/old")" "$i" "where it had one"

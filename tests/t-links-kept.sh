@@ -34,12 +34,12 @@ replaced_while_open() {
 	check "wait" synced
 	echo "11 /folder" >"$CTL/hold"
 	background "$MIRRORFS" reconcile "$T/tree" "$T/tree/folder" >/dev/null
-	check "it is looked at" wait_for 30 held 1
+	check "it is looked at" wait_for 60 held 1
 	rm news && exec 9>news && chown 1003:1001 news &&
 		touch -d 2021-03-01 news && "$@" || fail "another file"
 	rm -f "$CTL/hold" "$CTL/held"
 	touch "$CTL/release"
-	check "all but its content" wait_for 30 idle
+	check "all but its content" wait_for 60 idle
 	equal "$(stat -c %u:%Y "$T/replica1/folder/old")" \
 		"0:$(stat -c %Y old)" "the other name"
 	# nor when it is compared once more, by another connection
@@ -57,12 +57,12 @@ taken_later() {
 	echo old >old && touch -d 2021-03-01 old && ln old news || fail "links"
 	check "wait" synced
 	exec 9>new && mv new news || fail "another file"
-	check "all but its content" wait_for 30 idle
+	check "all but its content" wait_for 60 idle
 	reconnect
 	chown 1003:1001 news && mv news other && ln other third &&
 		touch mark || fail "changes"
-	check "they have arrived" wait_for 30 test -e "$T/replica1/folder/mark"
-	check "all but its content" wait_for 30 idle
+	check "they have arrived" wait_for 60 test -e "$T/replica1/folder/mark"
+	check "all but its content" wait_for 60 idle
 	equal "$(stat -c %u:%Y "$T/replica1/folder/old")" \
 		"0:$(stat -c %Y old)" "the other name, later"
 	for name in other third; do
@@ -80,17 +80,17 @@ settled() {
 given_up() {
 	mkdir "$T/tree/folder" && cd "$T/tree/folder" || fail "cd"
 	exec 9>one && ln one two || fail "a link"
-	check "all but its content" wait_for 30 idle
+	check "all but its content" wait_for 60 idle
 	check "pause" "$MIRRORFS" replica pause "$T/tree" r1
-	check "paused" wait_for 30 state_is r1 paused
+	check "paused" wait_for 60 state_is r1 paused
 	echo y >&9
 	exec 9>&-
-	check "it has settled" wait_for 30 settled two
+	check "it has settled" wait_for 60 settled two
 	mv two three && exec 9<>one && printf z >&9 || fail "written again"
 	check "resume" "$MIRRORFS" replica resume "$T/tree" r1
-	check "all but its content" wait_for 30 idle
+	check "all but its content" wait_for 60 idle
 	mv one four || fail "another name"
-	check "all but its content" wait_for 30 idle
+	check "all but its content" wait_for 60 idle
 	settle
 }
 
@@ -104,9 +104,9 @@ written_and_gone() {
 	check "wait" synced
 	echo "11 /folder" >"$CTL/hold"
 	background "$MIRRORFS" reconcile "$T/tree" "$T/tree/folder" >/dev/null
-	check "it is looked at" wait_for 30 held 1
+	check "it is looked at" wait_for 60 held 1
 	echo two 1<>news && touch -d 2021-03-01 news || fail "written"
-	check "it has settled" wait_for 30 settled news
+	check "it has settled" wait_for 60 settled news
 	rm news || fail "rm"
 	rm -f "$CTL/hold" "$CTL/held"
 	touch "$CTL/release"
@@ -123,13 +123,13 @@ parked() {
 	check "wait" synced
 	echo "/folder" >"$CTL/refuse"
 	chmod 700 folder
-	check "it is parked" wait_for 30 parked_as refused folder
+	check "it is parked" wait_for 60 parked_as refused folder
 	ln folder/file other || fail "ln"
-	check "the other name" wait_for 30 test -e "$T/replica1/other"
+	check "the other name" wait_for 60 test -e "$T/replica1/other"
 	echo two 1<>other && touch -d 2021-03-01 other || fail "written"
-	check "its content" wait_for 30 grep -q two "$T/replica1/other"
+	check "its content" wait_for 60 grep -q two "$T/replica1/other"
 	rm other || fail "rm"
-	check "it goes" wait_for 30 idle
+	check "it goes" wait_for 60 idle
 	# one that still fails does not have all others sent again at each try
 	head -c 1000000 /dev/urandom >folder/large && echo x >folder/bad ||
 		fail "more files"

@@ -80,7 +80,7 @@ passing_by "ln -s two new"
 echo one >first && ln first second || fail "a link"
 check "wait" synced
 check "pause" "$MIRRORFS" replica pause "$T/tree" r1
-check "paused" wait_for 30 state_is r1 paused
+check "paused" wait_for 60 state_is r1 paused
 rm "$T/replica1/second"
 chmod 600 second && echo two >new && mv new second || fail "another file"
 check "resume" "$MIRRORFS" replica resume "$T/tree" r1

@@ -70,7 +70,7 @@ end_process "$follow"
 # one that is paused has not got it
 "$MIRRORFS" replica pause "$T/tree" r2
 echo x >"$T/tree/only-r1"
-check "wait" "$MIRRORFS" wait "$T/tree" --replica r1 --timeout 20
+check "wait" "$MIRRORFS" wait "$T/tree" --replica r1 --timeout 60
 equal "$("${L[@]}" "$T/tree/only-r1" --op write --json |
 	jq -c '[.replicas.r1.time != null, .replicas.r2.time]')" \
 	"[true,null]" "not yet on r2"

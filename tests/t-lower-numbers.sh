@@ -39,7 +39,7 @@ perl -e 'my $a = shift; my $b = shift;
 	"$T/tree/a" "$T/tree/b" || fail "renames"
 wait_for 60 again || skip "numbers are not used again here"
 sshd_start "$T/sshd" "$port" || fail "sshd does not start again"
-check "wait when it is back" synced 90
+check "wait when it is back" synced
 check "replica" same "$T/replica1"
 
 # it comes back by a copy-up, of which no record tells

@@ -26,7 +26,7 @@ few() { # of what is closed it is told later
 	open=$(ls "/proc/$worker/fd" | wc -l)
 	[ "$open" -lt $((LIMIT / 2)) ]
 }
-check "few descriptors" wait_for 30 few
+check "few descriptors" wait_for 60 few
 say "the worker holds $open descriptors, $(awk '/VmRSS/ { print $2 }' \
 	"/proc/$worker/status") kB"
 check "wait" synced 250

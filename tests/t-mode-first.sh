@@ -42,7 +42,7 @@ changed busy 1
 exec 5<>"$T/tree/busy"
 printf 'written anew' >&5
 resume
-check "busy: owner and mode" wait_for 30 is busy "600 77 1500000000"
+check "busy: owner and mode" wait_for 60 is busy "600 77 1500000000"
 equal "$(cat "$T/replica1/busy")" old "content"
 exec 5>&-
 check "wait" synced
@@ -52,7 +52,7 @@ changed secret 1 644
 exec 5<>"$T/tree/secret"
 printf 'written anew' >&5
 resume
-check "secret: owner" wait_for 30 is secret "600 77 1500000000"
+check "secret: owner" wait_for 60 is secret "600 77 1500000000"
 exec 5>&-
 check "wait" synced
 check "same" same "$T/replica1"

@@ -72,7 +72,7 @@ socket.send_fds(a, [b'x'], [f])
 os.close(f)
 open('$T/sent', 'w').close()
 time.sleep(0.5)"
-	check "it is sent" wait_for 30 test -e "$T/sent"
+	check "it is sent" wait_for 60 test -e "$T/sent"
 	check "umount while busy for a moment" umount_tree
 fi
 

@@ -32,7 +32,7 @@ settled() {
 	"${L[@]}" --json | jq -es --arg h "$(printf %s "$long" | hex)" \
 		'any(.op == "create" and .path_hex == $h)' >/dev/null
 }
-check "settled" wait_for 30 settled
+check "settled" wait_for 60 settled
 "${L[@]}" >"$T/log" || fail "log"
 equal "$(LC_ALL=C grep -c "$(printf '[\001-\010\013-\037\177]')" "$T/log")" 0 \
 	"control characters"

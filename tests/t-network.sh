@@ -43,7 +43,7 @@ check "it is told" wait_for 60 state_is r1 offline
 kill -USR2 "$PROXY"
 check "wait when it is back" synced
 check "same" same "$T/replica1"
-check "state" wait_for 30 state_is r1 synced
+check "state" wait_for 60 state_is r1 synced
 equal "$(status_get r1 error)" null "error"
-check "left on the stage" wait_for 30 no_uploads "$T/replica1"
+check "left on the stage" wait_for 60 no_uploads "$T/replica1"
 exit 0

@@ -35,7 +35,7 @@ echo two >>"$T/tree/while-down"
 lag=$(status_get r1 lag_records)
 check "the backlog is still there ($lag)" test "$lag" -gt 100
 sshd_start "$T/sshd" "$port" || fail "sshd does not start again"
-check "wait when it is back" synced 90
+check "wait when it is back" synced
 check "replica 1" same "$T/replica1"
 check "replica 2" same "$T/replica2"
 exit 0

@@ -18,7 +18,7 @@ check "mount" "$MIRRORFS" mount --config "$T/test.conf"
 exec 5>"$T/tree/open"
 printf 'half' >&5
 echo other >"$T/tree/closed"
-check "the closed one" "$MIRRORFS" wait "$T/tree" "$T/tree/closed" --timeout 30
+check "the closed one" "$MIRRORFS" wait "$T/tree" "$T/tree/closed" --timeout 60
 check "closed" test -s "$T/replica1/closed"
 check "after settle-idle" wait_for 60 test -s "$T/replica1/open"
 equal "$(cat "$T/replica1/open")" half "what was written so far"
@@ -37,7 +37,7 @@ printf one >&5; printf two >&6; printf three >&7
 mv "$T/tree/first" "$T/tree/renamed"
 rm "$T/tree/second"
 echo x >"$T/tree/fence"
-check "fence" "$MIRRORFS" wait "$T/tree" "$T/tree/fence" --timeout 30
+check "fence" "$MIRRORFS" wait "$T/tree" "$T/tree/fence" --timeout 60
 for name in first renamed second third; do
 	refuse "$name is open" test -s "$T/replica1/$name"
 done

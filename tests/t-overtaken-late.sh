@@ -23,7 +23,7 @@ plan pwrite 1 100000 wait /journal.db-wal fs-worker
 exec 5>"$T/tree/file" # cut
 head -c 1000 /dev/urandom >&5
 kill -ALRM $PROXY
-check "the journal hangs" wait_for 30 test -e "$T/plan.hits"
+check "the journal hangs" wait_for 60 test -e "$T/plan.hits"
 sleep 7 # twice as long as it is waited for the journal
 [ ! -e "$T/replica1/file" ] ||
 	equal "$(stat -c %s "$T/replica1/file")" 400000 "what is published"

@@ -30,7 +30,7 @@ overtaken() {
 		"$T/tree" >"$T/log.conf"
 	check "$name: mount" mount_tree --config "$T/log.conf" \
 		"${REPLICAS[@]}" "$@"
-	check "$name: looked" wait_for 30 looked
+	check "$name: looked" wait_for 60 looked
 	rm -f "$T/tree/log"
 	head -c $((32 * MB)) /dev/urandom >"$T/tree/log"
 	check "$name: wait" synced

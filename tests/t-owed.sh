@@ -33,14 +33,14 @@ check "wait" synced
 read -r passed <"$T/count"
 echo "$passed" >"$T/credit"
 echo before >"$T/tree/before"
-check "what is before it is under way" wait_for 30 under_way
+check "what is before it is under way" wait_for 60 under_way
 echo two >"$T/tree/file"
 "$MIRRORFS" wait "$T/tree/file" 2>"$T/wait.err" &
 WAIT=$!
 sleep 0.3 # it asks for what there is now
 exec 8<>"$T/tree/file"
 printf T >&8 # over what was there, or the old part would be sent
-check "it is being written" wait_for 30 dirty file
+check "it is being written" wait_for 60 dirty file
 echo after >"$T/tree/after"
 let_pass
 check "what is behind it arrives" wait_for 60 there after

@@ -171,7 +171,7 @@ equal "$(cd "$T/name" && find . -path ./.mirrorfs -prune -o -cnewer "$T/stamp" \
 # what cannot be had is refused, with what to do instead
 add_refused() {
 	add user "$@" || fail "add"
-	check "refused" wait_for 30 state_is user refused
+	check "refused" wait_for 60 state_is user refused
 	status_get user error >"$T/out"
 	check "remove" "$MIRRORFS" replica remove "$T/tree" user
 }

@@ -30,7 +30,7 @@ patch() {
 	hold "$1"
 	dd if="$T/patch" of="$T/tree/$1" bs="$2" conv=notrunc status=none &
 	WRITER=$!
-	check "a write is on its way" wait_for 30 on_its_way
+	check "a write is on its way" wait_for 60 on_its_way
 }
 ended() {
 	let_go
@@ -62,7 +62,7 @@ digits 200 0 >"$T/want"
 hold log
 digits 100 0 >>"$T/tree/log" &
 WRITER=$!
-check "a write is on its way" wait_for 30 on_its_way
+check "a write is on its way" wait_for 60 on_its_way
 cat "$T/tree/log" >"$T/out"
 ended
 right log "read meanwhile, at the end"
@@ -84,7 +84,7 @@ patch stored 900
 MAPPER=$!
 exec 6>"$T/fifo"
 echo 3000 >&6
-check "it is stored" wait_for 30 grep -q stored "$T/mapper.out"
+check "it is stored" wait_for 60 grep -q stored "$T/mapper.out"
 ended
 exec 6>&-
 wait $MAPPER || fail "mapper"
@@ -97,11 +97,11 @@ digits 9000 0 >"$T/tree/cut"
 MAPPER=$!
 exec 6>"$T/fifo"
 echo 5000 >&6
-check "it is stored" wait_for 30 grep -q stored "$T/mapper.out"
+check "it is stored" wait_for 60 grep -q stored "$T/mapper.out"
 hold cut
 sync "$T/tree/cut" &
 WRITER=$!
-check "it is on its way" wait_for 30 on_its_way
+check "it is on its way" wait_for 60 on_its_way
 : >"$T/tree/cut" &
 CUTTER=$!
 wait_for 1 process_gone $CUTTER # not before it was written
@@ -120,9 +120,9 @@ patch killed 900
 cat "$T/tree/killed" >"$T/out"
 rm "$PLAN.hits"
 kill -9 "$(status_pid worker_pid)"
-check "the write is on its way again" wait_for 30 on_its_way
+check "the write is on its way again" wait_for 60 on_its_way
 ended
-check "new bytes" wait_for 30 cmp -s "$T/want" "$T/tree/killed"
+check "new bytes" wait_for 60 cmp -s "$T/want" "$T/tree/killed"
 right killed "the worker died"
 
 # … and cuts; what was stored since it was begun waits behind it to be written back
@@ -132,20 +132,20 @@ mkfifo "$T/go" && exec 8<>"$T/go"
 perl -MIO::Handle -e 'open(F, "<", $ARGV[0]) && print("open\n") or die;
 	STDOUT->flush; <STDIN>; F->sync or die' "$T/tree/late" <&8 >"$T/out" &
 SYNCER=$!
-check "it is open" wait_for 30 grep -q open "$T/out"
+check "it is open" wait_for 60 grep -q open "$T/out"
 "$HELPERS/mapper" "$T/tree/late" <"$T/fifo" >"$T/mapper.out" &
 MAPPER=$!
 exec 6>"$T/fifo"
-check "it is mapped" wait_for 30 grep -q mapped "$T/mapper.out"
+check "it is mapped" wait_for 60 grep -q mapped "$T/mapper.out"
 hold late ftruncate
 : >"$T/tree/late" &
 WRITER=$!
-check "a cut is on its way" wait_for 30 on_its_way
+check "a cut is on its way" wait_for 60 on_its_way
 echo 5000 >&6
-check "it is stored" wait_for 30 grep -q stored "$T/mapper.out"
+check "it is stored" wait_for 60 grep -q stored "$T/mapper.out"
 rm "$PLAN.hits"
 kill -9 "$(status_pid worker_pid)"
-check "the cut is on its way again" wait_for 30 on_its_way
+check "the cut is on its way again" wait_for 60 on_its_way
 echo >&8
 wait_for 1 process_gone $SYNCER # not before that was served
 ended

@@ -34,5 +34,5 @@ check "out of the way" take_below "$T/replica1/sub"
 check "retry" "$MIRRORFS" retry "$T/tree" >"$T/out"
 check "wait" synced
 check "replica" same "$T/replica1"
-check "the stage is empty" wait_for 30 empty_stage "$T/replica1"
+check "the stage is empty" wait_for 60 empty_stage "$T/replica1"
 exit 0

@@ -24,7 +24,7 @@ plan pwrite 1 1 wait journal.db-wal fs-worker
 mv "$T/tree/two/file" "$T/tree/one/file" || fail "mv"
 sleep 5
 plan
-check "what it has, late" wait_for 20 has one/file old
+check "what it has, late" wait_for 60 has one/file old
 check "parked, late" wait_for 60 parked_as disk-full one/file
 refuse "the old name, late" test -e "$T/replica1/two/file"
 
@@ -49,7 +49,7 @@ sync_pid=$(status_pid sync_pid)
 kill -STOP "$sync_pid" # all in one batch
 rm "$T/tree/link" && mkdir "$T/tree/link" &&
 	mv "$T/tree/one/file" "$T/tree/link/file" || fail "mv"
-check "they are noted" wait_for 30 noted
+check "they are noted" wait_for 60 noted
 kill -CONT "$sync_pid"
 check "parked behind it" wait_for 60 parked_as disk-full link/file
 rm "$T/tree/link/file"

@@ -30,16 +30,16 @@ refuse "a part is visible" test -e "$T/replica1/huge"
 "$MIRRORFS" wait "$T/tree" "$T/tree/huge" --timeout 1 >/dev/null 2>&1
 equal $? 1 "wait for the parked path"
 check "wait for another path" "$MIRRORFS" wait "$T/tree" "$T/tree/after" \
-	--timeout 20
+	--timeout 60
 check "the log says parked" sh -c \
 	"'$MIRRORFS' log '$T/tree' '$T/tree/huge' | grep -q parked"
 check "a folder beside it" mkdir "$T/tree/d"
-check "goes on" wait_for 30 test -d "$T/replica1/d"
+check "goes on" wait_for 60 test -d "$T/replica1/d"
 
 # what the replica has of it stays, also when all that is beside it is compared
 mkdir "$T/tree/one" "$T/tree/two" && echo old >"$T/tree/one/file" ||
 	fail "folders"
-check "an old content" wait_for 30 test -s "$T/replica1/one/file"
+check "an old content" wait_for 60 test -s "$T/replica1/one/file"
 head -c 8000000 /dev/urandom >"$T/tree/one/file"
 check "the new one is parked" wait_for 60 parked_as disk-full one/file
 rmdir "$T/replica1/two"
@@ -49,7 +49,7 @@ check "wait for one of them" "$MIRRORFS" wait "$T/tree" "$T/tree/one" \
 equal "$(cat "$T/replica1/two/file")" old "what it has"
 rm -r "$T/tree/one" "$T/tree/two"
 
-check "the cause is told" wait_for 30 parked_as disk-full huge
+check "the cause is told" wait_for 60 parked_as disk-full huge
 "$MIRRORFS" status "$T/tree" --parked >"$T/out" || fail "status --parked"
 check "with what it needs" grep -Eq "disk-full.*/huge.*needs 7.6M, has" "$T/out"
 check "and what to do" grep -q "^disk-full: free space" "$T/out"
@@ -83,7 +83,7 @@ umount "$T/replica1/sub" || fail "umount"
 sqlite3 "$T/state/journal.db" ".timeout 10000" "UPDATE parked SET next_ns = next_ns +
 	200000000000" || fail "sqlite3"
 check "resume" "$MIRRORFS" replica resume "$T/tree" r1
-check "go on" wait_for 30 state_is r1 synced
+check "go on" wait_for 60 state_is r1 synced
 check "still parked" parked_as other-filesystem sub/file
 check "retry another path" "$MIRRORFS" retry "$T/tree" "$T/tree/d"
 check "still parked" parked_as other-filesystem sub/file
@@ -91,7 +91,7 @@ refuse "no such replica" "$MIRRORFS" retry "$T/tree" --replica r9 2>"$T/out"
 "$MIRRORFS" retry "$T/tree" --replica r1 "$T/tree/sub" >"$T/out" ||
 	fail "retry"
 equal "$(cat "$T/out")" "1 path will be tried now" "what retry says"
-check "at once" wait_for 30 parked -eq 0
+check "at once" wait_for 60 parked -eq 0
 check "wait" synced
 check "replica 1" same "$T/replica1"
 
@@ -100,7 +100,7 @@ echo y >"$T/tree/sub/file"
 check "read-only" wait_for 60 parked_as read-only sub/file
 mount -o remount,rw "$T/replica1" || fail "remount"
 check "retry all" "$MIRRORFS" retry "$T/tree" >/dev/null
-check "at once" wait_for 30 parked -eq 0
+check "at once" wait_for 60 parked -eq 0
 
 # the log tells of what fails twice; a busy machine may take longer than the second
 # between the tries
@@ -125,7 +125,7 @@ mount -o remount,rw "$T/replica1" || fail "remount"
 sqlite3 "$T/state/journal.db" ".timeout 10000" "UPDATE parked SET next_ns = next_ns +
 	3600000000000" || fail "sqlite3"
 check "resume" "$MIRRORFS" replica resume "$T/tree" r1
-check "at once" wait_for 30 parked -eq 0
+check "at once" wait_for 60 parked -eq 0
 check "replica 1" same "$T/replica1"
 equal "$(status_pid sync_pid)" "$sync_pid" "the sync process never ended"
 exit 0

@@ -40,11 +40,11 @@ held() {
 	exec 8<>"$T/go-$1"
 	"$HELPERS/passprobe" hold "$file" "$1" <"$T/go-$1" >"$T/said-$1" &
 	CHILDREN+=($!)
-	check "ready" wait_for 30 grep -q ready "$T/said-$1"
+	check "ready" wait_for 60 grep -q ready "$T/said-$1"
 	cat "$file" >"$T/copy" || fail "reading"
 	equal "$(head -c 3 "$T/copy")" aaa "a reader sees the first store"
 	echo >&8
-	check "stored" wait_for 30 grep -q stored "$T/said-$1"
+	check "stored" wait_for 60 grep -q stored "$T/said-$1"
 	equal "$(tail -c +4097 "$file" | head -c 3)" bbb "and the second"
 	mv "$file" "$file.moved"
 	n=$(writes_of "held-$1.moved")
@@ -52,7 +52,7 @@ held() {
 	wait "${CHILDREN[-1]}" 2>/dev/null
 	exec 8>&-
 	check "a record after the last store" \
-		wait_for 30 eval '[ "$(writes_of "held-'"$1"'.moved")" -gt '"$n"' ]'
+		wait_for 60 eval '[ "$(writes_of "held-'"$1"'.moved")" -gt '"$n"' ]'
 	check "wait" synced
 	equal "$(tail -c +8193 "$T/replica1/held-$1.moved" | head -c 3)" ccc \
 		"the last store"
@@ -75,10 +75,10 @@ replaced() {
 	exec 8<>"$T/go-again"
 	"$HELPERS/passrows" again "$file" <"$T/go-again" >"$T/said-again" &
 	CHILDREN+=($!)
-	check "ready" wait_for 30 grep -q ready "$T/said-again"
+	check "ready" wait_for 60 grep -q ready "$T/said-again"
 	pid=$(status_pid worker_pid)
 	kill -9 "$pid"
-	check "a new worker" wait_for 30 worker_after "$pid"
+	check "a new worker" wait_for 60 worker_after "$pid"
 	echo >&8
 	wait "${CHILDREN[-1]}" || fail "files that were open before"
 	exec 8>&-

@@ -26,7 +26,7 @@ cd / || exit 1
 is_old() {
 	[ $(($(date +%s) - $(stat -c %Z "$POWER_ROOT/b/both-mode"))) -ge 4 ]
 }
-check "time goes by" wait_for 30 is_old
+check "time goes by" wait_for 60 is_old
 check "all is there" power_settled
 
 # content of the same size and time

@@ -20,13 +20,13 @@ done
 is_old() {
 	[ $(($(date +%s) - $(stat -c %Z "$POWER_ROOT/cold/f3"))) -ge 4 ]
 }
-check "time goes by" wait_for 30 is_old
+check "time goes by" wait_for 60 is_old
 check "all is there" power_settled
 check "umount" umount_at "$POWER_ROOT"
 read_only() {
 	mount -o remount,ro "$T/fs2"
 }
-check "read-only" wait_for 30 read_only 2>"$T/err"
+check "read-only" wait_for 60 read_only 2>"$T/err"
 check "mount, read-only" power_up 2>"$T/err"
 check "it says so" grep -qi "read-only" "$T/err"
 

@@ -51,9 +51,9 @@ echo more >>"$T/replica1/other/1"
 check "a folder" reconcile "$T/tree/dir" --replica r1
 equal "$(differed r1)" 5 "what differed"
 check "nothing of the other one" test -z "$(differed r2)"
-check "the log tells" wait_for 30 grep -q "r1: differs: /dir/sub/4" \
+check "the log tells" wait_for 60 grep -q "r1: differs: /dir/sub/4" \
 	"$T/state/mirrorfs.log"
-check "and counts" wait_for 30 grep -q "r1: compared /dir: .* differed=5" \
+check "and counts" wait_for 60 grep -q "r1: compared /dir: .* differed=5" \
 	"$T/state/mirrorfs.log"
 refuse "beside it nothing was done" same "$T/replica1" >/dev/null
 check "one file" reconcile "$T/tree/other/1"

@@ -24,7 +24,7 @@ for i in $(seq 40); do # nor does size or time tell
 done
 kill -9 "${pids[@]}"
 for p in "${pids[@]}"; do
-	check "they end" wait_for 30 process_gone "$p"
+	check "they end" wait_for 60 process_gone "$p"
 done
 
 # any request for one of them

@@ -32,7 +32,7 @@ told() {
 # COMMAND... changes the replica, which is idle, and the session ends
 meanwhile() {
 	"$@" || fail "$*"
-	wait_for 30 drop || fail "no session to drop"
+	wait_for 60 drop || fail "no session to drop"
 }
 empty() {
 	find "$R" -mindepth 1 -delete
@@ -84,7 +84,7 @@ check "wait" synced
 settled() {
 	[ $(($(date +%s) - $(stat -c %Z "$T/tree/keep/alike"))) -gt 3 ]
 }
-check "some seconds pass" wait_for 20 settled
+check "some seconds pass" wait_for 60 settled
 meanwhile restore
 equal_again "restored from an old backup"
 told "it is older than it was"
@@ -97,7 +97,7 @@ change
 check "wait" synced
 cp -a "$T/backup/." "$R"
 equal_again "restored while connected"
-check "it is noticed" wait_for 30 restored
+check "it is noticed" wait_for 60 restored
 # a server that tells another time of the same state is asked once more, not
 # again and again
 n=$(grep -c "the state that it keeps is not" "$T/state/mirrorfs.log")

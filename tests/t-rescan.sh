@@ -38,16 +38,16 @@ refuse "another one beside it" "$MIRRORFS" mount "$T/tree" --name other \
 	--state-dir "$T/state2" 2>"$T/err"
 check "why" grep -q "is alive, though it is not mounted" "$T/err"
 noted() { grep -q 'unmounted lazily' "$T/state/mirrorfs.log"; }
-check "it is told" wait_for 20 noted
+check "it is told" wait_for 60 noted
 change a NEW
 # or it is found because what comes next is recorded within the slack of ctimes
 settled() {
 	[ $(($(date +%s) - $(stat -c %Z "$T/tree/a"))) -gt 3 ]
 }
-check "some seconds pass" wait_for 20 settled
+check "some seconds pass" wait_for 60 settled
 echo more >&5
 exec 5>&-
-check "the supervisor ends" wait_for 30 process_gone "$supervisor"
+check "the supervisor ends" wait_for 60 process_gone "$supervisor"
 MOUNTS=()
 check "mount" mount_tree
 check "wait" synced
@@ -57,9 +57,9 @@ equal "$("$MIRRORFS" log "$T/tree" --op gap | wc -l)" 2 "comparisons"
 # an ordinary umount is no reason
 umount "$T/tree" || fail "umount"
 MOUNTS=()
-check "it ends" wait_for 30 test ! -e "/run/mirrorfs/$(basename "$T")-tree"
+check "it ends" wait_for 60 test ! -e "/run/mirrorfs/$(basename "$T")-tree"
 mounted_again() { mount_tree; }
-check "mount" wait_for 20 mounted_again
+check "mount" wait_for 60 mounted_again
 check "wait" synced
 equal "$("$MIRRORFS" log "$T/tree" --op gap | wc -l)" 2 "comparisons"
 
@@ -71,13 +71,13 @@ check "mount" mount_with_faults --config "$T/conf" "${REPLICAS[@]}"
 supervisor=$(status_pid supervisor_pid)
 plan syncfs 1 1 wait /tree fs-worker
 echo x >"$T/tree/x"
-check "a sync takes long" wait_for 30 test -e "$T/plan.hits"
+check "a sync takes long" wait_for 60 test -e "$T/plan.hits"
 said=$(grep -c 'unmounted lazily' "$T/state/mirrorfs.log")
 umount "$T/tree" || fail "umount"
 MOUNTS=()
 sleep 3
 plan
-check "it ends" wait_for 30 process_gone "$supervisor"
+check "it ends" wait_for 60 process_gone "$supervisor"
 check "mount" mount_tree
 check "wait" synced
 equal "$("$MIRRORFS" log "$T/tree" --op gap | wc -l)" 2 "comparisons"

@@ -22,14 +22,14 @@ start() {
 	check "mount" mount_tree "${REPLICAS[@]}" "$@"
 	echo first >"$T/tree/small"
 	check "wait" synced
-	check "one connection for what is small" wait_for 30 has 1
+	check "one connection for what is small" wait_for 60 has 1
 	FIRST=$(process_children "$SSHD_PID" | xargs)
 }
 finish() {
 	check "wait" synced 200
 	check "same" same "$T/replica1"
 	refuse "parked" parked_as r1 .
-	check "left on the stage" wait_for 30 no_uploads "$T/replica1"
+	check "left on the stage" wait_for 60 no_uploads "$T/replica1"
 	check "umount" umount_tree
 	refuse "sync died" grep "the sync process ended" "$T/state/mirrorfs.log"
 	end_process "$PROXY"
@@ -124,9 +124,9 @@ for which in second first; do
 	release
 	check "wait" synced 200
 	[ $which = first ] ||
-		check "it is told" wait_for 30 grep -q "the second connection: " \
+		check "it is told" wait_for 60 grep -q "the second connection: " \
 			"$T/state/mirrorfs.log"
-	check "one" wait_for 30 has 1
+	check "one" wait_for 60 has 1
 	mark 2 >"$T/tree/large2"
 	check "wait" synced 200
 	check "not once more" has 1

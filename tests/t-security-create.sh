@@ -60,12 +60,12 @@ same_time() { [ "$(stat -c %Y "$T/replica1/dir")" = "$(stat -c %Y "$BELOW")" ]; 
 before=
 until [ "${#open[@]}" = "$before" ]; do # the worker may have had more open itself
 	touch -d 2020-02-02 "$DIR"
-	check "the time is there" wait_for 30 same_time
+	check "the time is there" wait_for 60 same_time
 	before=${#open[@]}
 	fill
 done
 [ "$(stat -c %Y "$BELOW")" -gt 1600000000 ] || fail "the folder was not changed"
-check "and the new one" wait_for 30 same_time
+check "and the new one" wait_for 60 same_time
 for fd in "${open[@]:0:50}"; do
 	exec {fd}>&-
 done

@@ -21,7 +21,7 @@ ctypes.CDLL(None).prctl(15, b'$1', 0, 0, 0)
 $2
 open('$T/holds', 'w')
 time.sleep(600)"
-	wait_for 20 test -e "$T/holds" || fail "$1 does not run"
+	wait_for 60 test -e "$T/holds" || fail "$1 does not run"
 }
 
 hold h-cwd "os.chdir('$T/tree/dir/sub')"; CWD=$BG
@@ -36,7 +36,7 @@ hold h-gone "f = open('$T/tree/gone', 'w'); os.unlink('$T/tree/gone')"; GONE=$BG
 hold h-read "f = open('$T/tree/file')"
 background "$T/tree/exe" 600
 runs() { [ "$(readlink "/proc/$1/exe")" = "$2" ]; }
-check "it runs" wait_for 20 runs "$BG" "$T/tree/exe"
+check "it runs" wait_for 60 runs "$BG" "$T/tree/exe"
 
 mkfifo "$T/go"
 exec 9<>"$T/go"
@@ -45,7 +45,7 @@ threads() {
 	: >"$T/ready"
 	"$HELPERS/threads" "$@" <"$T/go" >"$T/ready" &
 	CHILDREN+=($!)
-	check "threads" wait_for 20 grep -q ready "$T/ready"
+	check "threads" wait_for 60 grep -q ready "$T/ready"
 	THREADS+=($!)
 }
 # each in a thread of its own, among many; that of the file only has it, too
@@ -115,7 +115,7 @@ end_process "$BG"
 # one that cannot be looked at, for as long as it likes, holds up nobody
 if [ -z "$SANITIZED" ]; then
 	plan open 1 100 wait /maps status
-	FAULTS=$T/plan LD_PRELOAD=$HELPERS/sysfault.so timeout 30 \
+	FAULTS=$T/plan LD_PRELOAD=$HELPERS/sysfault.so timeout 100 \
 		"$MIRRORFS" status "$T/tree" >"$T/out" || fail "status hangs"
 	check "it is told" grep -q "may write around the mount, unseen" "$T/out"
 	plan
@@ -126,7 +126,7 @@ check "umount" umount_tree
 for i in {1..13}; do
 	(cd "$T/tree" && exec sleep 600) &
 	CHILDREN+=($!)
-	check "it runs" wait_for 20 runs $! "$(realpath "$(command -v sleep)")"
+	check "it runs" wait_for 60 runs $! "$(realpath "$(command -v sleep)")"
 done
 check "mount" mount_tree 2>"$T/err"
 equal "$(grep -c 'since before the mount' "$T/err")" 10 "lines"
@@ -150,12 +150,12 @@ hold h-inner "os.chdir('$T/tree$T/tree/dir')
 f = open('$T/tree$T/tree/file', 'w')"
 DEAD=("$BG")
 background unshare -m bash -c "cd '$T/tree/dir' && exec tail -f /dev/null"
-check "it stands there" wait_for 20 runs "$BG" "$(realpath "$(command -v tail)")"
+check "it stands there" wait_for 60 runs "$BG" "$(realpath "$(command -v tail)")"
 DEAD+=("$BG")
 pids=("$(status_pid supervisor_pid)" "$(status_pid worker_pid)")
 kill -9 "${pids[0]}"
 for pid in "${pids[@]}"; do
-	check "all end" wait_for 30 process_gone "$pid"
+	check "all end" wait_for 60 process_gone "$pid"
 done
 check "mount again" mount_tree 2>"$T/err"
 equal "$(around)" sleep "status, of a dead mount"

@@ -42,7 +42,7 @@ for pid in "$W" "$S" "$M"; do
 	done
 done
 for name in supervisor fs sync; do
-	check "$name says what it keeps" wait_for 30 grep -Eq \
+	check "$name says what it keeps" wait_for 60 grep -Eq \
 		"info $name\\[[0-9]+\\]: capabilities=.*dac_read_search" \
 		"$T/state/mirrorfs.log"
 done

@@ -57,7 +57,7 @@ SFTPAuthMethods publickey
 SFTPAuthorizedUserKeys file:$T/etc/keys
 END
 background "$UNPACKED/usr/sbin/proftpd" -n -c "$T/etc/conf" >"$T/etc/out" 2>&1
-wait_for 20 port_open "$PORT" || { cat "$T/etc/out" "$T/etc/log"
+wait_for 60 port_open "$PORT" || { cat "$T/etc/out" "$T/etc/log"
 	fail "proftpd does not start"; }
 printf '[127.0.0.1]:%s %s\n' "$PORT" "$(cut -d' ' -f1,2 "$T/etc/host.pub")" \
 	>"$T/etc/known"
@@ -74,7 +74,7 @@ mkdir -p "$T/tree/a/b" && echo one >"$T/tree/a/one" && echo 2 >"$T/tree/two" &&
 }
 MOUNTS+=("$T/tree") LOGS+=("$T/state/mirrorfs.log")
 OPTIONS=(--ignore-owner --copies --bare-symlinks)
-check "first copy" synced 60
+check "first copy" synced
 same "$T/replica" "${OPTIONS[@]}" || fail "first copy"
 "$MIRRORFS" replica list "$T/tree" --verbose >"$T/out" || fail "list"
 check "what it cannot" grep -q "^r: no lsetstat: " "$T/out"
@@ -86,7 +86,7 @@ mv "$T/tree/a" "$T/tree/c" && chmod 700 "$T/tree/c/b" && rm "$T/tree/link" &&
 	ln -s c "$T/tree/c/link" && mkdir "$T/tree/link" &&
 	printf abc | dd of="$T/tree/big" bs=1 seek=1000 conv=notrunc \
 		2>/dev/null || fail "changes"
-check "changes" synced 60
+check "changes" synced
 same "$T/replica" "${OPTIONS[@]}" || fail "changes"
 equal "$(status_get r parked)" 0 "parked"
 exit 0

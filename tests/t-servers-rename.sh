@@ -21,7 +21,7 @@ cut_after_removal() {
 	kill -USR1 "$PROXY"
 	check "it is told" wait_for 60 state_is r1 offline
 	touch "$CTL/release"
-	check "the server ends" wait_for 30 process_gone "$LATE"
+	check "the server ends" wait_for 60 process_gone "$LATE"
 	refuse "$path is still there" test -e "$T/replica1/$path"
 	rm -f "$CTL/hold" "$CTL/held" "$CTL/release"
 	kill -USR2 "$PROXY"
@@ -50,7 +50,7 @@ check "with a state file" test -e "$T/replica1/.mirrorfs/state"
 kill -USR1 "$PROXY"
 check "it is told" wait_for 60 state_is r1 offline
 touch "$CTL/release"
-check "the server ends" wait_for 30 process_gone "$LATE"
+check "the server ends" wait_for 60 process_gone "$LATE"
 rm "$CTL/hold" "$CTL/held" "$CTL/release"
 cut_after_removal .mirrorfs/state kill -USR2 "$PROXY"
 exit 0

@@ -15,7 +15,7 @@ worker=$(status_pid worker_pid)
 N=0
 silent() {
 	((N += 1))
-	timeout 60 "$MIRRORFS" "$@" >"$T/out$N" 2>"$T/err$N" &
+	timeout 200 "$MIRRORFS" "$@" >"$T/out$N" 2>"$T/err$N" &
 	ASKED[N]=$!
 }
 # told N COMMAND - it ended with status 1, and one line
@@ -28,10 +28,10 @@ told() {
 # more open files than its queue takes lose their last name: one of them may wait
 # for room in vain, not each
 remove_open() (
-	for i in {1..400}; do
+	for i in {1..800}; do
 		exec {fd}>"$T/tree/open$i" || exit
 	done
-	timeout 60 rm "$T"/tree/open*
+	timeout 200 rm "$T"/tree/open*
 )
 
 trap 'r=$?; kill -CONT "$supervisor"; end_test $r' EXIT
@@ -71,7 +71,7 @@ done
 
 kill -CONT "$supervisor"
 # paused was noted, and so was the limit
-check "paused" wait_for 30 state_is r1 paused
+check "paused" wait_for 60 state_is r1 paused
 check "limit" sh -c \
 	"'$MIRRORFS' replica list '$T/tree' --verbose | grep -q 'bwlimit.*1G'"
 check "still mounted" mounted_at "$T/tree"

@@ -24,7 +24,7 @@ cut_each() {
 	local n
 	for ((n = 1; n <= $2; n++)); do
 		echo "$n /state" >"$CTL/cut"
-		check "cut at $n, $1" wait_for 30 is_cut
+		check "cut at $n, $1" wait_for 60 is_cut
 		check "wait, $n, $1" synced
 		whole || fail "it is not whole after cut $n, $1"
 		check "same, cut at $n, $1" same "$T/replica1"
@@ -37,7 +37,7 @@ refused() { [ ! -e "$CTL/refuse" ]; }
 for text in /state uuid=; do
 	echo "$text 1" >"$CTL/refuse"
 	echo "$text" >>"$T/tree/file"
-	check "$text is refused" wait_for 30 refused
+	check "$text is refused" wait_for 60 refused
 	check "wait, refused $text" synced
 	sshd_cut
 	echo "then $text" >>"$T/tree/file"
@@ -59,9 +59,9 @@ noted() { [ "$(status_get r1 lag_records)" = 2 ]; } # that it is written, and cl
 echo "200 /state" >"$CTL/hold"
 kill -STOP "$sync_pid"
 date +%N >>"$T/tree/file"
-check "both records" wait_for 30 noted
+check "both records" wait_for 60 noted
 kill -CONT "$sync_pid"
-check "the next one is opened" wait_for 30 held 5
+check "the next one is opened" wait_for 60 held 5
 touch "$CTL/release"
 check "wait, held" synced
 check "same, held" same "$T/replica1"

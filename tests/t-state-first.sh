@@ -22,13 +22,13 @@ mended() {
 # counted from what is asked once in each connection, near the end of the probe
 for n in ${NS:-20 22 24 25 26 27 28}; do
 	"$MIRRORFS" replica pause "$T/tree" r1 || fail "pause"
-	check "paused" wait_for 30 paused
+	check "paused" wait_for 60 paused
 	sed -i 's/^seq=.*/seq=1/' "$state"
 	chmod 711 "$T/replica1"
 	# nor is there a next connection, which would go on, before that was seen
 	echo "$n users-groups $SSHD_PID" >"$CTL/cut"
 	"$MIRRORFS" replica resume "$T/tree" r1 || fail "resume"
-	check "cut at $n" wait_for 30 cut_was
+	check "cut at $n" wait_for 60 cut_was
 	[ -z "${NS:-}" ] || say "$n $(mode) $(tail -n 1 "$state" 2>&1)"
 	[ "$(mode)" = 711 ] || grep -qx "seq=0" "$state" ||
 		fail "cut at $n: it was changed before the state file told"
@@ -46,14 +46,14 @@ gap() {
 mkdir "$T/tree/gone"
 check "wait" synced
 "$MIRRORFS" replica pause "$T/tree" r1 || fail "pause"
-check "paused" wait_for 30 paused
+check "paused" wait_for 60 paused
 check "umount" umount_tree
 rmdir "$T/tree/gone"
 check "mount" mount_tree "${REPLICAS[@]}"
-check "what is gone is noticed" wait_for 30 gap
+check "what is gone is noticed" wait_for 60 gap
 echo "18 /state" >"$CTL/hold"
 "$MIRRORFS" replica resume "$T/tree" r1 || fail "resume"
-check "the state file is there" wait_for 30 held 1
+check "the state file is there" wait_for 60 held 1
 equal "$(sed -n 's/^seq=//p' "$T"/replica1/.mirrorfs/stage/*/state)" 0 \
 	"what it says"
 touch "$CTL/release"

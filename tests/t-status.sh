@@ -15,7 +15,7 @@ setfattr -n user.colour -v blue "$T/tree/file" 2>/dev/null && XATTR=1
 setfattr -n user.taste -v sour "$T/tree/file" 2>/dev/null
 check "wait" synced
 for r in r1 r2; do
-	check "state of $r" wait_for 30 state_is $r synced
+	check "state of $r" wait_for 60 state_is $r synced
 done
 "$MIRRORFS" status "$T/tree" --json >"$T/json" || fail "status --json"
 cat "$T/json"
@@ -43,7 +43,7 @@ mkfifo "$T/tree/fifo2"
 check "wait" synced
 equal "$(grep -c "fifo" "$T/state/mirrorfs.log")" 2 "and never again"
 for r in r1 r2; do
-	check "state of $r" wait_for 30 state_is $r synced
+	check "state of $r" wait_for 60 state_is $r synced
 done
 "$MIRRORFS" status "$T/tree" >"$T/out" || fail "status"
 cat "$T/out"
@@ -58,7 +58,7 @@ replaced() {
 	new=$(status_pid worker_pid)
 	[ "${new:-0}" != 0 ] && [ "$new" != "$old" ]
 }
-check "another one takes over" wait_for 20 replaced
+check "another one takes over" wait_for 60 replaced
 check "and serves" ls "$T/tree" >/dev/null
 check "status is well" "$MIRRORFS" status "$T/tree" >/dev/null
 check "umount" umount_tree

@@ -42,8 +42,8 @@ background counters
 for round in 1 2 3 4 5 6; do
 	size=$(stat -c %s "$T/replica1/log")
 	large=$(stat -c %s "$T/replica1/large")
-	check "$round: the log grows" wait_for 30 grown log "$size"
-	check "$round: the large one grows" wait_for 30 grown large "$large"
+	check "$round: the log grows" wait_for 60 grown log "$size"
+	check "$round: the large one grows" wait_for 60 grown large "$large"
 	check "$round: the log is whole" whole log
 	check "$round: the large one is whole" whole large
 	cp "$T/replica1/counters" "$T/copy"

@@ -63,10 +63,10 @@ mounts_in_vain() {
 	rm -f "$PLAN.hits"
 	echo "handle 1 1000 wait / fs-worker" >"$PLAN"
 	background mount_again 2>/dev/null
-	check "its worker begins" wait_for 30 test -e "$PLAN.hits"
+	check "its worker begins" wait_for 60 test -e "$PLAN.hits"
 	ends=$(status_pid supervisor_pid)
 	kill "$ends"
-	check "it ends" wait_for 30 asks_nobody
+	check "it ends" wait_for 60 asks_nobody
 	echo "handle 1 1000 5 / fs-worker" >"$PLAN"
 	wait "$BG"
 	check "it stays closed when told to end" closed
@@ -82,14 +82,14 @@ round() {
 	local writer=$BG
 	background watcher
 	local watcher=$BG
-	check "$1: it writes" wait_for 30 more 20
+	check "$1: it writes" wait_for 60 more 20
 	kill -9 "$supervisor"
 	for p in "$supervisor" "$worker" "$sync"; do
-		check "$1: all end" wait_for 30 process_gone "$p"
+		check "$1: all end" wait_for 60 process_gone "$p"
 	done
 	[ -z "${3:-}" ] || "$3"
 	check "$1: mount again" mount_again
-	check "$1: it goes on" wait_for 30 more $(($(made "$1") + 20))
+	check "$1: it goes on" wait_for 60 more $(($(made "$1") + 20))
 	touch "$T/enough"
 	wait "$writer" "$watcher"
 	refuse "$1: the bare tree was there" test -e "$T/bare"
@@ -118,7 +118,7 @@ rm -f "$PLAN.hits"
 echo "mkdir 1 1 wait /run/mirrorfs/$second" >"$PLAN"
 LD_PRELOAD=$HELPERS/sysfault.so background "$MIRRORFS" mount "$T/tree" \
 	--name "$second" --state-dir "$T/second" 2>"$T/err"
-check "it begins" wait_for 30 test -e "$PLAN.hits"
+check "it begins" wait_for 60 test -e "$PLAN.hits"
 check "the other one mounts" mount_tree
 : >"$PLAN"
 refuse "both mount" wait "$BG"
@@ -135,14 +135,14 @@ kill_all
 rm -f "$PLAN.hits"
 echo "handle 1 1000 wait / fs-worker" >"$PLAN"
 background mount_again 2>/dev/null
-check "its worker begins" wait_for 30 test -e "$PLAN.hits"
+check "its worker begins" wait_for 60 test -e "$PLAN.hits"
 supervisor=$(status_pid supervisor_pid) sync=$(status_pid sync_pid)
 look=$(pgrep -P "$supervisor" -f "mount $T/tree" | grep -vx "$sync")
 kill -STOP $look
 : >"$PLAN"
-check "it serves" wait_for 30 serves
+check "it serves" wait_for 60 serves
 kill "$supervisor"
-check "it ends" wait_for 30 process_gone "$supervisor"
+check "it ends" wait_for 60 process_gone "$supervisor"
 kill -CONT $look
 wait "$BG"
 refuse "it is closed" grep -q "was not served" \

@@ -10,7 +10,7 @@ pipe_replicas 1
 ended() {
 	local p
 	for p in "$@"; do
-		wait_for 30 process_gone "$p" || return 1
+		wait_for 60 process_gone "$p" || return 1
 	done
 }
 pids() {

@@ -30,15 +30,15 @@ stuck() {
 	# for both, so that it goes by the pages
 	background caller 'sysopen(F, $ARGV[0], O_RDWR); sysread(F, $x, 10)'
 	callers=("$BG")
-	check "$1: a read is under way" wait_for 30 test -e "$T/plan.hits"
+	check "$1: a read is under way" wait_for 60 test -e "$T/plan.hits"
 	background caller 'sysopen(F, $ARGV[0], O_RDWR); sysseek(F, 0, 4)'
 	callers+=("$BG")
-	check "$1: pages are to go" wait_for 30 waits "$WORKER" folio
+	check "$1: pages are to go" wait_for 60 waits "$WORKER" folio
 }
 both_killed() {
 	local p
 	kill -9 "$SUPERVISOR" "$WORKER"
-	check "$1: the supervisor ends" wait_for 30 process_gone "$SUPERVISOR"
+	check "$1: the supervisor ends" wait_for 60 process_gone "$SUPERVISOR"
 	sleep 1
 	for p in "${callers[@]}"; do
 		refuse "$1: this is not what is meant" process_gone "$p"
@@ -48,7 +48,7 @@ both_killed() {
 callers_end() {
 	local p
 	for p in "${callers[@]}"; do
-		wait_for 30 process_gone "$p" || return 1
+		wait_for 60 process_gone "$p" || return 1
 	done
 }
 
@@ -62,7 +62,7 @@ stuck alone
 plan
 kill -9 "$WORKER"
 check "alone: callers end" callers_end
-check "alone: another one serves" wait_for 30 test -e "$T/tree/open"
+check "alone: another one serves" wait_for 60 test -e "$T/tree/open"
 echo two >&5 && exec 5>&- || fail "an open file"
 equal "$(cat "$T/tree/open")" "one
 two" "an open file"

@@ -32,7 +32,7 @@ check "same at first" same "$T/replica1"
 for n in 1 2 3 4 5; do
 	echo "$n root/one" >"$CTL/cut"
 	check "swap" "$HELPERS/swapper" "$T/tree/one" "$T/tree/two"
-	check "cut at $n" wait_for 30 is_cut
+	check "cut at $n" wait_for 60 is_cut
 	check "wait, $n" synced
 	check "same, cut at $n" same "$T/replica1"
 done
@@ -41,7 +41,7 @@ done
 # of the folders has to be compared
 echo "0 root/three/a/news" >"$CTL/hold"
 echo news >"$T/tree/three/a/news"
-check "a request waits" wait_for 30 held 1
+check "a request waits" wait_for 60 held 1
 rm "$CTL/hold"
 mv "$T/tree/three/a" "$T/tree/three/c" && mv "$T/tree/three/b" \
 	"$T/tree/three/a" && mv "$T/tree/three/c" "$T/tree/three/b" ||
@@ -62,7 +62,7 @@ F=$T/replica1/four
 mount --bind "$F" "$F" && LOWERS+=("$F") &&
 	mount -o remount,ro,bind "$F" || fail "mount"
 chmod 700 "$T/tree/four"
-check "it is put aside" wait_for 30 parked 1
+check "it is put aside" wait_for 60 parked 1
 swap "$T/tree/four/a" "$T/tree/four/b"
 # files, too, that have been sent, in one batch, under the name of before
 check "pause" "$MIRRORFS" replica pause "$T/tree" r1
@@ -74,11 +74,11 @@ echo 5 | tee "$T/tree/file" >"$T/tree/name" &&
 	fail "other files"
 check "resume" "$MIRRORFS" replica resume "$T/tree" r1
 check "all else is there" "$MIRRORFS" wait "$T/tree" "$T/tree/three" \
-	--timeout 30
-check "the parked are known" wait_for 30 parked 1
+	--timeout 60
+check "the parked are known" wait_for 60 parked 1
 take_below "$F"
 "$MIRRORFS" retry "$T/tree" >/dev/null
-check "it arrives" wait_for 30 parked 0
+check "it arrives" wait_for 60 parked 0
 check "wait" synced
 check "same, after it was put aside" same "$T/replica1"
 
@@ -101,13 +101,13 @@ stay_away() {
 	"$HELPERS/swapper" "$T/tree/five" "$T/tree/six"
 	swap "$T/tree/one" "$T/tree/two"
 	echo more >>"$T/tree/more"
-	wait_for 30 told
+	wait_for 60 told
 }
 # files that changed within two seconds of what it has would be sent anyway
 old_enough() {
 	[ $(($(date +%s) - $(stat -c %Z "$T/tree/five/file"))) -gt 4 ]
 }
-check "some seconds" wait_for 30 old_enough
+check "some seconds" wait_for 60 old_enough
 while_away lose_state
 check "set" "$MIRRORFS" replica set "$T/tree" r1 max-backlog=3
 while_away stay_away

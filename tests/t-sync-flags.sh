@@ -33,7 +33,7 @@ for line in sys.stdin:
         os.write(fd, b'more')
     print('written', flush=True)" <"$T/go" >"$T/said" &
 CHILDREN+=($!)
-check "open" wait_for 30 grep -q '^open' "$T/said"
+check "open" wait_for 60 grep -q '^open' "$T/said"
 
 # list - inode and sync flags of what the worker has open below
 list() {
@@ -72,7 +72,7 @@ look_below "as opened"
 OLD=$WORKER
 kill -9 "$OLD"
 echo >&9
-check "written" wait_for 30 grep -q '^written' "$T/said"
+check "written" wait_for 60 grep -q '^written' "$T/said"
 refuse "a new worker" test "$(status_pid worker_pid)" = "$OLD"
 look_below "anew"
 kill "${CHILDREN[-1]}" && wait "${CHILDREN[-1]}" 2>/dev/null

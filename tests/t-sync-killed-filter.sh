@@ -52,7 +52,7 @@ killed_at() {
 	check "wait, $1" synced
 	check "$2 to $3, killed at $1" same_filtered
 	[ ! -e "$CTL/cut" ] || return 1
-	check "it was killed at $1" wait_for 30 restarted
+	check "it was killed at $1" wait_for 60 restarted
 }
 
 first=1 step=1

@@ -52,7 +52,7 @@ killed_at() {
 	equal "$(status_get r1 parked)" 0 "parked, killed at $1"
 	wait_for 60 no_uploads "$R" || fail "left on the stage, $1"
 	[ ! -e "$CTL/cut" ] || return 1
-	check "it was killed at $1" wait_for 30 restarted
+	check "it was killed at $1" wait_for 60 restarted
 }
 
 first=1 step=1

@@ -19,16 +19,16 @@ refuse "it compares nothing" eval 'log | grep -q "compar"'
 
 plan fsync 1 1 5 /journal.db-wal
 echo two | dd of="$T/tree/file" conv=fsync status=none
-check "it failed" wait_for 30 test -s "$T/plan.hits"
+check "it failed" wait_for 60 test -s "$T/plan.hits"
 plan
 echo three | dd of="$T/tree/file" conv=fsync status=none
 check "wait" synced
 from_here
 check "umount" umount_tree
-check "it says so" wait_for 30 eval 'log | grep -q "a disk has lost"'
+check "it says so" wait_for 60 eval 'log | grep -q "a disk has lost"'
 from_here
 check "mount, after a bad one" mount_with_faults
-check "it compares" wait_for 30 eval 'log | grep -q "compar"'
+check "it compares" wait_for 60 eval 'log | grep -q "compar"'
 check "wait" synced
 check "same" same "$T/replica1"
 exit 0

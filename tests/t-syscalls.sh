@@ -102,7 +102,7 @@ cat <&5 >"$T/out"
 plan pwrite 1 1 wait /tree/way
 printf '%0900d' 1 >&5 &
 on_its_way() { [ "$(hits)" -gt 0 ]; }
-check "a write is on its way" wait_for 30 on_its_way
+check "a write is on its way" wait_for 60 on_its_way
 : >>"$T/tree/way"
 head -c 100 "$T/tree/way" >"$T/out"
 plan
@@ -116,17 +116,17 @@ mkfifo "$T/fifo"
 "$HELPERS/mapper" "$T/tree/mapped" <"$T/fifo" >"$T/mapper.out" &
 MAPPER=$!
 exec 6>"$T/fifo"
-check "it is mapped" wait_for 30 grep -q mapped "$T/mapper.out"
+check "it is mapped" wait_for 60 grep -q mapped "$T/mapper.out"
 plan pwrite 1 1 wait /tree/mapped
 printf '%0900d' 1 | dd of="$T/tree/mapped" bs=1k conv=notrunc status=none &
-check "a write is on its way" wait_for 30 on_its_way
+check "a write is on its way" wait_for 60 on_its_way
 echo 3000 >&6
 # (where it is a page that the write has, the store comes behind it)
 stored() { grep -q stored "$T/mapper.out"; }
 wait_for 2 stored
 plan
 wait $! || fail "the write"
-check "it is stored" wait_for 30 stored
+check "it is stored" wait_for 60 stored
 exec 6>&-
 wait $MAPPER || fail "mapper"
 printf '%0900d%02100dX%01999d' 1 0 0 >"$T/want"
@@ -164,7 +164,7 @@ failing() {
 		"$T/status"
 }
 check "status says so" wait_for 60 failing
-check "and the log" wait_for 30 grep -q \
+check "and the log" wait_for 60 grep -q \
 	" error .*the activity log cannot be written" "$T/state/mirrorfs.log"
 worker=$(status_pid worker_pid)
 kill -9 "$worker"

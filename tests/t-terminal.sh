@@ -29,7 +29,7 @@ on_terminal() {
 		script -qefc "bash $T/term.sh" /dev/null \
 		<"$T/term.keys" >"$T/drawn" &
 	BG=$! CHILDREN+=("$!")
-	wait_for 30 test -e "$T/term.tty" || fail "no terminal"
+	wait_for 60 test -e "$T/term.tty" || fail "no terminal"
 	TTY=$(cat "$T/term.tty")
 }
 # ended STATUS - so ends the command, and the terminal is as it was.
@@ -37,7 +37,7 @@ ended() {
 	wait_for 60 test -e "$T/term.status" || fail "it does not end"
 	equal "$(cat "$T/term.status")" "$1" "exit status"
 	check "terminal" cmp -s "$T/term.before" "$T/term.after"
-	wait_for 30 process_gone "$BG" || fail "script"
+	wait_for 60 process_gone "$BG" || fail "script"
 }
 interrupt() {
 	printf '\003' >&9

@@ -15,7 +15,7 @@ check "mount" mount_tree "${REPLICAS[@]}"
 check "wait" synced
 chattr +i "$T/replica1/dir" 2>/dev/null || skip "no chattr here"
 echo content >"$T/tree/dir/file"
-check "it is parked" wait_for 30 parked 1
+check "it is parked" wait_for 60 parked 1
 check "pause" "$MIRRORFS" replica pause "$T/tree" r1
 cp -a "$T/replica1" "$T/copy"
 chattr -i "$T/replica1/dir"
@@ -34,7 +34,7 @@ rm -rf "$T/replica1"
 cp -a "$T/copy" "$T/replica1"
 touch "$T/tree/next" # to wait for: the log tells before the journal does
 check "resume" "$MIRRORFS" replica resume "$T/tree" r1
-check "it is told" wait_for 30 told "it is older"
+check "it is told" wait_for 60 told "it is older"
 check "wait" synced
 check "same" same "$T/replica1"
 check "umount" umount_tree
@@ -54,7 +54,7 @@ echo "dir/b 1" >"$CTL/refuse"
 echo "7 dir/b" >"$CTL/hold" # an lstat
 check "resume" "$MIRRORFS" replica resume "$T/tree" r1
 check "it is looked at again" wait_for 60 held 1
-check "the number is there" wait_for 30 grep -q "^seq=$("$MIRRORFS" log \
+check "the number is there" wait_for 60 grep -q "^seq=$("$MIRRORFS" log \
 	"$T/tree" --op write --json --limit 1 | jq .seq)\$" \
 	"$T/replica1/.mirrorfs/state"
 refuse "it is there" test -e "$T/replica1/dir/b"
@@ -68,7 +68,7 @@ rm -r "$T/replica1"
 cp -a "$T/copy" "$T/replica1"
 touch "$T/tree/last"
 check "resume" "$MIRRORFS" replica resume "$T/tree" r1
-check "it is told" wait_for 30 told "it is older"
+check "it is told" wait_for 60 told "it is older"
 check "wait" synced
 check "same" same "$T/replica1"
 exit 0

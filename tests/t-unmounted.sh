@@ -41,8 +41,8 @@ refuse "noticed" grep -q "changed while it was not mounted" \
 change a/b/c/f new
 chmod 600 "$T/tree/moved"
 check "mount" mount_tree
-check "all is noticed" wait_for 30 looked 2
-check "it is told" wait_for 30 grep -q \
+check "all is noticed" wait_for 60 looked 2
+check "it is told" wait_for 60 grep -q \
 	"changed while it was not mounted: files=2" \
 	"$T/state/mirrorfs.log"
 "$MIRRORFS" status "$T/tree" >"$T/status"
@@ -56,8 +56,8 @@ echo deep >"$T/tree/a/new/deep/f"
 change a/b/c/f wen
 check "mount" mount_tree
 # the root, for what is gone, and a, for what is new
-check "folders are noticed" wait_for 30 looked 2
-check "it is told" wait_for 30 grep -q "folders were changed" \
+check "folders are noticed" wait_for 60 looked 2
+check "it is told" wait_for 60 grep -q "folders were changed" \
 	"$T/state/mirrorfs.log"
 check "all arrives" wait_for 60 arrived
 
@@ -98,7 +98,7 @@ mount_and_late() { # COMMAND...
 	check "umount" wait_for 60 umount "$T/tree"
 	"$@"
 	kill -CONT "$sync"
-	check "it ends" wait_for 30 process_gone "$pid"
+	check "it ends" wait_for 60 process_gone "$pid"
 	check "mount" mount_tree
 	check "all arrives: $*" wait_for 60 arrived
 	check "umount" umount_tree
@@ -121,7 +121,7 @@ bad_end() {
 		"$(status_pid sync_pid)")
 	kill -9 "${pids[0]}"
 	for pid in "${pids[@]}"; do
-		check "all end" wait_for 30 process_gone "$pid"
+		check "all end" wait_for 60 process_gone "$pid"
 	done
 	check "umount" umount_tree
 }
@@ -150,7 +150,7 @@ if [ -z "$SANITIZED" ]; then # of a slow disk, too
 	export FAULTS=$T/plan
 	plan handle 1 1 wait /tree/b/x mount
 	LD_PRELOAD=$HELPERS/sysfault.so check "mount" mount_tree
-	check "a lookup takes long" wait_for 30 test -e "$T/plan.hits"
+	check "a lookup takes long" wait_for 60 test -e "$T/plan.hits"
 	sleep 2.5
 	plan
 	check "all arrives" wait_for 60 arrived
@@ -161,6 +161,6 @@ cp -a "$T/tree" "$T/copy" && rm -r "$T/copy/a/b/c/g" &&
 	rm -r "$T/tree" && mv "$T/copy" "$T/tree" || fail "another tree"
 check "mount" mount_tree
 check "all arrives" wait_for 60 arrived
-check "it is told" wait_for 30 grep -q "put there anew" "$T/state/mirrorfs.log"
+check "it is told" wait_for 60 grep -q "put there anew" "$T/state/mirrorfs.log"
 check "umount" umount_tree
 exit 0

@@ -98,5 +98,5 @@ none_kept() {
 			"SELECT count(*) FROM stale")" = 0 ]
 }
 command -v sqlite3 >/dev/null || skip "the rest: sqlite3 is not installed"
-check "nothing is kept" wait_for 30 none_kept
+check "nothing is kept" wait_for 60 none_kept
 exit 0

@@ -20,12 +20,12 @@ start() {
 # released - the server has carried them out, and has ended.
 released() {
 	touch "$CTL/release"
-	wait_for 30 process_gone "$LATE" || fail "it does not end"
+	wait_for 60 process_gone "$LATE" || fail "it does not end"
 }
 finish() {
 	check "wait" synced
 	check "same" same "$T/replica1"
-	check "left on the stage" wait_for 30 empty_stage "$T/replica1"
+	check "left on the stage" wait_for 60 empty_stage "$T/replica1"
 	check "umount" umount_tree
 	end_process "$PROXY"
 	sshd_stop
@@ -54,7 +54,7 @@ echo second >"$T/tree/gone" && echo second >"$T/tree/moved" &&
 check "wait" synced
 released
 check "after late removals and renames" same "$T/replica1"
-check "left on the stage" wait_for 30 empty_stage "$T/replica1"
+check "left on the stage" wait_for 60 empty_stage "$T/replica1"
 finish
 
 # 2. an upload, where the server makes no symbolic links
@@ -69,7 +69,7 @@ kill -USR2 "$PROXY"
 check "the next connection" synced
 check "same" same "$T/replica1"
 released
-check "left by a late upload" wait_for 30 empty_stage "$T/replica1"
+check "left by a late upload" wait_for 60 empty_stage "$T/replica1"
 finish
 
 # 3. a server to which each folder is made: the next visit is not the first

@@ -4,26 +4,26 @@
 
 pipe_replicas 2
 check "mount" mount_tree "${REPLICAS[@]}"
-check "nothing to wait for" "$MIRRORFS" wait "$T/tree" --timeout 20
+check "nothing to wait for" "$MIRRORFS" wait "$T/tree" --timeout 60
 for i in $(seq 1 50); do
 	echo "$i" >"$T/tree/f$i"
-	"$MIRRORFS" wait "$T/tree" --timeout 20 || fail "wait $i"
+	"$MIRRORFS" wait "$T/tree" --timeout 60 || fail "wait $i"
 	equal "$(cat "$T/replica1/f$i") $(cat "$T/replica2/f$i")" "$i $i" \
 		"after wait $i"
 done
 "$MIRRORFS" replica pause "$T/tree" r2 || fail "pause"
 mkdir "$T/tree/a"
 echo x >"$T/tree/a/b"
-check "the living one" "$MIRRORFS" wait "$T/tree" --replica r1 --timeout 20
+check "the living one" "$MIRRORFS" wait "$T/tree" --replica r1 --timeout 60
 check "a path on it" "$MIRRORFS" wait "$T/tree" "$T/tree/a/b" --replica r1 \
-	--timeout 20
+	--timeout 60
 timeout 60 "$MIRRORFS" wait "$T/tree" --timeout 1 >"$T/out" 2>&1
 equal $? 1 "time-out"
 check "it says who" grep -q r2 "$T/out"
 "$MIRRORFS" wait "$T/tree" "$T/tree/a" --timeout 1 >/dev/null 2>&1
 equal $? 1 "a folder with something new"
 check "a path that has arrived" "$MIRRORFS" wait "$T/tree" "$T/tree/f1" \
-	--timeout 20
+	--timeout 60
 "$MIRRORFS" wait "$T/tree" --replica nobody --timeout 1 2>"$T/err"
 check "a replica that is not there" test $? -gt 0 -a -s "$T/err"
 "$MIRRORFS" wait "$T/tree" /elsewhere --timeout 1 2>"$T/err"
@@ -31,7 +31,7 @@ check "a path elsewhere" test $? -gt 0 -a -s "$T/err"
 "$MIRRORFS" wait "$T/tree" --timeout soon 2>/dev/null
 equal $? 2 "wrong usage"
 "$MIRRORFS" replica resume "$T/tree" r2 || fail "resume"
-(cd "$T/tree" && "$MIRRORFS" wait "$T/tree" a --timeout 30) ||
+(cd "$T/tree" && "$MIRRORFS" wait "$T/tree" a --timeout 60) ||
 	fail "a relative path"
 equal "$(cat "$T/replica2/a/b")" x "after resume"
 exit 0

@@ -13,7 +13,7 @@ mkdir "$T/tree/d"
 check "mount" mount_tree
 readers=()
 start_readers() {
-	wait_for 30 test -d "$T/replica$1/d" || fail "no folder on replica $1"
+	wait_for 60 test -d "$T/replica$1/d" || fail "no folder on replica $1"
 	background "$HELPERS/blob" readers "$T/replica$1/d" "$T/stop"
 	readers+=("$BG")
 }

@@ -31,7 +31,7 @@ was=$(stat -c %y "$T/tree/same")
 exec 6<>"$T/tree/same" && printf new >&6 && touch -d "$was" "$T/tree/same"
 # and long before the record that is the first of what the replica lacks
 older() { [ $(($(date +%s) - $(stat -c %Z "$T/tree/same"))) -gt 3 ]; }
-check "it is older" wait_for 20 older
+check "it is older" wait_for 60 older
 touch "$T/tree/newer"
 check "it is there" wait_for 60 test -e "$T/replica1/newer"
 
@@ -52,10 +52,10 @@ watch &
 CHILDREN+=($!)
 kill -9 "$(status_pid worker_pid)"
 # one call is under way at that time: it ends, well or not
-timeout 60 cat "$T/tree/before" >/dev/null 2>&1
+timeout 150 cat "$T/tree/before" >/dev/null 2>&1
 [ $? != 124 ] || fail "a caller hangs"
 check "it serves again" wait_for 60 serves
-check "announced" wait_for 20 grep -q "mounted again" "$T/state/mirrorfs.log"
+check "announced" wait_for 60 grep -q "mounted again" "$T/state/mirrorfs.log"
 check "why" grep -q " error .*no fs worker comes to serve" \
 	"$T/state/mirrorfs.log"
 equal "$(status_pid supervisor_pid)" "$SUPERVISOR" "the supervisor"
@@ -85,7 +85,7 @@ echo last >"$T/tree/last"
 check "wait" synced
 spoil
 kill -9 "$(status_pid worker_pid)"
-timeout 60 cat "$T/tree/last" >/dev/null 2>&1
+timeout 150 cat "$T/tree/last" >/dev/null 2>&1
 [ $? != 124 ] || fail "a caller hangs"
 check "given up" wait_for 60 grep -q "out of service" "$T/state/mirrorfs.log"
 refuse "somebody is served" ls "$T/tree" 2>"$T/said"

@@ -28,11 +28,11 @@ plan ftruncate 1 1 then /tree/file
 # by its name, not by a descriptor: nobody has it open
 perl -e 'truncate $ARGV[0], 1000001 or die' "$FILE" &
 cutter=$!
-check "it is cut" wait_for 30 test -e "$T/plan.hits"
+check "it is cut" wait_for 60 test -e "$T/plan.hits"
 kill -9 "$pid"
 plan
 wait $cutter || fail "the cut"
-check "another one" wait_for 30 worker_after "$pid"
+check "another one" wait_for 60 worker_after "$pid"
 put 2999999 z || fail "write"
 check "resume" "$MIRRORFS" replica resume "$T/tree" r1
 check "wait" synced
@@ -45,10 +45,10 @@ check "wait" synced
 plan ftruncate 1 1 wait /folder/file
 perl -e 'truncate $ARGV[0], 1000001 or die' "$T/tree/folder/file" &
 cutter=$!
-check "it is being cut" wait_for 30 test -e "$T/plan.hits"
+check "it is being cut" wait_for 60 test -e "$T/plan.hits"
 mv "$T/tree/folder" "$T/tree/moved" &
 mover=$!
-moved=$(wait_for 30 test ! -d "/proc/$mover" && echo yes)
+moved=$(wait_for 60 test ! -d "/proc/$mover" && echo yes)
 plan
 equal "$moved" yes "moved meanwhile"
 wait $cutter || fail "the cut"
@@ -63,14 +63,14 @@ plan ftruncate 1 1 then /moved/file
 perl -e 'truncate $ARGV[0], 500001 or exit 1' "$T/tree/moved/file" \
 	2>/dev/null &
 cutter=$!
-check "it is cut once more" wait_for 30 test -e "$T/plan.hits"
+check "it is cut once more" wait_for 60 test -e "$T/plan.hits"
 mkdir "$T/tree/above" && mv "$T/tree/moved" "$T/tree/above/folder" ||
 	fail "move"
 pid=$(status_pid worker_pid) supervisor=$(status_pid supervisor_pid)
 kill -STOP "$supervisor" && kill -9 "$pid"
 umount -f -l "$T/tree" || fail "umount -f"
 kill -CONT "$supervisor"
-check "all end" wait_for 30 process_gone "$supervisor"
+check "all end" wait_for 60 process_gone "$supervisor"
 refuse "its caller was told" wait $cutter
 plan
 equal "$(stat -c %s "$T/tree/above/folder/file")" 500001 "it was cut"
@@ -138,11 +138,11 @@ pid=$(status_pid worker_pid)
 plan pwrite 1 1 then /tree/file
 echo "one line" >>"$FILE" &
 appender=$!
-check "it is appended" wait_for 30 test -e "$T/plan.hits"
+check "it is appended" wait_for 60 test -e "$T/plan.hits"
 kill -9 "$pid"
 plan
 wait $appender || fail "the append"
-check "another one" wait_for 30 worker_after "$pid"
+check "another one" wait_for 60 worker_after "$pid"
 equal "$(grep -ao "one line" "$FILE" | wc -l)" 1 "lines"
 check "wait" synced
 check "appended" same "$T/replica1"

@@ -31,8 +31,8 @@ removed() {
 	rm "$ROOT/large"
 	plan close 2 1 wait /large fs-worker # the first one is of the handle
 	exec 6<&-
-	check "it is to be freed" wait_for 30 test -e "$T/plan.hits"
-	check "by the worker" wait_for 30 has_none "$SUPERVISOR"
+	check "it is to be freed" wait_for 60 test -e "$T/plan.hits"
+	check "by the worker" wait_for 60 has_none "$SUPERVISOR"
 	freeze
 }
 another() {
@@ -42,10 +42,10 @@ another() {
 }
 killed() { # HOW
 	kill -9 "$WORKER"
-	check "$1: it cannot end" wait_for 30 waits_for_disk "$WORKER"
+	check "$1: it cannot end" wait_for 60 waits_for_disk "$WORKER"
 	check "$1: another one" wait_for 60 another
-	equal "$(timeout 30 cat "$ROOT/open")" one "$1: who comes now"
-	check "$1: what is open" timeout 30 head -c 3 <&5 >"$T/out"
+	equal "$(timeout 100 cat "$ROOT/open")" one "$1: who comes now"
+	check "$1: what is open" timeout 100 head -c 3 <&5 >"$T/out"
 	check "$1: the old one is there still" waits_for_disk "$WORKER"
 	thaw
 }
@@ -64,7 +64,7 @@ exec 5<"$ROOT/open"
 
 removed
 plan
-check "it is in close" wait_for 30 waits_for_disk "$WORKER"
+check "it is in close" wait_for 60 waits_for_disk "$WORKER"
 killed close
 removed
 killed end

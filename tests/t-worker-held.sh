@@ -11,13 +11,13 @@ plan pwrite 1 1 wait /tree/held
 echo "it was written" >"$T/tree/held" &
 writer=$!
 for i in 1 2 3 4 5 6; do
-	check "it waits, $i" wait_for 30 test -e "$T/plan.hits"
+	check "it waits, $i" wait_for 60 test -e "$T/plan.hits"
 	rm "$T/plan.hits"
 	pid=$(status_pid worker_pid)
 	kill -9 "$pid"
-	check "another one, $i" wait_for 30 worker_after "$pid"
+	check "another one, $i" wait_for 60 worker_after "$pid"
 done
-check "it waits again" wait_for 30 test -e "$T/plan.hits"
+check "it waits again" wait_for 60 test -e "$T/plan.hits"
 plan
 wait $writer || fail "the write"
 equal "$(cat "$T/tree/held")" "it was written" "the file"

@@ -14,7 +14,7 @@ chattr +i "$FILE" 2>/dev/null || skip "no immutable files here"
 trap 'r=$?; chattr -i "$FILE" 2>/dev/null; end_test $r' EXIT
 first=$(status_pid worker_pid)
 kill -9 "$first" || fail "kill"
-check "another worker" wait_for 30 worker_after "$first"
+check "another worker" wait_for 60 worker_after "$first"
 read -r -u 5 line || fail "read"
 equal "$line" one "what is read"
 refuse "a write" bash -c 'echo no >&5' 2>"$T/said"

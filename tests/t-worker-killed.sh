@@ -32,7 +32,7 @@ killed() {
 	pid=$(worker_of "$SUPERVISOR")
 	[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null || return 1
 	deaths=$((deaths + 1))
-	wait_for 30 new_worker "$SUPERVISOR" "$pid"
+	wait_for 60 new_worker "$SUPERVISOR" "$pid"
 }
 
 # storm KILLS OPTION... - calls, while the worker is killed so often

@@ -20,9 +20,9 @@ new_worker() {
 # who opens it waits until somebody opens the other end
 rm "$T/state/journal.lock" && mkfifo "$T/state/journal.lock" || fail "fifo"
 kill -9 "$pid"
-check "another one" wait_for 30 new_worker
-check "it serves" timeout 20 touch "$T/tree/meanwhile"
-check "the journal" timeout 20 sh -c ': >"$0"' "$T/state/journal.lock"
+check "another one" wait_for 60 new_worker
+check "it serves" timeout 60 touch "$T/tree/meanwhile"
+check "the journal" timeout 60 sh -c ': >"$0"' "$T/state/journal.lock"
 rm "$T/state/journal.lock"
 check "it arrives" wait_for 60 test -e "$T/replica1/meanwhile"
 
@@ -31,11 +31,11 @@ log=$T/state/mirrorfs.log
 mv "$log" "$T/state/log" && mkfifo "$log" || fail "fifo"
 for _ in 1 2 3 4 5 6 7; do
 	kill -9 "$pid"
-	check "another one" wait_for 30 new_worker
+	check "another one" wait_for 60 new_worker
 done
 mv "$T/state/log" "$log"
 kill -9 "$pid"
-check "another one" wait_for 30 new_worker
+check "another one" wait_for 60 new_worker
 echo two >&5 || fail "a file from before"
 exec 5>&-
 refuse "mounted again" grep -q "mounted again" "$log"

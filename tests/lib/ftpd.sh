@@ -65,7 +65,7 @@ ftpd_start() {
 		"$program" "$dir/vsftpd.conf" \
 			</dev/null >>"$dir/vsftpd.log" 2>&1 &
 		FTPD_PID=$!
-		wait_for 10 ftpd_answers && ! process_gone "$FTPD_PID" &&
+		wait_for 60 ftpd_answers && ! process_gone "$FTPD_PID" &&
 			return 0
 		end_process "$FTPD_PID"
 	done

@@ -18,7 +18,7 @@ not_owed() {
 }
 read_only() {
 	# who has unmounted may still have its log open
-	check "read-only" wait_for 30 mount -o remount,ro "$T/disk" 2>"$T/err"
+	check "read-only" wait_for 60 mount -o remount,ro "$T/disk" 2>"$T/err"
 }
 writable() {
 	check "writable" mount -o remount,rw "$T/disk"

@@ -65,7 +65,7 @@ sshd_start() {
 		"$program" -D -e -f "$dir/sshd_config" \
 			</dev/null >>"$dir/sshd.log" 2>&1 &
 		SSHD_PID=$!
-		if wait_for 10 sshd_answers && ! process_gone "$SSHD_PID"; then
+		if wait_for 60 sshd_answers && ! process_gone "$SSHD_PID"; then
 			SSHD_DIR=$dir SSHD_KEY=$dir/user_key
 			SSHD_KNOWN_HOSTS=$dir/known_hosts
 			return 0
