@@ -63,7 +63,7 @@ plan
 again() { timeout 10 cat "$T/tree/file" >"$T/out" 2>/dev/null; }
 check "it serves again" wait_for 60 again
 equal "$(cat "$T/out")" there "content"
-check "told" grep -q "mounted again" "$T/state/mirrorfs.log"
+check "told" wait_for 60 grep -q "mounted again" "$T/state/mirrorfs.log"
 check "umount" umount_tree
 
 check "who marked is told" wait_for 90 process_gone "$MARKED"

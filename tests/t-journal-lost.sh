@@ -98,9 +98,12 @@ refused() {
 }
 check "changes are refused" wait_for 60 refused
 check "why" grep -q "Input/output error" "$T/err"
-"$MIRRORFS" status "$T/tree" >"$T/status" 2>"$T/err"
-check "status says what happens" grep -q \
-	"journal: failing since.*set aside .*all changes are refused" "$T/status"
+said() {
+	"$MIRRORFS" status "$T/tree" >"$T/status" 2>"$T/err"
+	grep -q "journal: failing since.*set aside .*all changes are refused" \
+		"$T/status"
+}
+check "status says what happens" wait_for 60 said
 exec 7>&-
 check "it is replaced then" wait_for 60 mended
 check "and changes go on" touch "$T/tree/refused"

@@ -21,13 +21,15 @@ equal_again() {
 	check "wait: $1" synced
 	check "$1" same "$R"
 }
+# logged TEXT - how often
+logged() { grep -c "$1" "$T/state/mirrorfs.log"; }
+more_than() { [ "$(logged "$2")" -gt "$1" ]; }
 # told REASON - why all is compared, once more
 declare -A TOLD=()
 told() {
-	local n before=${TOLD[$1]:-0}
-	n=$(grep -c "comparing everything: $1" "$T/state/mirrorfs.log")
-	TOLD[$1]=$n
-	[ "$n" -gt "$before" ] || fail "the log about: $1"
+	check "the log about: $1" wait_for 60 \
+		more_than "${TOLD[$1]:-0}" "comparing everything: $1"
+	TOLD[$1]=$(logged "comparing everything: $1")
 }
 # COMMAND... changes the replica, which is idle, and the session ends
 meanwhile() {
@@ -90,23 +92,21 @@ equal_again "restored from an old backup"
 told "it is older than it was"
 
 # and while it is connected, over what is there
-restored() {
-	grep -q "the state that it keeps is not" "$T/state/mirrorfs.log"
-}
+RESTORED="the state that it keeps is not"
 change
 check "wait" synced
 cp -a "$T/backup/." "$R"
 equal_again "restored while connected"
-check "it is noticed" wait_for 60 restored
+check "it is noticed" wait_for 60 more_than 0 "$RESTORED"
 # a server that tells another time of the same state is asked once more, not
 # again and again
-n=$(grep -c "the state that it keeps is not" "$T/state/mirrorfs.log")
+n=$(logged "$RESTORED")
 for year in 2001 2002 2003; do
 	touch -d $year-01-01 "$R/.mirrorfs/state"
 	equal_again "another time, $year"
 done
-equal "$(grep -c "the state that it keeps is not" "$T/state/mirrorfs.log")" \
-	$((n + 1)) "connections that were given up"
+check "one is given up" wait_for 60 more_than "$n" "$RESTORED"
+equal "$(logged "$RESTORED")" $((n + 1)) "connections that were given up"
 
 meanwhile empty
 equal_again "an empty disk"

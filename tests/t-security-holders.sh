@@ -58,7 +58,7 @@ check "mount" mount_tree 2>"$T/err"
 # told PID TEXT - at the mount, and in the log
 told() {
 	check "told of $2" grep -q "^mirrorfs: warning: .*($1) .*$2" "$T/err"
-	check "logged: $2" grep -q " warning .*($1) .*$2" \
+	check "logged: $2" wait_for 60 grep -q " warning .*($1) .*$2" \
 		"$T/state/mirrorfs.log"
 }
 told "$CWD" "working directory $T/tree/dir/sub"

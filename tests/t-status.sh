@@ -38,10 +38,13 @@ if [ -n "${XATTR:-}" ]; then
 		"$T/json")" "2 file" "xattr"
 fi
 refuse "the fifo is there" test -e "$T/replica1/fifo"
-equal "$(grep -c "fifo" "$T/state/mirrorfs.log")" 2 "told once a replica"
+told() { grep -c "fifo" "$T/state/mirrorfs.log"; }
+both_told() { [ "$(told)" -ge 2 ]; }
+check "both are told" wait_for 60 both_told
+equal "$(told)" 2 "told once a replica"
 mkfifo "$T/tree/fifo2"
 check "wait" synced
-equal "$(grep -c "fifo" "$T/state/mirrorfs.log")" 2 "and never again"
+equal "$(told)" 2 "and never again"
 for r in r1 r2; do
 	check "state of $r" wait_for 60 state_is $r synced
 done

@@ -105,7 +105,7 @@ check "it fails closed" closed
 check "mount" mount_tree
 check "wait" synced
 check "same" same "$T/replica1"
-check "told" told notice "did not end well: what was being changed is compared"
+check "told" wait_for 60 told notice "did not end well: what was being changed is compared"
 [ "$("$MIRRORFS" log "$T/tree" --op unsure | wc -l)" -gt 0 ] ||
 	fail "no record says where to look"
 
@@ -128,7 +128,8 @@ printf x | dd of="$T/state/activity" bs=1 seek=100 conv=notrunc status=none
 check "mount" mount_tree
 check "wait" synced
 check "same" same "$T/replica1"
-check "told" told notice "activity log is no help (it is damaged): everything"
+check "told" wait_for 60 told notice \
+	"activity log is no help (it is damaged): everything"
 equal "$("$MIRRORFS" log "$T/tree" --op gap | wc -l)" 1 "comparisons"
 
 # what /run knows is lost: one that is served is not taken for a dead one
@@ -146,6 +147,6 @@ kill -9 "$SYNC"
 echo more >"$T/tree/more"
 check "wait" synced
 check "same" same "$T/replica1"
-check "told" told warning "the sync process ended .*starting it again"
+check "told" wait_for 60 told warning "the sync process ended .*starting it again"
 check "umount" umount_tree
 exit 0

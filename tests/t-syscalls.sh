@@ -173,6 +173,6 @@ check "umount" umount_tree
 plan
 LD_PRELOAD=$HELPERS/sysfault.so mount_tree "${REPLICAS[@]}" || fail "mount"
 settled "the journal was read-only"
-check "all was compared" grep -q "everything is compared" \
+check "all was compared" wait_for 60 grep -q "everything is compared" \
 	"$T/state/mirrorfs.log"
 exit 0

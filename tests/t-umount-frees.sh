@@ -25,7 +25,7 @@ refuse "umount is done" process_gone "$BG"
 refuse "it has ended" ended
 plan
 check "umount" wait "$BG"
-check "it has ended now" ended
+check "it has ended now" wait_for 60 ended
 rm "$T/state/mirrorfs.log"
 
 check "mount" mount_with_faults

@@ -105,12 +105,14 @@ mount_and_late() { # COMMAND...
 }
 files() { grep -c "changed while it was not mounted: files=1," \
 	"$T/state/mirrorfs.log"; }
+# counted FILES FOLDERS - for wait_for: so often each was told
+counted() { [ "$(files) $(told)" = "$1 $2" ]; }
 n=$(files) before=$(told)
 mount_and_late change a/b/c/f NEW
-equal "$(files) $(told)" "$((n + 1)) $before" "a late change of a file"
+check "a late change of a file" wait_for 60 counted $((n + 1)) "$before"
 mount_and_late touch "$T/tree/a/late"
 mount_and_late touch "$T/tree/late"
-equal "$(files) $(told)" "$((n + 1)) $((before + 2))" "late changes of folders"
+check "late changes of folders" wait_for 60 counted $((n + 1)) $((before + 2))
 
 # the same when it did not end well: what it was about then is marked, and what
 # was changed later, by nobody who was seen, is looked at by itself
@@ -135,7 +137,7 @@ touch "$T/tree/a/b/later"
 check "mount" mount_tree
 check "all arrives" wait_for 60 arrived
 equal "$(told)" "$((before + 2))" "comparisons of everything"
-check "it is told" grep -q "behind what the journal knows" \
+check "it is told" wait_for 60 grep -q "behind what the journal knows" \
 	"$T/state/mirrorfs.log"
 before=$(grep -c "behind what" "$T/state/mirrorfs.log")
 echo x >"$T/tree/b/x"

@@ -56,7 +56,7 @@ timeout 150 cat "$T/tree/before" >/dev/null 2>&1
 [ $? != 124 ] || fail "a caller hangs"
 check "it serves again" wait_for 60 serves
 check "announced" wait_for 60 grep -q "mounted again" "$T/state/mirrorfs.log"
-check "why" grep -q " error .*no fs worker comes to serve" \
+check "why" wait_for 60 grep -q " error .*no fs worker comes to serve" \
 	"$T/state/mirrorfs.log"
 equal "$(status_pid supervisor_pid)" "$SUPERVISOR" "the supervisor"
 refuse "a file from before" sh -c 'echo two >&5' 2>/dev/null
@@ -77,7 +77,8 @@ for _ in 1 2 3 4 5 6; do
 	check "it serves again" wait_for 60 serves
 	equal "$(cat "$T/tree/after")" after "content"
 done
-check "told" grep -q " error .*somebody has cut" "$T/state/mirrorfs.log"
+check "told" wait_for 60 grep -q " error .*somebody has cut" \
+	"$T/state/mirrorfs.log"
 umount "$T/ctl" || fail "umount of fusectl"
 
 # a mount anew has not helped for a minute: it stays dead, and says so

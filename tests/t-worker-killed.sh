@@ -71,8 +71,8 @@ restarts=$(status_pid worker_restarts)
 [ "$restarts" -ge "$KILLS" ] || fail "$restarts restarts"
 check "wait" synced
 check "same" same "$T/replica1"
-check "told" grep -q " warning .*the fs worker died .*another one takes over" \
-	"$T/state/mirrorfs.log"
+check "told" wait_for 60 grep -q \
+	" warning .*the fs worker died .*another one takes over" "$T/state/mirrorfs.log"
 equal "$("$MIRRORFS" log "$T/tree" --op unsure | wc -l)" 0 "unsure records"
 equal "$("$MIRRORFS" status "$T/tree" --json |
 	jq '[.replicas[].parked] | add')" 0 "parked paths"
