@@ -81,14 +81,21 @@ check "told" wait_for 60 grep -q " error .*somebody has cut" \
 	"$T/state/mirrorfs.log"
 umount "$T/ctl" || fail "umount of fusectl"
 
-# a mount anew has not helped for a minute: it stays dead, and says so
+# a mount anew has not helped for a minute: it stays dead, and says so. (On a slow
+# machine the last one is longer ago, and there is another one first)
 echo last >"$T/tree/last"
 check "wait" synced
-spoil
-kill -9 "$(status_pid worker_pid)"
-timeout 150 cat "$T/tree/last" >/dev/null 2>&1
-[ $? != 124 ] || fail "a caller hangs"
-check "given up" wait_for 60 grep -q "out of service" "$T/state/mirrorfs.log"
+given_up() { grep -q "out of service" "$T/state/mirrorfs.log"; }
+decided() { given_up || serves; }
+for _ in 1 2 3; do
+	spoil
+	kill -9 "$(status_pid worker_pid)"
+	timeout 150 cat "$T/tree/last" >/dev/null 2>&1
+	[ $? != 124 ] || fail "a caller hangs"
+	check "it is decided" wait_for 60 decided
+	given_up && break
+done
+check "given up" given_up
 refuse "somebody is served" ls "$T/tree" 2>"$T/said"
 check "not connected" grep -q "not connected" "$T/said"
 refuse "status is well" "$MIRRORFS" status "$T/tree" >"$T/said" 2>&1
