@@ -228,9 +228,15 @@ synced() {
 }
 
 # empty_stage REPLICA-FOLDER... - for wait_for: who has come back may compare,
-# and upload, once more. On a far line the next state file is open in advance.
+# and upload, once more. On a far line, which each is on a slow machine, the next
+# state file is open in advance, and files for contents, which are empty.
 empty_stage() {
-	[ -z "$(find "${@/%//.mirrorfs/stage}" -type f ! -name state)" ]
+	local file open
+	open=$(find /proc/[0-9]*/fd -lname '*/.mirrorfs/stage/*' -printf '%l\n' \
+		2>/dev/null)
+	while read -r file; do
+		[ ! -s "$file" ] && grep -qxF "$file" <<<"$open" || return 1
+	done < <(find "${@/%//.mirrorfs/stage}" -type f ! -name state)
 }
 
 # no_uploads REPLICA-FOLDER... - the same after a line that was slow: there files

@@ -46,7 +46,7 @@ killed() {
 	check "$1: wait for what was lost" synced
 	check "$1: same behind the cut" same "$T/replica1/"
 	check "$1: umount" umount_tree
-	umount "$T/disk"
+	check "$1: the disk is idle" wait_for 60 umount "$T/disk"
 	rm -r "$T/state" "$T/host/disk" "$CTL"/*
 }
 

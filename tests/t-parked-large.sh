@@ -43,6 +43,8 @@ check "wait" synced
 check "same" same "$T/replica1"
 say "sent: $(since) MiB"
 [ "$(since)" -lt 36 ] || fail "it was sent again and again"
-stage() { find "$T/replica1/.mirrorfs" -type f -size +1M | wc -l; }
-equal "$(stage)" 0 "files that are left in the stage"
+nothing_left() {
+	[ -z "$(find "$T/replica1/.mirrorfs" -type f -size +1M)" ]
+}
+check "nothing is left in the stage" wait_for 60 nothing_left
 exit 0
