@@ -14,6 +14,11 @@ trap 'r=$?; cd /; "$MIRRORFS" umount "$T/tree" >/dev/null 2>&1
 	unmount_below; MOUNTS=(); end_test $r' EXIT
 chmod 777 "$T/tree"
 
+# room - as much as in the beginning: who has a file open last, when that is
+# removed, may close it later
+room() {
+	[ "$(df -k --output=avail . | tail -n 1)" -gt $((AVAIL - 400)) ]
+}
 # fill COMMAND... - how many KiB somebody can write in three ways
 fill() {
 	local how used=()
@@ -30,11 +35,13 @@ fill() {
 		used+=("$(du -sk . | cut -f1)")
 		rm -f f*
 		sync -f .
+		wait_for 60 room
 	done
 	echo "${used[@]}"
 }
 
 cd "$T/tree" || fail "cd"
+AVAIL=$(df -k --output=avail . | tail -n 1)
 BELOW=$(fill as_user)
 ROOT=$(fill env)
 cd "$T" || fail "cd"
