@@ -66,15 +66,21 @@ many() {
 	for i in {02..20}; do data 300000 >"l$i" || return; done
 	ln a b
 }
-settled() { # COUNT - contents of "a"
-	[ "$("$MIRRORFS" log "$T/tree" a --op write --json | wc -l)" -ge "$1" ]
+contents() { # of "a", by whichever name
+	"$MIRRORFS" log "$T/tree" --op write --json --limit 1000 |
+		jq -r .path | grep -cx "[ab]"
+}
+settled() { # COUNT - there are more contents than that, and it is closed
+	"$MIRRORFS" wait "$T/tree" a b --timeout 0 2>"$T/out"
+	! grep -q "still being written" "$T/out" && [ "$(contents)" -gt "$1" ]
 }
 begin 300000
 echo "6 HOLD-THIS" >"$CTL/hold"
 at_once many
 check "held" wait_for 60 held 1
+n=$(contents)
 data 300000 >a
-check "told" wait_for 60 settled 2
+check "told" wait_for 60 settled "$n"
 touch "$CTL/release"
 compared "a copy with a later content"
 
