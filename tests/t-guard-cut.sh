@@ -7,7 +7,9 @@ need sqlite3
 expect_log "connection|lost|reset|ended"
 
 ssh_replicas 1
-proxy_start --delay 5
+MUCH=$((1 << 40))
+echo $MUCH >"$T/credit"
+proxy_start --delay 5 --credit "$T/credit" --count "$T/count"
 for ((i = 0; i < 250; i++)); do
 	mkdir "$T/tree/$i" && echo "$i" >"$T/tree/$i/file" || fail "tree"
 done
@@ -16,13 +18,24 @@ under_way() {
 	[ -n "$(sqlite3 -readonly "$T/state/journal.db" \
 		"SELECT path FROM seed WHERE path <> ''")" ]
 }
+# passing COMMAND... - it succeeds; until then more may pass, as it is used up
+passing() {
+	local n
+	"$@" && return
+	read -r n <"$T/count" && [ "$n" -lt "$(cat "$T/credit")" ] ||
+		printf '%-20d\n' $((n + 20000)) >"$T/credit"
+	return 1
+}
 # cut_off - a first copy, while it is under way
 cut_off() {
-	check "add" "$MIRRORFS" replica add "$T/tree" "r1=$PROXY_URL" \
+	cp "$T/count" "$T/credit"
+	background "$MIRRORFS" replica add "$T/tree" "r1=$PROXY_URL" \
 		"${PROXY_LOGIN[@]}" --adopt -o durable=yes
-	check "it is under way" wait_for 60 under_way
+	check "it is under way" wait_for 60 passing under_way
+	check "add" wait "$BG"
 	kill -USR1 $PROXY
 	check "offline" wait_for 60 state_is r1 offline
+	echo $MUCH >"$T/credit"
 	kill -USR2 $PROXY
 	check "retry" "$MIRRORFS" retry "$T/tree"
 	check "wait" synced

@@ -45,13 +45,15 @@ touched() {
 	find "$T/replica1" -path "$T/replica1/.mirrorfs" -prune -o \
 		! -type d -links 1 -printf '%p %i %C@\n' | sort
 }
-# cut while something large is under way: its stage stays behind
+# cut while something large is under way: its stage stays behind (unless it has
+# arrived before we came to look)
+staged() {
+	[ -n "$(find "$T/replica1/.mirrorfs/stage" -type f -size +100k)" ] ||
+		[ "$(stat -c %Y "$T/replica1/$1")" = "$(stat -c %Y "$T/tree/$1")" ]
+} 2>/dev/null
 leave() {
 	head -c 20000000 /dev/zero >"$T/tree/large$1" || fail "write"
-	staged() {
-		[ -n "$(find "$T/replica1/.mirrorfs/stage" -type f -size +100k)" ]
-	}
-	wait_for 5 staged
+	check "it is under way" wait_for 60 staged "large$1"
 	sshd_cut
 }
 n=0
