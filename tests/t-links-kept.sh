@@ -123,7 +123,7 @@ parked() {
 	check "wait" synced
 	echo "/folder" >"$CTL/refuse"
 	chmod 700 folder
-	check "it is parked" wait_for 60 parked_as refused folder
+	check "it is parked" wait_for 60 parked_as unknown folder
 	ln folder/file other || fail "ln"
 	check "the other name" wait_for 60 test -e "$T/replica1/other"
 	echo two 1<>other && touch -d 2021-03-01 other || fail "written"
