@@ -156,7 +156,7 @@ struct replica_row {
 	int64_t error_ns;
 	uint64_t cursor;  /* all records up to here were dealt with */
 	uint64_t inflight;/* records up to here may have been applied in part */
-	bool seeded;      /* the first copy is complete */
+	bool seeded;      /* the first copy, or the last one of all, is complete */
 	bool seeding;     /* a first copy is under way, or was cut off */
 	/* filled by journal_replica_list: */
 	uint64_t lag_records, lag_bytes;

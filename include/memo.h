@@ -180,6 +180,10 @@ int journal_unsafe_clear(struct journal *j, int64_t id);
  * was since the replica had everything. */
 #define CTIME_SLACK_NS (2 * NS_PER_S) /* ctimes lag behind the clock */
 int journal_forgotten_since(struct journal *j, int64_t id, uint64_t *ret_ns);
+/* journal_replica_doubt - all of it is to be compared, though its records are there:
+ * it is not complete until then, and what was changed from since_ns on
+ * (UINT64_MAX: nothing) is to be sent. */
+int journal_replica_doubt(struct journal *j, int64_t id, uint64_t since_ns);
 /* journal_changed_since - what was changed by records with seq > `after` has no
  * older ctime, though the clock was set back; INT64_MAX: there are none. */
 int journal_changed_since(struct journal *j, uint64_t after, int64_t *ret_ns);

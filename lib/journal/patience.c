@@ -145,6 +145,21 @@ int journal_replica_drop(struct journal *j, int64_t id)
 	return r < 0 ? r : r2;
 }
 
+int journal_replica_doubt(struct journal *j, int64_t id, uint64_t since_ns)
+{
+	int r = journal_transaction_begin(j);
+	if (r < 0)
+		return r;
+	if (since_ns <= INT64_MAX)
+		r = forgotten_put(j, id, (int64_t)since_ns);
+	if (r == 0)
+		r = db_run(j, NULL,
+			   "UPDATE replica SET seeded = 0 WHERE id = ?", "l",
+			   id);
+	int r2 = journal_transaction_end(j, r == 0);
+	return r < 0 ? r : r2;
+}
+
 int journal_forgotten_since(struct journal *j, int64_t id, uint64_t *ret_ns)
 {
 	int64_t ns;

@@ -1,0 +1,64 @@
+#!/bin/bash
+# What is found out about a replica as we connect outlives the connection: it is
+# empty, it is of an earlier time, its owners are to be others. Until all of it was
+# compared it is not complete, and not synced.
+. "$(dirname "$0")/functions.sh"
+expect_log "may have been lost with its power"
+
+faulty_server
+ssh_replicas 1
+old() { touch -d 2021-03-01 "$@"; }
+mkdir "$T/tree/folder" && echo old >"$T/tree/folder/file" || fail "files"
+old "$T/tree/folder/file"
+check "mount" mount_tree "${REPLICAS[@]}"
+check "wait" synced
+pause() {
+	check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+	check "paused" wait_for 60 state_is r1 paused
+}
+resume() { check "resume" "$MIRRORFS" replica resume "$T/tree" r1; }
+# put_back FOLDER - as the replica's content
+put_back() {
+	find "$T/replica1" -mindepth 1 -delete
+	cp -a "$1/." "$T/replica1/" || fail "cp"
+}
+# cut_off - a comparison that has begun is cut off when it comes to the folder
+cut_off() {
+	check "it is being compared" wait_for 60 held 1
+	"$MIRRORFS" wait "$T/tree" --timeout 1 >"$T/out" 2>&1
+	equal $? 1 "status of wait meanwhile, $1"
+	pause
+	rm -f "$CTL/hold" "$CTL/held"
+	resume
+	check "wait, $1" synced
+	check "same, $1" same "$T/replica1"
+}
+hold() { echo "11 /folder" >"$CTL/hold"; }
+
+pause
+cp -a "$T/replica1" "$T/backup" || fail "backup"
+resume
+echo new >"$T/tree/folder/file" && old "$T/tree/folder/file" || fail "change"
+check "wait" synced
+pause
+put_back "$T/backup"
+hold
+resume
+cut_off "restored"
+
+pause
+mkdir "$T/empty" && put_back "$T/empty"
+mkdir "$T/replica1/folder" # or there is nothing to look at
+hold
+resume
+cut_off "empty"
+
+hold
+check "set" "$MIRRORFS" replica set "$T/tree" r1 owner=33:33
+check "it is being compared" wait_for 60 held 1
+pause
+rm -f "$CTL/hold" "$CTL/held"
+resume
+check "wait" synced
+equal "$(stat -c %u:%g "$T/replica1/folder/file")" 33:33 "its owner"
+exit 0
