@@ -25,6 +25,7 @@
 #define TIME_BY_HANDLE 1000000000u
 #define TIME_BY_NAME   1000000001u
 #define NOBODY	       65534u
+#define PROBE_INODES   6 /* a, b, d, l, and what a server needs beside them */
 /* a server that has the draft's order would make its link there: it cannot */
 #define NOWHERE "/.mirrorfs-nowhere/x"
 
@@ -316,13 +317,32 @@ bool probe_lacks(const struct abilities *is, const struct abilities *was)
 	return false;
 }
 
-/* is_full - no room for a byte, or for another file. */
+/* is_full - no room for a byte, or for what was to be made. */
 static bool is_full(struct remote *r, bool may_fill)
 {
 	struct evidence e = {.may_fill = may_fill};
 
 	return cause_look(r, "", NULL, &e) == 0 && !e.space.read_only &&
-	       cause_no_room(&e);
+	       (cause_no_room(&e) || (e.measured && e.space.inodes > 0 &&
+				      e.space.avail_inodes < PROBE_INODES));
+}
+
+/* may_be_room - not "not permitted", nor "unsupported". ENOENT is what a symlink
+ * gets that is tried with the draft's order, too, after a failure. */
+static bool may_be_room(int status)
+{
+	return status == -EREMOTEIO || status == -ENOENT;
+}
+
+/* keep - what it could, and cannot now. Without symlinks those that are there would
+ * be removed. */
+static void keep(const struct try *t, const struct abilities *had,
+		 struct abilities *can)
+{
+	if (had->can[CAN_SYMLINK] && may_be_room(t->got[SYMLINK]))
+		can->can[CAN_SYMLINK] = true;
+	if (had->can[CAN_HARDLINK] && may_be_room(t->got[LINK]))
+		can->can[CAN_HARDLINK] = true;
 }
 
 /* use - not what the server announces in vain. */
@@ -358,6 +378,8 @@ int probe(struct remote *r, const char *url, const char *stage,
 	if (s < 0)
 		return status_fail(err, REMOTE_LOST, "%s", remote_why(r));
 	judge(&t, ret);
+	if (had)
+		keep(&t, had, ret);
 	int refused = refuse(&t, url, err);
 	bool knows = had && had->can[CAN_SYMLINK] <= ret->can[CAN_SYMLINK];
 	if (knows && (refused || probe_lacks(ret, had)) &&
