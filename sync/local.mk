@@ -53,6 +53,7 @@ sync_libsync_a_SOURCES = \
 	sync/sync.c \
 	sync/textset.c \
 	sync/told.c \
+	sync/trust.c \
 	sync/unsure.c \
 	sync/upload.c \
 	sync/verify.c \
@@ -91,6 +92,7 @@ noinst_HEADERS += \
 	sync/stale.h \
 	sync/textset.h \
 	sync/told.h \
+	sync/trust.h \
 	sync/unsure.h \
 	sync/upload.h \
 	sync/visit.h

@@ -28,6 +28,7 @@
 #include "sync/probe.h"
 #include "sync/replica.h"
 #include "sync/second.h"
+#include "sync/trust.h"
 
 #define TIMEOUT_MS     10000
 #define KEEPALIVE_MS   15000
@@ -140,65 +141,6 @@ static int connect_remote(struct replica *r, struct stage_state *state,
 	return 0;
 }
 
-/* is_other - what was brought so far is to be brought otherwise. NULL, or why. */
-static const char *is_other(const struct engine *e)
-{
-	CLEANUP_FREE char *owners = NULL;
-	struct abilities had;
-
-	if (journal_abilities_load(e->journal, e->row.id, &had, &owners) <= 0 ||
-	    !owners)
-		return NULL;
-	if (strcmp(owners, owners_asked(e->owners)) != 0)
-		return "its owners are to be others";
-	return probe_lacks(&had, &e->can)
-		       ? "its server can do more than it could"
-		       : NULL;
-}
-
-/* trust - is the replica what our cursor says? `other`: as is_other tells. */
-static bool trust(const struct replica *r, const struct stage_state *state,
-		  bool older, const char *other)
-{
-	const struct engine *e = &r->e;
-	const char *why = other;
-
-	if (!e->seeded && !why)
-		return false;
-	if (why)
-		;
-	else if (!state->exists)
-		why = "its state file is gone";
-	else if (state->seq < e->cursor || older)
-		why = "it is older than it was";
-	else if (state->seq > e->inflight && state->seq > e->cursor)
-		why = "it is ahead of the journal";
-	if (why)
-		log_notice("%s: comparing everything: %s", e->row.name, why);
-	return !why;
-}
-
-/* doubt - that all is to be compared, and since when, outlives this connection.
- * `anew`: so does not what an earlier one has compared. */
-static int doubt(struct engine *e, bool anew)
-{
-	int s = journal_transaction_begin(e->journal);
-
-	if (s < 0)
-		return s;
-	s = stale_save(e->stale);
-	if (s == 0 && anew)
-		s = journal_seed_end(e->journal, e->row.id);
-	if (s >= 0)
-		s = journal_replica_doubt(e->journal, e->row.id, e->changed_ns);
-	if (s >= 0)
-		s = journal_abilities_put(e->journal, e->row.id, &e->can,
-					  owners_asked(e->owners));
-	int s2 = journal_transaction_end(e->journal, s >= 0);
-	e->seeded = false;
-	return s < 0 ? s : s2;
-}
-
 static int load_cursor(struct replica *r)
 {
 	struct replica_row row;
@@ -257,8 +199,8 @@ static int begin(struct replica *r, const struct stage_state *state)
 	s = stage_turn_load(e, state, &older);
 	if (s < 0)
 		return s;
-	const char *other = is_other(e);
-	bool trusted = trust(r, state, older, other);
+	const char *other = trust_is_other(e);
+	bool trusted = trust(e, state, older, other);
 	e->state.vague |= trusted && e->state.suspect;
 	e->state.suspect = false;
 	if (e->seeded && !trusted) /* it was restored, perhaps */
@@ -281,7 +223,7 @@ static int begin(struct replica *r, const struct stage_state *state)
 	s = unsure_all(e, has);
 	/* not what an earlier one left */
 	if (s == 0)
-		s = doubt(e, !state->exists || state->seq || older || other);
+		s = trust_doubt(e, !state->exists || state->seq || older || other);
 	if (s < 0)
 		return s;
 	/* it is ours from the first entry on; 0: not complete */
