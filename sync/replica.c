@@ -199,7 +199,7 @@ static int begin(struct replica *r, const struct stage_state *state)
 	s = stage_turn_load(e, state, &older);
 	if (s < 0)
 		return s;
-	const char *other = trust_is_other(e);
+	const char *other = trust_is_other(e, state);
 	bool trusted = trust(e, state, older, other);
 	e->state.vague |= trusted && e->state.suspect;
 	e->state.suspect = false;

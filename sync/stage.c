@@ -1,7 +1,8 @@
 /*
  * What mirrorfs keeps on a replica, in .mirrorfs at its top: `state` (uuid of
- * the journal, last record of the newest batch, and a turn, which rises when
- * something arrived behind that) and `stage` (uploads).
+ * the journal, last record of the newest batch, a turn, which rises when
+ * something arrived behind that, and which of the journal's replicas it is) and
+ * `stage` (uploads).
  *
  * The journal has a turn only when the state file has it: when the connection
  * ends in between, the replica's is newer, never older.
@@ -43,12 +44,14 @@ static bool only_ours(const struct remote_entry *list, unsigned n)
 int stage_state_parse(const char *text, struct stage_state *ret)
 {
 	unsigned long long seq, turn = 0;
+	long long replica = 0;
 
-	if (sscanf(text, "uuid=%39s\nseq=%llu\nturn=%llu", ret->uuid, &seq,
-		   &turn) < 2)
+	if (sscanf(text, "uuid=%39s\nseq=%llu\nturn=%llu\nreplica=%lld",
+		   ret->uuid, &seq, &turn, &replica) < 2)
 		return -EBADMSG;
 	ret->seq = seq;
 	ret->turn = turn;
+	ret->replica = replica;
 	ret->exists = true;
 	return 0;
 }
@@ -379,15 +382,16 @@ static void state_written(void *arg, const struct remote_reply *reply)
 static void state_fill(struct engine *e)
 {
 	struct remote_handle *h = &e->state.next;
-	char text[128];
+	char text[160];
 
 	e->state.filled = true;
 	if (e->state.mtime && !e->state.vague)
 		remote_send_lstat(e->remote, STATE_FILE, state_looked, e);
-	int n = snprintf(text, sizeof(text), "uuid=%s\nseq=%llu\nturn=%llu\n",
+	int n = snprintf(text, sizeof(text),
+			 "uuid=%s\nseq=%llu\nturn=%llu\nreplica=%lld\n",
 			 journal_uuid(e->journal),
 			 (unsigned long long)e->state.seq,
-			 (unsigned long long)e->turn);
+			 (unsigned long long)e->turn, (long long)e->row.id);
 
 	remote_send_write(e->remote, h, 0, text, (uint32_t)n, state_written, e);
 	if (e->durable && remote_caps(e->remote)->ext & EXT_FSYNC)

@@ -45,6 +45,7 @@ struct stage_state {
 	bool exists; /* the state file */
 	char uuid[40];
 	uint64_t seq, turn; /* turn 0: not told */
+	int64_t replica;    /* whose it is; 0: not told */
 };
 /* stage_state_parse - 0, or -EBADMSG when that is no state file. */
 int stage_state_parse(const char *text, struct stage_state *ret);

@@ -10,11 +10,15 @@
 #include "sync/probe.h"
 #include "sync/trust.h"
 
-const char *trust_is_other(const struct engine *e)
+const char *trust_is_other(const struct engine *e,
+			   const struct stage_state *state)
 {
 	CLEANUP_FREE char *owners = NULL;
 	struct abilities had;
 
+	/* another filter, other owners, other things that could not be brought */
+	if (state->replica && state->replica != e->row.id)
+		return "what it has was brought for another replica";
 	if (journal_abilities_load(e->journal, e->row.id, &had, &owners) <= 0 ||
 	    !owners)
 		return NULL;

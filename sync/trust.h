@@ -13,7 +13,8 @@
 
 /* trust_is_other - what was brought so far is to be brought otherwise: why (not to
  * be freed), or NULL. */
-const char *trust_is_other(const struct engine *e);
+const char *trust_is_other(const struct engine *e,
+			   const struct stage_state *state);
 /* trust - `older`: than a turn that it had. `other`: as trust_is_other tells. Says
  * in the log why not, unless it is known that it is not complete. */
 bool trust(const struct engine *e, const struct stage_state *state, bool older,
