@@ -61,4 +61,19 @@ rm -f "$CTL/hold" "$CTL/held"
 resume
 check "wait" synced
 equal "$(stat -c %u:%g "$T/replica1/folder/file")" 33:33 "its owner"
+check "umount" umount_tree
+
+# in the middle of a first copy: also of what it has got by then
+rm -r "$T"/tree/* "$T/replica1" && mkdir "$T/replica1" || fail "rm"
+cd "$T/tree" && mkdir {1000..4999} || fail "folders"
+for i in *; do printf '%3000d' "$i" >"$i/file"; done
+cd "$T" || fail "cd"
+far() { sqlite3 "$T/new/journal.db" "SELECT path FROM seed" | grep -q .; }
+check "mount" mount_at "$T/tree" "$T/new" "${REPLICAS[@]}" \
+	-o durable=no,bwlimit=1M
+check "it is under way" wait_for 60 far
+check "set" "$MIRRORFS" replica set "$T/tree" r1 owner=33:33
+check "wait" synced
+equal "$(find "$T/replica1" -name .mirrorfs -prune -o ! -uid 33 -print)" "" \
+	"what is not theirs"
 exit 0
