@@ -62,13 +62,15 @@ resume
 check "wait" synced
 equal "$(stat -c %u:%g "$T/replica1/folder/file")" 33:33 "its owner"
 check "umount" umount_tree
+[ -z "$SANITIZED$OTHER_RELEASE" ] || exit 0 # thousands of folders
 
 # in the middle of a first copy: also of what it has got by then
 rm -r "$T"/tree/* "$T/replica1" && mkdir "$T/replica1" || fail "rm"
 cd "$T/tree" && mkdir {1000..4999} || fail "folders"
 for i in *; do printf '%3000d' "$i" >"$i/file"; done
 cd "$T" || fail "cd"
-far() { sqlite3 "$T/new/journal.db" "SELECT path FROM seed" | grep -q .; }
+sql() { sqlite3 "$T/new/journal.db" ".timeout 10000" "$1"; }
+far() { sql "SELECT path FROM seed" | grep -q .; }
 check "mount" mount_at "$T/tree" "$T/new" "${REPLICAS[@]}" \
 	-o durable=no,bwlimit=1M
 check "it is under way" wait_for 60 far
@@ -76,4 +78,13 @@ check "set" "$MIRRORFS" replica set "$T/tree" r1 owner=33:33
 check "wait" synced
 equal "$(find "$T/replica1" -name .mirrorfs -prune -o ! -uid 33 -print)" "" \
 	"what is not theirs"
+# what it gets anew may be lost with its power, all of it
+noted() { sql "SELECT seq FROM unsafe" | grep -q .; }
+check "set" "$MIRRORFS" replica set "$T/tree" r1 durable=yes
+pause
+put_back "$T/empty"
+resume
+check "it is under way" wait_for 60 noted
+equal "$(sql "SELECT seq FROM unsafe")" 0 "from where it is compared"
+check "wait" synced
 exit 0
