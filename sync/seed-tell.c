@@ -122,20 +122,24 @@ void seed_found(struct engine *e, const char *path, unsigned n)
 		e->seeding->s.there += n;
 }
 
-int seed_count(struct engine *e, const char *path, uint64_t *n)
+int seed_count(struct engine *e, const char *path, mode_t mode, uint64_t *n)
 {
 	struct remote_entry *list = NULL;
 	unsigned len = 0;
-	int r = remote_list(e->remote, path, &list, &len);
+	bool stays = false;
+	int r = S_ISDIR(mode) ? remote_list(e->remote, path, &list, &len) : 0;
 
-	*n += len;
-	for (unsigned i = 0; r == 0 && i < len; i++) {
+	for (unsigned i = 0; r != -ENOTCONN && i < len; i++) {
+		mode_t is = list[i].attr.mode;
 		CLEANUP_FREE char *child = path_join(path, list[i].name);
-		if (S_ISDIR(list[i].attr.mode))
-			r = seed_count(e, child, n);
+		r = filter_excludes(e->filter, child, S_ISDIR(is))
+			    ? 1
+			    : seed_count(e, child, is, n);
+		stays |= r > 0;
 	}
 	remote_entries_free(list, len);
-	return r == -ENOTCONN ? r : 0;
+	*n += !stays;
+	return r == -ENOTCONN ? r : stays;
 }
 
 /* is_listed - what is done over is met twice. */
@@ -170,9 +174,11 @@ int seed_spares(struct engine *e, const char *path, const struct remote_attr *a)
 	int r = asks ? told_removed(e, path, a->mode, since) : 0;
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = S_ISDIR(a->mode) ? seed_count(e, path, &n) : 0;
-	w->s.there += n;
-	w->s.extra += n + 1;
+	r = seed_count(e, path, a->mode, &n);
+	if (n == 0) /* it stays, and so does all that is in it */
+		return r;
+	w->s.there += n - (r == 0); /* the folder that it is in has counted it */
+	w->s.extra += n;
 	if (w->n_listed == EXTRA_LISTED) {
 		w->s.listed = false;
 	} else {

@@ -45,8 +45,9 @@ void seed_tick(struct engine *e);
 int seed_mark(struct engine *e, const char *path);
 int seed_spares(struct engine *e, const char *path,
 		const struct remote_attr *a);
-/* seed_count - *n grows by what is below `path` on the replica. */
-int seed_count(struct engine *e, const char *path, uint64_t *n);
+/* seed_count - *n grows by what goes when `path` is removed from the replica. 1 when
+ * it stays, as something in it is excluded; 0, or -ENOTCONN. */
+int seed_count(struct engine *e, const char *path, mode_t mode, uint64_t *n);
 
 /* ---- verify.c ---- */
 /* While e->verify is set, contents are compared where all else is equal. */

@@ -193,7 +193,7 @@ static int is_doubtful(struct engine *e, const char *path, uint64_t *ret_since)
 
 int told_asks(struct engine *e, const char *path, const struct remote_attr *a)
 {
-	uint64_t since, n = 1;
+	uint64_t since, n = 0;
 
 	if (e->told.counted || e->row.options.max_delete >= 100)
 		return 0;
@@ -201,10 +201,11 @@ int told_asks(struct engine *e, const char *path, const struct remote_attr *a)
 	if (r <= 0)
 		return r;
 	r = told_removed(e, path, a->mode, since);
-	if (r == 0 && S_ISDIR(a->mode))
-		r = seed_count(e, path, &n);
 	if (r != 0)
 		return r < 0 ? r : 0;
+	r = seed_count(e, path, a->mode, &n);
+	if (r < 0)
+		return r;
 	if (e->told.untold + (int64_t)n <= TOLD_FREE) {
 		e->told.untold += (int64_t)n;
 		return 0;

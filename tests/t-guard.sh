@@ -45,6 +45,16 @@ check "any share" "$MIRRORFS" replica add "$T/tree" "r3=$T/replica3" --adopt \
 check "wait" synced
 check "replica 3" same "$T/replica3"
 
+# what is excluded does not go, and so does not count
+mkdir -p "$T/replica5/old/cache" && touch "$T/replica5/old/cache/"{1..300} ||
+	fail "files"
+check "excluded" "$MIRRORFS" replica add "$T/tree" "r5=$T/replica5" --adopt \
+	-o exclude=cache/
+check "wait" synced
+check "compare" "$MIRRORFS" reconcile "$T/tree" --replica r5 --wait >"$T/out"
+check "it did not ask" state_is r5 synced
+equal "$(ls "$T/replica5/old/cache" | wc -l)" 300 "what is excluded"
+
 # at the limits: it asks when it is more than 100 and more than 20 %, both
 mkdir "$T/even"
 (cd "$T/even" && touch {1..404}) || fail "files"
