@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "fs/change.h"
 #include "fs/content.h"
 #include "fs/folder.h"
@@ -70,17 +71,14 @@ int op_handle_new(fuse_req_t req, struct inode *i, int fd, bool created,
 	return 0;
 }
 
-/* Also what is empty already gets another time. Some file systems do not see to
- * that when it is done by a path. */
-static int cut_to_nothing(const struct handle *h, bool empty)
+/* An open again, where it was one for reading: a truncation by a path lets what
+ * is empty already keep its times and, on xfs, its set-id bits. */
+static int cut_to_nothing(const struct handle *h)
 {
-	static const struct timespec now[] = {{0, UTIME_OMIT}, {0, UTIME_NOW}};
-	char path[LOWER_LINK_BYTES];
 	if (h->writable)
-		return ftruncate(h->fd, 0);
-	if (truncate(lower_link_path(h->fd, path), 0) < 0)
-		return -1;
-	return empty ? utimensat(AT_FDCWD, path, now, 0) : 0;
+		return ftruncate(h->fd, 0) < 0 ? lower_errno() : 0;
+	CLEANUP_CLOSE int fd = lower_reopen(h->fd, O_RDONLY | O_TRUNC);
+	return fd < 0 ? fd : 0;
 }
 
 /* Cut to nothing by O_TRUNC. The kernel has checked the permission, even for
@@ -99,8 +97,7 @@ static int truncate_opened(fuse_req_t req, struct handle *h,
 		inode_copy_up(h->inode);
 	content_begin(h->inode, who, h->fd, 0);
 	pages_cut_begin(&cut, h->inode);
-	if (cut_to_nothing(h, st.st_size == 0) < 0)
-		r = lower_errno();
+	r = cut_to_nothing(h);
 	pages_cut_end(&cut);
 	uint64_t had = (uint64_t)st.st_size;
 	content_end(h->inode, h->fd, 0, r < 0 ? content_changed(r, had) : had);

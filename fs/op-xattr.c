@@ -158,7 +158,8 @@ static void recording_trivial(struct recording *rec)
 }
 
 /* An ACL changes the mode, and a caller from another group loses the set-gid
- * bit, as with chmod. Only here the kernel leaves it to us. */
+ * bit, as with chmod; on tmpfs also when it is removed. Only here the kernel
+ * leaves it to us. */
 static int become_for_acl(fuse_req_t req, int fd, const char *name)
 {
 	struct stat st;
@@ -206,7 +207,7 @@ static int remove_xattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 	CLEANUP_CLOSE int fd = is_ours(name) ? -EPERM : target_open(&t, ino);
 	if (fd < 0)
 		return fd;
-	int r = op_become(req, CALLER_KEEPS_SETID);
+	int r = become_for_acl(req, fd, name);
 	if (r < 0)
 		return r;
 	bool again = change_past() != CHANGE_NEW;

@@ -44,7 +44,8 @@ tests_filterlist_SOURCES = tests/filterlist.c
 tests_filterlist_LDADD = lib/base/libbase.a
 tests_swapper_SOURCES = tests/swapper.c
 tests_secprobe_SOURCES = tests/secprobe.c tests/secprobe-setid.c \
-	tests/secprobe-access.c tests/secprobe-tricks.c tests/secprobe.h
+	tests/secprobe-access.c tests/secprobe-tricks.c tests/secprobe-lower.c \
+	tests/secprobe.h
 
 unit_libs = fs/libfs.a sync/libsync.a sync/remote/libremote.a \
 	lib/journal/libjournal.a lib/base/libbase.a

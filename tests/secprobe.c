@@ -1,7 +1,7 @@
 /*
  * secprobe - what may whom do what to, and what is left of it?
  *
- *	secprobe DIR setid|access|tricks...
+ *	secprobe DIR setid|access|tricks|lower...
  *
  * Prints one line for each caller and each thing that it tries in DIR. Run on
  * a plain folder and on a mount over the same file system: the lines must be
@@ -200,6 +200,7 @@ int main(int argc, char **argv)
 		{"setid", probe_setid},
 		{"access", probe_access},
 		{"tricks", probe_tricks},
+		{"lower", probe_lower},
 	};
 	int r = 2;
 

@@ -59,5 +59,6 @@ const char *look(const char *path, char out[80]);
 void probe_setid(void);
 void probe_access(void);
 void probe_tricks(void);
+void probe_lower(void);
 
 #endif

@@ -13,7 +13,7 @@ mkdir "$T/tree/probe" || fail "mkdir"
 lines() { grep -Ec "$1" "$2"; }
 
 # the directories take their time
-PROBES="setid tricks"
+PROBES="setid lower tricks"
 [ -n "$SANITIZED" ] || PROBES+=" access"
 # compare PROBE
 compare() {
