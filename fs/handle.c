@@ -110,7 +110,8 @@ static void handle_restore(struct handle *h)
 	inode_opened(i);
 	h->reads_only = false;
 	int fd = open_again(h);
-	if (fd == -EPERM)
+	/* made immutable since, or the file system became read-only */
+	if (fd == -EPERM || fd == -EROFS)
 		fd = open_to_read(h);
 	h->fd = fd < 0 ? -EBADF : fd;
 	if (fd < 0)

@@ -60,8 +60,9 @@ int handle_new(struct inode *i, int fd, int flags, struct handle **ret);
 /* handle_get - NULL when there is none. */
 struct handle *handle_get(uint64_t id);
 /* handle_writes - may h->fd be written to, of a writable one? What was made
- * immutable (chattr +i) while it was open can only be opened for reading by the
- * next worker. Returns 0, or a negative errno: -EPERM, it still is. */
+ * immutable (chattr +i) while it was open, or whose file system became
+ * read-only, can only be opened for reading by the next worker. Returns 0, or a
+ * negative errno: -EPERM or -EROFS, it still is. */
 int handle_writes(struct handle *h);
 /* handle_free - of a writable one, what was written is settled first. */
 void handle_free(struct handle *h);
