@@ -110,6 +110,10 @@ uint64_t ring_put(struct shared *s, struct buf *b, struct record *r,
 /* ring_mend - repair what a dead process left, now. */
 void ring_mend(struct shared *s);
 
+/* ring_owe_gap - records are gone that had been taken: a GAP tells of them, as
+ * soon as there is room for it. */
+void ring_owe_gap(struct shared *s);
+
 /* ring_pay_gap - put the GAP that a dead taker has left to be put. */
 void ring_pay_gap(struct shared *s);
 

@@ -376,6 +376,16 @@ bool ring_owes_gap(const struct shared *s)
 	return atomic_load(&s->mem->ring.gap_owed);
 }
 
+void ring_owe_gap(struct shared *s)
+{
+	struct ring *ring = &s->mem->ring;
+	ring_lock(ring);
+	if (!atomic_exchange(&ring->gap_owed, 1))
+		ring->gap_since_ns = clock_wall_ns();
+	ring_pay_gap_locked(s->mem, 0);
+	ring_unlock(ring);
+}
+
 void ring_pay_gap(struct shared *s)
 {
 	ring_lock(&s->mem->ring);

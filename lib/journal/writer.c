@@ -116,6 +116,8 @@ static int writer_mend(struct journal_writer *w)
 	if (r < 0)
 		return r == -EBUSY || r == -ENODATA ? -EUCLEAN : r;
 	log_error("%s", text);
+	/* who waits for the newest record, which is gone, waits for this one */
+	ring_owe_gap(w->s);
 	shared_journal_mended(w->s);
 	return 0;
 }
