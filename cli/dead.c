@@ -190,15 +190,27 @@ static enum life await_end(int fd, const char *root, char **ret_text)
 	return life;
 }
 
+/* refuse_over - of one that somebody has mounted something over, dead or not: what
+ * was to be the tree then is not the one that the journal tells of. */
+static int refuse_over(const char *root, const char *over)
+{
+	return fail("%s is mounted over %s, where a mirrorfs is mounted: "
+		    "unmount that first; nothing was changed",
+		    over, root);
+}
+
 /* refuse - why it is not mounted. */
 static int refuse(enum life life, const char *root, const char *text)
 {
+	CLEANUP_FREE char *over = mount_covered_by(root);
 	if (life == SILENT)
 		return fail("nothing was changed: %s", text);
 	if (life == ENDING)
 		return fail("the processes of an earlier mount of %s have not "
 			    "ended yet: see mirrorfs.log in its state folder",
 			    root);
+	if (over)
+		return refuse_over(root, over);
 	if (mount_is_mirrorfs(root))
 		return fail("%s is already mounted: see mirrorfs status", root);
 	return fail("a mirrorfs of %s is alive, though it is not mounted "
@@ -216,6 +228,9 @@ int dead_mount_look(const char *root, int *ret_fd, int *ret_below_fd)
 	*ret_fd = *ret_below_fd = -1;
 	if (life != GONE)
 		return refuse(life, root, text);
+	CLEANUP_FREE char *over = mount_covered_by(root);
+	if (over)
+		return refuse_over(root, over);
 	if (!mount_is_ours(fd, root, &device))
 		return 0;
 	if (answers(root))

@@ -42,7 +42,8 @@ unsigned holders_list(const char *root, enum holders_where where,
 char *holders_text(const struct holder *holders, unsigned n);
 
 struct supervisor_config;
-/* inner_report - warn when what is mounted inside the tree has changed. */
+/* inner_report - warn when what is mounted inside the tree, or over it, has
+ * changed. */
 void inner_report(const struct supervisor_config *cfg);
 /* holders_report - of HOLDERS_BELOW, one warning each; see struct
  * supervisor_config. */

@@ -1,5 +1,5 @@
 /* What is told about who writes around the mount: who holds the tree since
- * before it, and what was mounted over a part of it since. */
+ * before it, and what was mounted over it, or a part of it, since. */
 #include "confdefs.h"
 
 #include <stdarg.h>
@@ -52,6 +52,21 @@ void holders_report(const struct supervisor_config *cfg, const pid_t *ours,
 	free(h);
 }
 
+/* over_report - the same of what was mounted over all of it. */
+static void over_report(const struct supervisor_config *cfg)
+{
+	static char *told; /* the supervisor has one thread */
+	char *over = mount_covered_by(cfg->root);
+	if (over && (!told || strcmp(over, told) != 0))
+		log_warning("%s is mounted over %s: nobody gets at the tree, "
+			    "and what is written there is not mirrored",
+			    over, cfg->root);
+	else if (!over && told)
+		log_notice("nothing is mounted over %s any more", cfg->root);
+	free(told);
+	told = over;
+}
+
 void inner_report(const struct supervisor_config *cfg)
 {
 	static char *told; /* the supervisor has one thread */
@@ -64,4 +79,5 @@ void inner_report(const struct supervisor_config *cfg)
 		log_notice("nothing is mounted inside %s any more", cfg->root);
 	free(told);
 	told = inner;
+	over_report(cfg);
 }

@@ -217,6 +217,17 @@ static void print_around(const struct target *t, const struct target_pids *pids)
 		       n, n == 1 ? "" : "es", who);
 }
 
+/* print_within - what is not mirrored, as it hides the tree. */
+static void print_within(const char *over, const char *inner)
+{
+	if (over)
+		printf("mounted over it: %s: nobody gets at the tree, and what "
+		       "is written there is not mirrored\n",
+		       over);
+	if (inner)
+		printf("mounted inside, and not mirrored: %s\n", inner);
+}
+
 static long long pins_of(const struct target_pids *pids)
 {
 	return pids->pinned ? pids->pinned - 1 : 0;
@@ -251,7 +262,7 @@ static void print_noticed(struct journal *j)
 static const char *served(const struct target *t,
 			  const struct target_pids *pids, bool alive)
 {
-	if (!alive && mount_is_mirrorfs(t->root))
+	if (!alive && mount_count(t->root))
 		return "DEAD: its processes have ended, whoever uses it is "
 		       "told \"not connected\"; \"mirrorfs mount\" mounts it "
 		       "again and recovers";
@@ -297,6 +308,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 {
 	struct target_pids pids;
 	CLEANUP_FREE char *inner = mount_all_below(t->root);
+	CLEANUP_FREE char *over = mount_covered_by(t->root);
 	bool alive = target_pids(t, &pids) || pids.silent;
 	struct replica_row *rows = NULL;
 	unsigned n = 0;
@@ -307,7 +319,8 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 		json_print(
 			json_pack("{s:o, s:o, s:o, s:b, s:b, s:I, s:I, s:I, "
 				  "s:I, s:I, s:i, s:i, "
-				  "s:o, s:b, s:I, s:s, s:o, s:o, s:I, s:o}",
+				  "s:o, s:b, s:I, s:s, s:o, s:o, s:o, "
+				  "s:I, s:o}",
 				  "name", json_text(t->name), "root",
 				  json_text(t->root), "state_dir",
 				  json_text(t->state_dir), "mounted", alive,
@@ -323,7 +336,9 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 				  !pids.pinned, "pinned",
 				  (json_int_t)pins_of(&pids), "passthrough",
 				  pids.passthrough, "around",
-				  around_json(t, &pids), "mounted_inside",
+				  around_json(t, &pids), "mounted_over",
+				  over ? json_text(over) : json_null(),
+				  "mounted_inside",
 				  inner ? json_text(inner) : json_null(),
 				  "noticed", (json_int_t)noticed(j), "replicas",
 				  replicas_json(j, rows, n, alive)),
@@ -351,8 +366,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 			       "is compared\n",
 			       pins_of(&pids));
 		print_around(t, &pids);
-		if (alive && inner)
-			printf("mounted inside, and not mirrored: %s\n", inner);
+		print_within(over, alive ? inner : NULL);
 		if (n)
 			replicas_table(rows, n, alive);
 		else if (readable)

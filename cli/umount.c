@@ -51,6 +51,26 @@ static char *users(const struct target *t)
 	return who;
 }
 
+/* told - by the supervisor, that it did not. */
+static int told(const struct target *t, const char *answer)
+{
+	static const char error[] = "error: ";
+	size_t n = strlen(error);
+	if (strstr(answer, strerror(EBUSY)))
+		return -EBUSY;
+	return fail("cannot unmount %s: %s (nothing was changed)", t->root,
+		    strncmp(answer, error, n) == 0 ? answer + n : answer);
+}
+
+static int not_mounted(const struct target *t)
+{
+	CLEANUP_FREE char *over = mount_covered_by(t->root);
+	return over ? fail("cannot unmount %s: %s is mounted over it: unmount "
+			   "that first (nothing was changed)",
+			   t->root, over)
+		    : fail("%s is not mounted", t->root);
+}
+
 /* try_stop - asks the supervisor, or unmounts what nobody serves any more; then
  * who waited for it was cut off, and *ret_cut is true. Returns an exit status, or
  * -EBUSY (nothing is said). */
@@ -65,15 +85,10 @@ static int try_stop(const struct target *t, bool *ret_cut)
 			      : -ENOTCONN;
 	if (asked == -ETIMEDOUT)
 		return target_silent(t, "nothing was changed: ");
-	if (asked == 0) {
-		if (strcmp(answer, "ok") == 0)
-			return EXIT_YES;
-		return strstr(answer, strerror(EBUSY))
-			       ? -EBUSY
-			       : fail("cannot unmount %s: %s", t->root, answer);
-	}
+	if (asked == 0)
+		return strcmp(answer, "ok") == 0 ? EXIT_YES : told(t, answer);
 	if (!mount_is_mirrorfs(t->root))
-		return fail("%s is not mounted", t->root);
+		return not_mounted(t);
 	dead_mount_cut(t->root);
 	*ret_cut = true;
 	int r = umount2(t->root, UMOUNT_NOFOLLOW) < 0 ? -errno : 0;

@@ -132,7 +132,7 @@ static void mount_source(const struct supervisor *s, char out[512])
 static void mount_made(struct supervisor *s)
 {
 	s->mounted = true;
-	mount_device(s->cfg->root, &s->device);
+	s->mount_id = mount_number(s->cfg->root);
 }
 
 /* mount_over - what `fd` is on, and all that is mounted there already. */
@@ -215,8 +215,24 @@ static int mount_instead(struct supervisor *s, int dead_fd)
 
 bool supervisor_is_there(const struct supervisor *s)
 {
-	dev_t device;
-	return mount_device(s->cfg->root, &device) && device == s->device;
+	return mount_is_at(s->mount_id, s->cfg->root);
+}
+
+int supervisor_unmount(struct supervisor *s, char **ret_why)
+{
+	*ret_why = NULL;
+	if (!s->mounted)
+		return 0;
+	if (!s->bare_ns)
+		s->bare_since_ns = clock_wall_ns();
+	int r = mount_may_go(s->mount_id, s->cfg->root, ret_why);
+	if (r == 0 && umount2(s->cfg->root, UMOUNT_NOFOLLOW) < 0)
+		r = -errno;
+	if (r < 0 && r != -ENOENT && r != -EINVAL)
+		return r;
+	s->mounted = false;
+	supervisor_uncover(s);
+	return 0;
 }
 
 void supervisor_abort(struct supervisor *s)
@@ -293,9 +309,8 @@ static void note_bare(struct supervisor *s)
 
 void supervisor_look(struct supervisor *s)
 {
-	dev_t device;
 	if (!s->mounted || !s->ready || s->stopping || s->bare_ns ||
-	    mount_device(s->cfg->root, &device))
+	    supervisor_is_there(s))
 		return;
 	s->bare_ns = clock_mono_ns();
 	s->bare_since_ns = clock_wall_ns();

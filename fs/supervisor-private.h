@@ -41,6 +41,7 @@ struct supervisor {
 	pid_t looker;	       /* for what was changed before the mount */
 	int64_t sync_after_ns; /* start sync again from then on */
 	int64_t stop_after_ns; /* try to unmount from then on; 0: not */
+	bool stop_told;	       /* the log has what is in the way */
 	bool renew_sync;       /* it was told to end: start it at once */
 	bool sync_forked;      /* the first one: see supervisor_config */
 	bool mounted, ready, stopping, failed;
@@ -48,7 +49,7 @@ struct supervisor {
 	int64_t ready_end_ns; /* it is closed then; 0: it is */
 	struct clock_trust trust; /* for the children */
 	unsigned covered;	  /* dead mounts below ours */
-	dev_t device;		  /* of ours */
+	int mount_id;		  /* of ours, or -1; while it is there */
 	struct stamps_mount at;
 	int64_t bare_ns;       /* the root shows the tree below since then */
 	int64_t bare_since_ns; /* wall clock; or when it was unmounted */
@@ -108,8 +109,13 @@ static inline int supervisor_sooner(int a_ms, int b_ms)
 int supervisor_take_root(struct supervisor *s);
 /* supervisor_mount - over what was opened. Returns 0, or a negative errno. */
 int supervisor_mount(struct supervisor *s);
-/* supervisor_is_there - it is in the mount table. */
+/* supervisor_is_there - it is in the mount table, at the root, whatever somebody
+ * has mounted over it. */
 bool supervisor_is_there(const struct supervisor *s);
+/* supervisor_unmount - ours, and nothing else. Returns 0 when it is (or was)
+ * unmounted, or a negative errno, and *ret_why is owned by the caller: what is in
+ * the way, or NULL. */
+int supervisor_unmount(struct supervisor *s, char **ret_why);
 /* supervisor_abort - nobody serves it: fail all callers. */
 void supervisor_abort(struct supervisor *s);
 /*

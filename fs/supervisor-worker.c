@@ -41,6 +41,7 @@
 #include "fs/kept.h"
 #include "fs/supervisor-private.h"
 #include "log.h"
+#include "mounts.h"
 #include "shared.h"
 
 #define VAIN	    5
@@ -362,7 +363,10 @@ static void mount_anew(struct supervisor *s, const char *why)
 	supervisor_drain(s, &since_ns);
 	supervisor_gap(s, since_ns);
 	if (r < 0) {
-		log_error("cannot mount again: %s", strerror(-r));
+		CLEANUP_FREE char *over = mount_covered_by(s->cfg->root);
+		log_error("cannot mount again: %s%s",
+			  over ? over : strerror(-r),
+			  over ? " is mounted over it" : "");
 		out_of_service(s);
 		return;
 	}

@@ -25,7 +25,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
@@ -186,20 +185,6 @@ failed:
 
 /* ---- ending ---- */
 
-/* supervisor_unmount - true when it is (or was) unmounted. */
-static bool supervisor_unmount(struct supervisor *s)
-{
-	if (!s->mounted)
-		return true;
-	if (!s->bare_ns)
-		s->bare_since_ns = clock_wall_ns();
-	if (umount2(s->cfg->root, UMOUNT_NOFOLLOW) < 0 && errno != EINVAL)
-		return false;
-	s->mounted = false;
-	supervisor_uncover(s);
-	return true;
-}
-
 /* In between the journal is closed, so that a damaged one can be replaced. */
 int supervisor_drain(struct supervisor *s, int64_t *ret_since)
 {
@@ -339,6 +324,18 @@ static void withdraw(struct supervisor *s)
 
 /* ---- serving ---- */
 
+static void serve_stop(struct supervisor *s, int fd)
+{
+	CLEANUP_FREE char *why = NULL;
+	int r = supervisor_unmount(s, &why);
+	if (r < 0) {
+		control_answer(fd, "error: %s", why ? why : strerror(-r));
+		return;
+	}
+	s->stopping = true;
+	control_answer(fd, "ok");
+}
+
 static void serve_control(struct supervisor *s)
 {
 	int64_t since;
@@ -378,12 +375,7 @@ static void serve_control(struct supervisor *s)
 		control_answer(fd, "ok");
 		break;
 	case CONTROL_STOP:
-		if (supervisor_unmount(s)) {
-			s->stopping = true;
-			control_answer(fd, "ok");
-		} else {
-			control_answer(fd, "error: %s", strerror(errno));
-		}
+		serve_stop(s, fd);
 		break;
 	}
 }
@@ -423,20 +415,31 @@ static void serve_signal(struct supervisor *s)
 		s->stop_after_ns = clock_mono_ns();
 }
 
+/* try_stop - after a SIGTERM. */
+static void try_stop(struct supervisor *s)
+{
+	CLEANUP_FREE char *why = NULL;
+	bool serves = s->worker && s->serving;
+	if ((!serves && supervisor_stays_closed(s)) ||
+	    supervisor_unmount(s, &why) == 0) {
+		s->stopping = true;
+		return;
+	}
+	sd_notifyf(0, "STATUS=cannot unmount yet: %s", why ? why : "in use");
+	if (why && !s->stop_told)
+		log_notice("cannot unmount yet: %s", why);
+	s->stop_told |= why != NULL;
+	s->stop_after_ns = clock_mono_ns() + STOP_RETRY_NS;
+}
+
 /* serve_timers - what is due; returns how long to sleep, ms. */
 static int serve_timers(struct supervisor *s)
 {
 	int64_t now = clock_mono_ns();
-	if (s->stop_after_ns && now >= s->stop_after_ns) {
-		bool serves = s->worker && s->serving;
-		if ((!serves && supervisor_stays_closed(s)) ||
-		    supervisor_unmount(s)) {
-			s->stopping = true;
-			return 0;
-		}
-		sd_notify(0, "STATUS=cannot unmount yet: in use");
-		s->stop_after_ns = now + STOP_RETRY_NS;
-	}
+	if (s->stop_after_ns && now >= s->stop_after_ns)
+		try_stop(s);
+	if (s->stopping)
+		return 0;
 	if (!s->sync && !s->failed && !s->late && now >= s->sync_after_ns)
 		supervisor_start_sync(s);
 	int ms = supervisor_sooner(
@@ -491,6 +494,7 @@ int supervisor_run(const struct supervisor_config *cfg)
 			       .client = -1,
 			       .signal_fd = -1,
 			       .kept_fd = -1,
+			       .mount_id = -1,
 			       .program_fd = -1};
 	worker_init(&s);
 	char text[512];
@@ -518,8 +522,10 @@ int supervisor_run(const struct supervisor_config *cfg)
 	supervisor_serve(&s);
 	supervisor_ends(&s);
 	sd_notify(0, "STOPPING=1");
-	if (!s.ready && !supervisor_stays_closed(&s))
-		supervisor_unmount(&s);
+	CLEANUP_FREE char *why = NULL;
+	if (!s.ready && !supervisor_stays_closed(&s) &&
+	    supervisor_unmount(&s, &why) < 0 && why)
+		log_error("cannot unmount %s: %s", cfg->root, why);
 	supervisor_teardown(&s);
 	withdraw(&s);
 	if (!s.ready)

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* The mount table (/proc/self/mountinfo), read as text: nothing here touches
- * a path, so a hanging mount cannot hang us. Paths are normalised. */
+/* The mount table (/proc/self/mountinfo), read as text: nothing here asks a file
+ * system, so a hanging mount cannot hang us. Paths are normalised. */
 
 /* mount_is_mirrorfs - the topmost mount at `path` is one of ours. */
 bool mount_is_mirrorfs(const char *path);
@@ -14,6 +14,15 @@ bool mount_is_mirrorfs(const char *path);
 /* mount_device - the device number of the topmost mount at `path`; false when
  * that is none of ours. */
 bool mount_device(const char *path, dev_t *ret);
+
+/* mount_number - the number of that mount, as long as it is there; or -1.
+ * mount_is_at - it is one of ours, and at `path`, whatever lies over it. */
+int mount_number(const char *path);
+bool mount_is_at(int id, const char *path);
+
+/* mount_covered_by - the type of what somebody has mounted over one of ours at `path`,
+ * owned by the caller; or NULL. */
+char *mount_covered_by(const char *path);
 
 /* mount_listed - is what `fd` is on (-1: not known), or something with the device
  * `dev`, in the mount table of `task` (a folder of /proc; "self")? Ours: a mirrorfs
@@ -33,6 +42,14 @@ bool mount_is_ours(int fd, const char *path, dev_t *ret);
 /* mount_fd_is_at - `fd` is what `path` leads to, without a symbolic link: 0,
  * -ELOOP, or another negative errno. */
 int mount_fd_is_at(int fd, const char *path);
+
+/*
+ * mount_may_go - may the mount `id` be unmounted at `path`? Nothing but that mount
+ * would be taken away then, or cut off, in this mount namespace.
+ * Returns 0, or a negative errno: -ENOENT when it is gone; -EBUSY when not, and
+ * *ret_why says why, and what to do (owned by the caller).
+ */
+int mount_may_go(int id, const char *path, char **ret_why);
 
 /* mount_below - a mount point strictly below `path`, owned by the caller, or
  * NULL. */

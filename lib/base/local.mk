@@ -5,3 +5,5 @@ lib_base_libbase_a_SOURCES = lib/base/buf.c lib/base/clock.c lib/base/log.c lib/
 lib_base_libbase_a_SOURCES += lib/base/causes.c
 lib_base_libbase_a_SOURCES += lib/base/abilities.c
 lib_base_libbase_a_SOURCES += lib/base/filter.c lib/base/rate.c
+lib_base_libbase_a_SOURCES += lib/base/mounts-around.c
+noinst_HEADERS += lib/base/mounts-private.h

@@ -1,4 +1,5 @@
-/* /proc/self/mountinfo: "id parent dev root MOUNTPOINT … - FSTYPE source …" */
+/* /proc/self/mountinfo: "id parent dev ROOT MOUNTPOINT options optional… - TYPE
+ * source options", as in proc(5). */
 #include "confdefs.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "lib/base/mounts-private.h"
 #include "mounts.h"
 #include "paths.h"
 
@@ -30,60 +32,170 @@ static void mount_unescape(char *s)
 	*o = 0;
 }
 
-/* mount_next - the next line's mount point, type and device; false at the
- * end. The line begins with the number of the mount. */
-static bool mount_next(FILE *f, char **line, size_t *size, char **ret_point,
-		       char **ret_type, dev_t *ret_dev)
+/* cut - the next word of `*s`; "" when there is none any more. */
+static char *cut(char **s)
 {
-	while (getline(line, size, f) > 0) {
-		char *dash = strstr(*line, " - ");
-		unsigned major = 0, minor = 0;
-		sscanf(*line, "%*d %*d %u:%u", &major, &minor);
-		*ret_dev = makedev(major, minor);
-		char *save, *word = strtok_r(*line, " ", &save);
-		for (int i = 0; i < 4 && word; i++)
-			word = strtok_r(NULL, " ", &save);
-		if (!word || !dash)
-			continue;
-		char *type = dash + 3;
-		type[strcspn(type, " ")] = 0;
-		mount_unescape(word);
-		*ret_point = word;
-		*ret_type = type;
-		return true;
+	char *word = strsep(s, " ");
+	return word ? word : "";
+}
+
+static bool is_read_only(const char *options)
+{
+	return strncmp(options, "ro", 2) == 0 &&
+	       (options[2] == ',' || !options[2]);
+}
+
+static bool mount_parse(struct mount *m)
+{
+	char *s = m->line;
+	unsigned major = 0, minor = 0;
+	s[strcspn(s, "\n")] = 0;
+	m->id = atoi(cut(&s));
+	m->parent = atoi(cut(&s));
+	sscanf(cut(&s), "%u:%u", &major, &minor);
+	m->dev = makedev(major, minor);
+	m->root = cut(&s);
+	m->point = cut(&s);
+	m->read_only = is_read_only(cut(&s));
+	m->shared = m->master = 0;
+	for (char *word = cut(&s); *word && strcmp(word, "-") != 0;
+	     word = cut(&s)) {
+		sscanf(word, "shared:%u", &m->shared);
+		sscanf(word, "master:%u", &m->master);
+	}
+	m->type = cut(&s);
+	cut(&s);
+	m->read_only |= is_read_only(cut(&s));
+	if (!*m->type)
+		return false;
+	mount_unescape(m->root);
+	mount_unescape(m->point);
+	return true;
+}
+
+bool mount_next(FILE *f, struct mount *m)
+{
+	while (getline(&m->line, &m->size, f) > 0) {
+		if (mount_parse(m))
+			return true;
 	}
 	return false;
 }
 
-bool mount_device(const char *path, dev_t *ret)
+bool mount_type_ours(const struct mount *m)
+{
+	return strcmp(m->type, "fuse.mirrorfs") == 0;
+}
+
+void mount_list(char **list, const char *item)
+{
+	char *more;
+	if (asprintf(&more, "%s%s%s", *list ? *list : "", *list ? ", " : "",
+		     item) < 0)
+		abort();
+	free(*list);
+	*list = more;
+}
+
+void mount_table_read(struct mount_table *t)
 {
 	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/mountinfo", "re");
-	CLEANUP_FREE char *line = NULL;
-	size_t size = 0;
-	char *point, *type;
-	bool ours = false;
-	dev_t dev;
-	while (f && mount_next(f, &line, &size, &point, &type, &dev)) {
-		if (strcmp(point, path) != 0)
-			continue;
-		ours = strcmp(type, "fuse.mirrorfs") == 0;
-		*ret = dev;
+	struct mount m = {0};
+	*t = (struct mount_table){0};
+	while (f && mount_next(f, &m)) {
+		t->all = reallocarray(t->all, t->n + 1, sizeof(m));
+		if (!t->all)
+			abort();
+		t->all[t->n++] = m;
+		m = (struct mount){0};
 	}
-	return ours;
+	free(m.line);
+}
+
+void mount_table_done(struct mount_table *t)
+{
+	for (unsigned i = 0; i < t->n; i++)
+		free(t->all[i].line);
+	free(t->all);
+}
+
+/* is_covered - by another one at the same place. */
+static bool is_covered(const struct mount_table *t, const struct mount *m)
+{
+	for (unsigned i = 0; i < t->n; i++) {
+		if (t->all[i].parent == m->id && t->all[i].id != m->id &&
+		    strcmp(t->all[i].point, m->point) == 0)
+			return true;
+	}
+	return false;
+}
+
+const struct mount *mount_top(const struct mount_table *t, const char *path)
+{
+	const struct mount *top = NULL;
+	for (unsigned i = 0; i < t->n; i++) {
+		if (strcmp(t->all[i].point, path) == 0 &&
+		    !is_covered(t, &t->all[i]))
+			top = &t->all[i];
+	}
+	return top;
+}
+
+const struct mount *mount_by_id(const struct mount_table *t, int id)
+{
+	for (unsigned i = 0; i < t->n; i++) {
+		if (t->all[i].id == id)
+			return &t->all[i];
+	}
+	return NULL;
+}
+
+bool mount_device(const char *path, dev_t *ret)
+{
+	CLEANUP_MOUNTS struct mount_table t;
+	mount_table_read(&t);
+	const struct mount *top = mount_top(&t, path);
+	if (!top || !mount_type_ours(top))
+		return false;
+	*ret = top->dev;
+	return true;
+}
+
+int mount_number(const char *path)
+{
+	CLEANUP_MOUNTS struct mount_table t;
+	mount_table_read(&t);
+	const struct mount *top = mount_top(&t, path);
+	return top && mount_type_ours(top) ? top->id : -1;
+}
+
+bool mount_is_at(int id, const char *path)
+{
+	CLEANUP_MOUNTS struct mount_table t;
+	mount_table_read(&t);
+	const struct mount *m = mount_by_id(&t, id);
+	return m && mount_type_ours(m) && strcmp(m->point, path) == 0;
 }
 
 unsigned mount_count(const char *path)
 {
-	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/mountinfo", "re");
-	CLEANUP_FREE char *line = NULL;
-	size_t size = 0;
-	char *point, *type;
+	CLEANUP_MOUNTS struct mount_table t;
 	unsigned n = 0;
-	dev_t dev;
-	while (f && mount_next(f, &line, &size, &point, &type, &dev))
-		n += strcmp(point, path) == 0 &&
-		     strcmp(type, "fuse.mirrorfs") == 0;
+	mount_table_read(&t);
+	for (unsigned i = 0; i < t.n; i++)
+		n += strcmp(t.all[i].point, path) == 0 &&
+		     mount_type_ours(&t.all[i]);
 	return n;
+}
+
+char *mount_covered_by(const char *path)
+{
+	CLEANUP_MOUNTS struct mount_table t;
+	mount_table_read(&t);
+	const struct mount *top = mount_top(&t, path);
+	if (!top || mount_type_ours(top) || mount_count(path) == 0)
+		return NULL;
+	return text_printable(top->type);
 }
 
 bool mount_is_mirrorfs(const char *path)
@@ -92,8 +204,7 @@ bool mount_is_mirrorfs(const char *path)
 	return mount_device(path, &dev);
 }
 
-/* mount_id - the number of the mount that `fd` is on, or -1. */
-static int mount_id(int fd)
+int mount_id(int fd)
 {
 	char name[64];
 	snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
@@ -114,41 +225,31 @@ enum mount_listed mount_listed(const char *task, int fd, dev_t dev,
 	char name[96];
 	snprintf(name, sizeof(name), "/proc/%s/mountinfo", task);
 	CLEANUP_FCLOSE FILE *f = fopen(name, "re");
-	CLEANUP_FREE char *line = NULL;
-	size_t size = 0;
-	char *point, *type;
+	struct mount m = {0};
 	int id = fd < 0 ? -1 : mount_id(fd);
 	enum mount_listed found = f ? MOUNT_NOT_LISTED : MOUNT_OTHER;
-	dev_t one;
-	while (f && mount_next(f, &line, &size, &point, &type, &one)) {
-		if (one != dev && (id < 0 || atoi(line) != id))
+	while (f && found != MOUNT_OURS && mount_next(f, &m)) {
+		if (m.dev != dev && (id < 0 || m.id != id))
 			continue;
-		if (strcmp(point, path) == 0 &&
-		    strcmp(type, "fuse.mirrorfs") == 0)
-			return MOUNT_OURS;
-		found = MOUNT_OTHER;
+		found = strcmp(m.point, path) == 0 && mount_type_ours(&m)
+				? MOUNT_OURS
+				: MOUNT_OTHER;
 	}
+	free(m.line);
 	return found;
 }
 
 bool mount_is_ours(int fd, const char *path, dev_t *ret)
 {
-	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/mountinfo", "re");
-	CLEANUP_FREE char *line = NULL;
-	size_t size = 0;
-	char *point, *type;
+	CLEANUP_MOUNTS struct mount_table t;
 	int id = mount_id(fd);
-	bool ours = false;
-	dev_t dev;
-	while (f && id >= 0 &&
-	       mount_next(f, &line, &size, &point, &type, &dev)) {
-		if (strcmp(point, path) != 0)
-			continue;
-		ours = atoi(line) == id && strcmp(type, "fuse.mirrorfs") == 0;
-		if (ret)
-			*ret = dev;
-	}
-	return ours;
+	mount_table_read(&t);
+	const struct mount *top = mount_top(&t, path);
+	if (!top || id < 0 || top->id != id || !mount_type_ours(top))
+		return false;
+	if (ret)
+		*ret = top->dev;
+	return true;
 }
 
 int mount_fd_is_at(int fd, const char *path)
@@ -164,34 +265,25 @@ int mount_fd_is_at(int fd, const char *path)
 
 char *mount_below(const char *path)
 {
-	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/mountinfo", "re");
-	CLEANUP_FREE char *line = NULL;
-	size_t size = 0;
-	char *point, *type;
-	dev_t dev;
-	while (f && mount_next(f, &line, &size, &point, &type, &dev)) {
-		if (strcmp(point, path) != 0 && path_is_below(point, path))
-			return strdup(point);
+	CLEANUP_MOUNTS struct mount_table t;
+	mount_table_read(&t);
+	for (unsigned i = 0; i < t.n; i++) {
+		if (strcmp(t.all[i].point, path) != 0 &&
+		    path_is_below(t.all[i].point, path))
+			return strdup(t.all[i].point);
 	}
 	return NULL;
 }
 
 char *mount_all_below(const char *path)
 {
-	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/mountinfo", "re");
-	CLEANUP_FREE char *line = NULL;
-	size_t size = 0;
-	char *point, *type, *all = NULL;
-	dev_t dev;
-	while (f && mount_next(f, &line, &size, &point, &type, &dev)) {
-		if (strcmp(point, path) == 0 || !path_is_below(point, path))
-			continue;
-		char *more;
-		if (asprintf(&more, "%s%s%s", all ? all : "", all ? ", " : "",
-			     point) < 0)
-			abort();
-		free(all);
-		all = more;
+	CLEANUP_MOUNTS struct mount_table t;
+	char *all = NULL;
+	mount_table_read(&t);
+	for (unsigned i = 0; i < t.n; i++) {
+		if (strcmp(t.all[i].point, path) != 0 &&
+		    path_is_below(t.all[i].point, path))
+			mount_list(&all, t.all[i].point);
 	}
 	return all;
 }
