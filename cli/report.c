@@ -1,5 +1,6 @@
 /* What is told about who writes around the mount: who holds the tree since
- * before it, and what was mounted over it, or a part of it, since. */
+ * before it, by which other mounts one gets at it, and what was mounted over it, or a
+ * part of it, since. */
 #include "confdefs.h"
 
 #include <stdarg.h>
@@ -31,6 +32,27 @@ static void tell(const struct supervisor_config *cfg, const char *fmt, ...)
 		dprintf(cfg->ready_fd, "%s\n", text);
 }
 
+/* Those of the tree itself, or something in it: they were made for it. Of the
+ * others status tells. */
+static void mounts_report(const struct supervisor_config *cfg)
+{
+	struct mount_around *m;
+	unsigned n = mounts_around(cfg->root, &m), told = 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (m[i].whole || ++told > HOLDER_SHOWN)
+			continue;
+		tell(cfg,
+		     "%s shows %s since before the mount, and what is written "
+		     "there goes around mirrorfs: unmount it, and bind mount "
+		     "it again now",
+		     m[i].at, m[i].what);
+	}
+	if (told > HOLDER_SHOWN)
+		tell(cfg, "and %u more mounts show something of the tree below",
+		     told - HOLDER_SHOWN);
+	mounts_around_free(m, n);
+}
+
 void holders_report(const struct supervisor_config *cfg, const pid_t *ours,
 		    unsigned n_ours)
 {
@@ -50,6 +72,7 @@ void holders_report(const struct supervisor_config *cfg, const pid_t *ours,
 		tell(cfg, "and %u more processes hold the tree below",
 		     n - HOLDER_SHOWN);
 	free(h);
+	mounts_report(cfg);
 }
 
 /* over_report - the same of what was mounted over all of it. */

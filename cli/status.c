@@ -217,6 +217,33 @@ static void print_around(const struct target *t, const struct target_pids *pids)
 		       n, n == 1 ? "" : "es", who);
 }
 
+static json_t *mounts_json(const struct target *t)
+{
+	struct mount_around *m;
+	unsigned n = mounts_around(t->root, &m);
+	json_t *list = json_array();
+	for (unsigned i = 0; i < n; i++)
+		json_array_append_new(
+			list, json_pack("{s:o, s:o}", "at", json_text(m[i].at),
+					"shows", json_text(m[i].what)));
+	mounts_around_free(m, n);
+	return list;
+}
+
+static void print_mounts(const struct target *t)
+{
+	struct mount_around *m;
+	unsigned n = mounts_around(t->root, &m);
+	for (unsigned i = 0; i < n && i < HOLDER_SHOWN; i++)
+		printf("another mount shows %s at %s: what is written there "
+		       "goes around mirrorfs\n",
+		       m[i].what, m[i].at);
+	if (n > HOLDER_SHOWN)
+		printf("and %u more mounts show something of the tree\n",
+		       n - HOLDER_SHOWN);
+	mounts_around_free(m, n);
+}
+
 /* print_within - what is not mirrored, as it hides the tree. */
 static void print_within(const char *over, const char *inner)
 {
@@ -319,7 +346,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 		json_print(
 			json_pack("{s:o, s:o, s:o, s:b, s:b, s:I, s:I, s:I, "
 				  "s:I, s:I, s:i, s:i, "
-				  "s:o, s:b, s:I, s:s, s:o, s:o, s:o, "
+				  "s:o, s:b, s:I, s:s, s:o, s:o, s:o, s:o, "
 				  "s:I, s:o}",
 				  "name", json_text(t->name), "root",
 				  json_text(t->root), "state_dir",
@@ -336,7 +363,8 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 				  !pids.pinned, "pinned",
 				  (json_int_t)pins_of(&pids), "passthrough",
 				  pids.passthrough, "around",
-				  around_json(t, &pids), "mounted_over",
+				  around_json(t, &pids), "mounts_around",
+				  mounts_json(t), "mounted_over",
 				  over ? json_text(over) : json_null(),
 				  "mounted_inside",
 				  inner ? json_text(inner) : json_null(),
@@ -366,6 +394,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 			       "is compared\n",
 			       pins_of(&pids));
 		print_around(t, &pids);
+		print_mounts(t);
 		print_within(over, alive ? inner : NULL);
 		if (n)
 			replicas_table(rows, n, alive);

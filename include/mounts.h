@@ -51,6 +51,20 @@ int mount_fd_is_at(int fd, const char *path);
  */
 int mount_may_go(int id, const char *path, char **ret_why);
 
+/*
+ * mounts_around - other mounts by which one can write to what lies below the
+ * mirrorfs at `root`: bind mounts that were made before it, or the device mounted
+ * once more. Only those of this mount namespace; not of nfs, which does not tell.
+ * Returns how many, *ret is an array for mounts_around_free.
+ */
+struct mount_around {
+	char *at;   /* there … */
+	char *what; /* … one gets at this, the root or something in it */
+	bool whole; /* it shows more than the tree */
+};
+unsigned mounts_around(const char *root, struct mount_around **ret);
+void mounts_around_free(struct mount_around *list, unsigned n);
+
 /* mount_below - a mount point strictly below `path`, owned by the caller, or
  * NULL. */
 char *mount_below(const char *path);

@@ -8,6 +8,7 @@
 . "$(dirname "$0")/functions.sh"
 [ -z "$SANITIZED" ] || skip "cannot be preloaded into a sanitized program"
 expect_log "fs worker died|the sync process ended|journal|cannot|out of service|was not served"
+expect_log "raw shows"
 
 pipe_replicas 1
 # the root is a mount by itself, as a document root often is

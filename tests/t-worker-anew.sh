@@ -7,6 +7,7 @@
 need pgrep
 expect_log "fs worker died|cannot start|mapping shared memory"
 expect_log "no fs worker comes to serve|somebody has cut|out of service"
+expect_log "raw shows"
 
 pipe_replicas 1
 mkdir "$T/raw" && mount --bind "$T/tree" "$T/raw" && mount --make-private "$T/raw" ||

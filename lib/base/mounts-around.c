@@ -1,10 +1,15 @@
 /*
  * Other mounts than the one of the tree: those that are in its way when it is to
- * be unmounted.
+ * be unmounted, and those that show what lies below it.
+ *
+ * What a mount shows of its file system, and where it is mounted, is a pair of
+ * paths; so each place of a file system has a path by which it can be told that two
+ * mounts show the same. For btrfs that path begins with the subvolume. nfs tells
+ * "/" for all of its mounts: about them nothing is said.
  *
  * With shared mounts, as systemd makes all, a mount is also made, and taken away,
  * at the same place of the peers of the mount that it is made on
- * (mount_namespaces(7)). Such a one is no obstacle.
+ * (mount_namespaces(7)). Such a one is no obstacle, and what it covers is covered.
  */
 #include "confdefs.h"
 
@@ -35,6 +40,8 @@ static char *moved(const char *path, const char *from, const char *to)
 		abort();
 	return path_normalise(all, "/");
 }
+
+/* ---- what is in the way ---- */
 
 static char *text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
@@ -116,4 +123,101 @@ int mount_may_go(int id, const char *path, char **ret_why)
 				   ours->point);
 	*ret_why = why;
 	return why ? -EBUSY : 0;
+}
+
+/* ---- what shows the tree below ---- */
+
+/* ours_at - the mirrorfs at `root`, also under what was mounted over it. */
+static const struct mount *ours_at(const struct mount_table *t,
+				   const char *root)
+{
+	const struct mount *ours = NULL;
+	for (unsigned i = 0; i < t->n; i++) {
+		if (mount_type_ours(&t->all[i]) &&
+		    strcmp(t->all[i].point, root) == 0)
+			ours = &t->all[i];
+	}
+	return ours;
+}
+
+/* lower_of - what it was mounted on; there may be dead ones in between. */
+static const struct mount *lower_of(const struct mount_table *t,
+				    const struct mount *m)
+{
+	for (unsigned i = 0; m && mount_type_ours(m) && i < t->n; i++)
+		m = mount_by_id(t, m->parent);
+	return m && !mount_type_ours(m) ? m : NULL;
+}
+
+/* is_hidden - something is mounted on `m` over `place`, or over a folder above. */
+static bool is_hidden(const struct mount_table *t, const struct mount *m,
+		      const char *place)
+{
+	for (unsigned i = 0; i < t->n; i++) {
+		if (t->all[i].parent == m->id && t->all[i].id != m->id &&
+		    is_within(place, t->all[i].point))
+			return true;
+	}
+	return false;
+}
+
+static bool is_gone(const char *path)
+{
+	static const char end[] = "//deleted";
+	size_t n = strlen(path), k = sizeof(end) - 1;
+	return n > k && strcmp(path + n - k, end) == 0;
+}
+
+/* shows - does `m` show what lies below `root`, which is `tree` of its file
+ * system? */
+static bool shows(const struct mount_table *t, const struct mount *m,
+		  const char *root, const char *tree, struct mount_around *ret)
+{
+	bool whole = !is_within(m->root, tree);
+	if (m->read_only || is_gone(m->root) ||
+	    (whole && !is_within(tree, m->root)))
+		return false;
+	CLEANUP_FREE char *at =
+		whole ? moved(tree, m->root, m->point) : strdup(m->point);
+	if (is_within(at, root) || is_hidden(t, m, at))
+		return false;
+	ret->whole = whole;
+	ret->what = whole ? strdup(root) : moved(m->root, tree, root);
+	ret->at = at;
+	at = NULL;
+	return true;
+}
+
+unsigned mounts_around(const char *root, struct mount_around **ret)
+{
+	CLEANUP_MOUNTS struct mount_table t;
+	mount_table_read(&t);
+	const struct mount *ours = ours_at(&t, root);
+	const struct mount *lower = lower_of(&t, ours);
+	unsigned n = 0;
+	*ret = NULL;
+	if (!lower || !is_within(root, lower->point) ||
+	    strncmp(lower->type, "nfs", 3) == 0)
+		return 0;
+	CLEANUP_FREE char *tree = moved(root, lower->point, lower->root);
+	for (unsigned i = 0; i < t.n; i++) {
+		struct mount_around one;
+		if (t.all[i].dev != lower->dev || t.all[i].id == lower->id ||
+		    !shows(&t, &t.all[i], root, tree, &one))
+			continue;
+		*ret = reallocarray(*ret, n + 1, sizeof(one));
+		if (!*ret)
+			abort();
+		(*ret)[n++] = one;
+	}
+	return n;
+}
+
+void mounts_around_free(struct mount_around *list, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		free(list[i].at);
+		free(list[i].what);
+	}
+	free(list);
 }
