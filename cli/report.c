@@ -14,6 +14,7 @@
 #include "mounts.h"
 #include "fs.h"
 #include "log.h"
+#include "paths.h"
 
 static void tell(const struct supervisor_config *cfg, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -53,6 +54,36 @@ static void mounts_report(const struct supervisor_config *cfg)
 	mounts_around_free(m, n);
 }
 
+/* Who connects finds the object of the mount, and nobody listens at that. */
+static void sockets_report(const struct supervisor_config *cfg)
+{
+	const unsigned long listens = 0x10000; /* __SO_ACCEPTCON */
+	const unsigned datagram = 2;
+	size_t n = strlen(cfg->root);
+	unsigned told = 0, type;
+	unsigned long flags;
+	int at;
+	char line[512];
+	CLEANUP_FCLOSE FILE *f = fopen("/proc/net/unix", "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = 0;
+		at = 0;
+		if (sscanf(line, "%*s %*s %*s %lx %x %*s %*s %n", &flags, &type,
+			   &at) != 2 ||
+		    at == 0 || (!(flags & listens) && type != datagram) ||
+		    strncmp(line + at, cfg->root, n) != 0 ||
+		    line[at + (int)n] != '/' || ++told > HOLDER_SHOWN)
+			continue;
+		CLEANUP_FREE char *path = text_printable(line + at);
+		tell(cfg,
+		     "a service listens at the socket %s since before the "
+		     "mount and is not reached through it: restart it",
+		     path);
+	}
+	if (told > HOLDER_SHOWN)
+		tell(cfg, "and at %u more sockets", told - HOLDER_SHOWN);
+}
+
 void holders_report(const struct supervisor_config *cfg, const pid_t *ours,
 		    unsigned n_ours)
 {
@@ -73,6 +104,7 @@ void holders_report(const struct supervisor_config *cfg, const pid_t *ours,
 		     n - HOLDER_SHOWN);
 	free(h);
 	mounts_report(cfg);
+	sockets_report(cfg);
 }
 
 /* over_report - the same of what was mounted over all of it. */

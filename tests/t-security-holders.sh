@@ -8,6 +8,7 @@ THREADS=()
 
 expect_log 'holds the tree below since before the mount'
 expect_log 'more processes hold the tree below'
+expect_log 'listens at the socket'
 mkdir -p "$T/tree/dir/sub" && echo text >"$T/tree/file" &&
 	echo text >"$T/tree/mapped" && cp "$(command -v sleep)" "$T/tree/exe" ||
 	fail "the tree"
@@ -120,6 +121,21 @@ if [ -z "$SANITIZED" ]; then
 	check "it is told" grep -q "may write around the mount, unseen" "$T/out"
 	plan
 fi
+check "umount" umount_tree
+
+# who listens at a socket is not reached
+background python3 -c "import os, socket, time
+os.chdir('/')
+s = socket.socket(socket.AF_UNIX)
+s.bind('$T/tree/sock'); s.listen()
+time.sleep(600)"
+check "it listens" wait_for 60 test -S "$T/tree/sock"
+check "mount" mount_tree 2>"$T/err"
+check "it is told" grep -q "listens at the socket $T/tree/sock since" "$T/err"
+end_process "$BG"
+check "umount" umount_tree
+check "mount" mount_tree 2>"$T/err"
+refuse "nobody listens" grep -q "listens at" "$T/err"
 check "umount" umount_tree
 
 # many of them: ten lines and a sum
