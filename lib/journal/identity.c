@@ -170,6 +170,12 @@ int identity_save(struct journal *j)
 
 /* ---- reading ---- */
 
+bool identity_missing(const char *state_dir)
+{
+	CLEANUP_FREE char *path = path_join(state_dir, IDENTITY_FILE);
+	return access(path, F_OK) < 0;
+}
+
 /* identity_read - the text without its checksum. */
 static int identity_read(const char *state_dir, char **ret)
 {

@@ -12,4 +12,7 @@ int identity_save(struct journal *j);
  * errno: -ENODATA when there is none, or it is damaged. */
 int identity_load(struct journal *j, const char *state_dir);
 
+/* identity_missing - is there nothing to begin a new database with? */
+bool identity_missing(const char *state_dir);
+
 #endif

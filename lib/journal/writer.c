@@ -16,7 +16,8 @@
  * not fit is owed as a GAP; or, by the policy journal = required, no change
  * is accepted (fs/gate.h). One that is damaged or gone, as this thread or the
  * sync process finds out, is replaced (rescue.c): everybody closes it, then
- * this thread puts a new one in its place.
+ * this thread puts a new one in its place. With the whole folder gone there is
+ * nothing to make one from: then it waits for the folder, with the old one open.
  */
 #include "confdefs.h"
 
@@ -37,6 +38,7 @@
 #include "reserve.h"
 #include "paths.h"
 #include "lib/journal/db.h"
+#include "lib/journal/identity.h"
 #include "lib/journal/memory.h"
 
 #define WRITER_BATCH	  4096u
@@ -67,6 +69,7 @@ struct journal_writer {
 	int64_t complete_ns; /* likewise */
 	uint32_t told;	     /* shared_told, when it was dealt with */
 	int wal_next;	  /* pages, when to begin the WAL anew */
+	bool away;	  /* `j` is open, and not in its place */
 	struct record batch[WRITER_BATCH];
 };
 
@@ -122,6 +125,22 @@ static int writer_mend(struct journal_writer *w)
 	return 0;
 }
 
+/* writer_find - what it has open is not where it was. With the whole folder gone
+ * it stays open until that is back: then nothing was lost. */
+static int writer_find(struct journal_writer *w)
+{
+	if (!db_moved(w->j)) {
+		log_notice("the journal in %s is back", w->state_dir);
+		shared_journal_mended(w->s);
+		w->away = false;
+		return 0;
+	}
+	if (identity_missing(w->state_dir))
+		return -EUCLEAN;
+	w->away = false;
+	return writer_mend(w);
+}
+
 /* writer_ready - with a database that is whole, as far as anybody knows. */
 static int writer_ready(struct journal_writer *w)
 {
@@ -129,10 +148,12 @@ static int writer_ready(struct journal_writer *w)
 	int r = shared_late(w->s);
 	if (r < 0)
 		return r;
-	if (w->j && db_moved(w->j))
+	if (w->j && db_moved(w->j)) {
+		w->away = true;
 		shared_journal_damaged(w->s);
+	}
 	if (shared_journal(w->s, &since) == -EUCLEAN)
-		r = writer_mend(w);
+		r = w->away ? writer_find(w) : writer_mend(w);
 	if (r == 0 && !w->j) {
 		r = journal_open(w->state_dir, JOURNAL_WRITE, &w->j);
 		/* no record may come before this is said: journal = required */

@@ -1,0 +1,44 @@
+#!/bin/bash
+# The state folder is moved away and back while the tree is mounted: the journal
+# is the one that it was, and what was changed meanwhile is in it.
+. "$(dirname "$0")/functions.sh"
+need sqlite3
+expect_log "journal|mirrorfs.log|sync process ended"
+
+db=$T/state/journal.db
+whole() {
+	"$MIRRORFS" status "$T/tree" 2>/dev/null | grep -qx "journal: ok"
+}
+records() { # WHERE
+	sqlite3 "$db" "SELECT count(*) FROM record WHERE $1"
+}
+
+pipe_replicas 1
+check "mount" mount_tree "${REPLICAS[@]}"
+echo one >"$T/tree/one"
+check "wait" synced
+was=$(stat -c %i "$db")
+mv "$T/state" "$T/elsewhere" || fail "mv"
+echo two >"$T/tree/two"
+check "all have closed it" wait_for 120 \
+	grep -q "sync process ended" "$T/elsewhere/mirrorfs.log"
+echo three >"$T/tree/three"
+mv "$T/elsewhere" "$T/state" || fail "mv back"
+check "whole" wait_for 120 whole
+check "wait" synced
+check "same" same "$T/replica1"
+equal "$(stat -c %i "$db")" "$was" "the journal"
+equal "$(records "path IN ('one', 'two', 'three') AND op = 1")" 3 "records"
+equal "$(records "op = 16")" 0 "gaps"
+
+# gone for good, with the folder there: that is no reason to wait
+rm "$db"
+echo four >"$T/tree/four"
+replaced() {
+	[ -e "$db" ] && whole
+}
+check "another one" wait_for 120 replaced
+check "wait" synced
+equal "$(records "op = 16")" 1 "gaps"
+check "same" same "$T/replica1"
+exit 0
