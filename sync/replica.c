@@ -261,10 +261,13 @@ static int compare(struct replica *r)
 		s = journal_replica_drop(e->journal, e->row.id);
 	e->seeded = false;
 	report(r, REPLICA_COPYING, NULL);
-	if (s == 0)
-		s = stage_write(e, 0);
-	if (s == 0)
-		s = seed_run(e);
+	if (s < 0)
+		return s;
+	s = stage_write(e, 0);
+	/* where there is no room for it, the journal has it all the same */
+	if (s == -ENOTCONN || s == -ECANCELED)
+		return s;
+	s = seed_run(e);
 	if (s == 0)
 		r->stale = false;
 	return s;
