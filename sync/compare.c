@@ -23,10 +23,7 @@ static bool is_special(mode_t mode)
 
 static const char *special_kind(mode_t mode)
 {
-	return S_ISLNK(mode)	? "symlink"
-	       : S_ISFIFO(mode) ? "fifo"
-	       : S_ISSOCK(mode) ? "socket"
-				: "device";
+	return S_ISFIFO(mode) ? "fifo" : S_ISSOCK(mode) ? "socket" : "device";
 }
 
 /* That it is gone is an answer: a later record knows. Anything else, such as a
@@ -181,7 +178,8 @@ static int put_file(struct engine *e, const char *path, const struct stat *st,
 	return engine_push(e, STEP_PUT, path, NULL, obj, NULL);
 }
 
-/* same_target - the replica's link points there, too. Returns 1, 0 or -ENOTCONN. */
+/* same_target - the replica's link points there, too. Returns 1, 0, -ENOTCONN, or
+ * why the master's cannot be read. */
 static int same_target(struct engine *e, const char *path,
 		       const struct fhandle *obj)
 {
@@ -191,8 +189,36 @@ static int same_target(struct engine *e, const char *path,
 
 	if (r == -ENOTCONN)
 		return r;
-	return lower_readlink(e->cfg->lower_fd, obj, path, &want) == 0 &&
-	       have && strcmp(want, have) == 0;
+	r = lower_readlink(e->cfg->lower_fd, obj, path, &want);
+	return r < 0 ? r : have && strcmp(want, have) == 0;
+}
+
+/* keep_symlink - the server makes none: one that is right stays as it is, as far
+ * as it can. */
+static int keep_symlink(struct engine *e, const char *path,
+			const struct stat *st, const struct fhandle *obj,
+			const struct remote_attr *a)
+{
+	int same = a && S_ISLNK(a->mode) ? same_target(e, path, obj) : 0;
+
+	if (same == -ENOTCONN)
+		return same;
+	if (same < 0) {
+		compare_unseen(e, path, same);
+		return 0;
+	}
+	if (same == 0) {
+		engine_count(e, "symlink", path);
+		return a && !is_special(a->mode) ? remove_foreign(e, path, a)
+						 : 0;
+	}
+	/* never change another one's inode */
+	if (links_is_other(e->links, path, obj))
+		return 0;
+	int r = engine_owner(e, st->st_uid, st->st_gid, path);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return compare_attributes(e, path, st, obj, a);
 }
 
 static int put_symlink(struct engine *e, const char *path,
@@ -204,8 +230,9 @@ static int put_symlink(struct engine *e, const char *path,
 	bool doubt = links_is_other(e->links, path, obj);
 	int same = a && !doubt ? same_target(e, path, obj) : 0;
 
-	if (same < 0)
+	if (same == -ENOTCONN)
 		return same;
+	same = same > 0; /* else the step tells why */
 	/* what it points to never changes: a link is as good as new */
 	int r = link_name(e, path, st, obj, true, &other);
 
@@ -297,8 +324,9 @@ int compare_entry(struct engine *e, int fd, const char *path,
 	/* also of a folder that was moved before a connection was lost */
 	if (!S_ISDIR(st.st_mode))
 		links_del_below(e->links, path);
-	if (is_special(st.st_mode) ||
-	    (S_ISLNK(st.st_mode) && !e->can.can[CAN_SYMLINK])) {
+	if (S_ISLNK(st.st_mode) && !e->can.can[CAN_SYMLINK])
+		return keep_symlink(e, path, &st, &obj, a);
+	if (is_special(st.st_mode)) {
 		engine_count(e, special_kind(st.st_mode), path);
 		return a && !is_special(a->mode) ? remove_foreign(e, path, a)
 						 : 0;

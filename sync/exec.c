@@ -228,9 +228,9 @@ static void send_symlink(struct step *s)
 		return;
 	}
 	if (!s->exec->cfg.can->can[CAN_SYMLINK]) {
-		/* what was there before is not there any more */
-		s->exec->cfg.uncarried(s->exec->cfg.arg, "symlink", s->path);
-		remote_send_remove(r, s->path, step_done_or_absent, s);
+		/* compared: what was there goes, if it is not just that */
+		step_fail(s, -EOPNOTSUPP);
+		step_answered(s);
 		return;
 	}
 	s->stage = exec_stage_name(s->exec);

@@ -67,6 +67,7 @@ try {
 	const char *stage;
 	unsigned pending;
 	int got[QUESTIONS]; /* 0, or a negative errno */
+	bool no_room_for_l; /* and yet the order of SYMLINK is known */
 	struct remote_attr attr[QUESTIONS];
 	struct remote_handle a, b, d;
 };
@@ -220,18 +221,26 @@ static int third_bunch(struct try *t, const char *a, const char *b,
 	return 0;
 }
 
-/* draft_order - SYMLINK with its arguments as the draft has them. */
+/* draft_order - SYMLINK with its arguments as the draft has them. Where there is
+ * no room for a link, the errors tell the order: of the two links that were
+ * asked for, one had no folder to be in. */
 static int draft_order(struct try *t, const char *l)
 {
-	if (t->got[SYMLINK] == 0 && t->got[READLINK] == 0)
+	int first = t->got[SYMLINK];
+
+	if (first == 0 && t->got[READLINK] == 0)
 		return 0;
 	remote_swap_symlink(t->r, true);
 	remote_send_symlink(t->r, NOWHERE, l, answered, ask(t, SYMLINK));
 	remote_send_readlink(t->r, l, answered, ask(t, READLINK));
 	if (wait_all(t) < 0)
 		return -ENOTCONN;
-	if (t->got[SYMLINK] < 0 || t->got[READLINK] < 0)
-		remote_swap_symlink(t->r, false);
+	if (t->got[SYMLINK] == 0 && t->got[READLINK] == 0)
+		return 0;
+	bool draft = first == -ENOENT && t->got[SYMLINK] == -EREMOTEIO;
+	bool openssh = first == -EREMOTEIO && t->got[SYMLINK] == -ENOENT;
+	remote_swap_symlink(t->r, draft);
+	t->no_room_for_l = draft || openssh;
 	return 0;
 }
 
@@ -327,22 +336,23 @@ static bool is_full(struct remote *r, bool may_fill)
 				      e.space.avail_inodes < PROBE_INODES));
 }
 
-/* may_be_room - not "not permitted", nor "unsupported". ENOENT is what a symlink
- * gets that is tried with the draft's order, too, after a failure. */
-static bool may_be_room(int status)
-{
-	return status == -EREMOTEIO || status == -ENOENT;
-}
-
-/* keep - what it could, and cannot now. Without symlinks those that are there would
- * be removed. */
+/* keep - what it could, and cannot now for want of room, as far as that may be: not
+ * what is not permitted, or unsupported; nor a SYMLINK of which nobody knows where
+ * it would make its link. */
 static void keep(const struct try *t, const struct abilities *had,
 		 struct abilities *can)
 {
-	if (had->can[CAN_SYMLINK] && may_be_room(t->got[SYMLINK]))
-		can->can[CAN_SYMLINK] = true;
-	if (had->can[CAN_HARDLINK] && may_be_room(t->got[LINK]))
+	if (had->can[CAN_HARDLINK] && t->got[LINK] == -EREMOTEIO)
 		can->can[CAN_HARDLINK] = true;
+	if (!had->can[CAN_SYMLINK] || !t->no_room_for_l)
+		return;
+	can->can[CAN_SYMLINK] = true;
+	/* it was tried on the link */
+	if (t->got[LSETSTAT] == -ENOENT) {
+		can->can[CAN_LSETSTAT] = had->can[CAN_LSETSTAT];
+		can->can[CAN_LCHMOD] =
+			had->can[CAN_LCHMOD] && t->got[LCHMOD] == 0;
+	}
 }
 
 /* use - not what the server announces in vain. */
@@ -384,9 +394,12 @@ int probe(struct remote *r, const char *url, const char *stage,
 	bool knows = had && had->can[CAN_SYMLINK] <= ret->can[CAN_SYMLINK];
 	if (knows && (refused || probe_lacks(ret, had)) &&
 	    is_full(r, had->can[CAN_OWNER])) {
+		bool at_once = remote_caps(r)->ext & EXT_POSIX_RENAME &&
+			       had->can[CAN_POSIX_RENAME];
 		*ret = *had;
-		ret->can[CAN_POSIX_RENAME] =
-			remote_caps(r)->ext & EXT_POSIX_RENAME;
+		ret->can[CAN_POSIX_RENAME] = at_once;
+		if (!at_once)
+			remote_without(r, EXT_POSIX_RENAME);
 		refused = 0;
 	}
 	use(r, ret);

@@ -20,6 +20,9 @@
  * group (getgrgid_r; "group"), or any, but pread, handle, close, fork and group. An empty file: nothing fails. PROCESS: only in those whose first argument
  * is that. What failed is counted in FILE.hits.
  *
+ * SYMLINK_SWAPPED=1: symlink takes its arguments the other way round, by which an
+ * SFTP server of OpenSSH has those of SYMLINK as the draft has them.
+ *
  * CLOCK_STEP=FILE: the wall clock is ahead by the number of seconds that the
  * first eight bytes of FILE hold.
  */
@@ -314,6 +317,8 @@ int symlink(const char *target, const char *path)
 {
 	static int (*REAL(symlink))(const char *, const char *);
 	FIND(symlink);
+	if (getenv("SYMLINK_SWAPPED"))
+		return REAL(symlink)(path, target);
 	long e = fault("symlink", path);
 	return e ? fail(e) : REAL(symlink)(target, path);
 }

@@ -6,7 +6,7 @@
  */
 ABILITY(POSIX_RENAME, "posix-rename", "a file that is replaced is missing for a moment")
 ABILITY(HARDLINK, "hardlink", "further names of a file become copies")
-ABILITY(SYMLINK, "symlink", "symbolic links are left out")
+ABILITY(SYMLINK, "symlink", "symbolic links are left out, but for those that are there")
 ABILITY(FSYNC, "fsync", "the server decides when content is on its disk")
 ABILITY(FSYNC_FOLDER, "fsync-folder", "the server decides when names are on its disk")
 ABILITY(LSETSTAT, "lsetstat", "symbolic links have owner and times of their making")
