@@ -326,14 +326,32 @@ bool probe_lacks(const struct abilities *is, const struct abilities *was)
 	return false;
 }
 
-/* is_full - no room for a byte, or for what was to be made. */
-static bool is_full(struct remote *r, bool may_fill)
+/* may_be_quota - nothing could be made, and there is no other reason. */
+static bool may_be_quota(const struct try *t)
+{
+	static const enum question makes[] = {OPEN_A, OPEN_B, MKDIR, WRITE};
+	bool some = false;
+
+	for (unsigned i = 0; i < sizeof(makes) / sizeof(*makes); i++) {
+		int got = t->got[makes[i]];
+		if (got < 0 && got != -EREMOTEIO)
+			return false;
+		some |= got < 0;
+	}
+	return some;
+}
+
+/* is_full - no room for a byte, or for what was to be made; or so it looks. */
+static bool is_full(const struct try *t, bool may_fill)
 {
 	struct evidence e = {.may_fill = may_fill};
 
-	return cause_look(r, "", NULL, &e) == 0 && !e.space.read_only &&
-	       (cause_no_room(&e) || (e.measured && e.space.inodes > 0 &&
-				      e.space.avail_inodes < PROBE_INODES));
+	if (cause_look(t->r, "", NULL, &e) < 0 || e.space.read_only)
+		return false;
+	return cause_no_room(&e) ||
+	       (e.measured && e.space.inodes > 0 &&
+		e.space.avail_inodes < PROBE_INODES) ||
+	       may_be_quota(t);
 }
 
 /* keep - what it could, and cannot now for want of room, as far as that may be: not
@@ -393,7 +411,7 @@ int probe(struct remote *r, const char *url, const char *stage,
 	int refused = refuse(&t, url, err);
 	bool knows = had && had->can[CAN_SYMLINK] <= ret->can[CAN_SYMLINK];
 	if (knows && (refused || probe_lacks(ret, had)) &&
-	    is_full(r, had->can[CAN_OWNER])) {
+	    is_full(&t, had->can[CAN_OWNER])) {
 		bool at_once = remote_caps(r)->ext & EXT_POSIX_RENAME &&
 			       had->can[CAN_POSIX_RENAME];
 		*ret = *had;

@@ -10,9 +10,9 @@
  * can do: a list of extensions may name what it refuses, and says nothing of
  * the rest. A few round trips; the folder is empty again afterwards. What the
  * server announces in vain is not used from here on.
- * On a full disk nothing can be tried: then what it could last counts, `had`
- * (NULL: not known), or what makes room there would never be sent. Of SYMLINK only
- * if the order of its arguments is known now.
+ * On a full disk, or where a quota is used up, nothing can be tried: then what it
+ * could last counts, `had` (NULL: not known), or what makes room there would never
+ * be sent. Of SYMLINK only if the order of its arguments is known now.
  * Returns 0, or -1 with *err filled: the connection is lost, or the server
  * lacks what there is no way without.
  */

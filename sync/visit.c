@@ -16,6 +16,10 @@
  * nowhere, and what is left of its requests fails. Files that it has open are
  * its uploads, which nothing can publish any more.
  *
+ * Where there is no room for a folder and a link (inodes, blocks), those of an
+ * earlier visit are renamed once more, and are ours then. So who had a link once
+ * has one as long as it is not removed by others.
+ *
  * Where the server makes no symbolic links, or does not follow them, paths are
  * used as they are. Then uploads are still shut out, as they are in the
  * folder, but other late requests are not.
@@ -37,8 +41,10 @@
 #include "remote-wait.h"
 #include "sync/visit.h"
 
-#define STAGE_DIR RESERVED_NAME "/stage"
-#define OVER	  '~' /* the end of a name: a visit that was shut out */
+#define STAGE_DIR   RESERVED_NAME "/stage"
+#define OVER	    '~' /* the end of a name: a visit that was shut out */
+#define LINK	    "root"
+#define LINK_TARGET "../../.."
 
 struct folders {
 	struct remote_entry *list;
@@ -51,15 +57,18 @@ static void folders_done(struct folders *f)
 }
 #define CLEANUP_FOLDERS __attribute__((cleanup(folders_done)))
 
-static int empty_dir(struct remote *r, const char *path)
+/* empty_dir - but for what is called `keep` there (NULL: nothing). */
+static int empty_dir(struct remote *r, const char *path, const char *keep)
 {
 	CLEANUP_FOLDERS struct folders f = {0};
 	int s = remote_list(r, path, &f.list, &f.n);
 
 	for (unsigned i = 0; s == 0 && i < f.n; i++) {
 		CLEANUP_FREE char *child = path_join(path, f.list[i].name);
+		if (keep && strcmp(f.list[i].name, keep) == 0)
+			continue;
 		if (S_ISDIR(f.list[i].attr.mode)) {
-			s = empty_dir(r, child);
+			s = empty_dir(r, child, NULL);
 			if (s == 0)
 				s = remote_rmdir(r, child);
 		} else {
@@ -107,22 +116,30 @@ static int shut_out(struct remote *r, struct folders *f)
 	return s;
 }
 
+/* over_path - of one that was shut out. Owned by the caller. */
+static char *over_path(const char *name)
+{
+	bool has = name[strlen(name) - 1] == OVER;
+	char *path;
+
+	if (asprintf(&path, STAGE_DIR "/%s%c", name, has ? 0 : OVER) < 0)
+		abort();
+	return path;
+}
+
 /* tidy - what they left, as far as the login can. */
 static int tidy(struct remote *r, const struct folders *f)
 {
 	for (unsigned i = 0; i < f->n; i++) {
 		const char *name = f->list[i].name;
 		CLEANUP_FREE char *path = path_join(STAGE_DIR, name);
-		CLEANUP_FREE char *over = NULL;
-		bool is_over = name[strlen(name) - 1] == OVER;
+		CLEANUP_FREE char *over = over_path(name);
 		if (!S_ISDIR(f->list[i].attr.mode)) {
 			if (remote_remove(r, path) == -ENOTCONN)
 				return -ENOTCONN;
 			continue;
 		}
-		if (asprintf(&over, "%s%c", path, is_over ? 0 : OVER) < 0)
-			abort();
-		if (empty_dir(r, over) == -ENOTCONN ||
+		if (empty_dir(r, over, NULL) == -ENOTCONN ||
 		    remote_rmdir(r, over) == -ENOTCONN)
 			return -ENOTCONN;
 	}
@@ -138,28 +155,109 @@ static void choose_own(char *stage, size_t size)
 	snprintf(stage, size, STAGE_DIR "/%016llx", (unsigned long long)number);
 }
 
-/* make_own - with a link back to the root, if that works there. */
+/* make_own - with a link back to the root. Returns 0, 1 when there is none, or
+ * it does not work there, or a negative errno. */
 static int make_own(struct remote *r, char *stage, size_t size)
 {
 	choose_own(stage, size);
-	CLEANUP_FREE char *link = path_join(stage, "root");
+	CLEANUP_FREE char *link = path_join(stage, LINK);
 	unsigned pending = 3;
 	struct answer made = {.pending = &pending},
 		      linked = {.pending = &pending};
 	struct answer through = {.pending = &pending};
 
 	remote_send_mkdir(r, stage, 0700, answer_got, &made);
-	remote_send_symlink(r, "../../..", link, answer_got, &linked);
+	remote_send_symlink(r, LINK_TARGET, link, answer_got, &linked);
 	remote_set_root(r, link);
 	remote_send_lstat(r, stage, answer_got, &through);
 	answers_wait(r, &pending);
 	if (through.status == 0 && S_ISDIR(through.attr.mode))
 		return made.status;
 	remote_set_root(r, NULL);
-	if (made.status == 0 && linked.status == 0)
-		made.status =
-			remote_remove(r, link) == -ENOTCONN ? -ENOTCONN : 0;
-	return made.status;
+	if (made.status < 0)
+		return made.status;
+	if (linked.status == 0 && remote_remove(r, link) == -ENOTCONN)
+		return -ENOTCONN;
+	return 1;
+}
+
+/* leads_back - an earlier visit has left its link. 1, 0 or -ENOTCONN. */
+static int leads_back(struct remote *r, const char *visit)
+{
+	CLEANUP_FREE char *link = path_join(visit, LINK);
+	CLEANUP_FREE char *target = NULL;
+	int s = remote_readlink(r, link, &target);
+
+	if (s == -ENOTCONN)
+		return s;
+	return s == 0 && strcmp(target, LINK_TARGET) == 0;
+}
+
+/* find_link - the folder of an earlier visit that has one: owned by the caller,
+ * or NULL. Returns 0 or -ENOTCONN. */
+static int find_link(struct remote *r, const struct folders *f, char **ret)
+{
+	int s = 0;
+
+	*ret = NULL;
+	for (unsigned i = 0; s == 0 && i < f->n; i++) {
+		char *over = over_path(f->list[i].name);
+		s = S_ISDIR(f->list[i].attr.mode) ? leads_back(r, over) : 0;
+		if (s > 0)
+			*ret = over;
+		else
+			free(over);
+	}
+	return s < 0 ? s : 0;
+}
+
+/* take_over - the folder of an earlier visit, with its link. What it was asked to
+ * do later names neither the one nor the other. */
+static int take_over(struct remote *r, const char *over, char *stage,
+		     size_t size)
+{
+	struct remote_attr a;
+
+	choose_own(stage, size);
+	CLEANUP_FREE char *link = path_join(stage, LINK);
+	int s = remote_rename(r, over, stage);
+
+	if (s < 0)
+		return s;
+	remote_set_root(r, link);
+	s = remote_lstat(r, stage, &a);
+	if (s == 0) /* or names of ours would be files that it has open */
+		s = empty_dir(r, stage, LINK);
+	if (s < 0)
+		remote_set_root(r, NULL);
+	return s;
+}
+
+/* settle - in a folder with a link, if there was one before: also without room for
+ * another. */
+static int settle(struct remote *r, const struct folders *old, char *stage,
+		  size_t size, bool *ret_tidied)
+{
+	CLEANUP_FREE char *over = NULL;
+	int s = make_own(r, stage, size);
+
+	*ret_tidied = false;
+	if (s != 1 && s != -EREMOTEIO)
+		return s;
+	if (find_link(r, old, &over) < 0)
+		return -ENOTCONN;
+	if (over && s == 1 && remote_rmdir(r, stage) == -ENOTCONN)
+		return -ENOTCONN;
+	if (over)
+		return take_over(r, over, stage, size);
+	if (s == -EREMOTEIO && old->n > 0) {
+		/* what they left may be all that is in the way */
+		*ret_tidied = true;
+		s = tidy(r, old);
+		if (s == 0)
+			s = make_own(r, stage, size);
+	}
+	return s > 0 ? 0 : s;
 }
 
 void visit_shut_path(const char *path, char *ret, size_t size)
@@ -174,7 +272,7 @@ int visit_begin(struct remote *r, bool only_look, struct partials *keep,
 		char *stage, size_t size)
 {
 	CLEANUP_FOLDERS struct folders old = {0};
-	bool tidied = false;
+	bool tidied;
 	int s = need_dir(r, RESERVED_NAME);
 
 	if (s >= 0)
@@ -183,14 +281,7 @@ int visit_begin(struct remote *r, bool only_look, struct partials *keep,
 		s = shut_out(r, &old);
 	if (s < 0)
 		return s;
-	s = make_own(r, stage, size);
-	if (s < 0 && s != -ENOTCONN && old.n > 0) {
-		/* what they left may be all that is in the way: a full disk */
-		tidied = true;
-		s = tidy(r, &old);
-		if (s == 0)
-			s = make_own(r, stage, size);
-	}
+	s = settle(r, &old, stage, size, &tidied);
 	if (s == 0 && keep)
 		s = partials_move(keep, r, stage);
 	return s == 0 && !tidied ? tidy(r, &old) : s;
@@ -198,7 +289,7 @@ int visit_begin(struct remote *r, bool only_look, struct partials *keep,
 
 void visit_end(struct remote *r, const char *stage, bool all)
 {
-	CLEANUP_FREE char *link = path_join(stage, "root");
+	CLEANUP_FREE char *link = path_join(stage, LINK);
 	unsigned pending = 0;
 	struct answer last = {.pending = &pending};
 

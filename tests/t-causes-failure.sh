@@ -1,7 +1,8 @@
 #!/bin/bash
 # A server says "failure" of an error of its disk, of a folder that takes no more
 # folders, and of a symbolic link that it cannot make: nothing of that is told as
-# a quota, as the login is root and its other things can be made.
+# a quota, as the login is root and its other things can be made. It says so of a
+# quota that is used up as the connection is made, too: what needs nothing is sent.
 . "$(dirname "$0")/functions.sh"
 once # which skips where sysfault cannot be preloaded, too
 . "$TESTS/causes.sh"
@@ -34,6 +35,21 @@ not_held
 plan
 retry
 arrived "link"
+
+echo old >old && mkdir empty || fail "tree"
+check "wait" synced
+"$MIRRORFS" replica pause "$T/tree" r1
+check "paused" wait_for 60 state_is r1 paused
+plan mkdir 1 1000000 $EDQUOT /
+"$MIRRORFS" replica resume "$T/tree" r1
+rm old && rmdir empty && mv data moved && mkdir later || fail "changes"
+check "removed and moved" wait_for 60 test ! -e "$R/old" -a ! -e "$R/empty" \
+	-a -e "$R/moved"
+told refused later "$REFUSED" ".*"
+not_held
+plan
+retry
+arrived "later"
 
 # a folder is full when it has as many here, be they excluded
 perl -e 'mkdir("many/x$_") || die "$!" for 1 .. 30001' || fail "folders"

@@ -1,35 +1,48 @@
 #!/bin/bash
-# Few inodes are left on a replica as the connection is made: what the server cannot
-# make then it could before, and symbolic links that are there stay.
+# No, or few, inodes are left on a replica as the connection is made: what the server
+# cannot make then it could before, and symbolic links that are there stay. What is
+# removed goes there, and the connection has the link that shuts it out at the next.
 . "$(dirname "$0")/functions.sh"
 expect_log "parked|refuse|cannot"
 
-mount -t tmpfs -o nr_inodes=200,mode=755 none "$T/replica1" ||
+R=$T/replica1
+mount -t tmpfs -o nr_inodes=200,mode=755 none "$R" ||
 	skip "cannot mount a tmpfs"
-LOWERS+=("$T/replica1")
+LOWERS+=("$R")
 mkdir "$T/tree/d" && echo x >"$T/tree/d/f" && ln "$T/tree/d/f" "$T/tree/g" &&
-	ln -s d "$T/tree/current" || fail "files"
-check "mount" mount_tree --replica "r1=$T/replica1"
+	ln -s d "$T/tree/current" && touch "$T"/tree/gone{0..6} || fail "files"
+check "mount" mount_tree --replica "r1=$R"
 check "wait" synced
-settled() { state_is r1 synced || state_is r1 refused; }
-for n in 2 3 4 5 6; do
+# left N - so many inodes, of those that were free
+left() {
+	local i
+	mkdir -p "$R/.mirrorfs/full"
+	for i in {1..200}; do
+		[ "$(stat -f -c %d "$R")" -gt "$1" ] || break
+		: >"$R/.mirrorfs/full/$1.$i"
+	done
+}
+has_link() {
+	[ "$(readlink "$R"/.mirrorfs/stage/*/root)" = ../../.. ]
+}
+for n in 0 1 2 3 4 5 6; do
 	check "pause" "$MIRRORFS" replica pause "$T/tree" r1
 	check "paused" wait_for 60 state_is r1 paused
-	mkdir -p "$T/replica1/.mirrorfs/full"
-	for i in {1..200}; do
-		[ "$(stat -f -c %d "$T/replica1")" -gt $n ] || break
-		: >"$T/replica1/.mirrorfs/full/$n.$i"
-	done
+	left $n
 	check "resume" "$MIRRORFS" replica resume "$T/tree" r1
-	check "connected" wait_for 60 settled
-	if state_is r1 synced; then
-		check "compare" "$MIRRORFS" reconcile "$T/tree" --wait >"$T/out"
-	fi
-	equal "$(readlink "$T/replica1/current")" d "the link, $n inodes left"
-	equal "$(stat -c %h "$T/replica1/g")" 2 "names, $n inodes left"
-	rm -r "$T/replica1/.mirrorfs/full"
+	check "connected, $n inodes left" wait_for 60 state_is r1 synced
+	check "a link to shut it out by, $n inodes left" has_link
+	check "compare" "$MIRRORFS" reconcile "$T/tree" --wait >"$T/out"
+	equal "$(readlink "$R/current")" d "the link, $n inodes left"
+	equal "$(stat -c %h "$R/g")" 2 "names, $n inodes left"
+	left 0
+	touch "$T/tree/new$n" || fail "touch"
+	check "parked" wait_for 60 parked_as no-inodes "new$n"
+	rm "$T/tree/gone$n" || fail "rm"
+	check "removed, $n inodes left" wait_for 60 test ! -e "$R/gone$n"
+	rm -r "$R/.mirrorfs/full"
+	check "retry" "$MIRRORFS" retry "$T/tree" >"$T/out"
+	check "wait" synced
 done
-check "retry" "$MIRRORFS" retry "$T/tree" >"$T/out"
-check "wait" synced
-check "same" same "$T/replica1"
+check "same" same "$R"
 exit 0
