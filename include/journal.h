@@ -196,6 +196,8 @@ int journal_replica_overdue(struct journal *j, const struct replica_row *row,
 /* journal_replica_drop - forget what it misses: not seeded, no first copy
  * under way, no record kept for it. */
 int journal_replica_drop(struct journal *j, int64_t id);
+/* journal_replica_taken - sync goes by the options of `row`: wait asks for it. */
+int journal_replica_taken(struct journal *j, const struct replica_row *row);
 /* journal_replica_report - state and newest error (NULL: none). */
 int journal_replica_report(struct journal *j, int64_t id,
 			   enum replica_state state, const char *error);

@@ -208,6 +208,8 @@ static int begin(struct replica *r, const struct stage_state *state)
 	if (trusted) {
 		s = journal_abilities_put(e->journal, e->row.id, &e->can,
 					  owners_asked(e->owners));
+		if (s >= 0)
+			s = journal_replica_taken(e->journal, &e->row);
 		if (s < 0)
 			return s;
 		report(r, REPLICA_REPLAYING, NULL);
@@ -224,6 +226,8 @@ static int begin(struct replica *r, const struct stage_state *state)
 	/* not what an earlier one left */
 	if (s == 0)
 		s = trust_doubt(e, !state->exists || state->seq || older || other);
+	if (s == 0) /* from here on it is not complete, whatever is asked */
+		s = journal_replica_taken(e->journal, &e->row);
 	if (s < 0)
 		return s;
 	/* it is ours from the first entry on; 0: not complete */

@@ -141,6 +141,9 @@ int db_lag_since(struct journal *j, uint64_t after, int64_t *ret_ns);
 /* patience.c: everything was compared. */
 int db_forgotten_clear(struct journal *j, int64_t id);
 
+/* options.c: 1 unless sync goes by other options than those of `row` that
+ * decide what the replica has: filter, filter-file, owner. */
+int db_replica_taken(struct journal *j, const struct replica_row *row);
 /* options.c: fill given and options of a row / exactly these are given for
  * replica `id` (0: for all; NULL: none). */
 int db_replica_options(struct journal *j, struct replica_row *row);

@@ -2,8 +2,12 @@
 #include "confdefs.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "cleanup.h"
 #include "log.h"
 #include "lib/journal/db.h"
 
@@ -87,4 +91,46 @@ int journal_replica_set(struct journal *j, const char *name,
 	if (r < 0)
 		return r;
 	return id ? options_put(j, id, given) : -ENOENT;
+}
+
+/* ---- which of them sync goes by ---- */
+
+#define TAKEN_BYTES 32
+
+static void taken_key(int64_t id, char out[TAKEN_BYTES])
+{
+	snprintf(out, TAKEN_BYTES, "taken.%" PRId64, id);
+}
+
+/* taken_text - what decides which things the replica has, and how. */
+static char *taken_text(const struct replica_options *o)
+{
+	char *text;
+	if (asprintf(&text, "%s\n%s\n%s", o->filter ? o->filter : "",
+		     o->filter_file ? o->filter_file : "",
+		     o->owner ? o->owner : "") < 0)
+		abort();
+	return text;
+}
+
+int journal_replica_taken(struct journal *j, const struct replica_row *row)
+{
+	CLEANUP_FREE char *text = taken_text(&row->options);
+	CLEANUP_FREE char *before = NULL;
+	char key[TAKEN_BYTES];
+	taken_key(row->id, key);
+	int r = journal_meta_get(j, key, &before);
+	if (r < 0 || (before && strcmp(before, text) == 0))
+		return r;
+	return journal_meta_set(j, key, text);
+}
+
+int db_replica_taken(struct journal *j, const struct replica_row *row)
+{
+	CLEANUP_FREE char *text = taken_text(&row->options);
+	CLEANUP_FREE char *taken = NULL;
+	char key[TAKEN_BYTES];
+	taken_key(row->id, key);
+	int r = journal_meta_get(j, key, &taken);
+	return r < 0 ? r : !taken || strcmp(taken, text) == 0;
 }

@@ -204,7 +204,12 @@ int journal_wait_done(struct journal *j, const char *replica, uint64_t target,
 	r = journal_replica_get(j, replica, &row);
 	if (r == 0) {
 		bool there = row.seeded && row.cursor >= target;
-		r = there ? wait_parked(j, row.id, target, path) : 1;
+		/* another filter: it is compared when sync has seen that */
+		if (there)
+			r = db_replica_taken(j, &row);
+		there &= r > 0;
+		if (r >= 0)
+			r = there ? wait_parked(j, row.id, target, path) : 1;
 		if (r == 0)
 			r = wait_aside(j, row.id, target, path);
 		if (r >= 0)
