@@ -109,6 +109,12 @@ bind "$T/disk/tree" "$ROOT" --make-private
 check "mount" mount_root
 equal "$(warned)" 0 "warnings of a disk"
 around "$T/disk/tree"
+# what is mounted inside is told as such
+mkdir "$ROOT/inner"
+expect_log "mounted inside"
+bind "$T/disk/tree/inner" "$ROOT/inner"
+around "$T/disk/tree"
+check "the end of it" take_below "$ROOT/inner"
 check "umount" umount_at "$ROOT"
 check "the end of it" take_below "$ROOT"
 check "the end of it" take_below "$T/disk"

@@ -307,6 +307,10 @@ static int replica_forget(struct journal *j, int64_t id)
 			   "l", id);
 	if (r == 0)
 		r = db_run(j, NULL,
+			   "DELETE FROM meta WHERE key = 'taken.' || ?", "l",
+			   id);
+	if (r == 0)
+		r = db_run(j, NULL,
 			   "UPDATE replica SET removed_ns = ? WHERE id = ?",
 			   "ll", clock_wall_ns(), id);
 	return r;
