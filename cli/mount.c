@@ -570,6 +570,9 @@ int cmd_mount(int argc, char **argv)
 	int r = load_config(&job, &o, root);
 	if (r == 0)
 		r = apply_options(&job, &o, root);
+	/* what the shell has open, the daemons would keep; <(...) may be one of
+	 * these, and was read */
+	closefrom(STDERR_FILENO + 1);
 	if (r == 0 && !job.settings.root)
 		r = fail_usage("mount: name the ROOT (or \"root\" in the "
 			       "configuration)");

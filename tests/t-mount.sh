@@ -20,6 +20,18 @@ done
 check "journal" test -f "$T/state/journal.db"
 equal "$(stat -c %a "$T/state")" 700 "mode of the state folder"
 
+# what the shell has open is not theirs; a configuration may be, for a moment
+check "umount" umount_tree
+exec 7>"$T/inherited"
+MOUNTS=("$T/tree")
+"$MIRRORFS" mount "$T/tree" --state-dir "$T/state" \
+	--config <(echo "[mount]") || fail "mount with a configuration"
+exec 7>&-
+for key in supervisor_pid worker_pid sync_pid; do
+	refuse "$key has it" grep -qxF "$T/inherited" \
+		<(readlink "/proc/$(status_pid $key)/fd/"*)
+done
+
 # in use: refused, with the process, and it stays mounted
 exec 5>"$T/tree/open"
 refuse "unmounted while in use" "$MIRRORFS" umount "$T/tree" 2>"$T/err"
