@@ -64,6 +64,9 @@ struct mount_around {
 };
 unsigned mounts_around(const char *root, struct mount_around **ret);
 void mounts_around_free(struct mount_around *list, unsigned n);
+/* mount_tree_path - where `fd` is below what `root_fd` is open on, as a tree path
+ * (paths.h) owned by the caller. NULL: it is not, or the kernel does not know. */
+char *mount_tree_path(int fd, int root_fd);
 
 /* mount_below - a mount point strictly below `path`, owned by the caller, or
  * NULL. */

@@ -15,65 +15,37 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "clock.h"
+#include "mounts.h"
 #include "paths.h"
 #include "sync/engine.h"
 #include "sync/lower.h"
 #include "sync/moves.h"
 #include "sync/seed.h"
 
-static int fd_path(int fd, char out[PATH_MAX])
-{
-	char link[32];
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	ssize_t n = readlink(link, out, PATH_MAX - 1);
-	if (n < 0)
-		return -errno;
-	out[n] = 0;
-	return 0;
-}
-
-/* below_root - the tree path of what the system calls `path`. */
-static const char *below_root(const char *path, const char *root)
-{
-	size_t n = strlen(root);
-
-	while (n > 0 && root[n - 1] == '/')
-		n--;
-	if (strncmp(path, root, n) != 0 || (path[n] && path[n] != '/'))
-		return NULL;
-	path += n;
-	return *path == '/' ? path + 1 : path;
-}
-
 /* object_path - where `obj` is now; owned by the caller. -ENOENT: nowhere, or
  * it does not tell. */
 static int object_path(struct engine *e, const struct fhandle *obj, char **ret)
 {
-	char path[PATH_MAX], root[PATH_MAX];
 	struct stat st;
 	struct fhandle there;
 	CLEANUP_CLOSE int fd =
 		lower_open_object(e->cfg->lower_fd, obj, NULL, O_PATH);
 	if (fd < 0)
 		return fd == -ESTALE ? -ENOENT : fd;
-	if (fd_path(fd, path) < 0 || fd_path(e->cfg->lower_fd, root) < 0)
-		return -ENOENT;
-	const char *below = below_root(path, root);
-	if (!below || path_is_reserved(below) ||
-	    lower_look(e->cfg->lower_fd, below, &st, &there) < 0 ||
+	CLEANUP_FREE char *path = mount_tree_path(fd, e->cfg->lower_fd);
+	if (!path || path_is_reserved(path) ||
+	    lower_look(e->cfg->lower_fd, path, &st, &there) < 0 ||
 	    !fhandle_equal(&there, obj))
 		return -ENOENT;
-	*ret = strdup(below);
-	return *ret ? 0 : -ENOMEM;
+	*ret = path;
+	path = NULL;
+	return 0;
 }
 
 /* file - at the names that are known of it. One that seems to be gone may only

@@ -252,15 +252,37 @@ bool mount_is_ours(int fd, const char *path, dev_t *ret)
 	return true;
 }
 
-int mount_fd_is_at(int fd, const char *path)
+static int fd_path(int fd, char out[PATH_MAX])
 {
-	char link[64], is[PATH_MAX];
+	char link[64];
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	ssize_t n = readlink(link, is, sizeof(is) - 1);
+	ssize_t n = readlink(link, out, PATH_MAX - 1);
 	if (n < 0)
 		return -errno;
-	is[n] = 0;
+	out[n] = 0;
+	return 0;
+}
+
+int mount_fd_is_at(int fd, const char *path)
+{
+	char is[PATH_MAX];
+	int r = fd_path(fd, is);
+	if (r < 0)
+		return r;
 	return strcmp(is, path) == 0 ? 0 : -ELOOP;
+}
+
+char *mount_tree_path(int fd, int root_fd)
+{
+	char path[PATH_MAX], root[PATH_MAX];
+	if (fd_path(fd, path) < 0 || fd_path(root_fd, root) < 0)
+		return NULL;
+	size_t n = strlen(root);
+	while (n > 0 && root[n - 1] == '/')
+		n--;
+	if (strncmp(path, root, n) != 0 || (path[n] && path[n] != '/'))
+		return NULL;
+	return strdup(path[n] ? path + n + 1 : path + n);
 }
 
 char *mount_below(const char *path)
