@@ -165,12 +165,13 @@ static void content_set_unseen(struct content *c)
 	content_dirty_all(c);
 }
 
-/* Whoever could store unseen is gone. */
+/* Whoever could store unseen is gone; or we are, and for the next mount its mark
+ * stays (passed.h). */
 static void content_set_seen(struct content *c)
 {
 	content_dirty_all(c);
 	c->unseen = false;
-	if (c->stays)
+	if (c->stays && !(ending && passthrough_stores(c->inode)))
 		touch_stays_not(c->inode);
 	pthread_mutex_lock(&contents.lock);
 	TAILQ_REMOVE(&contents.unseen, c, unseen_link);

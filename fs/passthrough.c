@@ -56,7 +56,8 @@ enum state {
 	OFF_KERNEL,
 	OFF_REFUSED,
 	OFF_REQUIRED,
-	OFF_OVERLAYFS
+	OFF_OVERLAYFS,
+	OFF_UNMARKED
 };
 
 static const char *const texts[] = {
@@ -68,11 +69,13 @@ static const char *const texts[] = {
 	[OFF_REFUSED] = "off: refused by the kernel, see mirrorfs.log",
 	[OFF_REQUIRED] = "off: journal = required, as it could not be refused",
 	[OFF_OVERLAYFS] = "off: overlayfs does not tell who has a file mapped",
+	[OFF_UNMARKED] = "off: there is no activity log, which it needs",
 };
 
 static struct shared *told;	    /* constant while the worker runs */
 static bool wanted;		    /* constant while the worker runs */
 static struct fuse_session *device; /* constant after passthrough_init */
+static bool unmarked;		    /* constant while users are served */
 static _Atomic bool on;
 static pthread_mutex_t locks[LOCKS] = {
 	[0 ... LOCKS - 1] = PTHREAD_MUTEX_INITIALIZER,
@@ -80,6 +83,8 @@ static pthread_mutex_t locks[LOCKS] = {
 
 static void tell(enum state state)
 {
+	if (state == ON && unmarked)
+		state = OFF_UNMARKED;
 	on = state == ON;
 	if (told)
 		shared_set_passthrough(told, state);
@@ -89,11 +94,19 @@ void passthrough_start(bool is_wanted, struct shared *shared)
 {
 	bool required = shared && shared_required(shared);
 	told = shared;
+	unmarked = false;
 	wanted = is_wanted;
 	tell(!HAVE_PASSTHROUGH ? OFF_BUILD
 	     : wanted	       ? OFF_STARTING
 	     : required	       ? OFF_REQUIRED
 			       : OFF_OPTION);
+}
+
+void passthrough_unmarked(void)
+{
+	unmarked = true;
+	if (on)
+		tell(ON);
 }
 
 const char *passthrough_text(const struct shared *shared)
@@ -208,6 +221,12 @@ void passthrough_seen(struct inode *i)
 		fuse_lowlevel_notify_inval_inode(device, inode_id(i), -1, 0);
 }
 
+void passthrough_resume(struct inode *i)
+{
+	inode_set_unseen(i, true);
+	inode_set_mapped(i, true);
+}
+
 /* ---- an inode ---- */
 
 static void lock(const struct inode *i)
@@ -304,11 +323,10 @@ static bool choose_pass_locked(struct pass *p, struct inode *i, int fd,
 		return true;
 	}
 	/* -ENFILE and such: there is another way, and another time */
-	if (id == -EPERM || id == -ELOOP || id == -EOPNOTSUPP ||
-	    id == -ENOTTY || id == -EINVAL) {
-		if (on)
-			log_info("passthrough is off: the kernel says %s",
-				 strerror(-id));
+	if (on && (id == -EPERM || id == -ELOOP || id == -EOPNOTSUPP ||
+		   id == -ENOTTY || id == -EINVAL)) {
+		log_info("passthrough is off: the kernel says %s",
+			 strerror(-id));
 		tell(OFF_REFUSED);
 	}
 	log_debug("no passthrough this time: %s", strerror(-id));
@@ -348,7 +366,10 @@ enum served passthrough_open(struct inode *i, int fd, struct fuse_file_info *fi,
 		*ret_unseen = access == O_RDWR;
 	} else {
 		p->n_page++;
-		serve_page(fd, fi, past);
+		/* others write past us, and it could not be passed: what
+		 * they write is in no page of ours */
+		bool around = inode_is_mapped(i) && inode_is_unseen(i);
+		serve_page(fd, fi, past || around);
 	}
 	if (*ret_unseen)
 		inode_set_unseen(i, true);

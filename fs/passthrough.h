@@ -40,6 +40,9 @@ enum served { SERVED_PLAIN, SERVED_PAGE, SERVED_PASS };
 void passthrough_start(bool wanted, struct shared *shared);
 /* passthrough_init - ask the kernel for it, in op_init. */
 void passthrough_init(struct fuse_session *se, struct fuse_conn_info *conn);
+/* passthrough_unmarked - there is no activity log, which keeps whose file is passed
+ * through and can be written to when the mount ends: no more of them. */
+void passthrough_unmarked(void);
 /* passthrough_text - what is told in `status`: "on", or "off: " and why. */
 const char *passthrough_text(const struct shared *shared);
 
@@ -69,5 +72,7 @@ bool passthrough_stores(struct inode *i);
 /* passthrough_seen - it was unseen, and is no more: the kernel forgets the
  * attributes that it has. */
 void passthrough_seen(struct inode *i);
+/* passthrough_resume - somebody may, by a handle of a mount that is gone. */
+void passthrough_resume(struct inode *i);
 
 #endif

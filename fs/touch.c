@@ -152,7 +152,7 @@ void touch_rename(const struct touch_rename *t)
  */
 void touch_unseen(const struct inode *i)
 {
-	struct mark m = {0};
+	struct mark m = {.stays = true};
 	struct fhandle now;
 	if (!alog || !i || !inode_is_unseen(i))
 		return;
@@ -182,6 +182,16 @@ bool touch_stays(const struct inode *i)
 void touch_stays_not(const struct inode *i)
 {
 	stays(i, activity_unpin);
+}
+
+bool touch_stayed(struct mark *ret)
+{
+	return activity_stayed(alog, ret);
+}
+
+void touch_stayed_not(const struct mark *m)
+{
+	activity_unpin(alog, &m->obj);
 }
 
 int touch_sync(int fd, bool datasync)

@@ -56,4 +56,10 @@ void touch_unseen(const struct inode *i);
 bool touch_stays(const struct inode *i);
 void touch_stays_not(const struct inode *i);
 
+/* touch_stayed - the next mark of what could be changed so before this worker came,
+ * each once; it stays until touch_stayed_not. False: there are no more. */
+struct mark;
+bool touch_stayed(struct mark *ret);
+void touch_stayed_not(const struct mark *m);
+
 #endif

@@ -49,6 +49,7 @@
 #include "fs/lower.h"
 #include "fs/ops.h"
 #include "fs/pages.h"
+#include "fs/passed.h"
 #include "fs/passthrough.h"
 #include "fs/replay.h"
 #include "fs/device.h"
@@ -361,10 +362,14 @@ static int start(struct worker *w)
 		r = activity_start(cfg->state_dir, cfg->lower_fd, w->writer,
 				   cfg->lift_ns, &w->activity);
 	touches_start(w->activity);
+	if (r == 0 && !w->activity)
+		passthrough_unmarked();
 	if (r == 0)
 		r = contents_start(cfg->settle_idle_ns, cfg->settle_age_ns);
 	if (r == 0)
 		r = take_over_requests(w);
+	if (r == 0)
+		passed_resume();
 	if (r == 0)
 		r = threads_start(w);
 	if (r == 0)

@@ -44,6 +44,7 @@ struct mark {
 	struct fhandle obj; /* NEW_DIR: none */
 	struct fhandle dir; /* DIR, of the root, and FILE: may be none */
 	char name[256];	    /* NEW_DIR */
+	bool stays; /* FILE: it may change unseen, even when the mount is gone */
 };
 
 /* ---- the fs worker ---- */
@@ -101,6 +102,11 @@ void activity_covered(struct activity *a, unsigned thread,
 void activity_pin(struct activity *a, const struct fhandle *obj);
 void activity_unpin(struct activity *a, const struct fhandle *obj);
 
+/* activity_stayed - the next mark that says so (stays) and is of a time before
+ * activity_start, perhaps of another mount: each once. It is pinned, to be
+ * unpinned by the caller. False: there are no more. */
+bool activity_stayed(struct activity *a, struct mark *ret);
+
 /* activity_sync_begin, _end - who syncs a file wants its record to be on the
  * disk as well; the mark is there already. Both syncs go on at once. */
 uint64_t activity_sync_begin(struct activity *a);
@@ -145,8 +151,8 @@ int activity_set_synced(const char *state_dir, uint64_t seq);
 bool activity_has_lost(const char *state_dir);
 /* activity_lose - note that, durably. */
 int activity_lose(const char *state_dir);
-/* activity_reset - an empty log for a new epoch, made if there is none; on
- * the disk when it returns. slots 0: ACTIVITY_SLOTS. */
+/* activity_reset - a log for a new epoch, made if there is none; on the disk
+ * when it returns. It is empty, but for what stays. slots 0: ACTIVITY_SLOTS. */
 int activity_reset(const char *state_dir, const char *uuid, uint64_t epoch,
 		   unsigned slots);
 /* activity_disable - nothing is marked in this epoch. */

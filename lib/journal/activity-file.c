@@ -163,6 +163,7 @@ int activity_put_slot(int fd, unsigned slot, const struct mark *m)
 	put_handle(&b, &m->obj);
 	put_handle(&b, &m->dir);
 	buf_put_text(&b, m->name);
+	buf_put_u32(&b, m->stays); /* an older version has zeros behind */
 	return put_sector(fd, slot_at(slot), &b);
 }
 
@@ -175,16 +176,17 @@ int activity_zero_slot(int fd, unsigned slot)
 /* Is it what activity_put_slot has written there? */
 static int decode_slot(struct buf *b, unsigned slot, struct mark *m)
 {
-	uint32_t number, kind;
+	uint32_t number, kind, stays;
 	const uint8_t *name;
 	size_t n;
 	*m = (struct mark){.kind = MARK_NONE};
 	if (buf_get_u32(b, &number) < 0 || number != slot ||
 	    buf_get_u32(b, &kind) < 0 || get_handle(b, &m->obj) < 0 ||
 	    get_handle(b, &m->dir) < 0 || buf_get_bytes(b, &name, &n) < 0 ||
-	    n >= sizeof(m->name) || kind == MARK_NONE || kind > MARK_NEW_DIR)
+	    buf_get_u32(b, &stays) < 0 || n >= sizeof(m->name) || kind == MARK_NONE || kind > MARK_NEW_DIR)
 		return -EUCLEAN;
 	m->kind = (enum mark_kind)kind;
+	m->stays = stays && kind == MARK_FILE;
 	memcpy(m->name, name, n);
 	bool named = kind == MARK_NEW_DIR;
 	bool ok = named ? m->dir.len && n && !strchr(m->name, '/')
@@ -291,12 +293,34 @@ void activity_past_done(struct activity_past *p)
 
 /* ---- a new epoch ---- */
 
+/* clear_sector - but what stays: who can write to that file past all mounts may
+ * do so in this epoch, too. Nowhere else is that known, so it is never away. */
+static void clear_sector(uint8_t *sector, unsigned slot)
+{
+	struct buf b = {.data = sector, .off = 4, .len = ACTIVITY_SECTOR};
+	struct mark m;
+	if (check_sector(sector) <= 0 || decode_slot(&b, slot, &m) < 0 ||
+	    !m.stays)
+		memset(sector, 0, ACTIVITY_SECTOR);
+}
+
+static int clear_page(int fd, off_t at)
+{
+	uint8_t page[ACTIVITY_PAGE] = {0};
+	unsigned first = (unsigned)(at - ACTIVITY_PAGE) / ACTIVITY_SECTOR;
+	/* of what cannot be read, or is not there, nothing stays */
+	if (pread(fd, page, sizeof(page), at) != (ssize_t)sizeof(page))
+		memset(page, 0, sizeof(page));
+	for (unsigned i = 0; i < sizeof(page) / ACTIVITY_SECTOR; i++)
+		clear_sector(page + i * ACTIVITY_SECTOR, first + i);
+	return write_at(fd, page, sizeof(page), at);
+}
+
 /* Its blocks are written once, so that later writes need no new ones: a sync
  * is then a matter of the data alone, and a full disk does no harm. Where the
  * file system would write each block elsewhere (btrfs), it shall not. */
 static int fill(int fd, unsigned slots)
 {
-	static const uint8_t page[ACTIVITY_PAGE];
 	off_t end = slot_at(slots);
 	struct stat st;
 	int flags = FS_NOCOW_FL;
@@ -305,7 +329,7 @@ static int fill(int fd, unsigned slots)
 	if (st.st_size == 0)
 		(void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
 	for (off_t at = ACTIVITY_PAGE; at < end; at += ACTIVITY_PAGE) {
-		int r = write_at(fd, page, sizeof(page), at);
+		int r = clear_page(fd, at);
 		if (r < 0)
 			return r;
 	}

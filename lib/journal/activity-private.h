@@ -16,6 +16,7 @@ struct activity_slot {
 	struct mark mark; /* MARK_NONE: unused, or not readable */
 	uint32_t gen;	  /* last used in; 0: free */
 	unsigned pins;
+	bool stayed; /* one of them is activity_stayed's */
 	uint64_t ticket; /* of its newest write */
 	int next;	 /* same bucket, or next free one; -1: end */
 };

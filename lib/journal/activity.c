@@ -87,6 +87,8 @@ static bool says(const struct mark *have, const struct mark *want)
 {
 	if (want->kind == MARK_TREE)
 		return have->kind == MARK_TREE;
+	if (want->stays && !have->stays)
+		return false;
 	if (want->kind == MARK_FILE && want->dir.len)
 		return fhandle_equal(&have->dir, &want->dir);
 	return true;
@@ -179,7 +181,7 @@ void activity_fail_locked(struct activity *a, const char *what, int error)
  * it was moved, and its mark stays for long. */
 static bool is_placed(const struct activity_slot *s)
 {
-	return s->pins && s->mark.dir.len;
+	return s->pins && (s->mark.dir.len || s->mark.stays);
 }
 
 /* need_slot - `m` is written, perhaps not synced. 0 and its ticket, -ENOSPC,
@@ -398,10 +400,29 @@ static void adopt_slots(struct activity *a)
 			activity_fail_locked(a, "read", r);
 			continue;
 		}
+		s->stayed = s->mark.stays;
+		s->pins = s->stayed;
 		int *bucket = bucket_of(a, &s->mark);
 		s->next = *bucket;
 		*bucket = i;
 	}
+}
+
+bool activity_stayed(struct activity *a, struct mark *ret)
+{
+	bool found = false;
+	if (!a)
+		return false;
+	pthread_mutex_lock(&a->lock);
+	for (unsigned i = 0; !found && i < a->head.slots; i++) {
+		struct activity_slot *s = &a->slots[i];
+		found = s->stayed;
+		if (found)
+			*ret = s->mark;
+		s->stayed = false;
+	}
+	pthread_mutex_unlock(&a->lock);
+	return found;
 }
 
 static struct activity *new_activity(int fd, const struct activity_head *head)

@@ -131,16 +131,29 @@ static void marked_in(const struct inode *dir)
 	assert_int_equal(past(&t, &p), PAST_MARKS);
 	assert_int_equal(p.n, 1);
 	assert_int_equal(p.marks[0].kind, MARK_FILE);
+	assert_true(p.marks[0].stays);
 	assert_true(fhandle_equal(&p.marks[0].obj, &obj));
 	assert_true(fhandle_equal(&p.marks[0].dir, &at));
 	activity_past_done(&p);
+}
+
+/* not_written - whoever asks for a lease finds no other descriptor of ours. */
+static void not_written(void)
+{
+	int reader = openat(root_fd, "from/f", O_RDONLY);
+	if (reader < 0)
+		reader = openat(root_fd, "to/f", O_RDONLY);
+	assert_true(reader >= 0);
+	assert_int_equal(dup2(reader, fd), fd);
+	close(reader);
 }
 
 static void closed(void)
 {
 	content_close(file, fd);
 	is_open = false;
-	contents_stop(); /* as nobody is asked any more: mappings may live */
+	not_written();
+	contents_stop();
 	lift_all();
 	assert_int_equal(marks(&t), 0);
 	assert_int_equal(contents_start(0, 0), 0);
@@ -255,6 +268,40 @@ static void test_other_name(void **state)
 	closed();
 }
 
+/* Somebody can write to it when the mount has ended: the next one knows, in which
+ * nobody has touched it yet. */
+static void test_outlives(void **state)
+{
+	const char *uuid = journal_uuid(t.f.j);
+	struct mark m, other;
+	struct fhandle obj;
+	inode_handle(file, &obj);
+	touch_file(file);
+	open_unseen();
+	content_close(file, -1);
+	is_open = false;
+	contents_stop(); /* `fd` is open */
+	marked_in(from);
+	touch_dir(from);
+	touch_end();
+	assert_int_equal(marks(&t), 2);
+
+	activity_stop(t.a);
+	assert_int_equal(activity_reset(t.f.dir, uuid, 1, 0), 0);
+	assert_int_equal(marks(&t), 1);
+	af_start(&t);
+	touches_start(t.a);
+	marked_in(from);
+	assert_true(activity_stayed(t.a, &m));
+	assert_true(fhandle_equal(&m.obj, &obj));
+	assert_false(activity_stayed(t.a, &other));
+	marked_in(from);
+	activity_unpin(t.a, &obj);
+	lift_all();
+	assert_int_equal(marks(&t), 0);
+	assert_int_equal(contents_start(0, 0), 0);
+}
+
 /* A worker died when it had chosen how to serve a file, and had not noted by
  * what backing file: the others have one. */
 static void test_killed_while_opening(void **state)
@@ -274,7 +321,7 @@ int main(void)
 		UNIT(test_moved_before), UNIT(test_just_made),
 		UNIT(test_moved_meanwhile), UNIT(test_and_back),
 		UNIT(test_stale_touch),	UNIT(test_other_name),
-		UNIT(test_killed_while_opening),
+		UNIT(test_killed_while_opening), UNIT(test_outlives),
 	};
 	if (!mkdtemp(folder))
 		return 99;
