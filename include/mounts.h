@@ -43,6 +43,10 @@ bool mount_is_ours(int fd, const char *path, dev_t *ret);
  * -ELOOP, or another negative errno. */
 int mount_fd_is_at(int fd, const char *path);
 
+/* mount_tree_path - where `fd` is below what `root_fd` is open on, as a tree path
+ * (paths.h) owned by the caller. NULL: it is not, or the kernel does not know. */
+char *mount_tree_path(int fd, int root_fd);
+
 /*
  * mount_may_go - may the mount `id` be unmounted at `path`? Nothing but that mount
  * would be taken away then, or cut off, in this mount namespace.
@@ -64,9 +68,6 @@ struct mount_around {
 };
 unsigned mounts_around(const char *root, struct mount_around **ret);
 void mounts_around_free(struct mount_around *list, unsigned n);
-/* mount_tree_path - where `fd` is below what `root_fd` is open on, as a tree path
- * (paths.h) owned by the caller. NULL: it is not, or the kernel does not know. */
-char *mount_tree_path(int fd, int root_fd);
 
 /* mount_below - a mount point strictly below `path`, owned by the caller, or
  * NULL. */
