@@ -29,11 +29,15 @@ cut_off() {
 	equal $? 1 "status of wait meanwhile, $1"
 	pause
 	rm -f "$CTL/hold" "$CTL/held"
+	touch "$CTL/release" # or they would wait for ever
 	resume
 	check "wait, $1" synced
 	check "same, $1" same "$T/replica1"
 }
-hold() { echo "11 /folder" >"$CTL/hold"; }
+hold() {
+	rm -f "$CTL/release"
+	echo "11 /folder" >"$CTL/hold"
+}
 
 pause
 cp -a "$T/replica1" "$T/backup" || fail "backup"
@@ -58,6 +62,7 @@ check "set" "$MIRRORFS" replica set "$T/tree" r1 owner=33:33
 check "it is being compared" wait_for 60 held 1
 pause
 rm -f "$CTL/hold" "$CTL/held"
+touch "$CTL/release"
 resume
 check "wait" synced
 equal "$(stat -c %u:%g "$T/replica1/folder/file")" 33:33 "its owner"
