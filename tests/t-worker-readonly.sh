@@ -4,6 +4,7 @@
 # before, writes are refused as below, and go on when they can.
 . "$(dirname "$0")/functions.sh"
 expect_log "fs worker died"
+expect_log "beside shows"
 pipe_replicas 1
 lay_below ext4 "$T/tree"
 mkdir "$T/beside" && mount --bind "$T/tree" "$T/beside" || fail "bind"
