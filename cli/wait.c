@@ -82,7 +82,10 @@ static int wait_complain(struct wait_job *job, const char *name)
 		if (strcmp(r->name, name) != 0)
 			continue;
 		char lacks[48] = "what is parked";
-		if (r->lag_records || !r->parked)
+		if (r->seeded && !r->lag_records && !r->parked)
+			snprintf(lacks, sizeof(lacks),
+				 "what its new options ask for");
+		else if (r->lag_records || !r->parked)
 			snprintf(lacks, sizeof(lacks), "%llu record%s%s",
 				 (unsigned long long)r->lag_records,
 				 r->lag_records == 1 ? "" : "s",

@@ -218,6 +218,19 @@ void step_publish(struct step *s)
 		step_link_names(s);
 }
 
+/* left_out - where nothing is, that is all; else it is compared: what is there goes,
+ * if it is not just that link. */
+static void left_out(void *arg, const struct remote_reply *reply)
+{
+	struct step *s = arg;
+
+	if (reply->status == -ENOENT)
+		s->exec->cfg.uncarried(s->exec->cfg.arg, "symlink", s->path);
+	else
+		step_fail(s, reply->status < 0 ? reply->status : -EOPNOTSUPP);
+	step_answered(s);
+}
+
 static void send_symlink(struct step *s)
 {
 	struct remote *r = s->exec->cfg.remote;
@@ -228,9 +241,7 @@ static void send_symlink(struct step *s)
 		return;
 	}
 	if (!s->exec->cfg.can->can[CAN_SYMLINK]) {
-		/* compared: what was there goes, if it is not just that */
-		step_fail(s, -EOPNOTSUPP);
-		step_answered(s);
+		remote_send_lstat(r, s->path, left_out, s);
 		return;
 	}
 	s->stage = exec_stage_name(s->exec);

@@ -326,7 +326,7 @@ bool probe_lacks(const struct abilities *is, const struct abilities *was)
 	return false;
 }
 
-/* may_be_quota - nothing could be made, and there is no other reason. */
+/* may_be_quota - some of it could not be made, and no other reason was told. */
 static bool may_be_quota(const struct try *t)
 {
 	static const enum question makes[] = {OPEN_A, OPEN_B, MKDIR, WRITE};

@@ -175,8 +175,8 @@ int seed_spares(struct engine *e, const char *path, const struct remote_attr *a)
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = seed_count(e, path, a->mode, &n);
-	if (n == 0) /* it stays, and so does all that is in it */
-		return r;
+	if (n == 0) /* nothing would go; where it is in the way, that is told */
+		return r < 0 ? r : 0;
 	w->s.there += n - (r == 0); /* the folder that it is in has counted it */
 	w->s.extra += n;
 	if (w->n_listed == EXTRA_LISTED) {

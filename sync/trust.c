@@ -18,7 +18,8 @@ const char *trust_is_other(const struct engine *e,
 
 	/* another filter, other owners, other things that could not be brought */
 	if (state->replica && state->replica != e->row.id)
-		return "what it has was brought for another replica";
+		return "what it has was brought for another replica, or "
+		       "before it was added";
 	if (journal_abilities_load(e->journal, e->row.id, &had, &owners) <= 0 ||
 	    !owners)
 		return NULL;

@@ -248,8 +248,12 @@ static int settle(struct remote *r, const struct folders *old, char *stage,
 		return -ENOTCONN;
 	if (over && s == 1 && remote_rmdir(r, stage) == -ENOTCONN)
 		return -ENOTCONN;
-	if (over)
-		return take_over(r, over, stage, size);
+	if (over) {
+		s = take_over(r, over, stage, size);
+		if (s == 0 || s == -ENOTCONN)
+			return s;
+		s = -EREMOTEIO; /* it is no use: without a link, then */
+	}
 	if (s == -EREMOTEIO && old->n > 0) {
 		/* what they left may be all that is in the way */
 		*ret_tidied = true;

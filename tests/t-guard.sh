@@ -54,6 +54,16 @@ check "wait" synced
 check "compare" "$MIRRORFS" reconcile "$T/tree" --replica r5 --wait >"$T/out"
 check "it did not ask" state_is r5 synced
 equal "$(ls "$T/replica5/old/cache" | wc -l)" 300 "what is excluded"
+# … but it may be in the way, and that is told
+expect_log "parked /way"
+mkdir -p "$T/replica6/way/cache" && touch "$T/replica6/way/cache/x" &&
+	echo x >"$T/tree/way" || fail "files"
+check "in the way" "$MIRRORFS" replica add "$T/tree" "r6=$T/replica6" --adopt \
+	-o exclude=cache/
+told_so() { [ "$(status_get r6 parked)" = 1 ]; }
+check "it is parked" wait_for 60 told_so
+rm "$T/tree/way"
+check "wait" synced
 
 # at the limits: it asks when it is more than 100 and more than 20 %, both
 mkdir "$T/even"
