@@ -184,6 +184,14 @@ static bool is_placed(const struct activity_slot *s)
 	return s->pins && (s->mark.dir.len || s->mark.stays);
 }
 
+/* replace_mark - but that it stays only an unpin takes back. */
+static void replace_mark(struct activity_slot *s, const struct mark *m)
+{
+	bool stays = m->stays || s->mark.stays;
+	s->mark = *m;
+	s->mark.stays = stays;
+}
+
 /* need_slot - `m` is written, perhaps not synced. 0 and its ticket, -ENOSPC,
  * or another negative errno. */
 static int need_slot(struct activity *a, const struct mark *m, bool places,
@@ -197,7 +205,7 @@ static int need_slot(struct activity *a, const struct mark *m, bool places,
 		if (!s)
 			return -ENOSPC;
 		if (s->mark.kind != MARK_TREE)
-			s->mark = *m;
+			replace_mark(s, m);
 		s->ticket = ++a->written;
 		r = activity_put_slot(a->fd, (unsigned)(s - a->slots),
 				      &s->mark);
@@ -262,16 +270,20 @@ static bool is_hot(const struct activity *a, const struct mark *marks,
 	return true;
 }
 
-/* touch_locked - the thread is in the present generation when it returns. */
+/* touch_locked - the thread is in the present generation when it returns. While
+ * "everything" is marked only what stays gets a mark, which is synced when no more
+ * than the marks count (lift.c): if there is no room, its pin sees to it. */
 static void touch_locked(struct activity *a, _Atomic uint32_t *mine,
 			 const struct mark *marks, unsigned n, bool places)
 {
 	uint64_t ticket;
 	for (;;) {
 		atomic_store(mine, a->gen);
-		if (a->all)
+		if (a->all && !marks->stays)
 			return;
 		int r = need_slots(a, marks, n, places, &ticket);
+		if (a->all)
+			return;
 		if (r == 0 && ticket <= a->synced)
 			break;
 		atomic_store(mine, 0);
@@ -331,6 +343,16 @@ void activity_covered(struct activity *a, unsigned thread,
 		hot_put(a, obj, gen);
 }
 
+/* Whoever could change it unseen is gone, as far as this mount can tell; the next
+ * worker must not take it for one that is. */
+static void stay_no_more(struct activity *a, struct activity_slot *s)
+{
+	s->mark.stays = false;
+	int r = activity_put_slot(a->fd, (unsigned)(s - a->slots), &s->mark);
+	if (r < 0)
+		activity_fail_locked(a, "written", r);
+}
+
 /* When it is not there, "everything" is marked, or was until just now: then it
  * is until all of these were unpinned. */
 static void pin(struct activity *a, const struct fhandle *obj, bool on)
@@ -345,6 +367,8 @@ static void pin(struct activity *a, const struct fhandle *obj, bool on)
 		++*pins;
 	else if (*pins > 0)
 		--*pins;
+	if (s && !on && !s->pins && s->mark.stays)
+		stay_no_more(a, s);
 	if (s)
 		s->gen = a->gen;
 	else if (on && !(a->head.flags & ACTIVITY_ALL))

@@ -238,16 +238,22 @@ static void test_and_back(void **state)
 	closed();
 }
 
+/* As whoever writes to it marks it, who finds it in `dir`. */
+static struct mark file_of(const struct inode *dir)
+{
+	struct mark m = {.kind = MARK_FILE};
+	inode_handle(file, &m.obj);
+	inode_handle(dir, &m.dir);
+	return m;
+}
+
 /* Somebody else who writes to it had looked before it was moved. */
 static void test_stale_touch(void **state)
 {
-	struct mark old = {.kind = MARK_FILE};
-	inode_handle(file, &old.obj);
-	inode_handle(from, &old.dir);
 	open_unseen();
 	move();
 	lift_all();
-	touch_once(&t, old);
+	touch_once(&t, file_of(from));
 	marked_in(to);
 	closed();
 }
@@ -302,6 +308,50 @@ static void test_outlives(void **state)
 	assert_int_equal(contents_start(0, 0), 0);
 }
 
+/* Nobody can write to it any more when the worker ends: the next one knows. */
+static void test_seen_again(void **state)
+{
+	struct mark m;
+	open_unseen();
+	touch_once(&t, file_of(to)); /* somebody else, who saw it elsewhere */
+	content_close(file, fd);
+	is_open = false;
+	not_written();
+	contents_stop();
+	assert_int_equal(marks(&t), 1);
+	activity_stop(t.a);
+	af_start(&t);
+	touches_start(t.a);
+	assert_false(activity_stayed(t.a, &m));
+	lift_all();
+	assert_int_equal(marks(&t), 0);
+	assert_int_equal(contents_start(0, 0), 0);
+}
+
+/* All is marked when the first comes who can write to it unseen. */
+static void test_while_everything(void **state)
+{
+	const struct fhandle other = fx_obj(1);
+	activity_pin(t.a, &other);
+	open_unseen();
+	activity_unpin(t.a, &other);
+	marked_in(from);
+	closed();
+}
+
+/* It is marked once more before it is pinned, by somebody who does not know. */
+static void test_marked_meanwhile(void **state)
+{
+	struct mark m = file_of(from), other = file_of(to);
+	m.stays = true;
+	activity_place(t.a, 0, &m);
+	activity_place(t.a, 0, &other);
+	activity_pin(t.a, &m.obj);
+	activity_done(t.a, 0);
+	marked_in(to);
+	activity_unpin(t.a, &m.obj);
+}
+
 /* A worker died when it had chosen how to serve a file, and had not noted by
  * what backing file: the others have one. */
 static void test_killed_while_opening(void **state)
@@ -322,6 +372,8 @@ int main(void)
 		UNIT(test_moved_meanwhile), UNIT(test_and_back),
 		UNIT(test_stale_touch),	UNIT(test_other_name),
 		UNIT(test_killed_while_opening), UNIT(test_outlives),
+		UNIT(test_seen_again), UNIT(test_while_everything),
+		UNIT(test_marked_meanwhile),
 	};
 	if (!mkdtemp(folder))
 		return 99;
