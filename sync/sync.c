@@ -145,7 +145,7 @@ static void fleet_run(struct fleet *f, int signal_fd)
 		uint64_t count;
 		if (r > 0 && fds[0].revents)
 			return;
-		if (is_damaged(f))
+		if (is_damaged(f) || journal_replaced(f->journal))
 			return;
 		if (r > 0 && fds[1].revents) {
 			(void)!read(f->cfg->wake_fd, &count, sizeof(count));

@@ -9,6 +9,9 @@ db=$T/state/journal.db
 whole() {
 	"$MIRRORFS" status "$T/tree" 2>/dev/null | grep -qx "journal: ok"
 }
+set_aside() {
+	ls "$T/state" | grep -q "^journal.db.damaged-"
+}
 records() { # WHERE
 	sqlite3 "$db" "SELECT count(*) FROM record WHERE $1"
 }
@@ -30,6 +33,28 @@ check "same" same "$T/replica1"
 equal "$(stat -c %i "$db")" "$was" "the journal"
 equal "$(records "path IN ('one', 'two', 'three') AND op = 1")" 3 "records"
 equal "$(records "op = 16")" 0 "gaps"
+
+# another file system is there, which has a copy: the same number of the inode
+check "umount" umount_tree
+mv "$T/state" "$T/kept" && mkdir "$T/state" || fail "mkdir"
+image=$T/image${#LOWERS[@]}
+lay_below ext4 "$T/state" && cp -a "$T/kept/." "$T/state" || fail "cp"
+check "mount" mount_tree
+check "wait" synced
+was=$(stat -c %i "$db")
+sync && fsfreeze -f "$T/state" &&
+	cp --sparse=always "$image" "$T/copy" || fail "copy"
+fsfreeze -u "$T/state"
+echo gone >"$T/tree/gone"
+check "wait" synced
+mount -o loop "$T/copy" "$T/state" || fail "mount of the copy"
+LOWERS+=("$T/state")
+equal "$(stat -c %i "$db")" "$was" "the number"
+echo three >"$T/tree/other"
+check "another one" wait_for 120 set_aside
+check "wait" synced
+equal "$(cat "$T/replica1/other")" three "what is recorded there"
+check "same" same "$T/replica1"
 
 # gone for good, with the folder there: that is no reason to wait
 rm "$db"

@@ -509,6 +509,7 @@ int db_open(const char *file, enum journal_mode mode, struct journal **ret)
 	if (r == 0) {
 		shm_guard(j->db, file);
 		r = db_set_up(j, mode);
+		db_placed(j);
 	}
 	/* on a read-only disk SQLite misses what it cannot make */
 	if (r == -ENOENT && access(file, W_OK) < 0)
@@ -531,13 +532,6 @@ int db_lock(const char *state_dir, int how)
 	int r = fd;
 	fd = -1;
 	return r;
-}
-
-bool db_moved(struct journal *j)
-{
-	int moved = 0;
-	sqlite3_file_control(j->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
-	return moved;
 }
 
 int journal_open(const char *state_dir, enum journal_mode mode,

@@ -33,6 +33,8 @@ struct journal {
 	struct clock_trust trust; /* for what cannot be undone */
 	unsigned pruned;  /* rows since the last sweep of who */
 	char *dir;        /* the state folder; NULL: it has none */
+	dev_t dev;        /* of its file, when it was opened */
+	ino_t ino;
 	int lock_fd;      /* db_lock, for all that may write; or -1 */
 	bool reads;       /* JOURNAL_READ */
 	bool identity;    /* the transaction changes what identity.c keeps */
@@ -55,8 +57,10 @@ int db_lock(const char *state_dir, int how);
 /* shm_guard - what SQLite maps of the database at `path` cannot kill us when
  * its disk is full: shm.c. */
 void shm_guard(sqlite3 *db, const char *path);
+/* db_placed - its file is there, as it is opened. */
+void db_placed(struct journal *j);
 /* db_moved - the file that it has open is the journal no more. */
-bool db_moved(struct journal *j);
+bool db_moved(const struct journal *j);
 
 /* db_lost - a sync has failed: health.c */
 void db_lost(struct journal *j);

@@ -18,6 +18,7 @@ lib_journal_libjournal_a_SOURCES = \
 	lib/journal/meta.c \
 	lib/journal/options.c \
 	lib/journal/owed.c \
+	lib/journal/place.c \
 	lib/journal/patience.c \
 	lib/journal/prune.c \
 	lib/journal/ranges.c \
