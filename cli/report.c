@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -54,6 +55,13 @@ static void mounts_report(const struct supervisor_config *cfg)
 	mounts_around_free(m, n);
 }
 
+/* is_socket - it was not removed, nor is it one of another mount namespace. */
+static bool is_socket(const char *path)
+{
+	struct stat st;
+	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
 /* Who connects finds the object of the mount, and nobody listens at that. */
 static void sockets_report(const struct supervisor_config *cfg)
 {
@@ -72,7 +80,8 @@ static void sockets_report(const struct supervisor_config *cfg)
 			   &at) != 2 ||
 		    at == 0 || (!(flags & listens) && type != datagram) ||
 		    strncmp(line + at, cfg->root, n) != 0 ||
-		    line[at + (int)n] != '/' || ++told > HOLDER_SHOWN)
+		    line[at + (int)n] != '/' || !is_socket(line + at) ||
+		    ++told > HOLDER_SHOWN)
 			continue;
 		CLEANUP_FREE char *path = text_printable(line + at);
 		tell(cfg,

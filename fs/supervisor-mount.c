@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <limits.h>
 #include <stdio.h>
 #include <signal.h>
@@ -225,7 +226,9 @@ int supervisor_unmount(struct supervisor *s, char **ret_why)
 		return 0;
 	if (!s->bare_ns)
 		s->bare_since_ns = clock_wall_ns();
-	int r = mount_may_go(s->mount_id, s->cfg->root, ret_why);
+	int r = s->mount_id < 0
+			? 0 /* it could not be told when it was made */
+			: mount_may_go(s->mount_id, s->cfg->root, ret_why);
 	if (r == 0 && umount2(s->cfg->root, UMOUNT_NOFOLLOW) < 0)
 		r = -errno;
 	if (r < 0 && r != -ENOENT && r != -EINVAL)
@@ -279,6 +282,7 @@ bool supervisor_stays_closed(const struct supervisor *s)
 /* ---- umount -l ---- */
 
 #define BARE_NS	      (2 * NS_PER_S)
+#define BARE_LOOK_MS  100
 #define BARE_RETRY_MS 1000
 
 /* Everything is compared at the next mount, or not, after all. */
@@ -307,6 +311,14 @@ static void note_bare(struct supervisor *s)
 			  strerror(-r));
 }
 
+/* has_ended - nobody goes on by it, though the worker may not have heard of that:
+ * fuse_dev_poll says EPOLLERR. */
+static bool has_ended(const struct supervisor *s)
+{
+	struct pollfd p = {.fd = s->fuse_fd};
+	return s->fuse_fd >= 0 && poll(&p, 1, 0) > 0 && p.revents & POLLERR;
+}
+
 void supervisor_look(struct supervisor *s)
 {
 	if (!s->mounted || !s->ready || s->stopping || s->bare_ns ||
@@ -330,9 +342,13 @@ int supervisor_bare(struct supervisor *s)
 	int again = supervisor_bare_noted(s) ? -1 : BARE_RETRY_MS;
 	if (!s->bare_ns || s->bare_said || s->gone_ns)
 		return again;
-	int64_t left = s->bare_ns + BARE_NS - clock_mono_ns();
-	if (left > 0)
-		return (int)(left / NS_PER_MS) + 1;
+	int64_t now = clock_mono_ns();
+	if (has_ended(s))
+		s->gone_ns = now;
+	if (s->gone_ns)
+		return again;
+	if (now < s->bare_ns + BARE_NS)
+		return BARE_LOOK_MS;
 	s->bare_said = true;
 	log_error("%s was unmounted lazily (umount -l): what is open goes on, "
 		  "but who opens it now writes past mirrorfs; end the programs "

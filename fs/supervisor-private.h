@@ -53,7 +53,7 @@ struct supervisor {
 	struct stamps_mount at;
 	int64_t bare_ns;       /* the root shows the tree below since then */
 	int64_t bare_since_ns; /* wall clock; or when it was unmounted */
-	int64_t gone_ns;       /* the kernel has told the worker so; or 0 */
+	int64_t gone_ns;       /* the kernel has told the worker so, or us; or 0 */
 	bool bare_said, bare_owed; /* the journal has still to be told */
 
 	/* supervisor-silent.c: */

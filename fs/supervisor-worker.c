@@ -296,7 +296,10 @@ static void worker_serves(struct supervisor *s)
 
 void worker_listen(struct supervisor *s)
 {
-	unsigned words = deposits_read(&s->deposits, &s->gone_ns);
+	int64_t gone_ns = 0;
+	unsigned words = deposits_read(&s->deposits, &gone_ns);
+	if (!s->gone_ns) /* else it was seen before the worker heard of it */
+		s->gone_ns = gone_ns;
 	if (words & 1u << DEPOSIT_SERVING)
 		worker_serves(s);
 	/* whoever has told it to */

@@ -63,6 +63,23 @@ check "mount" wait_for 60 mounted_again
 check "wait" synced
 equal "$("$MIRRORFS" log "$T/tree" --op gap | wc -l)" 2 "comparisons"
 
+# nor is one of which the worker hears late
+supervisor=$(status_pid supervisor_pid) worker=$(status_pid worker_pid)
+said=$(grep -c 'unmounted lazily' "$T/state/mirrorfs.log")
+kill -STOP "$worker"
+# umount(8) would ask it something first
+python3 -c 'import ctypes, sys
+sys.exit(ctypes.CDLL(None).umount2(sys.argv[1].encode(), 0))' "$T/tree" ||
+	fail "umount"
+MOUNTS=()
+sleep 3
+kill -CONT "$worker"
+check "it ends" wait_for 60 process_gone "$supervisor"
+check "mount" mount_tree
+check "wait" synced
+equal "$("$MIRRORFS" log "$T/tree" --op gap | wc -l)" 2 "comparisons"
+equal "$(grep -c 'unmounted lazily' "$T/state/mirrorfs.log")" "$said" "lazily"
+
 # nor is one after which the disk takes its time
 [ -z "$SANITIZED" ] || exit 0
 check "umount" umount_tree

@@ -132,6 +132,10 @@ time.sleep(600)"
 check "it listens" wait_for 60 test -S "$T/tree/sock"
 check "mount" mount_tree 2>"$T/err"
 check "it is told" grep -q "listens at the socket $T/tree/sock since" "$T/err"
+check "umount" umount_tree
+rm "$T/tree/sock" || fail "rm"
+check "mount" mount_tree 2>"$T/err"
+refuse "nobody could get at it" grep -q "listens at" "$T/err"
 end_process "$BG"
 check "umount" umount_tree
 check "mount" mount_tree 2>"$T/err"

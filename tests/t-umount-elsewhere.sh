@@ -150,14 +150,26 @@ check "umount" umount_at "$ROOT"
 refuse "mounted" mounted_at "$ROOT"
 
 # what is mounted along, at the same place of a peer, goes along
-mkdir "$T/shared" "$T/peer" || fail "mkdir"
+mkdir "$T/shared" "$T/peer" "$T/slave" "$T/second" || fail "mkdir"
 lay_below tmpfs "$T/shared"
 mkdir -p "$T/shared/tree"
+along() { # YES-OR-NO PEER...
+	local peer verdict=$1
+	shift
+	for peer in "$@"; do
+		"$verdict" "along at $peer" mounted_at "$T/$peer/tree"
+	done
+}
 if mount --make-shared "$T/shared" && mount --bind "$T/shared" "$T/peer"; then
-	LOWERS+=("$T/peer")
+	LOWERS+=("$T/peer" "$T/slave" "$T/second")
+	# a slave, to others a master, as a container has it; and one of that
+	{ mount --bind "$T/shared" "$T/slave" &&
+		mount --make-slave "$T/slave" && mount --make-shared "$T/slave" &&
+		mount --bind "$T/slave" "$T/second" &&
+		mount --make-slave "$T/second"; } || fail "slaves"
 	check "mount" mount_at "$T/shared/tree" "$T/state2"
-	check "along" mounted_at "$T/peer/tree"
+	along check peer slave second
 	check "umount" umount_at "$T/shared/tree"
-	refuse "along" mounted_at "$T/peer/tree"
+	along refuse peer slave second
 fi
 exit 0

@@ -7,7 +7,8 @@ expect_log "fs worker died"
 expect_log "beside shows"
 pipe_replicas 1
 lay_below ext4 "$T/tree"
-mkdir "$T/beside" && mount --bind "$T/tree" "$T/beside" || fail "bind"
+mkdir "$T/beside" && mount --bind "$T/tree" "$T/beside" &&
+	mount --make-private "$T/beside" || fail "bind"
 LOWERS+=("$T/beside") # the same, where the mount does not hide it
 check "mount" mount_tree "${REPLICAS[@]}"
 

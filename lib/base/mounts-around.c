@@ -71,6 +71,23 @@ static char *hidden(const struct mount_table *t, const struct mount *ours)
 			   "unmount that first");
 }
 
+/* gets_mounts_of - that are made on what is shared in `group`: it is of the group,
+ * or a slave of it, or one of a slave. */
+static bool gets_mounts_of(const struct mount_table *t, const struct mount *m,
+			   unsigned group)
+{
+	const struct mount *above = m;
+	for (unsigned n = 0; above && n <= t->n; n++) {
+		if (above->shared == group || above->master == group)
+			return true;
+		unsigned master = above->master;
+		above = NULL;
+		for (unsigned i = 0; master && !above && i < t->n; i++)
+			above = t->all[i].shared == master ? &t->all[i] : NULL;
+	}
+	return false;
+}
+
 /* goes_along - `other` is there, and goes, because `ours` does. */
 static bool goes_along(const struct mount_table *t, const struct mount *ours,
 		       const struct mount *other)
@@ -78,7 +95,7 @@ static bool goes_along(const struct mount_table *t, const struct mount *ours,
 	const struct mount *a = mount_by_id(t, ours->parent);
 	const struct mount *b = mount_by_id(t, other->parent);
 	if (!a || !b || a == b || a->dev != b->dev || !a->shared ||
-	    (b->shared != a->shared && b->master != a->shared) ||
+	    !gets_mounts_of(t, b, a->shared) ||
 	    !is_within(ours->point, a->point) ||
 	    !is_within(other->point, b->point))
 		return false;
@@ -113,7 +130,9 @@ static char *obstacle(const struct mount_table *t, const struct mount *ours)
 int mount_may_go(int id, const char *path, char **ret_why)
 {
 	CLEANUP_MOUNTS struct mount_table t;
-	mount_table_read(&t);
+	int r = mount_table_read(&t);
+	if (r < 0)
+		return r;
 	const struct mount *ours = mount_by_id(&t, id);
 	if (!ours || !mount_type_ours(ours))
 		return -ENOENT;

@@ -25,12 +25,13 @@ struct mount {
 bool mount_next(FILE *f, struct mount *m);
 
 /* The whole table, in the order of the kernel, which says nothing about what lies
- * over what (Linux 6.8: the order in which they were made). */
+ * over what (Linux 6.8: the order in which they were made). mount_table_read - 0, or
+ * a negative errno, and then not all of them are in it. */
 struct mount_table {
 	struct mount *all;
 	unsigned n;
 };
-void mount_table_read(struct mount_table *t);
+int mount_table_read(struct mount_table *t);
 void mount_table_done(struct mount_table *t);
 #define CLEANUP_MOUNTS __attribute__((cleanup(mount_table_done)))
 

@@ -97,12 +97,14 @@ void mount_list(char **list, const char *item)
 	*list = more;
 }
 
-void mount_table_read(struct mount_table *t)
+int mount_table_read(struct mount_table *t)
 {
 	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/mountinfo", "re");
 	struct mount m = {0};
 	*t = (struct mount_table){0};
-	while (f && mount_next(f, &m)) {
+	if (!f)
+		return -errno;
+	while (mount_next(f, &m)) {
 		t->all = reallocarray(t->all, t->n + 1, sizeof(m));
 		if (!t->all)
 			abort();
@@ -110,6 +112,7 @@ void mount_table_read(struct mount_table *t)
 		m = (struct mount){0};
 	}
 	free(m.line);
+	return ferror(f) ? -EIO : 0;
 }
 
 void mount_table_done(struct mount_table *t)
