@@ -11,16 +11,20 @@ complain() {
 	r=1
 }
 
-# layer_of FILE - by its folder, a header in include/ by its first line
+# layer_of FILE - in LAYER: by its folder, a header in include/ by its first line
 layer_of() {
+	LAYER=
 	case $1 in
-	include/*) sed -n '1s,^/\* layer: \([a-z]*\) \*/$,\1,p' "$1" ;;
-	lib/base/*) echo base ;;
-	lib/journal/*) echo journal ;;
-	fs/*) echo fs ;;
-	sync/remote/*) echo remote ;;
-	sync/*) echo sync ;;
-	cli/*) echo cli ;;
+	include/*)
+		read -r LAYER <"$1"
+		[[ $LAYER =~ ^/\*\ layer:\ ([a-z]*)\ \*/$ ]] &&
+			LAYER=${BASH_REMATCH[1]} || LAYER= ;;
+	lib/base/*) LAYER=base ;;
+	lib/journal/*) LAYER=journal ;;
+	fs/*) LAYER=fs ;;
+	sync/remote/*) LAYER=remote ;;
+	sync/*) LAYER=sync ;;
+	cli/*) LAYER=cli ;;
 	esac
 }
 
@@ -45,27 +49,30 @@ may_system() {
 	esac
 }
 
-for file in $(find include lib fs sync cli -name '*.[ch]'); do
-	layer=$(layer_of "$file")
-	if [ -z "$layer" ]; then
-		complain "$file: line 1 must be /* layer: NAME */"
+# one process for all of them: there are thousands of lines
+while IFS=: read -r file line; do
+	layer_of "$file"
+	layer=$LAYER
+	[[ $line =~ include[[:space:]]*([\<\"])([^\>\"]*) ]] || continue
+	header=${BASH_REMATCH[2]}
+	if [ "${BASH_REMATCH[1]}" = '<' ]; then
+		may_system "$file" "$header" ||
+			complain "$file: may not include <$header>"
 		continue
 	fi
-	while read -r kind header; do
-		if [ "$kind" = '<' ]; then
-			may_system "$file" "$header" ||
-				complain "$file: may not include <$header>"
-			continue
-		fi
-		found=
-		for place in "include/$header" "$header" \
-			"$(dirname "$file")/$header"; do
-			[ -f "$place" ] && found=$place && break
-		done
-		[ -n "$found" ] || continue # made by configure
-		may "$layer" "$(layer_of "$found")" ||
-			complain "$file ($layer): may not include $found"
-	done < <(sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*\([<"]\)\([^>"]*\).*/\1 \2/p' "$file")
+	found=
+	for place in "include/$header" "$header" "${file%/*}/$header"; do
+		[ -f "$place" ] && found=$place && break
+	done
+	[ -n "$found" ] || continue # made by configure
+	layer_of "$found"
+	may "$layer" "$LAYER" ||
+		complain "$file ($layer): may not include $found"
+done < <(grep -rHE --include='*.[ch]' '^[[:space:]]*#[[:space:]]*include' \
+	include lib fs sync cli)
+for file in include/*.h; do
+	layer_of "$file"
+	[ -n "$LAYER" ] || complain "$file: line 1 must be /* layer: NAME */"
 done
 
 # libssh exports these; a symbol of ours may not begin so

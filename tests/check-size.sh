@@ -12,5 +12,5 @@ while read -r lines file; do
 		echo "$file: $lines lines, the limit is $limit"
 		r=1
 	fi
-done < <(find cli fs include lib sync tests -name '*.[ch]' -exec wc -l {} \;)
+done < <(find cli fs include lib sync tests -name '*.[ch]' -exec wc -l {} +)
 exit $r
