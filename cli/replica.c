@@ -180,8 +180,11 @@ static int replica_set(struct replica_job *job)
 	if (r < 0)
 		return job_result(job, r);
 	int result = replica_change(job);
-	r = journal_transaction_end(job->journal, result == EXIT_YES);
-	return result != EXIT_YES ? result : job_result(job, r);
+	if (result != EXIT_YES) {
+		journal_transaction_close(job->journal, -ECANCELED);
+		return result;
+	}
+	return job_result(job, journal_transaction_close(job->journal, 0));
 }
 
 static int replica_list(struct replica_job *job)

@@ -190,9 +190,9 @@ int stamps_take(struct journal *j, int lower_fd, int64_t gone_ns)
 		r = journal_stamps_since(j, t.known_ns - CTIME_SLACK_NS);
 	if (r == 0)
 		r = take_all(&t);
-	int r2 = journal_transaction_end(j, r == 0);
+	r = journal_transaction_close(j, r);
 	log_debug("stamps=%u", t.n);
-	return r < 0 ? r : r2;
+	return r;
 }
 
 /* ---- at the next beginning ---- */

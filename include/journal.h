@@ -216,10 +216,10 @@ int journal_batch_begin(struct journal *j, int64_t id, uint64_t inflight);
 int journal_batch_end(struct journal *j, int64_t id, uint64_t cursor,
 		      bool seeded);
 
-/* journal_transaction - around several of the calls above; they may nest.
- * _end commits, or rolls all back when `ok` is false. */
+/* journal_transaction - around several of the calls above; they may nest. _close, with
+ * what came of these, commits; or it rolls all back if that is an error, and returns it. */
 int journal_transaction_begin(struct journal *j);
-int journal_transaction_end(struct journal *j, bool ok);
+int journal_transaction_close(struct journal *j, int result);
 
 /* ---- questions of the command line ---- */
 

@@ -251,9 +251,9 @@ int batch_commit(struct engine *e, uint64_t seq, bool seeded)
 		r = journal_batch_end(e->journal, e->row.id, seq, seeded);
 	if (r >= 0 && e->seeding)
 		r = journal_seed_end(e->journal, e->row.id);
-	int r2 = journal_transaction_end(e->journal, r >= 0);
-	if (r < 0 || r2 < 0)
-		return r < 0 ? r : r2;
+	r = journal_transaction_close(e->journal, r);
+	if (r < 0)
+		return r;
 	pathset_drop(&e->fences, seq);
 	fresh_drop(&e->fresh, seq);
 	plan_memory_forget(e->memory, seq);

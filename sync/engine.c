@@ -520,9 +520,9 @@ int engine_note(struct engine *e)
 	r = engine_flush(e);
 	if (r == 0)
 		r = durable_note(e, safe);
-	int r2 = journal_transaction_end(e->journal, r >= 0);
+	r = journal_transaction_close(e->journal, r);
 	e->beside = false;
-	return r < 0 ? r : r2;
+	return r;
 }
 
 int engine_fence(struct engine *e, const char *path, uint64_t seq)

@@ -90,10 +90,10 @@ int filters_apply(struct engine *e)
 	if (r < 0)
 		return r;
 	r = renew(e, key);
-	int r2 = journal_transaction_end(e->journal, r == 0);
+	r = journal_transaction_close(e->journal, r);
 	if (e->seeded)
 		log_notice("%s: comparing everything: its filter has changed",
 			   e->row.name);
 	e->seeded = false;
-	return r < 0 ? r : r2;
+	return r;
 }

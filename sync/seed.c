@@ -110,10 +110,10 @@ static int save(struct engine *e, struct seeding *w)
 		r = journal_seed_put(e->journal, e->row.id, &s);
 	if (r == 0)
 		r = save_counts(e, w);
-	int r2 = journal_transaction_end(e->journal, r == 0);
+	r = journal_transaction_close(e->journal, r);
 	while (w->n_extra > 0)
 		free(w->extra[--w->n_extra]);
-	return r < 0 ? r : r2;
+	return r;
 }
 
 /* settle - all that was pushed is on the replica, or parked. */

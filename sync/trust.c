@@ -64,7 +64,7 @@ int trust_doubt(struct engine *e, bool anew)
 	if (s >= 0)
 		s = journal_abilities_put(e->journal, e->row.id, &e->can,
 					  owners_asked(e->owners));
-	int s2 = journal_transaction_end(e->journal, s >= 0);
+	s = journal_transaction_close(e->journal, s);
 	e->seeded = false;
-	return s < 0 ? s : s2;
+	return s;
 }

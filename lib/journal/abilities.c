@@ -36,8 +36,7 @@ int journal_abilities_put(struct journal *j, int64_t id,
 	if (r < 0)
 		return r;
 	r = put_all(j, id, a, owners);
-	int r2 = journal_transaction_end(j, r == 0);
-	return r < 0 ? r : r2;
+	return journal_transaction_close(j, r);
 }
 
 int journal_abilities_load(struct journal *j, int64_t id, struct abilities *ret,

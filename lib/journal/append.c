@@ -292,9 +292,7 @@ int db_append(struct journal *j, const struct record *records, unsigned n)
 	rc = append_load(&a);
 	for (unsigned i = 0; rc == 0 && i < n; i++)
 		rc = append_record(&a, &records[i]);
-	int rc2 = journal_transaction_end(j, rc == 0);
-	if (rc == 0)
-		rc = rc2;
+	rc = journal_transaction_close(j, rc);
 	if (rc < 0)
 		db_who_forget(j);
 	return rc;

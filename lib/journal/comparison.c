@@ -49,8 +49,7 @@ int journal_comparison_ask(struct journal *j, int64_t id,
 	if (r < 0)
 		return r;
 	r = ask(j, id, c, ret_id);
-	int r2 = journal_transaction_end(j, r == 0);
-	return r < 0 ? r : r2;
+	return journal_transaction_close(j, r);
 }
 
 static void from_row(sqlite3_stmt *st, struct comparison *ret)

@@ -309,7 +309,7 @@ int journal_transaction_begin(struct journal *j)
 	return 0;
 }
 
-int journal_transaction_end(struct journal *j, bool ok)
+static int transaction_end(struct journal *j, bool ok)
 {
 	assert(j->depth > 0);
 	if (!ok)
@@ -333,6 +333,12 @@ int journal_transaction_end(struct journal *j, bool ok)
 	}
 	int r = db_run(j, NULL, "ROLLBACK", "");
 	return r < 0 ? r : ok ? -ECANCELED : 0;
+}
+
+int journal_transaction_close(struct journal *j, int result)
+{
+	int r = transaction_end(j, result >= 0);
+	return result < 0 ? result : r;
 }
 
 /* A sync of the log is enough, as SQLite takes nothing out of it that is not

@@ -215,8 +215,7 @@ int identity_load(struct journal *j, const char *state_dir)
 	r = db_script(j, "DELETE FROM meta");
 	if (r == 0)
 		r = db_script(j, text);
-	int r2 = journal_transaction_end(j, r == 0);
-	return r < 0 ? r : r2;
+	return journal_transaction_close(j, r);
 }
 
 int journal_recall(const char *state_dir, struct journal **ret)

@@ -221,16 +221,14 @@ static int epoch_durably(struct journal *j, uint64_t reach, int64_t since_ns,
 		return r;
 	r = reach ? epoch_reach(j, reach, since_ns, &first)
 		  : epoch_next(j, epoch_noted(j), &first);
-	int r2 = journal_transaction_end(j, r == 0);
-	if (r == 0)
-		r = r2;
+	r = journal_transaction_close(j, r);
 	/* The commit is durable; that the WAL becomes small again is a
 	 * courtesy that a reader may prevent. */
 	if (r == 0)
 		db_script(j, "PRAGMA wal_checkpoint(TRUNCATE)");
-	r2 = db_script(j, "PRAGMA synchronous = NORMAL");
+	int restored = db_script(j, "PRAGMA synchronous = NORMAL");
 	if (r == 0)
-		r = r2;
+		r = restored;
 	/* what was marked is in the journal now */
 	if (r == 0)
 		r = activity_reset(j->dir, j->uuid, SEQ_EPOCH(first), 0);

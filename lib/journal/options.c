@@ -70,8 +70,7 @@ static int options_put(struct journal *j, int64_t id,
 	if (r < 0)
 		return r;
 	r = db_replica_options_put(j, id, given);
-	int r2 = journal_transaction_end(j, r == 0);
-	return r < 0 ? r : r2;
+	return journal_transaction_close(j, r);
 }
 
 int journal_replica_defaults(struct journal *j,

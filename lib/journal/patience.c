@@ -141,8 +141,7 @@ int journal_replica_drop(struct journal *j, int64_t id)
 	if (r < 0)
 		return r;
 	r = replica_drop(j, id);
-	int r2 = journal_transaction_end(j, r >= 0);
-	return r < 0 ? r : r2;
+	return journal_transaction_close(j, r);
 }
 
 int journal_replica_doubt(struct journal *j, int64_t id, uint64_t since_ns)
@@ -156,8 +155,7 @@ int journal_replica_doubt(struct journal *j, int64_t id, uint64_t since_ns)
 		r = db_run(j, NULL,
 			   "UPDATE replica SET seeded = 0 WHERE id = ?", "l",
 			   id);
-	int r2 = journal_transaction_end(j, r == 0);
-	return r < 0 ? r : r2;
+	return journal_transaction_close(j, r);
 }
 
 int journal_forgotten_since(struct journal *j, int64_t id, uint64_t *ret_ns)

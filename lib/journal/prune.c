@@ -95,8 +95,8 @@ int db_prune(struct journal *j, int64_t history_ns)
 		r = prune_who(j);
 		j->pruned = 0;
 	}
-	int r2 = journal_transaction_end(j, r == 0);
-	if (r < 0 || r2 < 0)
-		return r < 0 ? r : r2;
+	r = journal_transaction_close(j, r);
+	if (r < 0)
+		return r;
 	return rows == PRUNE_ROWS;
 }

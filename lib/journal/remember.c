@@ -306,8 +306,7 @@ int journal_parked_put(struct journal *j, int64_t id, const struct parked *p)
 	if (r < 0)
 		return r;
 	r = parked_put(j, id, p);
-	int r2 = journal_transaction_end(j, r == 0);
-	return r < 0 ? r : r2;
+	return journal_transaction_close(j, r);
 }
 
 int journal_parked_since(struct journal *j, int64_t id, const char *path,
@@ -400,8 +399,7 @@ int journal_parked_move(struct journal *j, int64_t id, const char *from,
 	if (r < 0)
 		return r;
 	r = parked_move(j, id, from, to);
-	int r2 = journal_transaction_end(j, r == 0);
-	return r < 0 ? r : r2;
+	return journal_transaction_close(j, r);
 }
 
 int journal_parked_del(struct journal *j, int64_t id, const char *path)
@@ -410,8 +408,7 @@ int journal_parked_del(struct journal *j, int64_t id, const char *path)
 	if (r < 0)
 		return r;
 	r = parked_leave(j, id, path, clock_wall_ns(), NULL);
-	int r2 = journal_transaction_end(j, r == 0);
-	return r < 0 ? r : r2;
+	return journal_transaction_close(j, r);
 }
 
 void parked_free(struct parked *parked, unsigned n)

@@ -359,11 +359,12 @@ static int replica_put(struct journal *j, struct replica_row *row)
 			      (int)row->from_config, id);
 }
 
-/* replica_end - the end of what began with journal_transaction_begin. */
+/* replica_end - the end of what began with journal_transaction_begin; `r` if all
+ * went well. */
 static int replica_end(struct journal *j, int r)
 {
-	int r2 = journal_transaction_end(j, r >= 0);
-	return r < 0 ? r : r2 < 0 ? r2 : r;
+	int closed = journal_transaction_close(j, r);
+	return closed < 0 ? closed : r;
 }
 
 int journal_replica_put(struct journal *j, struct replica_row *row)

@@ -119,8 +119,7 @@ int db_complete_note(struct journal *j)
 	if (r < 0)
 		return r;
 	r = db_complete_set(j);
-	int r2 = journal_transaction_end(j, r == 0);
-	return r < 0 ? r : r2;
+	return journal_transaction_close(j, r);
 }
 
 /* forget - how far each replica was is lost, too. Files that changed since all of

@@ -359,8 +359,7 @@ int schema_create(struct journal *j)
 	r = db_number(j, &version, 0, "PRAGMA user_version", "");
 	if (r == 0 && version == 0)
 		r = schema_fill(j);
-	int r2 = journal_transaction_end(j, r == 0);
-	return r < 0 ? r : r2;
+	return journal_transaction_close(j, r);
 }
 
 /* schema_add - what came after `version`, in the database or as if it were. */
@@ -401,8 +400,7 @@ int schema_upgrade(struct journal *j)
 	if (r < 0)
 		return r;
 	r = schema_step(j);
-	int r2 = journal_transaction_end(j, r == 0);
-	return r < 0 ? r : r2;
+	return journal_transaction_close(j, r);
 }
 
 int schema_version(void)

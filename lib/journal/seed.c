@@ -79,8 +79,7 @@ int journal_seed_begin(struct journal *j, int64_t id, struct seed *ret)
 	if (r < 0)
 		return r;
 	r = seed_begin(j, id, ret);
-	int r2 = journal_transaction_end(j, r >= 0);
-	return r < 0 ? r : r2;
+	return journal_transaction_close(j, r);
 }
 
 static int seed_put(struct journal *j, int64_t id, const struct seed *s)
@@ -112,8 +111,7 @@ int journal_seed_put(struct journal *j, int64_t id, const struct seed *s)
 	if (r < 0)
 		return r;
 	r = seed_put(j, id, s);
-	int r2 = journal_transaction_end(j, r >= 0);
-	return r < 0 ? r : r2;
+	return journal_transaction_close(j, r);
 }
 
 int journal_seed_tick(struct journal *j, int64_t id, const struct seed *s)

@@ -112,8 +112,7 @@ int journal_stamps_done(struct journal *j, unsigned differed)
 			   "tt", SINCE, KNOWN);
 	if (r == 0)
 		r = journal_meta_set(j, NOTICED, text);
-	int r2 = journal_transaction_end(j, r == 0);
-	return r < 0 ? r : r2;
+	return journal_transaction_close(j, r);
 }
 
 int journal_stamps_noticed(struct journal *j, unsigned *ret)

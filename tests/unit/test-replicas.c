@@ -296,7 +296,7 @@ static void test_transactions(void **state)
 	assert_int_equal(journal_fences_load(j, id, &fences, &n), 0);
 	assert_int_equal(n, 0); /* nobody else sees it yet */
 	fences_free(fences, n);
-	assert_int_equal(journal_transaction_end(f.j, false), 0);
+	assert_int_equal(journal_transaction_close(f.j, -EIO), -EIO);
 	assert_int_equal(journal_fences_load(f.j, id, &fences, &n), 0);
 	assert_int_equal(n, 0);
 	fences_free(fences, n);
@@ -308,11 +308,11 @@ static void test_transactions(void **state)
 	assert_int_equal(journal_transaction_begin(f.j), 0);
 	assert_int_equal(journal_fence_put(f.j, id, "a", 1), 0);
 	assert_int_equal(journal_batch_end(f.j, 999, 1, true), -ENOENT);
-	assert_int_equal(journal_transaction_end(f.j, true), -ECANCELED);
+	assert_int_equal(journal_transaction_close(f.j, 0), -ECANCELED);
 
 	assert_int_equal(journal_transaction_begin(f.j), 0);
 	assert_int_equal(journal_fence_put(f.j, id, "a", 1), 0);
-	assert_int_equal(journal_transaction_end(f.j, true), 0);
+	assert_int_equal(journal_transaction_close(f.j, 0), 0);
 	assert_int_equal(journal_fences_load(j, id, &fences, &n), 0);
 	assert_int_equal(n, 1);
 	fences_free(fences, n);

@@ -319,7 +319,7 @@ static int64_t complete(struct journal *j)
 	char *text;
 	assert_int_equal(journal_transaction_begin(j), 0);
 	assert_int_equal(db_complete_set(j), 0);
-	assert_int_equal(journal_transaction_end(j, true), 0);
+	assert_int_equal(journal_transaction_close(j, 0), 0);
 	assert_int_equal(journal_meta_get(j, "complete", &text), 0);
 	int64_t ns = strtoll(text, NULL, 10);
 	free(text);
