@@ -45,9 +45,8 @@ struct supervisor_config;
 /* inner_report - warn when what is mounted inside the tree, or over it, has
  * changed. */
 void inner_report(const struct supervisor_config *cfg);
-/* holders_report - of HOLDERS_BELOW, of mounts_around and of sockets, one warning each; see struct
- * supervisor_config. */
-struct supervisor_config;
+/* holders_report - of HOLDERS_BELOW, of mounts_around and of sockets, one warning
+ * each; see struct supervisor_config. */
 void holders_report(const struct supervisor_config *cfg, const pid_t *ours,
 		    unsigned n_ours);
 

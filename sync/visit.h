@@ -23,7 +23,8 @@
 /*
  * visit_begin - earlier visits are shut out, and what they left is removed; a
  * folder for this one is made (without room for it: one of theirs is taken over),
- * the tree path of which is written to `stage` (VISIT_STAGE_MAX bytes). Paths of `r` go through it from here on.
+ * the tree path of which is written to `stage` (VISIT_STAGE_MAX bytes). Paths of
+ * `r` go through it from here on.
  * `only_look`: others are left alone. `keep` (or NULL): is in the new one then.
  * Returns 0, or a negative errno: -ENOTCONN, -ENOTDIR when .mirrorfs is no
  * folder, or what the server says.

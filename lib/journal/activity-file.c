@@ -183,7 +183,8 @@ static int decode_slot(struct buf *b, unsigned slot, struct mark *m)
 	if (buf_get_u32(b, &number) < 0 || number != slot ||
 	    buf_get_u32(b, &kind) < 0 || get_handle(b, &m->obj) < 0 ||
 	    get_handle(b, &m->dir) < 0 || buf_get_bytes(b, &name, &n) < 0 ||
-	    buf_get_u32(b, &stays) < 0 || n >= sizeof(m->name) || kind == MARK_NONE || kind > MARK_NEW_DIR)
+	    buf_get_u32(b, &stays) < 0 || n >= sizeof(m->name) ||
+	    kind == MARK_NONE || kind > MARK_NEW_DIR)
 		return -EUCLEAN;
 	m->kind = (enum mark_kind)kind;
 	m->stays = stays && kind == MARK_FILE;

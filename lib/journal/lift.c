@@ -17,9 +17,9 @@
  * compared after a power cut, until the tree is mounted anew.
  *
  * The header says up to which record the journal is on the disk, by which one can
- * tell that a database is an older copy; and how old the ctime of a changed object can be: the time of
- * the beginning of the oldest generation that is not lifted, or less, when the
- * clock was set back meanwhile.
+ * tell that a database is an older copy; and how old the ctime of a changed object
+ * can be: the time of the beginning of the oldest generation that is not lifted, or
+ * less, when the clock was set back meanwhile.
  */
 #include "confdefs.h"
 
