@@ -26,7 +26,6 @@ void answers_wait(struct remote *r, const unsigned *pending);
 int remote_lstat(struct remote *r, const char *path, struct remote_attr *ret);
 /* remote_is_folder - 1, 0 (also where that cannot be told), or -ENOTCONN */
 int remote_is_folder(struct remote *r, const char *path);
-int remote_mkdir(struct remote *r, const char *path, uint32_t mode);
 int remote_rmdir(struct remote *r, const char *path);
 int remote_remove(struct remote *r, const char *path);
 int remote_rename(struct remote *r, const char *from, const char *to);
@@ -39,11 +38,5 @@ void remote_entries_free(struct remote_entry *entries, unsigned n);
 /* a small file, whole; *ret has a NUL behind it; -EFBIG above 64 KiB */
 int remote_read_file(struct remote *r, const char *path, char **ret,
 		     size_t *ret_len);
-int remote_write_file(struct remote *r, const char *path, uint32_t mode,
-		      const void *data, size_t len);
-/* remote_write_durably - the same, and with `durable` on the disk where the
- * server has fsync. */
-int remote_write_durably(struct remote *r, const char *path, uint32_t mode,
-			 const void *data, size_t len, bool durable);
 
 #endif

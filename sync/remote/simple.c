@@ -88,13 +88,6 @@ int remote_is_folder(struct remote *r, const char *path)
 	return S_ISDIR(a.mode);
 }
 
-int remote_mkdir(struct remote *r, const char *path, uint32_t mode)
-{
-	struct wait w = {.r = r};
-	remote_send_mkdir(r, path, mode, wait_got, &w);
-	return wait_one(&w);
-}
-
 int remote_rmdir(struct remote *r, const char *path)
 {
 	struct wait w = {.r = r};
@@ -280,50 +273,4 @@ int remote_read_file(struct remote *r, const char *path, char **ret,
 	buf_put_u8(&g.data, 0);
 	*ret = (char *)g.data.data;
 	return 0;
-}
-
-/* write_rest - content, then the mode, which the server's umask may have
- * changed, and the close are sent without waiting; all must succeed. */
-static int write_rest(struct remote *r, const struct remote_handle *h,
-		      uint32_t mode, const uint8_t *data, size_t len,
-		      bool durable)
-{
-	struct wait w = {.r = r};
-	struct remote_attr a = {.flags = ATTR_MODE, .mode = mode};
-	for (size_t off = 0; off < len;) {
-		size_t n = len - off;
-		if (n > r->caps.write_bytes)
-			n = r->caps.write_bytes;
-		w.pending++;
-		remote_send_write(r, h, off, data + off, (uint32_t)n, wait_got,
-				  &w);
-		off += n;
-	}
-	w.pending++;
-	remote_send_fsetstat(r, h, &a, wait_got, &w);
-	if (durable && r->caps.ext & EXT_FSYNC) {
-		w.pending++;
-		remote_send_fsync(r, h, wait_got, &w);
-	}
-	w.pending++;
-	remote_send_close(r, h, wait_got, &w);
-	return wait_all(&w);
-}
-
-int remote_write_file(struct remote *r, const char *path, uint32_t mode,
-		      const void *data, size_t len)
-{
-	return remote_write_durably(r, path, mode, data, len, false);
-}
-
-int remote_write_durably(struct remote *r, const char *path, uint32_t mode,
-			 const void *data, size_t len, bool durable)
-{
-	struct wait w = {.r = r};
-	remote_send_open(r, path, RO_WRITE | RO_CREATE | RO_TRUNC, mode,
-			 wait_got, &w);
-	int status = wait_one(&w);
-	if (status < 0)
-		return status;
-	return write_rest(r, &w.handle, mode, data, len, durable);
 }

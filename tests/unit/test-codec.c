@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "sync/remote/codec.h"
-#include "remote-wait.h"
+#include "remote-write.h"
 #include "sync/remote/conn.h"
 
 /* ---- helpers ---- */

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "private-sshd.h"
-#include "remote-wait.h"
+#include "remote-write.h"
 
 #define MANY       5000
 #define UPLOAD     (64u * 1024 * 1024)

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "private-sshd.h"
-#include "remote-wait.h"
+#include "remote-write.h"
 #include "sync/remote/conn.h"
 
 static struct sshd the_sshd;
