@@ -3,6 +3,7 @@
  * part of it, since. */
 #include "confdefs.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,10 +57,12 @@ static void mounts_report(const struct supervisor_config *cfg)
 }
 
 /* is_socket - it was not removed, nor is it one of another mount namespace. */
-static bool is_socket(const char *path)
+static bool is_socket(const struct supervisor_config *cfg, const char *path)
 {
 	struct stat st;
-	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+	const char *name = path + strlen(cfg->root) + 1;
+	return fstatat(cfg->lower_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISSOCK(st.st_mode);
 }
 
 /* Who connects finds the object of the mount, and nobody listens at that. */
@@ -80,7 +83,7 @@ static void sockets_report(const struct supervisor_config *cfg)
 			   &at) != 2 ||
 		    at == 0 || (!(flags & listens) && type != datagram) ||
 		    strncmp(line + at, cfg->root, n) != 0 ||
-		    line[at + (int)n] != '/' || !is_socket(line + at) ||
+		    line[at + (int)n] != '/' || !is_socket(cfg, line + at) ||
 		    ++told > HOLDER_SHOWN)
 			continue;
 		CLEANUP_FREE char *path = text_printable(line + at);

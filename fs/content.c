@@ -282,8 +282,10 @@ void content_open(struct inode *i, const struct who *who, bool unseen)
 	c->alone = false;
 	if (!c->dirty || unseen)
 		c->who = *who;
-	if (unseen)
+	if (unseen) { /* again: it may have been seen just now (settle.c) */
+		inode_set_unseen(i, true);
 		content_set_unseen(c);
+	}
 	order_unlock(&o);
 	if (unseen) /* nobody else changes the mark from now on */
 		touch_unseen(i);

@@ -216,7 +216,7 @@ static int mount_instead(struct supervisor *s, int dead_fd)
 
 bool supervisor_is_there(const struct supervisor *s)
 {
-	return mount_is_at(s->mount_id, s->cfg->root);
+	return mount_is_at(s->mount_id, s->cfg->root) > 0;
 }
 
 int supervisor_unmount(struct supervisor *s, char **ret_why)
@@ -226,9 +226,9 @@ int supervisor_unmount(struct supervisor *s, char **ret_why)
 		return 0;
 	if (!s->bare_ns)
 		s->bare_since_ns = clock_wall_ns();
-	int r = s->mount_id < 0
-			? 0 /* it could not be told when it was made */
-			: mount_may_go(s->mount_id, s->cfg->root, ret_why);
+	if (s->mount_id < 0) /* it could not be told when it was made */
+		s->mount_id = mount_number(s->cfg->root);
+	int r = mount_may_go(s->mount_id, s->cfg->root, ret_why);
 	if (r == 0 && umount2(s->cfg->root, UMOUNT_NOFOLLOW) < 0)
 		r = -errno;
 	if (r < 0 && r != -ENOENT && r != -EINVAL)
@@ -282,6 +282,7 @@ bool supervisor_stays_closed(const struct supervisor *s)
 /* ---- umount -l ---- */
 
 #define BARE_NS	      (2 * NS_PER_S)
+#define BARE_END_MS   50
 #define BARE_LOOK_MS  100
 #define BARE_RETRY_MS 1000
 
@@ -311,21 +312,23 @@ static void note_bare(struct supervisor *s)
 			  strerror(-r));
 }
 
-/* has_ended - nobody goes on by it, though the worker may not have heard of that:
- * fuse_dev_poll says EPOLLERR. */
-static bool has_ended(const struct supervisor *s)
+/* has_ended - the kernel has ended the connection, or does so within `ms`: the
+ * worker need not have heard of that yet. fuse_dev_poll says EPOLLERR then. */
+static bool has_ended(const struct supervisor *s, int ms)
 {
 	struct pollfd p = {.fd = s->fuse_fd};
-	return s->fuse_fd >= 0 && poll(&p, 1, 0) > 0 && p.revents & POLLERR;
+	return s->fuse_fd < 0 || (poll(&p, 1, ms) > 0 && p.revents & POLLERR);
 }
 
 void supervisor_look(struct supervisor *s)
 {
 	if (!s->mounted || !s->ready || s->stopping || s->bare_ns ||
-	    supervisor_is_there(s))
+	    mount_is_at(s->mount_id, s->cfg->root) != 0)
 		return;
 	s->bare_ns = clock_mono_ns();
 	s->bare_since_ns = clock_wall_ns();
+	if (has_ended(s, BARE_END_MS)) /* its place goes before it does */
+		s->gone_ns = s->bare_ns;
 	note_bare(s);
 	worker_listen(s); /* that may have taken a while */
 }
@@ -343,7 +346,8 @@ int supervisor_bare(struct supervisor *s)
 	if (!s->bare_ns || s->bare_said || s->gone_ns)
 		return again;
 	int64_t now = clock_mono_ns();
-	if (has_ended(s))
+	worker_listen(s);
+	if (!s->gone_ns && has_ended(s, 0))
 		s->gone_ns = now;
 	if (s->gone_ns)
 		return again;
@@ -360,8 +364,13 @@ int supervisor_bare(struct supervisor *s)
 void supervisor_ends(struct supervisor *s)
 {
 	int64_t end_ns = s->gone_ns ? s->gone_ns : clock_mono_ns();
-	if (!s->bare_ns || end_ns - s->bare_ns >= BARE_NS)
+	if (!s->bare_ns)
 		return;
+	if (end_ns - s->bare_ns >= BARE_NS) {
+		log_info("the mount was used for too long after it was taken "
+			 "away: everything is compared at the next one");
+		return;
+	}
 	s->bare_owed = false;
 	if (!s->late && rescan(s, -1) < 0)
 		log_info("everything is compared at the next mount");

@@ -51,7 +51,6 @@ static void start_report(struct supervisor *s)
 		return;
 	}
 	close(s->fuse_fd);
-	close(s->lower_fd);
 	deposits_hang_up(&s->deposits);
 	s->cfg->report(s->cfg, ours, 3);
 	_exit(0);

@@ -298,7 +298,8 @@ void worker_listen(struct supervisor *s)
 {
 	int64_t gone_ns = 0;
 	unsigned words = deposits_read(&s->deposits, &gone_ns);
-	if (!s->gone_ns) /* else it was seen before the worker heard of it */
+	/* each may hear of it late: the worker, and we of its word */
+	if (gone_ns && (!s->gone_ns || gone_ns < s->gone_ns))
 		s->gone_ns = gone_ns;
 	if (words & 1u << DEPOSIT_SERVING)
 		worker_serves(s);

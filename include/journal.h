@@ -216,8 +216,8 @@ int journal_batch_begin(struct journal *j, int64_t id, uint64_t inflight);
 int journal_batch_end(struct journal *j, int64_t id, uint64_t cursor,
 		      bool seeded);
 
-/* journal_transaction - around several of the calls above; they may nest. _close, with
- * what came of these, commits; or it rolls all back if that is an error, and returns it. */
+/* journal_transaction - around several of the calls above; they may nest. _close: rolls
+ * all back if what came of these is an error, and returns it; else commits: 0 or errno. */
 int journal_transaction_begin(struct journal *j);
 int journal_transaction_close(struct journal *j, int result);
 

@@ -16,9 +16,10 @@ bool mount_is_mirrorfs(const char *path);
 bool mount_device(const char *path, dev_t *ret);
 
 /* mount_number - the number of that mount, as long as it is there; or -1.
- * mount_is_at - it is one of ours, and at `path`, whatever lies over it. */
+ * mount_is_at - is it one of ours, and at `path`, whatever lies over it? 1, 0, or a
+ * negative errno: the mount table cannot be read. */
 int mount_number(const char *path);
-bool mount_is_at(int id, const char *path);
+int mount_is_at(int id, const char *path);
 
 /* mount_covered_by - the type of what somebody has mounted over one of ours at `path`,
  * owned by the caller; or NULL. */

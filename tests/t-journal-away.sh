@@ -10,7 +10,7 @@ whole() {
 	"$MIRRORFS" status "$T/tree" 2>/dev/null | grep -qx "journal: ok"
 }
 set_aside() {
-	ls "$T/state" | grep -q "^journal.db.damaged-"
+	ls "$T/state/" | grep -q "^journal.db.damaged-"
 }
 records() { # WHERE
 	sqlite3 "$db" "SELECT count(*) FROM record WHERE $1"
@@ -65,5 +65,20 @@ replaced() {
 check "another one" wait_for 120 replaced
 check "wait" synced
 equal "$(records "op = 16")" 1 "gaps"
+check "same" same "$T/replica1"
+
+# by a symbolic link, which leads elsewhere now; nobody but a reader has looked
+check "umount" umount_tree
+mkdir "$T/one" && cp -a "$T/state/." "$T/one" && rm -f "$T/one/"*.damaged-* ||
+	fail "cp"
+take_below "$T/state"
+take_below "$T/state"
+rmdir "$T/state" && ln -s one "$T/state" || fail "link"
+check "mount" mount_tree
+check "wait" synced
+cp -a "$T/one" "$T/two" && ln -sfn two "$T/state" || fail "link"
+check "another one" wait_for 120 set_aside
+echo five >"$T/tree/five"
+check "wait" synced
 check "same" same "$T/replica1"
 exit 0

@@ -72,7 +72,8 @@ static char *hidden(const struct mount_table *t, const struct mount *ours)
 }
 
 /* gets_mounts_of - that are made on what is shared in `group`: it is of the group,
- * or a slave of it, or one of a slave. */
+ * or a slave of it, or a slave of such a slave. No, where that leads through another
+ * mount namespace. */
 static bool gets_mounts_of(const struct mount_table *t, const struct mount *m,
 			   unsigned group)
 {

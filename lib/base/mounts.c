@@ -102,8 +102,8 @@ int mount_table_read(struct mount_table *t)
 	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/mountinfo", "re");
 	struct mount m = {0};
 	*t = (struct mount_table){0};
-	if (!f)
-		return -errno;
+	if (!f) /* without /proc nothing is known: ENOENT would say "unmounted" */
+		return errno == ENOENT ? -EIO : -errno;
 	while (mount_next(f, &m)) {
 		t->all = reallocarray(t->all, t->n + 1, sizeof(m));
 		if (!t->all)
@@ -172,10 +172,12 @@ int mount_number(const char *path)
 	return top && mount_type_ours(top) ? top->id : -1;
 }
 
-bool mount_is_at(int id, const char *path)
+int mount_is_at(int id, const char *path)
 {
 	CLEANUP_MOUNTS struct mount_table t;
-	mount_table_read(&t);
+	int r = mount_table_read(&t);
+	if (r < 0)
+		return r;
 	const struct mount *m = mount_by_id(&t, id);
 	return m && mount_type_ours(m) && strcmp(m->point, path) == 0;
 }

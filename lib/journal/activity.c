@@ -184,7 +184,7 @@ static bool is_placed(const struct activity_slot *s)
 	return s->pins && (s->mark.dir.len || s->mark.stays);
 }
 
-/* replace_mark - but that it stays only an unpin takes back. */
+/* replace_mark - `stays` is kept: only an unpin clears it. */
 static void replace_mark(struct activity_slot *s, const struct mark *m)
 {
 	bool stays = m->stays || s->mark.stays;
@@ -271,8 +271,8 @@ static bool is_hot(const struct activity *a, const struct mark *marks,
 }
 
 /* touch_locked - the thread is in the present generation when it returns. While
- * "everything" is marked only what stays gets a mark, which is synced when no more
- * than the marks count (lift.c): if there is no room, its pin sees to it. */
+ * "everything" is marked only what stays gets a mark, which is synced before
+ * "everything" is taken back (lift.c). If there is no slot, its pin keeps that. */
 static void touch_locked(struct activity *a, _Atomic uint32_t *mine,
 			 const struct mark *marks, unsigned n, bool places)
 {

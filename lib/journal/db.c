@@ -513,9 +513,9 @@ int db_open(const char *file, enum journal_mode mode, struct journal **ret)
 		    (mode == JOURNAL_CREATE ? SQLITE_OPEN_CREATE : 0);
 	int r = db_error(j, sqlite3_open_v2(file, &j->db, flags, NULL));
 	if (r == 0) {
+		db_placed(j);
 		shm_guard(j->db, file);
 		r = db_set_up(j, mode);
-		db_placed(j);
 	}
 	/* on a read-only disk SQLite misses what it cannot make */
 	if (r == -ENOENT && access(file, W_OK) < 0)

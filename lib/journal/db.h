@@ -57,7 +57,7 @@ int db_lock(const char *state_dir, int how);
 /* shm_guard - what SQLite maps of the database at `path` cannot kill us when
  * its disk is full: shm.c. */
 void shm_guard(sqlite3 *db, const char *path);
-/* db_placed - its file is there, as it is opened. */
+/* db_placed - note which file was opened, for db_moved. */
 void db_placed(struct journal *j);
 /* db_moved - the file that it has open is the journal no more. */
 bool db_moved(const struct journal *j);
