@@ -327,6 +327,7 @@ int compare_entry(struct engine *e, int fd, const char *path,
 	if (S_ISLNK(st.st_mode) && !e->can.can[CAN_SYMLINK])
 		return keep_symlink(e, path, &st, &obj, a);
 	if (is_special(st.st_mode)) {
+		links_del(e->links, path); /* nor a name that is to come */
 		engine_count(e, special_kind(st.st_mode), path);
 		return a && !is_special(a->mode) ? remove_foreign(e, path, a)
 						 : 0;

@@ -14,8 +14,7 @@ static void link_done(void *arg, const struct remote_reply *reply)
 	step_done(s, reply);
 }
 
-/* what may fail without harm */
-static void try_done(void *arg, const struct remote_reply *reply)
+void step_tried(void *arg, const struct remote_reply *reply)
 {
 	step_answered(arg);
 }
@@ -32,7 +31,7 @@ void step_link(struct step *s, const char *from, const char *to)
 	 * plain RENAME is not done yet when this would be */
 	if (s->exec->cfg.can->can[CAN_POSIX_RENAME]) {
 		s->pending++;
-		remote_send_remove(r, stage, try_done, s);
+		remote_send_remove(r, stage, step_tried, s);
 	}
 	free(stage);
 }

@@ -273,19 +273,25 @@ static void send_link(struct step *s)
 	step_answered(s);
 }
 
-/* Renaming one name of an object over another does nothing: on the master
- * something else may have been there, which has yet to come. */
+/*
+ * rename(2) of one name of an object over another does nothing. On the master
+ * something else was there, which has yet to come, or was gone before it could; so
+ * the links do not tell whether the replica has one object by both names, but that
+ * of this one there may be others. Then it is removed afterwards, which is for
+ * nothing where it was renamed; and where that failed both names are looked at.
+ * Plain RENAME removes the target first.
+ */
 static void send_rename(struct step *s)
 {
 	struct exec *x = s->exec;
 
 	s->pending++;
-	if (links_same(x->cfg.links, s->path, s->path2))
-		remote_send_remove(x->cfg.remote, s->path, step_done_or_absent,
-				   s);
-	else
-		remote_send_rename(x->cfg.remote, s->path, s->path2, step_done,
-				   s);
+	remote_send_rename(x->cfg.remote, s->path, s->path2, step_done, s);
+	if (x->cfg.can->can[CAN_POSIX_RENAME] &&
+	    links_was(x->cfg.links, s->path)) {
+		s->pending++;
+		remote_send_remove(x->cfg.remote, s->path, step_tried, s);
+	}
 	links_move(x->cfg.links, s->path, s->path2);
 }
 

@@ -232,10 +232,10 @@ bool exec_is_far(const struct exec *x);
 void step_fail(struct step *s, int error);
 /* step_answered - a request of a step was. */
 void step_answered(struct step *s);
-/* done function for requests whose status is all that matters */
+/* done functions: the status is all that matters; absent is well; all is well */
 void step_done(void *arg, const struct remote_reply *reply);
-/* … where nothing is to be done about what is absent */
 void step_done_or_absent(void *arg, const struct remote_reply *reply);
+void step_tried(void *arg, const struct remote_reply *reply);
 /* step_unseen - its object could not be looked at. That it is no more is no
  * failure, but one known by number has perhaps only moved. step_is_other -
  * `obj` is not what the record meant. */

@@ -409,6 +409,11 @@ void links_taken(struct links *l, const char *path)
 		former_drop(l, f);
 }
 
+bool links_was(const struct links *l, const char *path)
+{
+	return name_find(l, path) || former_find(l, path);
+}
+
 bool links_is_other(const struct links *l, const char *path,
 		    const struct fhandle *obj)
 {
@@ -516,13 +521,6 @@ bool links_is(const struct links *l, const char *path,
 	struct name *n = name_find(l, path);
 
 	return n && fhandle_equal(&n->obj, obj);
-}
-
-bool links_same(const struct links *l, const char *a, const char *b)
-{
-	struct name *n = name_find(l, a);
-
-	return n && links_is(l, b, &n->obj);
 }
 
 unsigned links_other(const struct links *l, const struct fhandle *obj,

@@ -23,6 +23,9 @@ void links_add(struct links *l, const struct fhandle *obj, const char *path,
 	       uint64_t since);
 /* links_has - `path` is known as a name of something. */
 bool links_has(const struct links *l, const char *path);
+/* links_was - or it is doubted or kept as one: what the replica has there may have
+ * another name. */
+bool links_was(const struct links *l, const char *path);
 /* links_del - `path` is not a name of it any more. */
 void links_del(struct links *l, const char *path);
 /* links_del_tree - nothing at `path` or below it is known any more. */
@@ -61,8 +64,6 @@ void links_clear(struct links *l);
 /* links_is - is `path` known as a name of `obj`? */
 bool links_is(const struct links *l, const char *path,
 	      const struct fhandle *obj);
-/* links_same - both are names of one object. */
-bool links_same(const struct links *l, const char *a, const char *b);
 /* links_other - the names of `obj` but for `path` that are names at step `at`
  * (UINT64_MAX: all); array of borrowed strings owned by the caller. Returns
  * how many. */

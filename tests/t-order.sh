@@ -97,6 +97,58 @@ exec 5>&-
 resumed
 refuse "the first name" test -e "$T/replica1/twin"
 equal "$(cat "$T/replica1/name")" twin "the second name"
+# likewise, and it has another name, too
+echo twin >"$T/tree/twin"
+ln "$T/tree/twin" "$T/tree/named"
+check "wait" synced
+paused
+exec 5>"$T/tree/writing3"
+echo unfinished >&5
+mv "$T/tree/writing3" "$T/tree/named"
+ln "$T/tree/named" "$T/tree/second"
+mv "$T/tree/twin" "$T/tree/named"
+exec 5>&-
+resumed
+refuse "the first name" test -e "$T/replica1/twin"
+equal "$(cat "$T/replica1/named")" twin "the second name"
+# a name that is another file's, by which that is linked, but which has gone by the
+# time that all of this is applied
+echo twin >"$T/tree/twin"
+ln "$T/tree/twin" "$T/tree/over"
+check "wait" synced
+paused
+rm "$T/tree/over"
+echo another >"$T/tree/over"
+ln "$T/tree/over" "$T/tree/linked"
+mv "$T/tree/twin" "$T/tree/over"
+echo third >"$T/tree/third"
+mv "$T/tree/third" "$T/tree/linked"
+resumed
+refuse "the first name" test -e "$T/replica1/twin"
+equal "$(cat "$T/replica1/over") $(cat "$T/replica1/linked")" "twin third" \
+	"the others"
+check "same" same "$T/replica1"
+# what was to be a name of a file is a fifo
+exec 5>"$T/tree/written"
+echo text >&5
+ln "$T/tree/written" "$T/tree/name1"
+echo other >"$T/tree/name2"
+check "all but what is written" wait_for 60 test -e "$T/replica1/name2"
+paused
+"$HELPERS/swapper" "$T/tree/name1" "$T/tree/name2" || fail "exchange"
+rm "$T/tree/name2"
+mkfifo "$T/tree/name2"
+check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+echo x >"$T/tree/marker2"
+check "wait for another file" "$MIRRORFS" wait "$T/tree" "$T/tree/marker2" \
+	--timeout 60
+exec 5>&-
+check "wait" synced
+refuse "a file in place of a fifo" test -e "$T/replica1/name2"
+mv "$T/tree/name2" "$T/tree/name3"
+check "wait" synced
+refuse "nor by its next name" test -e "$T/replica1/name3"
+refuse "nor by the former one" test -e "$T/replica1/name2"
 # times of a folder that is still a file on the replica
 mkdir -p "$T/tree/was-dir/sub" "$T/tree/moves"
 check "wait" synced

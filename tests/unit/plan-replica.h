@@ -100,7 +100,8 @@ static bool run_put(const struct action *a)
 	return true;
 }
 
-static bool run_rename(const struct action *a)
+/* `was`: it is removed afterwards. */
+static bool run_rename(const struct action *a, bool was)
 {
 	struct object *x = at(&replica, a->path), *y = at(&replica, a->path2);
 
@@ -109,6 +110,11 @@ static bool run_rename(const struct action *a)
 	if (y && ((x->type == 'd') != (y->type == 'd') ||
 		  (y->type == 'd' && has_children(&replica, a->path2))))
 		return false;
+	if (x == y) { /* that does nothing */
+		if (was)
+			del(&replica, a->path);
+		return true;
+	}
 	del(&replica, a->path2);
 	move(&replica, a->path, a->path2);
 	return true;
@@ -209,8 +215,7 @@ static bool run_remove(const struct action *a)
 /* `refused`: by the server, as if it could not be done. */
 static bool run(const struct action *a, bool refused)
 {
-	bool same =
-		a->kind == ACT_RENAME && links_same(links, a->path, a->path2);
+	bool was = a->kind == ACT_RENAME && links_was(links, a->path);
 	bool joins = sent(a);
 	struct object *o;
 
@@ -228,9 +233,7 @@ static bool run(const struct action *a, bool refused)
 	case ACT_LINK:
 		return nolinks ? run_copy(a) : run_link(a, joins);
 	case ACT_RENAME:
-		if (same) /* two names of one object */
-			del(&replica, a->path);
-		return same || run_rename(a);
+		return run_rename(a, was);
 	case ACT_EXCHANGE:
 		return run_exchange(a);
 	case ACT_UNLINK:
