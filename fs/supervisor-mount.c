@@ -343,6 +343,8 @@ bool supervisor_bare_noted(struct supervisor *s)
 int supervisor_bare(struct supervisor *s)
 {
 	int again = supervisor_bare_noted(s) ? -1 : BARE_RETRY_MS;
+	if (s->bare_ns && s->failed) /* out of service, so there is no worker */
+		s->stopping = true;
 	if (!s->bare_ns || s->bare_said || s->gone_ns)
 		return again;
 	int64_t now = clock_mono_ns();

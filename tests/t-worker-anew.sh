@@ -104,7 +104,9 @@ cat "$T/said"
 check "it tells what to do" \
 	grep -q "OUT OF SERVICE.* umount and mount" "$T/said"
 touch "$T/enough"
-check "umount" umount_tree
+umount "$T/tree" || fail "umount"
+MOUNTS=()
+check "it ends by that" wait_for 60 process_gone "$SUPERVISOR"
 refuse "bare" test -e "$T/bare"
 check "mount" mount_tree
 equal "$(cat "$T/tree/last")" last "after all"
