@@ -11,7 +11,7 @@ SERVER=/usr/lib/openssh/sftp-server
 sed 's/:x:33:33:/:x:1033:1033:/' /etc/passwd >"$T/passwd"
 sed 's/:x:33:/:x:1033:/' /etc/group >"$T/group"
 printf '#!/bin/sh\nexec unshare -m sh -c "%s && %s && exec %s"\n' \
-	"mount --bind $T/passwd /etc/passwd" \
+	"sh $TESTS/lib/alone.sh $T && mount --bind $T/passwd /etc/passwd" \
 	"mount --bind $T/group /etc/group" "$SERVER" >"$T/server"
 chmod 755 "$T/server"
 SSHD_SFTP="$T/server"

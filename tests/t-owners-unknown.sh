@@ -10,7 +10,7 @@ SERVER=/usr/lib/openssh/sftp-server
 # a replica with another number for the same name
 sed 's/:x:33:/:x:1033:/' /etc/group >"$T/group"
 printf '#!/bin/sh\nexec unshare -m sh -c "%s && exec %s"\n' \
-	"mount --bind $T/group /etc/group" "$SERVER" >"$T/server"
+	"sh $TESTS/lib/alone.sh $T && mount --bind $T/group /etc/group" "$SERVER" >"$T/server"
 chmod 755 "$T/server"
 SSHD_SFTP="$T/server"
 ssh_replicas 1

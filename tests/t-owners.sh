@@ -12,7 +12,7 @@ sed 's/:x:33:33:/:x:1033:1033:/; s/:x:1:1:/:x:3001:3001:/; /^games:/d' \
 sed 's/:x:33:/:x:1033:/; s/:x:1:/:x:3001:/; /^games:/d' /etc/group >"$T/group"
 >"$T/flags"
 printf '#!/bin/sh\nexec unshare -m sh -c "%s && %s && exec %s $(cat %s)"\n' \
-	"mount --bind $T/passwd /etc/passwd" \
+	"sh $TESTS/lib/alone.sh $T && mount --bind $T/passwd /etc/passwd" \
 	"mount --bind $T/group /etc/group" "$SERVER" "$T/flags" >"$T/server"
 chmod 755 "$T/server"
 www=$(id -u www-data) daemon=$(id -u daemon) games=$(id -u games)

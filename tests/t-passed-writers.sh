@@ -136,7 +136,8 @@ store first 4096
 umount "$T/ctl" || fail "umount of fusectl"
 go_on
 
-IN=(unshare --mount --propagation private)
+IN=(unshare --mount --propagation private sh -c 'sh "$0" "$1"; shift; exec "$@"'
+	"$TESTS/lib/alone.sh" "$T")
 begin
 check "umount" umount_tree
 store first 4096

@@ -160,7 +160,7 @@ check "umount" umount_tree
 lay_below tmpfs "$T/tree" # no device has its number
 mkdir -p "$T/tree$T/tree/dir" "$T/tree/dir" || fail "a path in the tree"
 unshare -m true 2>/dev/null || exit 0
-background unshare -m bash -c "cd '$T/tree/dir' && exec sleep 600"
+background unshare -m bash -c "sh $TESTS/lib/alone.sh $T; cd '$T/tree/dir' && exec sleep 600"
 # in a changed root (chroot) paths of another namespace begin elsewhere
 wait_for 10 runs "$BG" "$(realpath "$(command -v sleep)")" || exit 0
 BELOW=$BG
@@ -169,7 +169,7 @@ equal "$(around)" sleep "status, of a namespace"
 hold h-inner "os.chdir('$T/tree$T/tree/dir')
 f = open('$T/tree$T/tree/file', 'w')"
 DEAD=("$BG")
-background unshare -m bash -c "cd '$T/tree/dir' && exec tail -f /dev/null"
+background unshare -m bash -c "sh $TESTS/lib/alone.sh $T; cd '$T/tree/dir' && exec tail -f /dev/null"
 check "it stands there" wait_for 60 runs "$BG" "$(realpath "$(command -v tail)")"
 DEAD+=("$BG")
 pids=("$(status_pid supervisor_pid)" "$(status_pid worker_pid)")
