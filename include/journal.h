@@ -40,7 +40,7 @@ int journal_open(const char *state_dir, enum journal_mode mode,
 		 struct journal **ret);
 void journal_close(struct journal *j);
 const char *journal_error(const struct journal *j);
-/* journal_replaced - another file is where its database was; not: there is none. */
+/* journal_replaced - another file is where its database was; the writer looks, too. */
 bool journal_replaced(const struct journal *j);
 /* journal_tell_lost - a sync of it that fails from now on, or has failed, is told
  * to `s` (borrowed until it is closed): shared_set_lost. */

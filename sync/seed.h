@@ -25,8 +25,8 @@ int seed_unsure(struct engine *e, const char *path, enum strictness strict,
  * they do nothing. _is_new: no links are known but those of the walk. _passed:
  * was all in this folder done in an earlier connection? _saw: an entry of the
  * master; _found: so many in that folder of the replica. _mark: all that is
- * directly in this folder was pushed. _spares: 1 when what is at `path` on the replica, and not
- * on the master, is to stay for now; -ESTALE: until all is compared (told.h).
+ * directly in this folder was pushed. _spares: 1 when what is at `path` on the
+ * replica, and not on the master, is to stay for now; -ESTALE: until all is compared (told.h).
  * _differs: something was pushed for `path`;
  * _relinks: that is nothing but a name of what may be linked there already.
  * _sends: a file will be sent. _tick: time passes. _met: in a first

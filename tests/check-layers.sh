@@ -70,7 +70,7 @@ while IFS=: read -r file line; do
 		complain "$file ($layer): may not include $found"
 done < <(grep -rHE --include='*.[ch]' '^[[:space:]]*#[[:space:]]*include' \
 	include lib fs sync cli)
-for file in include/*.h; do
+for file in $(find include -name '*.h'); do
 	layer_of "$file"
 	[ -n "$LAYER" ] || complain "$file: line 1 must be /* layer: NAME */"
 done
