@@ -89,6 +89,10 @@ uint64_t shared_epoch(const struct shared *s);
  * (microseconds).
  */
 uint64_t shared_settled_seq(const struct shared *s);
+/* shared_fence_seq - the same, and where a change is under way for longer than two
+ * seconds (a disk that does not answer, a worker that died), a number that its
+ * record will not be behind either, unless 4,096 others come before it. */
+uint64_t shared_fence_seq(const struct shared *s);
 
 /*
  * Busy: the worker says so before the DIRTY record and after the SETTLE

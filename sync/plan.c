@@ -23,11 +23,6 @@
 #include "sync/pathset.h"
 #include "sync/plan-build.h"
 
-/* Records that are read together with an exchange may tell of a moment just
- * before the fence's number was taken; replaying an exchange twice undoes it,
- * so fences reach further for it. */
-#define EXCHANGE_SLACK 4096
-
 static bool has_second(const struct record *r)
 {
 	return r->path2 &&
@@ -62,11 +57,7 @@ static bool may_move_dir(const struct record *r)
 
 static bool fenced(struct builder *b, const struct record *r, const char *path)
 {
-	uint64_t seq = r->seq;
-
-	if (is_exchange(r))
-		seq = seq > EXCHANGE_SLACK ? seq - EXCHANGE_SLACK : 1;
-	return b->view->by_state(b->view->arg, path, seq) ||
+	return b->view->by_state(b->view->arg, path, r->seq) ||
 	       builder_in_state(b, path);
 }
 

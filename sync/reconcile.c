@@ -323,6 +323,6 @@ int reconcile(struct engine *e, const char *path, enum strictness strict,
 		r = exec_drain(e->exec);
 	links_trust(e->links);
 	if (r == 0)
-		r = engine_fence(e, top, shared_settled_seq(e->shared));
+		r = engine_fence(e, top, shared_fence_seq(e->shared));
 	return r;
 }

@@ -18,6 +18,8 @@
 /* A change that takes longer has died, or waits for a disk that does not
  * answer. */
 #define SETTLE_NS (2 * NS_PER_S)
+/* Records that may come before its own: a guess, with nothing to go by. */
+#define UNSETTLED 4096
 
 static struct intent *intent_of(struct shared *s, unsigned thread)
 {
@@ -116,18 +118,33 @@ enum shared_past shared_past(struct shared *s, unsigned thread, uint64_t tag,
 	return slot->seq ? PAST_RECORDED : PAST_BEGUN;
 }
 
-uint64_t shared_settled_seq(const struct shared *s)
+/* settle - false: one of them takes longer. */
+static bool settle(const struct shared *s)
 {
 	int64_t end = clock_mono_ns() + SETTLE_NS;
 	for (unsigned t = 0; t < SHARED_THREADS; t++) {
 		const struct intent *slot = &s->mem->intents[t];
 		uint32_t begun = atomic_load(&slot->begun);
 		while (atomic_load(&slot->len) &&
-		       atomic_load(&slot->begun) == begun &&
-		       clock_mono_ns() < end)
+		       atomic_load(&slot->begun) == begun) {
+			if (clock_mono_ns() > end)
+				return false;
 			usleep(50);
+		}
 	}
+	return true;
+}
+
+uint64_t shared_settled_seq(const struct shared *s)
+{
+	settle(s);
 	return shared_last_seq(s);
+}
+
+uint64_t shared_fence_seq(const struct shared *s)
+{
+	bool all = settle(s);
+	return shared_last_seq(s) + (all ? 0 : UNSETTLED);
 }
 
 /* intent_unsure - what the intent in `slot` leaves to be looked at. */

@@ -269,6 +269,24 @@ static void test_alone(void **state)
 	plan_done(&plan);
 }
 
+/* A fence is about what was before it: an exchange right behind one moves what the
+ * replica has, which may not be had again. */
+static void test_behind_fence(void **state)
+{
+	struct plan plan;
+
+	pathset_put(&parked, "d/f", 1);
+	pathset_put(&fences, "d/f", rec(OP_SETTLE, 1, "d/f", NULL, 0)->seq);
+	dir(rec(OP_RENAME, 2, "d", "e", RF_EXCHANGE));
+	plan_build(recs, 2, &view, memory, &plan);
+	assert_string_equal(show(&plan), "object d/f");
+	assert_int_equal(plan.used, 1);
+	plan_done(&plan);
+	plan_build(recs + 1, 1, &view, memory, &plan);
+	assert_string_equal(show(&plan), "exchange d e");
+	plan_done(&plan);
+}
+
 /* Directories that have nothing to do with each other. */
 static void test_moves(void **state)
 {
@@ -441,6 +459,7 @@ int main(void)
 		T(test_link),	T(test_symlink), T(test_alone),
 		T(test_moves),	T(test_state),	 T(test_held),
 		T(test_counts), T(test_pathset), T(test_long),
+		T(test_behind_fence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,6 +140,22 @@ static void test_intents(void **state)
 	shared_unmap(s);
 }
 
+/* What is under way for long has yet to get its number. */
+static void test_fence(void **state)
+{
+	struct shared *s = new_shared(NULL);
+	struct record r = {.op = OP_RENAME, .path = "from", .path2 = "to"};
+	put(s, "a");
+	assert_true(shared_fence_seq(s) == FIRST);
+	shared_begin(s, 0, &r);
+	uint64_t seq = shared_fence_seq(s);
+	put(s, "b");
+	assert_true(shared_settled_seq(s) == FIRST + 1);
+	assert_true(shared_end(s, 0, &r) <= seq);
+	assert_true(shared_fence_seq(s) == FIRST + 2);
+	shared_unmap(s);
+}
+
 /* A path that does not fit into an intent: a folder above it does. */
 static void test_long_intent(void **state)
 {
@@ -561,6 +577,7 @@ int main(void)
 		cmocka_unit_test(test_put_take),
 		cmocka_unit_test(test_second_mapping),
 		cmocka_unit_test(test_intents),
+		cmocka_unit_test(test_fence),
 		cmocka_unit_test(test_long_intent),
 		cmocka_unit_test(test_wrap),
 		cmocka_unit_test(test_killed_producers),
