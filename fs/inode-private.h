@@ -67,7 +67,8 @@ void names_restore(void);
 /* name_bytes - of the names in table 0 to NAME_TABLES - 1. */
 #define NAME_TABLES 4
 size_t name_bytes(unsigned table);
-void inode_name_add_locked(struct inode *i, struct inode *dir,
+/* inode_name_add_locked - false: `dir` is below `i`, or the same. */
+bool inode_name_add_locked(struct inode *i, struct inode *dir,
 			   const char *name);
 /* inode_names_free_locked - all names, with their references. */
 void inode_names_free_locked(struct inode *i);

@@ -10,6 +10,7 @@
 #include "confdefs.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -331,13 +332,17 @@ struct inode *inode_learn(const struct fhandle *fh, const struct stat *st,
 	uint32_t hash = fhandle_hash(fh);
 	pthread_mutex_lock(&inodes_lock);
 	struct inode *i = find_locked(fh, hash);
-	if (!i)
-		i = make_locked(fh, st->st_mode, hash);
+	if (!i && !(i = make_locked(fh, st->st_mode, hash)))
+		errno = ENOMEM;
 	if (i) {
 		atomic_signal_fence(memory_order_seq_cst);
 		i->nlookup++;
-		inode_name_add_locked(i, dir, name);
 		inode_saw(i, st);
+	}
+	if (i && !inode_name_add_locked(i, dir, name)) {
+		i->nlookup--; /* it had others */
+		errno = ELOOP;
+		i = NULL;
 	}
 	pthread_mutex_unlock(&inodes_lock);
 	return i;

@@ -48,7 +48,8 @@ struct inode *inode_find(const struct fhandle *fh);
 /*
  * inode_learn - the inode of an object that the kernel is about to be told
  * of: made if needed, one lookup more. It is now known as `name` in `dir`.
- * Returns NULL when memory is exhausted.
+ * Returns NULL with errno ENOMEM, or ELOOP: `dir` is below it, to us, or itself,
+ * as a folder was moved around the mount; the kernel would refuse it as well.
  */
 struct inode *inode_learn(const struct fhandle *fh, const struct stat *st,
 			  struct inode *dir, const char *name);

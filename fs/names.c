@@ -101,13 +101,18 @@ static void name_free_locked(struct name *n)
 	inode_unref_locked(dir);
 }
 
-void inode_names_free_locked(struct inode *i)
+static void names_free_locked(struct name **at)
 {
-	while (i->names) {
-		struct name *n = i->names;
-		i->names = n->next;
+	while (*at) {
+		struct name *n = *at;
+		*at = n->next;
 		name_free_locked(n);
 	}
+}
+
+void inode_names_free_locked(struct inode *i)
+{
+	names_free_locked(&i->names);
 }
 
 static struct name *name_make_locked(struct inode *i, struct inode *dir,
@@ -128,12 +133,26 @@ static struct name *name_make_locked(struct inode *i, struct inode *dir,
 	return n;
 }
 
-/* The name that was used last comes first: it is the one to be told. */
-void inode_name_add_locked(struct inode *i, struct inode *dir, const char *text)
+/* is_above_locked - or the same. What nobody refers to has nothing below it. */
+static bool is_above_locked(const struct inode *i, const struct inode *dir)
+{
+	while (i->type == S_IFDIR && i->refs > 0 && dir != i && dir->names)
+		dir = inode_get(dir->names->dir);
+	return dir == i;
+}
+
+/*
+ * The name that was used last comes first: it is the one to be told. A folder has
+ * just that one: who swaps it with one below it around the mount shall not make a
+ * circle of names, in which a path never ends.
+ */
+bool inode_name_add_locked(struct inode *i, struct inode *dir, const char *text)
 {
 	if (i->names && !i->former && i->names->dir == dir->id &&
 	    strcmp(i->names->text, text) == 0)
-		return;
+		return true;
+	if (is_above_locked(i, dir))
+		return false;
 	struct name **at = name_at_locked(i, dir, text);
 	struct name *n = *at;
 	if (n) {
@@ -148,6 +167,9 @@ void inode_name_add_locked(struct inode *i, struct inode *dir, const char *text)
 	}
 	n->next = i->names;
 	i->names = n;
+	if (i->type == S_IFDIR)
+		names_free_locked(&n->next);
+	return true;
 }
 
 void inode_name_add(struct inode *i, struct inode *dir, const char *name)

@@ -138,7 +138,7 @@ int op_entry(const struct fhandle *fh, const struct stat *st, struct inode *dir,
 	struct inode *i = inode_learn(fh, st, dir, name);
 	struct flight *f = flight_now();
 	if (!i)
-		return -ENOMEM;
+		return -errno;
 	told_note(i);
 	if (f) /* until the kernel knows of it */
 		f->counted = inode_id(i);

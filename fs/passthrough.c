@@ -315,7 +315,7 @@ static bool choose_pass_locked(struct pass *p, struct inode *i, int fd,
 	bool prefer = pays(i, fd, fi->flags);
 	if (inode_is_mapped(i) && !prefer && lease_given(fd, F_WRLCK))
 		leave(i);
-	if (!inode_is_mapped(i) && !prefer)
+	if (only_appends(fd, fi->flags) || (!inode_is_mapped(i) && !prefer))
 		return false;
 	int32_t id = backing_open(fd);
 	if (id > 0) {

@@ -321,6 +321,16 @@ static void append_only(void)
 	CHECK(fd >= 0 && mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
 			      fd, 0) == MAP_FAILED);
 	CHECK(write(fd, "+", 1) == 1 && !close(fd) && !close(reader));
+	CHECK(!flags_set("f", flags));
+	/* nor where a mapping is left of who read it before */
+	reader = open("f", O_RDONLY);
+	void *seen = mmap(NULL, 4096, PROT_READ, MAP_SHARED, reader, 0);
+	CHECK(seen != MAP_FAILED && !close(reader));
+	CHECK(!flags_set("f", flags | APPEND));
+	fd = open("f", O_RDWR | O_APPEND);
+	CHECK(fd >= 0 && mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+			      fd, 0) == MAP_FAILED);
+	CHECK(write(fd, "+", 1) == 1 && !close(fd) && !munmap(seen, 4096));
 	CHECK(!flags_set("f", flags) && !unlink("f"));
 }
 

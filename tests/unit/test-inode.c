@@ -4,6 +4,7 @@
  */
 #include "confdefs.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -164,6 +165,29 @@ static void path_follows_a_renamed_directory(void **state)
 	inode_forget(ids[2], 1);
 	for (int n = 0; n < 3; n++)
 		assert_null(inode_get(ids[n]));
+	assert_int_equal(inodes_count(), 1);
+}
+
+/* Moved around the mount; the kernel, which has d/e still, refuses it as well. */
+static void folders_make_no_circle(void **state)
+{
+	struct inode *root = *state;
+	struct inode *d = learn(2, root, "d", S_IFDIR);
+	struct inode *e = learn(3, d, "e", S_IFDIR);
+	struct fhandle fh = handle_of(2, 40);
+	struct stat st = {.st_mode = S_IFDIR};
+	assert_null(inode_learn(&fh, &st, e, "d"));
+	assert_int_equal(errno, ELOOP);
+	assert_null(inode_learn(&fh, &st, d, "d"));
+	path_is(e, "d/e", false);
+	/* it is met at its new name first; its former one is forgotten */
+	learn(3, root, "e", S_IFDIR);
+	learn(2, e, "d", S_IFDIR);
+	path_is(d, "e/d", false);
+	inode_name_del(e, root, "e");
+	path_is(d, "e/d", true);
+	inode_forget(inode_id(d), 2);
+	inode_forget(inode_id(e), 2);
 	assert_int_equal(inodes_count(), 1);
 }
 
@@ -338,6 +362,7 @@ int main(void)
 		TEST(what_was_given_back_counts_once),
 		TEST(lookups_are_counted),
 		TEST(path_follows_a_renamed_directory),
+		TEST(folders_make_no_circle),
 		TEST(several_names),
 		TEST(a_former_name),
 		TEST(many),
