@@ -24,6 +24,10 @@ int journal_ranges(struct journal *j, const struct fhandle *obj,
  * the size of the file then; 0: there is none. */
 int journal_settled(struct journal *j, const struct fhandle *obj,
 		    uint64_t after, uint64_t *ret_seq, uint64_t *ret_size);
+/* journal_is_overtaken - a record with `after` < seq <= `upto` may tell of a later
+ * content of `obj`: 1, also when some of these are gone. */
+int journal_is_overtaken(struct journal *j, const struct fhandle *obj,
+			 uint64_t after, uint64_t upto);
 /* journal_is_kept - of `obj`, which was settled as of `after`: 1 if no later
  * record says that one of its first `size` bytes may have been written. */
 int journal_is_kept(struct journal *j, const struct fhandle *obj,

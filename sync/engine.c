@@ -200,6 +200,13 @@ static void step_finished(void *arg, const struct step *s)
 		  s->path, strerror(-s->error));
 }
 
+static uint64_t planned(void *arg)
+{
+	const struct engine *e = arg;
+
+	return e->inflight > e->cursor ? e->inflight : e->cursor;
+}
+
 /* attributes_first - who may read a file must not wait for its content: that of
  * one that never rests may take hours. What is at its path is an older content
  * of it. No set-id bits go there, which are for the new one, nor times, by
@@ -336,6 +343,7 @@ int engine_start(struct engine *e)
 		.durable = e->durable,
 		.delta_above = e->cfg->delta_above,
 		.rate = rate,
+		.planned = planned,
 		.update = e->row.options.update,
 		.inplace_above = e->row.options.inplace_above,
 		.parallel_above = e->row.options.parallel_above,

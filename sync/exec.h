@@ -120,6 +120,7 @@ struct exec_config {
 	uint64_t delta_above;	     /* smaller files travel whole, bytes */
 	uint64_t aside_above;	     /* smaller files stay in the line, bytes */
 	uint64_t (*rate)(void *arg); /* bytes in a second; 0: no limit */
+	uint64_t (*planned)(void *arg); /* no record up to that is to come */
 	uint64_t inplace_above; /* smaller files are never written in place */
 	/* so many bytes of large files are worth a second connection: it is
 	 * to be had, some time; NULL: there is none */
@@ -141,7 +142,6 @@ struct exec_config {
 };
 
 struct exec;
-
 struct exec *exec_new(const struct exec_config *cfg);
 /* exec_free - forgets steps that are not finished (their requests must have
  * been answered or the connection closed before). */

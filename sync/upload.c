@@ -432,6 +432,28 @@ static bool is_same(struct step *s)
 		fhandle_equal(&obj, &s->obj));
 }
 
+/* is_overtaken - no record to come tells of what is there by now: what was refused,
+ * or lay aside, may be taken for one that was. */
+static bool is_overtaken(const struct step *s)
+{
+	const struct exec_config *cfg = &s->exec->cfg;
+
+	return journal_is_overtaken(cfg->journal, &s->obj, s->as_of,
+				    cfg->planned(cfg->arg)) != 0;
+}
+
+/* comes_later - one that is appended to, open for moments only: what it had when it
+ * settled is as good as of one that stays open, and a record that tells of the
+ * rest is there already. */
+static bool comes_later(struct step *s)
+{
+	const struct exec_config *cfg = &s->exec->cfg;
+	uint64_t seq, size;
+
+	return upload_is_large(s) && moment_is_kept(s) && !is_overtaken(s) &&
+	       journal_settled(cfg->journal, &s->obj, s->as_of, &seq, &size) > 0;
+}
+
 bool upload_settled(struct step *s)
 {
 	bool busy;
@@ -447,16 +469,17 @@ bool upload_settled(struct step *s)
 		step_unseen(s, -ESTALE);
 		return true;
 	}
-	if (s->frozen) {
+	if (s->frozen && !is_overtaken(s)) {
 		freeze_want(s);
 		return true;
 	}
+	s->frozen = false;
 	/* late: nobody can tell whether it, or a twin of its hash, is busy */
 	uint32_t told = busy ? wait_told(s) : 0;
 	if ((!exec_catch_up(s) || !told) && busy)
 		return false;
 	if (is_dirty(s)) {
-		if (moment_is_kept(s))
+		if (moment_is_kept(s) && !is_overtaken(s))
 			return true;
 		freeze_want(s);
 		s->result = STEP_SUPERSEDED;
@@ -464,6 +487,8 @@ bool upload_settled(struct step *s)
 	}
 	if (busy && shared_told(s->exec->cfg.shared) != told)
 		return false;
+	if (comes_later(s))
+		return true;
 	if (s->retries >= RETRIES_MAX)
 		return unchanged(s) ? true : (step_fail(s, -EAGAIN), true);
 	/* A twin of its hash is busy; unless a change was under way when the

@@ -47,6 +47,26 @@ int journal_settled(struct journal *j, const struct fhandle *obj,
 	return r;
 }
 
+int journal_is_overtaken(struct journal *j, const struct fhandle *obj,
+			 uint64_t after, uint64_t upto)
+{
+	uint8_t bytes[DB_HANDLE_MAX];
+	int64_t found = 1;
+	if (after >= upto)
+		return 0;
+	int r = all_are_there(j, after);
+	if (r > 0)
+		r = db_number(j, &found, 1,
+			      "SELECT EXISTS(SELECT 1 FROM record WHERE seq > ?"
+			      " AND seq <= ? AND (op IN (?, ?) OR (obj = ? AND "
+			      "op IN (?, ?))))",
+			      "llllbll", after, upto, (int64_t)OP_GAP,
+			      (int64_t)OP_UNSURE, bytes,
+			      db_handle_bytes(obj, bytes), (int64_t)OP_SETTLE,
+			      (int64_t)OP_TRUNC);
+	return r < 0 ? r : found != 0;
+}
+
 int journal_is_kept(struct journal *j, const struct fhandle *obj,
 		    uint64_t after, uint64_t size)
 {

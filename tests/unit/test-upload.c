@@ -29,6 +29,7 @@ struct place {
 	bool may_leave;
 	enum step_result result; /* of the newest step */
 	bool looked;		 /* DIRTIMES: before its turn */
+	uint64_t planned;
 	off_t settles; /* the size that what is being written ends with */
 };
 
@@ -64,6 +65,12 @@ static void finished(void *arg, const struct step *s)
 	p->result = s->result;
 }
 
+static uint64_t planned(void *arg)
+{
+	const struct place *p = arg;
+	return p->planned;
+}
+
 static bool may_leave(void *arg, const struct step *s)
 {
 	struct place *p = arg;
@@ -92,6 +99,7 @@ static void begin_exec(struct place *p)
 					.can = &p->can,
 					.owners = p->owners,
 					.delta_above = UINT64_MAX,
+					.planned = planned,
 					.sending = sending,
 					.finished = finished,
 					.may_leave = may_leave,
@@ -273,6 +281,121 @@ static void settles_meanwhile(void **state)
 	settles(p, LARGE, 1000);
 }
 
+/* ---- what the journal tells of a content ---- */
+
+static uint64_t tell(struct place *p, enum record_op op, uint32_t flags,
+		     off_t size)
+{
+	struct range all = {0, (uint64_t)size};
+	struct record r = {.op = op,
+			   .flags = flags,
+			   .obj = p->obj,
+			   .path = "file",
+			   .mode = 0100644,
+			   .size = (uint64_t)size,
+			   .ranges = op == OP_SETTLE ? &all : NULL,
+			   .n_ranges = op == OP_SETTLE};
+	uint64_t seq = shared_append(p->f.s, &r);
+	fx_sync(&p->f);
+	return seq;
+}
+
+/* write_at - as the worker tells it, of a file that is there. */
+static void write_at(struct place *p, const char *text, off_t at)
+{
+	int fd = openat(p->tree_fd, "file", O_WRONLY | O_CLOEXEC);
+	shared_busy_begin(p->f.s, &p->obj);
+	assert_int_equal(pwrite(fd, text, strlen(text), at), strlen(text));
+	shared_busy_end(p->f.s, &p->obj);
+	close(fd);
+}
+
+static void large_file(struct place *p)
+{
+	struct stat st;
+	int fd = openat(p->tree_fd, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	assert_int_equal(ftruncate(fd, LARGE), 0);
+	close(fd);
+	assert_int_equal(lower_look(p->tree_fd, "file", &st, &p->obj), 0);
+}
+
+static void replica_ends(const struct place *p, off_t size, char first)
+{
+	char path[80], got = 0;
+	struct stat st;
+	snprintf(path, sizeof(path), "%s/replica/file", p->dir);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(read(fd, &got, 1), 1);
+	close(fd);
+	assert_int_equal(st.st_size, size);
+	assert_int_equal(got, first);
+}
+
+/* refuse_place - what is frozen is all in the stage, and refused its place. */
+static void refuse_place(struct place *p)
+{
+	struct step wanted = {.exec = p->exec};
+	char path[80];
+	large_file(p);
+	snprintf(path, sizeof(path), "%s/replica/file", p->dir);
+	assert_int_equal(mkdir(path, 0755), 0);
+	wanted.obj = p->obj;
+	freeze_want(&wanted);
+	shared_busy_begin(p->f.s, &p->obj);
+	p->settles = LARGE;
+	settling = p;
+	assert_int_equal(push(p, false), STEP_FAILED);
+	assert_int_equal(rmdir(path), 0);
+}
+
+/* A copy of the moment is not what a later record told of, which nobody repeats:
+ * the path was parked when that came. */
+static void frozen_and_overtaken(void **state)
+{
+	struct place *p = *state;
+	refuse_place(p);
+	write_at(p, "new", 0);
+	p->planned = tell(p, OP_SETTLE, 0, LARGE);
+	assert_int_equal(push(p, false), STEP_DONE);
+	replica_ends(p, LARGE, 'n');
+}
+
+/* One that is still to come will bring it. */
+static void frozen_before_it_is_told(void **state)
+{
+	struct place *p = *state;
+	refuse_place(p);
+	write_at(p, "new", 0);
+	p->planned = tell(p, OP_SETTLE, 0, LARGE) - 1;
+	assert_int_equal(push(p, false), STEP_DONE);
+	replica_ends(p, LARGE, 0);
+}
+
+/* Appended to by who opens it for that moment only: what is there already is not
+ * sent over and over, as long as a record to come brings the rest. */
+static void appended_meanwhile(void **state)
+{
+	struct place *p = *state;
+	large_file(p);
+	p->planned = tell(p, OP_SETTLE, 0, LARGE);
+	exec_aside(p->exec, "file", &p->obj);
+	all_in_the_stage(p);
+	tell(p, OP_DIRTY, RF_APPENDS, LARGE);
+	write_at(p, "more", LARGE);
+	uint64_t last = tell(p, OP_SETTLE, 0, LARGE + 4);
+	assert_int_equal(push(p, false), STEP_DONE);
+	replica_ends(p, LARGE, 0);
+	exec_aside(p->exec, "file", &p->obj);
+	all_in_the_stage(p);
+	tell(p, OP_DIRTY, RF_APPENDS, LARGE + 4);
+	write_at(p, "more", LARGE + 4);
+	p->planned = tell(p, OP_SETTLE, 0, LARGE + 8);
+	assert_true(p->planned > last);
+	assert_int_equal(push(p, false), STEP_DONE);
+	replica_ends(p, LARGE + 8, 0);
+}
+
 /* folder_times - those of tree/folder go to the replica, behind a content and
  * what the test has pushed. */
 static void folder_times(struct place *p, time_t mtime)
@@ -336,6 +459,9 @@ int main(void)
 		PLACE(what_is_aside),
 		PLACE(newer_attributes),
 		PLACE(settles_meanwhile),
+		PLACE(frozen_and_overtaken),
+		PLACE(frozen_before_it_is_told),
+		PLACE(appended_meanwhile),
 		PLACE(looks_ahead),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
