@@ -321,17 +321,19 @@ static void append_only(void)
 	CHECK(fd >= 0 && mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
 			      fd, 0) == MAP_FAILED);
 	CHECK(write(fd, "+", 1) == 1 && !close(fd) && !close(reader));
-	CHECK(!flags_set("f", flags));
+	CHECK(!flags_set("f", flags) && !unlink("f"));
 	/* nor where a mapping is left of who read it before */
-	reader = open("f", O_RDONLY);
+	fd = open("g", O_WRONLY | O_CREAT, 0600);
+	CHECK(fd >= 0 && !posix_fallocate(fd, 0, 2 << 20) && !close(fd));
+	reader = open("g", O_RDONLY);
 	void *seen = mmap(NULL, 4096, PROT_READ, MAP_SHARED, reader, 0);
 	CHECK(seen != MAP_FAILED && !close(reader));
-	CHECK(!flags_set("f", flags | APPEND));
-	fd = open("f", O_RDWR | O_APPEND);
+	CHECK(!flags_set("g", flags | APPEND));
+	fd = open("g", O_RDWR | O_APPEND);
 	CHECK(fd >= 0 && mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
 			      fd, 0) == MAP_FAILED);
 	CHECK(write(fd, "+", 1) == 1 && !close(fd) && !munmap(seen, 4096));
-	CHECK(!flags_set("f", flags) && !unlink("f"));
+	CHECK(!flags_set("g", flags) && !unlink("g"));
 }
 
 static void flags_ctime(void)
