@@ -70,7 +70,7 @@ size_t name_bytes(unsigned table);
 /* inode_name_add_locked - false: `dir` is below `i`, or the same. */
 bool inode_name_add_locked(struct inode *i, struct inode *dir,
 			   const char *name);
-/* inode_names_free_locked - all names, with their references. */
-void inode_names_free_locked(struct inode *i);
+/* inode_names_free_locked - names from `at` on, with their references. */
+void inode_names_free_locked(struct name **at);
 
 #endif

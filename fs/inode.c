@@ -178,7 +178,7 @@ static void free_locked(struct inode *i)
 		inode_handle(i, &fh);
 		pins_drop(&fh);
 	}
-	inode_names_free_locked(i);
+	inode_names_free_locked(&i->names);
 	leave(i);
 	if (i->held)
 		deposit_drop(i->id);

@@ -101,18 +101,13 @@ static void name_free_locked(struct name *n)
 	inode_unref_locked(dir);
 }
 
-static void names_free_locked(struct name **at)
+void inode_names_free_locked(struct name **at)
 {
 	while (*at) {
 		struct name *n = *at;
 		*at = n->next;
 		name_free_locked(n);
 	}
-}
-
-void inode_names_free_locked(struct inode *i)
-{
-	names_free_locked(&i->names);
 }
 
 static struct name *name_make_locked(struct inode *i, struct inode *dir,
@@ -162,13 +157,13 @@ bool inode_name_add_locked(struct inode *i, struct inode *dir, const char *text)
 		n = name_make_locked(i, dir, text);
 	}
 	if (i->former) {
-		inode_names_free_locked(i);
+		inode_names_free_locked(&i->names);
 		i->former = false;
 	}
 	n->next = i->names;
 	i->names = n;
 	if (i->type == S_IFDIR)
-		names_free_locked(&n->next);
+		inode_names_free_locked(&n->next);
 	return true;
 }
 

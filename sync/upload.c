@@ -450,7 +450,7 @@ static bool comes_later(struct step *s)
 	const struct exec_config *cfg = &s->exec->cfg;
 	uint64_t seq, size;
 
-	return upload_is_large(s) && moment_is_kept(s) && !is_overtaken(s) &&
+	return upload_is_large(s) && moment_is_kept(s) &&
 	       journal_settled(cfg->journal, &s->obj, s->as_of, &seq, &size) > 0;
 }
 
@@ -469,7 +469,8 @@ bool upload_settled(struct step *s)
 		step_unseen(s, -ESTALE);
 		return true;
 	}
-	if (s->frozen && !is_overtaken(s)) {
+	bool overtaken = is_overtaken(s);
+	if (s->frozen && !overtaken) {
 		freeze_want(s);
 		return true;
 	}
@@ -479,7 +480,7 @@ bool upload_settled(struct step *s)
 	if ((!exec_catch_up(s) || !told) && busy)
 		return false;
 	if (is_dirty(s)) {
-		if (moment_is_kept(s) && !is_overtaken(s))
+		if (!overtaken && moment_is_kept(s))
 			return true;
 		freeze_want(s);
 		s->result = STEP_SUPERSEDED;
@@ -487,7 +488,7 @@ bool upload_settled(struct step *s)
 	}
 	if (busy && shared_told(s->exec->cfg.shared) != told)
 		return false;
-	if (comes_later(s))
+	if (!overtaken && comes_later(s))
 		return true;
 	if (s->retries >= RETRIES_MAX)
 		return unchanged(s) ? true : (step_fail(s, -EAGAIN), true);

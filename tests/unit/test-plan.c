@@ -244,6 +244,17 @@ static void test_symlink(void **state)
 	expect("");
 }
 
+/* begins - what is planned of the records from that on, and how many are covered. */
+static void begins(unsigned from, const char *want, unsigned used)
+{
+	struct plan plan;
+
+	plan_build(recs + from, n_recs - from, &view, memory, &plan);
+	assert_string_equal(show(&plan), want);
+	assert_int_equal(plan.used, used);
+	plan_done(&plan);
+}
+
 static void test_alone(void **state)
 {
 	struct plan plan;
@@ -273,43 +284,25 @@ static void test_alone(void **state)
  * replica has, which may not be had again. */
 static void test_behind_fence(void **state)
 {
-	struct plan plan;
-
 	pathset_put(&parked, "d/f", 1);
 	pathset_put(&fences, "d/f", rec(OP_SETTLE, 1, "d/f", NULL, 0)->seq);
 	dir(rec(OP_RENAME, 2, "d", "e", RF_EXCHANGE));
-	plan_build(recs, 2, &view, memory, &plan);
-	assert_string_equal(show(&plan), "object d/f");
-	assert_int_equal(plan.used, 1);
-	plan_done(&plan);
-	plan_build(recs + 1, 1, &view, memory, &plan);
-	assert_string_equal(show(&plan), "exchange d e");
-	plan_done(&plan);
+	begins(0, "object d/f", 1);
+	begins(1, "exchange d e", 1);
 }
 
 /* Directories that have nothing to do with each other. */
 static void test_moves(void **state)
 {
-	struct plan plan;
-
 	dir(rec(OP_RENAME, 1, "a/x", "a/y", 0));
 	dir(rec(OP_RENAME, 2, "b", "c/b", 0));
 	dir(rec(OP_RENAME, 3, "d", "a/x/d", 0));
 	dir(rec(OP_RENAME, 4, "e", "f", 0));
 	rec(OP_CREATE, 5, "g", NULL, 0);
-	plan_build(recs, 5, &view, memory, &plan);
-	assert_string_equal(show(&plan), "rename a/x a/y; rename b c/b");
-	assert_int_equal(plan.used, 2);
-	plan_done(&plan);
-	plan_build(recs + 2, 3, &view, memory, &plan);
-	assert_string_equal(show(&plan), "rename d a/x/d; rename e f");
-	assert_int_equal(plan.used, 2);
-	plan_done(&plan);
+	begins(0, "rename a/x a/y; rename b c/b", 2);
+	begins(2, "rename d a/x/d; rename e f", 2);
 	pathset_put(&fences, "f", UINT64_MAX);
-	plan_build(recs + 2, 3, &view, memory, &plan);
-	assert_string_equal(show(&plan), "rename d a/x/d");
-	assert_int_equal(plan.used, 1);
-	plan_done(&plan);
+	begins(2, "rename d a/x/d", 1);
 }
 
 static void test_state(void **state)

@@ -248,22 +248,33 @@ static void newer_attributes(void **state)
 	replica_has(p, "3", 3000);
 }
 
-/* settles - a file that was overtaken before, so that it is to be frozen, is
- * being written when its upload begins, and ends with `size` while that waits. */
-static void settles(struct place *p, off_t before, off_t size)
+static void make_file(struct place *p, off_t size)
 {
-	struct step wanted = {.exec = p->exec};
-	char path[80];
 	struct stat st;
 	int fd = openat(p->tree_fd, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	assert_int_equal(ftruncate(fd, before), 0);
+	assert_int_equal(ftruncate(fd, size), 0);
 	close(fd);
 	assert_int_equal(lower_look(p->tree_fd, "file", &st, &p->obj), 0);
+}
+
+/* is_to_freeze - a file that was overtaken before is being written when its upload
+ * begins, and ends with `size` while that waits. */
+static void is_to_freeze(struct place *p, off_t before, off_t size)
+{
+	struct step wanted = {.exec = p->exec};
+	make_file(p, before);
 	wanted.obj = p->obj;
 	freeze_want(&wanted);
 	shared_busy_begin(p->f.s, &p->obj);
 	p->settles = size;
 	settling = p;
+}
+
+static void settles(struct place *p, off_t before, off_t size)
+{
+	char path[80];
+	struct stat st;
+	is_to_freeze(p, before, size);
 	assert_int_equal(push(p, false), STEP_DONE);
 	assert_null(settling);
 	assert_false(shared_is_wanted(p->f.s, &p->obj)); /* it was frozen */
@@ -310,15 +321,6 @@ static void write_at(struct place *p, const char *text, off_t at)
 	close(fd);
 }
 
-static void large_file(struct place *p)
-{
-	struct stat st;
-	int fd = openat(p->tree_fd, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	assert_int_equal(ftruncate(fd, LARGE), 0);
-	close(fd);
-	assert_int_equal(lower_look(p->tree_fd, "file", &st, &p->obj), 0);
-}
-
 static void replica_ends(const struct place *p, off_t size, char first)
 {
 	char path[80], got = 0;
@@ -335,16 +337,10 @@ static void replica_ends(const struct place *p, off_t size, char first)
 /* refuse_place - what is frozen is all in the stage, and refused its place. */
 static void refuse_place(struct place *p)
 {
-	struct step wanted = {.exec = p->exec};
 	char path[80];
-	large_file(p);
 	snprintf(path, sizeof(path), "%s/replica/file", p->dir);
 	assert_int_equal(mkdir(path, 0755), 0);
-	wanted.obj = p->obj;
-	freeze_want(&wanted);
-	shared_busy_begin(p->f.s, &p->obj);
-	p->settles = LARGE;
-	settling = p;
+	is_to_freeze(p, LARGE, LARGE);
 	assert_int_equal(push(p, false), STEP_FAILED);
 	assert_int_equal(rmdir(path), 0);
 }
@@ -377,7 +373,7 @@ static void frozen_before_it_is_told(void **state)
 static void appended_meanwhile(void **state)
 {
 	struct place *p = *state;
-	large_file(p);
+	make_file(p, LARGE);
 	p->planned = tell(p, OP_SETTLE, 0, LARGE);
 	exec_aside(p->exec, "file", &p->obj);
 	all_in_the_stage(p);
