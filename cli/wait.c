@@ -18,12 +18,14 @@
 #include "clock.h"
 
 #define POLL_US 5000
+#define LOOK_NS (NS_PER_S / 2)
 
 struct wait_job {
 	struct target target;
 	struct journal *journal;
 	const char *replica; /* or NULL: all */
 	int64_t end_ns;	     /* monotonic; 0: no limit */
+	int64_t look_ns;     /* monotonic: is it mounted still? */
 	uint64_t seq;	     /* what was recorded before the call */
 	char **names;	     /* the replicas waited for */
 	unsigned n_names;
@@ -32,6 +34,19 @@ struct wait_job {
 static bool wait_over(const struct wait_job *job)
 {
 	return job->end_ns && clock_mono_ns() >= job->end_ns;
+}
+
+/* wait_nap - and now and then a look whether it is mounted still: what has arrived
+ * by then is looked for once more. */
+static void wait_nap(struct wait_job *job)
+{
+	int64_t now = clock_mono_ns();
+	usleep(POLL_US);
+	if (!job->target.alive || now < job->look_ns)
+		return;
+	struct target_pids pids;
+	job->target.alive = target_pids(&job->target, &pids) || pids.silent;
+	job->look_ns = now + LOOK_NS;
 }
 
 /* behind - why what was changed is not in the database. */
@@ -65,7 +80,7 @@ static int wait_target(struct wait_job *job, const char *path,
 					   "written",
 					   busy)
 				    : behind(job);
-		usleep(POLL_US);
+		wait_nap(job);
 	}
 }
 
@@ -116,7 +131,7 @@ static int wait_replica(struct wait_job *job, const char *name, uint64_t target,
 				    job->target.root, name);
 		if (wait_over(job))
 			return wait_complain(job, name);
-		usleep(POLL_US);
+		wait_nap(job);
 	}
 }
 

@@ -103,6 +103,9 @@ static void content_settle(struct content *c, int fd)
 	pthread_mutex_lock(&contents.lock);
 	TAILQ_REMOVE(&contents.dirty, c, link);
 	pthread_mutex_unlock(&contents.lock);
+	/* it may change at once: "wait" is to know that while we do not look */
+	if (c->unseen)
+		content_tell(c);
 }
 
 /* Its DIRTY record: nothing below byte `from` will be written. Said once more

@@ -34,4 +34,17 @@ equal $? 2 "wrong usage"
 (cd "$T/tree" && "$MIRRORFS" wait "$T/tree" a --timeout 60) ||
 	fail "a relative path"
 equal "$(cat "$T/replica2/a/b")" x "after resume"
+
+# it ends with the mount
+"$MIRRORFS" replica pause "$T/tree" r2 || fail "pause"
+echo x >"$T/tree/last"
+"$MIRRORFS" wait "$T/tree" >"$T/out" 2>&1 &
+WAITS=$!
+CHILDREN+=($WAITS)
+check "wait" "$MIRRORFS" wait "$T/tree" --replica r1 --timeout 60
+check "umount" umount_tree
+timeout 60 tail --pid=$WAITS -f /dev/null || fail "it waits for ever"
+wait $WAITS
+equal $? 1 "the mount has ended"
+check "it says so" grep -q "is not mounted, and replica r2" "$T/out"
 exit 0

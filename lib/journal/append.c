@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 
+#include "activity.h"
 #include "memo.h"
 #include "paths.h"
 #include "lib/journal/db.h"
@@ -195,6 +196,23 @@ static int dirty_rename(struct append *a, const struct record *r)
 	return rc;
 }
 
+/* append_gap - what was being written may have ended in what was lost: it may have
+ * been written before that, and whoever waits for it waits for the GAP. */
+static int append_gap(struct append *a, const struct record *r)
+{
+	struct record gap = *r;
+	int64_t since, from_ns;
+	int rc = db_number(a->j, &since, 0, "SELECT min(seq) FROM dirty", "");
+	if (rc == 0 && since && r->flags & RF_CONTENT) {
+		rc = journal_dirty_since(a->j, &from_ns);
+		if (from_ns < (int64_t)gap.size)
+			gap.size = from_ns > 0 ? (uint64_t)from_ns : 0;
+	}
+	if (rc == 0)
+		rc = db_run(a->j, NULL, "UPDATE dirty SET gone = gone | 2", "");
+	return rc < 0 ? rc : append_row(a, &gap, since);
+}
+
 static int append_record(struct append *a, const struct record *r)
 {
 	int64_t since = 0;
@@ -222,8 +240,7 @@ static int append_record(struct append *a, const struct record *r)
 			rc = dirty_rename(a, r);
 		break;
 	case OP_GAP:
-		rc = db_run(a->j, NULL, "UPDATE dirty SET gone = gone | 2", "");
-		break;
+		return append_gap(a, r);
 	default:
 		break;
 	}

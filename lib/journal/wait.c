@@ -156,14 +156,15 @@ int journal_wait_target(struct journal *j, uint64_t seq, const char *path,
 	return r;
 }
 
-/* wait_parked - 1: something up to `target` that concerns `path` is parked. */
+/* wait_parked - 1: something up to `target` that concerns `path` is parked. What
+ * holds no record back was found by a comparison of what all have. */
 static int wait_parked(struct journal *j, int64_t id, uint64_t target,
 		       const char *path)
 {
 	DB_RESET sqlite3_stmt *st = NULL;
 	int r = db_query(j, &st,
-			 "SELECT path FROM parked "
-			 "WHERE replica = ? AND from_seq < ?", "ll", id,
+			 "SELECT path FROM parked WHERE replica = ? "
+			 "AND (from_seq < ? OR from_seq >= seq)", "ll", id,
 			 target);
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		const char *p = db_str(st, 0);

@@ -290,6 +290,33 @@ static void test_wait_busy(void **state)
 	fx_close(&f);
 }
 
+/* What settles it was lost: it may have been written long before that. */
+static void test_wait_gap(void **state)
+{
+	struct fixture f;
+	uint64_t t = 0;
+	fx_open(&f);
+	fx_replica(&f, "r");
+	uint64_t asked = fx_put(&f, OP_DIRTY, 0, 1, "a", NULL);
+	fx_sync(&f);
+	int64_t then = clock_wall_ns();
+	struct record lost = {.op = OP_GAP,
+			      .flags = RF_CONTENT,
+			      .size = (uint64_t)then + 60 * NS_PER_S};
+	uint64_t gap = shared_append(f.s, &lost);
+	fx_sync(&f);
+	shared_set_told(f.s, shared_doubts(f.s));
+	for (unsigned i = 0; i < 60000 && target(&f, asked, "a", &t) < 0; i++)
+		usleep(1000); /* until the writer has met that */
+	assert_int_equal(target(&f, asked, "a", &t), 0);
+	assert_true(t == gap);
+	struct record is;
+	assert_int_equal(journal_read(f.j, asked, &is, 1), 1);
+	assert_true(is.seq == gap && is.size <= (uint64_t)then);
+	record_done(&is);
+	fx_close(&f);
+}
+
 /* Nobody waits for a file that has no name any more. */
 static void test_wait_gone(void **state)
 {
@@ -400,6 +427,12 @@ static void test_wait_done(void **state)
 	assert_int_equal(journal_wait_done(f.j, "r", fx_at(&f, 0), "d"), 1);
 	assert_int_equal(journal_parked_del(f.j, id, "d"), 0);
 	assert_int_equal(journal_wait_done(f.j, "r", t, "d/x"), 1);
+	/* a comparison behind the last record finds something that fails */
+	p.seq = fx_at(&f, 3);
+	assert_int_equal(journal_parked_put(f.j, id, &p), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", fx_at(&f, 3), "e"), 1);
+	assert_int_equal(journal_wait_done(f.j, "r", fx_at(&f, 3), "d"), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", fx_at(&f, 3), NULL), 0);
 	fx_close(&f);
 }
 
@@ -449,6 +482,7 @@ int main(void)
 		cmocka_unit_test(test_deliveries),
 		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_wait_busy),
+		cmocka_unit_test(test_wait_gap),
 		cmocka_unit_test(test_wait_gone),
 		cmocka_unit_test(test_wait_path),
 		cmocka_unit_test(test_wait_linked),
