@@ -41,6 +41,7 @@
 #include "stamps.h"
 
 #define TAKE_NS (2 * NS_PER_S) /* of an unmount, at most */
+#define RECORDED_NAP_US 5000
 
 /* ---- at the end ---- */
 
@@ -385,5 +386,11 @@ int stamps_look(struct journal *j, struct shared *s, int lower_fd,
 		r = look_at_past(j, &l, lower_fd, &differed);
 	if (r < 0)
 		return r;
-	return journal_stamps_done(j, differed);
+	/* else what was found is lost with the ring */
+	uint64_t put = shared_last_seq(s);
+	int64_t since_ns;
+	while ((r = journal_stamps_done(j, put, differed)) == -EAGAIN &&
+	       shared_journal(s, &since_ns) != -EUCLEAN)
+		usleep(RECORDED_NAP_US);
+	return r; /* or it is to be replaced, and everybody to close it */
 }

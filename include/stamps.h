@@ -42,8 +42,9 @@ int journal_stamps_since(struct journal *j, int64_t since_ns);
 int journal_stamps_load(struct journal *j, struct stamp **ret, unsigned *ret_n,
 			int64_t *ret_since_ns);
 /* journal_stamps_done - they were looked at, or what is behind that which was
- * known, and so many differed. */
-int journal_stamps_done(struct journal *j, unsigned differed);
+ * known, and so many differed. -EAGAIN: the records that tell of them, up to
+ * `upto`, are not in the database yet. */
+int journal_stamps_done(struct journal *j, uint64_t upto, unsigned differed);
 /* journal_stamps_noticed - how many did at the last mount. */
 int journal_stamps_noticed(struct journal *j, unsigned *ret);
 

@@ -1,6 +1,7 @@
 /* Stamps in the database; see stamps.h. */
 #include "confdefs.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,10 +100,15 @@ int journal_stamps_load(struct journal *j, struct stamp **ret, unsigned *ret_n,
 	return r;
 }
 
-int journal_stamps_done(struct journal *j, unsigned differed)
+int journal_stamps_done(struct journal *j, uint64_t upto, unsigned differed)
 {
+	uint64_t held;
 	char text[24];
-	int r = journal_transaction_begin(j);
+	int r = journal_last_seq(j, &held);
+	if (r == 0 && held < upto)
+		return -EAGAIN;
+	if (r == 0)
+		r = journal_transaction_begin(j);
 	if (r < 0)
 		return r;
 	snprintf(text, sizeof(text), "%u", differed);
