@@ -19,6 +19,7 @@ struct seeding {
 	uint64_t sent, read, written;
 	uint64_t queued;  /* bytes of files that are to be sent … */
 	uint64_t settled; /* … beyond what was written by then */
+	uint64_t leave;	  /* so many may go: it was said of an earlier count */
 	char *passed;	  /* all up to it was done in an earlier connection */
 	int64_t next_ns, tick_ns;
 	char **known; /* what earlier connections have listed as extra, */

@@ -195,6 +195,13 @@ static void count_on(struct engine *e, struct seeding *w)
 	w->written = w->settled = remote_written(e->remote);
 }
 
+/* may_delete - it was said of what is mounted now: the disk of the tree may not be
+ * there any more. */
+static bool may_delete(const struct engine *e, const struct comparison *c)
+{
+	return c->allowed && SEQ_EPOCH(c->seq) == shared_epoch(e->shared);
+}
+
 /* begin_asked - what the administrator has asked for is answered as well. */
 static int begin_asked(struct engine *e, struct seeding *w, bool anew)
 {
@@ -202,7 +209,7 @@ static int begin_asked(struct engine *e, struct seeding *w, bool anew)
 					     &w->c);
 
 	w->asked = r > 0;
-	w->s.allowed |= w->c.allowed;
+	w->s.allowed |= may_delete(e, &w->c);
 	return r < 0 ? r : 0;
 }
 
@@ -210,8 +217,16 @@ static int begin_asked(struct engine *e, struct seeding *w, bool anew)
  * have changed since, while nothing was mounted. */
 static bool is_outdated(const struct engine *e, const struct seed *s)
 {
-	return (s->walked || !s->listed) && !s->allowed &&
+	return (s->walked || !s->listed) &&
 	       SEQ_EPOCH(s->seq) != shared_epoch(e->shared);
+}
+
+/* forget - all is looked at: what was known of the replica does not count. */
+static void forget(struct engine *e)
+{
+	links_clear(e->links);
+	pathset_done(&e->met);
+	plan_memory_clear(e->memory);
 }
 
 static int begin(struct engine *e, struct seeding *w)
@@ -219,6 +234,7 @@ static int begin(struct engine *e, struct seeding *w)
 	int r = journal_seed_get(e->journal, e->row.id, &w->s);
 
 	if (r == 0 && is_outdated(e, &w->s)) {
+		w->leave = w->s.allowed ? w->s.extra : 0;
 		seed_done(&w->s);
 		r = journal_seed_end(e->journal, e->row.id);
 		r = r < 0 ? r : -ENOENT;
@@ -235,7 +251,7 @@ static int begin(struct engine *e, struct seeding *w)
 		/* all is looked at again: "" is the root, and nothing below */
 		bool anew = !w->s.walked && (!w->passed || !*w->passed);
 		if (anew) {
-			pathset_done(&e->met);
+			forget(e);
 			w->s.entries = w->s.bytes = w->s.there = w->s.extra = 0;
 		}
 		r = journal_seed_extras(e->journal, e->row.id, &w->known,
@@ -247,9 +263,7 @@ static int begin(struct engine *e, struct seeding *w)
 	}
 	if (r != -ENOENT)
 		return r;
-	links_clear(e->links);
-	pathset_done(&e->met);
-	plan_memory_clear(e->memory);
+	forget(e);
 	r = journal_seed_begin(e->journal, e->row.id, &w->s);
 	if (r == 0)
 		r = begin_asked(e, w, true);
@@ -311,9 +325,9 @@ static bool too_much(const struct engine *e, const struct seeding *w)
 	const struct seed *s = &w->s;
 	unsigned share = e->row.options.max_delete;
 
-	if (s->allowed || s->extra == 0 || share >= 100)
+	if (s->allowed || s->extra <= w->leave || share >= 100)
 		return false;
-	if (is_empty(e, w) && e->cursor > 0)
+	if (is_empty(e, w) && w->ours)
 		return true;
 	return s->extra > TOLD_FREE && s->extra * 100 > s->there * share;
 }
@@ -402,6 +416,15 @@ static void done(struct seeding *w)
 	seed_done(&w->s);
 }
 
+/* note_held_back - a word about it, when some of `path` is parked. */
+static void note_held_back(struct engine *e, struct seeding *w,
+			   const char *path)
+{
+	if (w->asked && !w->c.error && pathset_related(&e->parked_paths, path))
+		w->c.error = strdup("some of it is held back: see mirrorfs "
+				    "status --parked");
+}
+
 /* tell - what came of a comparison that was asked for. */
 static int tell(struct engine *e, struct seeding *w, const char *path)
 {
@@ -439,8 +462,10 @@ int seed_run(struct engine *e)
 		pathset_done(&e->met);
 	e->seeding = NULL;
 	e->changed_ns = UINT64_MAX;
-	if (r == 0)
+	if (r == 0) {
+		note_held_back(e, &w, "");
 		r = tell(e, &w, "");
+	}
 	done(&w);
 	return r;
 }
@@ -476,15 +501,6 @@ int seed_unsure(struct engine *e, const char *path, enum strictness strict,
 	return r;
 }
 
-/* note_held_back - a word about it, when some of `path` is parked. */
-static void note_held_back(struct engine *e, struct seeding *w,
-			   const char *path)
-{
-	if (pathset_related(&e->parked_paths, path))
-		w->c.error = strdup("some of it is held back: see mirrorfs "
-				    "status --parked");
-}
-
 /* stay - too much would go: nothing does. */
 static void stay(struct seeding *w)
 {
@@ -506,7 +522,7 @@ int seed_part(struct engine *e, struct comparison *c)
 	struct seeding w = {.part = true, .ours = true, .asked = true, .c = *c};
 
 	w.s = (struct seed){
-		.listed = true, .allowed = c->allowed, .seq = e->cursor};
+		.listed = true, .allowed = may_delete(e, c), .seq = e->cursor};
 	w.c.begun_ns = clock_wall_ns();
 	w.c.entries = w.c.differed = w.c.read = 0;
 	e->beside = true;
@@ -520,7 +536,7 @@ int seed_part(struct engine *e, struct comparison *c)
 		r = clear(e, &w, c->path);
 	if (r == 0)
 		r = engine_note(e);
-	if (r == 0 && !w.c.error)
+	if (r == 0)
 		note_held_back(e, &w, c->path);
 	if (r == 0)
 		r = tell(e, &w, c->path);

@@ -108,4 +108,17 @@ check "mount" mount_tree
 check "resume" replica resume
 check "wait" synced
 check "same at the end" same "$T/replica1"
+
+# its disk is not there, right after a small tree was copied for the first time:
+# what was copied is not sure to be on its disk, so all of it is compared
+mkdir "$T/small" "$T/replica2" && touch "$T/small/"{1..40} || fail "small"
+check "mount" mount_at "$T/small" "$T/state2" --replica "r2=$T/replica2"
+check "wait" "$MIRRORFS" wait "$T/small" --timeout 60
+equal "$(sqlite3 "$T/state2/journal.db" "SELECT seq FROM unsafe")" 0 "unsafe"
+check "umount" umount_at "$T/small"
+rm "$T/small/"*
+check "mount" mount_at "$T/small" "$T/state2"
+empty() { status_get r2 error "$T/small" | grep -q "which is empty"; }
+check "it asks" wait_for 60 empty
+equal "$(ls "$T/replica2" | wc -l)" 40 "what is there"
 exit 0

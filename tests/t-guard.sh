@@ -30,6 +30,21 @@ check "one with a little more does not" "$MIRRORFS" wait "$T/tree" \
 	--replica r2 --timeout 60
 check "replica 2" same "$T/replica2"
 
+# what was allowed for that many is not for more at a later mount
+check "umount" umount_tree
+check "allow it" "$MIRRORFS" replica resume --state-dir "$T/state" r1 \
+	--allow-delete
+mkdir "$T/away" && mv "$T/tree/"* "$T/away" || fail "mv"
+check "mount without its disk" mount_tree
+gone() { status_get r1 error | grep -q "which is empty"; }
+check "it asks again" wait_for 60 gone
+equal "$(ls "$T/replica1/dir" "$T/replica1/old" | grep -c .)" 302 "what is there"
+check "umount" umount_tree
+mv "$T/away/"* "$T/tree" || fail "mv"
+check "mount with it" mount_tree
+check "it asks once more" wait_for 60 state_is r1 refused
+check "r2 is as before" "$MIRRORFS" wait "$T/tree" --replica r2 --timeout 60
+
 echo late >"$T/tree/late"
 check "allow it" "$MIRRORFS" replica resume "$T/tree" r1 --allow-delete
 check "wait" synced

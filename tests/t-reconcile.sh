@@ -3,6 +3,8 @@
 # made equal; contents that differ although size and time do not are found with
 # --checksum alone; much is deleted only when that is said.
 . "$(dirname "$0")/functions.sh"
+expect_log "parked"
+trap 'r=$?; chattr -i "$T/replica1/other/6" 2>/dev/null; end_test $r' EXIT
 
 # reconcile [ARGUMENT...] - its lines are in $T/out
 reconcile() {
@@ -76,6 +78,18 @@ check "replica 2" same "$T/replica2"
 tamper "$T/replica1/dir/sub/1"
 check "a file by content" reconcile "$T/tree/dir/sub/1" --checksum
 check "replica 1" same "$T/replica1"
+
+# what fails is told, of all of it as of a part
+if chattr +i "$T/replica1/other/6" 2>/dev/null; then
+	echo more >>"$T/tree/other/6"
+	check "it is parked" wait_for 60 parked_as not-permitted other/6
+	refuse "a part" reconcile "$T/tree/other" >/dev/null
+	refuse "all of it" reconcile "$T/tree" >/dev/null
+	check "and why" grep -q "r1: some of it is held back" "$T/err"
+	chattr -i "$T/replica1/other/6"
+	check "retry" "$MIRRORFS" retry "$T/tree"
+	check "wait" synced
+fi
 
 # much that would be deleted
 mkdir "$T/replica1/dir/old"

@@ -126,7 +126,7 @@ int journal_comparison_begin_all(struct journal *j, int64_t id, bool anew,
 		r = db_query(j, &st,
 			     "SELECT count(*), max(checksum), max(allowed), "
 			     "max(entries), max(differed), max(bytes_read), "
-			     "min(begun_ns) FROM comparison "
+			     "min(begun_ns), max(seq * allowed) FROM comparison "
 			     "WHERE replica = ? AND path = '' "
 			     "AND ended_ns = 0 AND begun_ns > 0",
 			     "l", id);
@@ -141,6 +141,7 @@ int journal_comparison_begin_all(struct journal *j, int64_t id, bool anew,
 		.differed = (uint64_t)sqlite3_column_int64(st, 4),
 		.read = (uint64_t)sqlite3_column_int64(st, 5),
 		.begun_ns = sqlite3_column_int64(st, 6),
+		.seq = (uint64_t)sqlite3_column_int64(st, 7),
 	};
 	return 1;
 }
