@@ -27,9 +27,10 @@ static void count(const struct step *s, const char *kind)
 }
 
 uint32_t attr_mode(const struct owners *owners, const struct abilities *can,
-		   mode_t mode)
+		   const struct stat *st)
 {
-	uint32_t m = owners_mode(owners, mode);
+	uint32_t m = owners_mode(owners, st);
+	mode_t mode = st->st_mode;
 
 	/* what is in a folder comes after it, and must find it open; who may
 	 * give files away may write into any */
@@ -60,7 +61,7 @@ struct remote_attr attr_mode_times(const struct step *s)
 	struct remote_attr a = {
 		.flags = (can(s, CAN_MODE) ? ATTR_MODE : 0) |
 			 (can(s, CAN_TIMES) ? ATTR_TIMES : 0),
-		.mode = attr_mode(cfg->owners, cfg->can, s->st.st_mode),
+		.mode = attr_mode(cfg->owners, cfg->can, &s->st),
 		.atime = attr_time(s->st.st_atim.tv_sec),
 		.mtime = attr_time(s->st.st_mtim.tv_sec)};
 

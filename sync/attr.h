@@ -4,7 +4,7 @@
 
 /* Attributes of a step's object, as far as they are carried (attr.c). */
 
-#include <sys/types.h>
+#include <sys/stat.h>
 
 #include "abilities.h"
 #include "remote.h"
@@ -20,7 +20,7 @@ uint32_t attr_time(time_t t);
 /* attr_mode - permissions as the replica can have them: a login that is not root
  * keeps all of its own on folders, or could not change what is in them */
 uint32_t attr_mode(const struct owners *owners, const struct abilities *can,
-		   mode_t mode);
+		   const struct stat *st);
 /* attr_send_open - of the upload, which is open; attr_send - owner, mode and
  * times of what is `at` that path */
 void attr_send_open(struct step *s, const struct remote_attr *a,

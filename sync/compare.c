@@ -46,7 +46,7 @@ static bool same_attributes(const struct engine *e, const struct stat *st,
 	if (link && !can[CAN_LSETSTAT])
 		return true;
 	if (!link && can[CAN_MODE] &&
-	    ((attr_mode(e->owners, &e->can, st->st_mode) ^ a->mode) & 07777))
+	    ((attr_mode(e->owners, &e->can, st) ^ a->mode) & 07777))
 		return false;
 	if (owners_map(e->owners, st->st_uid, st->st_gid, &uid, &gid) &&
 	    (uid != a->uid || gid != a->gid))

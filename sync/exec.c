@@ -188,7 +188,7 @@ static void send_mkdir(struct step *s)
 		return;
 	}
 	const struct exec_config *cfg = &s->exec->cfg;
-	uint32_t mode = attr_mode(cfg->owners, cfg->can, s->st.st_mode);
+	uint32_t mode = attr_mode(cfg->owners, cfg->can, &s->st);
 	remote_send_mkdir(cfg->remote, s->path, mode & 0777, step_done, s);
 	attr_send(s, s->path, false);
 }

@@ -115,13 +115,6 @@ static int entry_ask(struct entry *e, enum id_kind kind, const char *name,
 	return getgrgid_r(id, &e->gr, e->room, size, &e->group);
 }
 
-/* is_none - some say so by an error: getpwuid_r(3). */
-static bool is_none(int error)
-{
-	return error == 0 || error == ENOENT || error == ESRCH ||
-	       error == EBADF || error == EPERM;
-}
-
 /* is_here - nothing that a replica would say. */
 static bool is_here(int error)
 {
@@ -130,7 +123,9 @@ static bool is_here(int error)
 }
 
 /* entry_get - by `name`, or else by `id`. 1, 0: there is none, or a negative
- * errno: nobody can tell now. A group is as large as its list of members. */
+ * errno: nobody can tell now. No error of glibc says that there is none, whatever
+ * getpwuid_r(3) warns of: ENOENT is nslcd, or the socket of sssd, that is not
+ * there. A group is as large as its list of members. */
 static int entry_get(struct entry *e, enum id_kind kind, const char *name,
 		     uint32_t id)
 {
@@ -147,7 +142,7 @@ static int entry_get(struct entry *e, enum id_kind kind, const char *name,
 	} while (error == ERANGE && size <= NSS_MAX);
 	if (e->user || e->group)
 		return 1;
-	return is_none(error) ? 0 : is_here(error) ? -error : -EIO;
+	return error == 0 ? 0 : is_here(error) ? -error : -EIO;
 }
 
 int id_name_here(enum id_kind kind, uint32_t id, char **ret)

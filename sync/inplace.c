@@ -20,6 +20,7 @@
 
 #include <sys/stat.h>
 
+#include "sync/attr.h"
 #include "sync/exec.h"
 
 /* allowed - by the options, and by what is known without asking. */
@@ -62,11 +63,25 @@ static void linked(void *arg, const struct remote_reply *reply)
 	upload_answered(s);
 }
 
+/* is_wider - who shall not read or own what comes could, before the attributes
+ * come behind it. */
+static bool is_wider(const struct step *s, const struct remote_attr *there)
+{
+	const struct exec_config *cfg = &s->exec->cfg;
+	uint32_t mode = attr_mode(cfg->owners, cfg->can, &s->st), uid, gid;
+
+	return (cfg->can->can[CAN_MODE] && there->mode & 07777 & ~mode) ||
+	       (owners_map(cfg->owners, s->st.st_uid, s->st.st_gid, &uid,
+			   &gid) &&
+		(uid != there->uid || gid != there->gid));
+}
+
 static void looked(void *arg, const struct remote_reply *reply)
 {
 	struct step *s = arg;
 
-	if (reply->status < 0 || !S_ISREG(reply->attr->mode))
+	if (reply->status < 0 || !S_ISREG(reply->attr->mode) ||
+	    is_wider(s, reply->attr))
 		s->not_in_place = true;
 	else
 		s->source_size = reply->attr->size;

@@ -175,12 +175,27 @@ bool owners_map(const struct owners *o, uint32_t uid, uint32_t gid,
 	}
 }
 
-uint32_t owners_mode(const struct owners *o, mode_t mode)
+/* goes - it is the same one there, not a number that another one may have, nor
+ * one for all the others. */
+static bool goes(const struct owners *o, enum id_kind kind, uint32_t id)
 {
-	bool goes = o->kind == KIND_NUMERIC || o->kind == KIND_NAME ||
-		    o->kind == KIND_MAP;
+	const struct idmap *m = &o->maps[kind];
+	uint32_t there;
 
-	return S_ISREG(mode) && !goes ? mode & 01777 : mode & 07777;
+	if (o->kind != KIND_NAME && o->kind != KIND_MAP)
+		return o->kind == KIND_NUMERIC;
+	return idmap_get(m, id, &there) > 0 && !(m->any && there == m->other);
+}
+
+uint32_t owners_mode(const struct owners *o, const struct stat *st)
+{
+	uint32_t mode = st->st_mode & 07777;
+
+	if (S_ISREG(st->st_mode) && !goes(o, ID_USER, st->st_uid))
+		mode &= ~(uint32_t)S_ISUID;
+	if (S_ISREG(st->st_mode) && !goes(o, ID_GROUP, st->st_gid))
+		mode &= ~(uint32_t)S_ISGID;
+	return mode;
 }
 
 bool owners_carried(const struct owners *o)

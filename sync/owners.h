@@ -49,9 +49,9 @@ int owners_learn(struct owners *o, uint32_t uid, uint32_t gid);
 bool owners_map(const struct owners *o, uint32_t uid, uint32_t gid,
 		uint32_t *ret_uid, uint32_t *ret_gid);
 
-/* owners_mode - the permissions of a file with `mode`. A set-id bit lends the
- * rights of the file's owner, and is of no one else: it goes where the owner
- * goes. */
-uint32_t owners_mode(const struct owners *o, mode_t mode);
+/* owners_mode - the permissions of a file. A set-id bit lends the rights of the
+ * file's owner, and is of no one else: it goes where the owner goes, not to a
+ * number that is somebody else's there, nor to one that stands for all. */
+uint32_t owners_mode(const struct owners *o, const struct stat *st);
 
 #endif

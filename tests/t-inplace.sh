@@ -54,8 +54,13 @@ check "umount" umount_tree
 start -o update=inplace
 changes kept "five bytes in place" patch_at $((4 * MB)) olleh "$T/tree/large"
 changes kept "holes" fallocate -p -o $((5 * MB)) -l $MB "$T/tree/large"
-changes kept "permissions" eval \
-	"patch_at 9 nine '$T/tree/large' && chmod 600 '$T/tree/large'"
+# what it has by then is not for who could read it before
+changes new "fewer permissions" eval \
+	"chmod 600 '$T/tree/large' && patch_at 9 nine '$T/tree/large'"
+changes new "another group" eval \
+	"chgrp 1 '$T/tree/large' && patch_at 8 eight '$T/tree/large'"
+changes kept "more permissions" eval \
+	"patch_at 9 enin '$T/tree/large' && chmod 644 '$T/tree/large'"
 changes new "most of it" eval "head -c $((7 * MB)) /dev/urandom |
 	dd of='$T/tree/large' conv=notrunc bs=1M status=none"
 ln "$T/tree/large" "$T/tree/large.name"

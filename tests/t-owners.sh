@@ -29,6 +29,9 @@ done
 # nobody has that number: neither here nor there
 echo x >"$T/tree/none" && chown 54321:54321 "$T/tree/none" || fail chown
 install -o www-data -m 4755 /dev/null "$T/tree/suid"
+# the number of games is nobody's there yet, and not to be lent; nor a group's
+# that stands for all
+install -o games -g www-data -m 6755 /dev/null "$T/tree/lent"
 mkdir "$T/tree/dir" && ln -s x "$T/tree/dir/link" || fail "dir"
 chown -hR www-data:daemon "$T/tree/dir" && chmod 2775 "$T/tree/dir" || fail dir
 touch -hd 2020-02-02 "$T/tree/dir/link" && touch -d 2020-02-03 "$T/tree/dir"
@@ -46,7 +49,7 @@ check "wait" synced
 
 owners() { # REPLICA - "name uid:gid mode" of what is interesting
 	(cd "$T/$1" && stat -c '%n %u:%g %a' www-data daemon games root none \
-		suid dir dir/link)
+		suid lent dir dir/link)
 }
 expect() {
 	owners "$1" >"$T/out"
@@ -60,6 +63,7 @@ all_owners() {
 	root 0:0 644
 	none 54321:54321 644
 	suid 1033:0 4755
+	lent $games:1033 2755
 	dir 1033:3001 2775
 	dir/link 1033:3001 777
 	END
@@ -70,6 +74,7 @@ all_owners() {
 	root 0:77 644
 	none 54321:77 644
 	suid 2033:77 4755
+	lent $games:2034 2755
 	dir 2033:77 2775
 	dir/link 2033:77 777
 	END
@@ -80,6 +85,7 @@ all_owners() {
 	root 44:45 644
 	none 44:45 644
 	suid 44:45 755
+	lent 44:45 755
 	dir 44:45 2775
 	dir/link 44:45 777
 	END
@@ -97,7 +103,7 @@ for r in name map forced www ignore; do times $r; done
 count() { "$MIRRORFS" status "$T/tree" --json | jq --arg r "$1" --arg k "$2" \
 	'.replicas[] | select(.name == $r) | .uncarried[$k].count // 0'; }
 check "names that are not there are told" [ "$(count name owner-name)" -ge 1 ]
-equal "$(count map owner-name)" 5 "users without a line in the map"
+equal "$(count map owner-name)" 6 "users without a line in the map"
 check "set-id bits that are dropped are told" \
 	[ "$(count forced set-id)" -ge 1 ]
 
@@ -125,7 +131,7 @@ for r in name map; do
 done
 check "wait" synced
 equal "$(stat -c '%u:%g %a' "$T/name/given")" "34:12 4755" "by name"
-equal "$(stat -c '%u:%g %a' "$T/map/given")" "34:77 4755" "by map"
+equal "$(stat -c '%u:%g %a' "$T/map/given")" "34:77 755" "by map"
 rm "$T/tree/given"
 check "wait" synced
 
