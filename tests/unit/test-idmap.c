@@ -65,7 +65,7 @@ static void test_errors(void **state)
 {
 	static const struct {
 		int error, r;
-	} cases[] = {{0, 0},		{ENOENT, -EIO},	  {EIO, -EIO},
+	} cases[] = {{ENOENT, -EIO},	{ESRCH, -EIO},	  {EIO, -EIO},
 		     {EMFILE, -EMFILE}, {ENOTCONN, -EIO}, {EACCES, -EIO}};
 	char *name;
 	uint32_t id;
