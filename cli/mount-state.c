@@ -80,6 +80,26 @@ static int fill_journal(const struct settings *s, bool from_config, bool rescan,
 	return r < 0 ? r : store_replicas(s, from_config, j);
 }
 
+/* prepare - 0, EXIT_NO (says why), or -EUCLEAN. */
+static int prepare(const struct settings *s, bool from_config, bool rescan,
+		   struct found_journal *found)
+{
+	struct journal *j;
+	int r = journal_open(s->state_dir, JOURNAL_CREATE, &j);
+	if (r < 0)
+		return r == -EUCLEAN			      ? r
+		       : journal_late(s->state_dir, found, r) ? 0
+			       : fail("cannot make a journal in %s: %s",
+				      s->state_dir, strerror(-r));
+	r = fill_journal(s, from_config, rescan, j);
+	bool late = r < 0 && journal_late(s->state_dir, found, r);
+	if (r < 0 && r != -EUCLEAN && !late)
+		fail("cannot write the journal in %s: %s", s->state_dir,
+		     journal_error(j));
+	journal_close(j);
+	return r == -EUCLEAN ? r : r < 0 && !late ? EXIT_NO : 0;
+}
+
 int state_prepare(const struct settings *s, bool from_config, bool rescan,
 		  struct found_journal *found)
 {
@@ -87,21 +107,17 @@ int state_prepare(const struct settings *s, bool from_config, bool rescan,
 	if (r < 0)
 		return fail("cannot make the state folder %s: %s", s->state_dir,
 			    strerror(-r));
-	struct journal *j;
-	if (found->damaged &&
-	    ((r = journal_set_aside(s->state_dir, found)) != 0 || found->late))
+	if (!found->damaged)
+		r = prepare(s, from_config, rescan, found);
+	/* a large one is not looked through before */
+	if (!found->damaged && r != -EUCLEAN)
 		return r;
-	r = journal_open(s->state_dir, JOURNAL_CREATE, &j);
-	if (r < 0)
-		return journal_late(s->state_dir, found, r)
-			       ? 0
-			       : fail("cannot make a journal in %s: %s",
-				      s->state_dir, strerror(-r));
-	r = fill_journal(s, from_config, rescan, j);
-	bool late = r < 0 && journal_late(s->state_dir, found, r);
-	if (r < 0 && !late)
-		fail("cannot write the journal in %s: %s", s->state_dir,
-		     journal_error(j));
-	journal_close(j);
-	return r < 0 && !late ? EXIT_NO : 0;
+	r = journal_set_aside(s->state_dir, found);
+	if (r != 0 || found->late)
+		return r;
+	r = prepare(s, from_config, rescan, found);
+	return r == -EUCLEAN ? fail("the journal in %s is damaged again: is "
+				    "its disk failing?",
+				    s->state_dir)
+			     : r;
 }

@@ -93,10 +93,27 @@ static int put_off(struct supervisor *s, int error, uint64_t *ret_first_seq)
 	return 0;
 }
 
+/* begin_anew - it is damaged where nobody has looked (journal_check): as if that
+ * had been found before. */
+static int begin_anew(struct supervisor *s, uint64_t *ret_first_seq)
+{
+	CLEANUP_FREE char *text = NULL;
+	journal_close(s->journal);
+	s->journal = NULL;
+	int r = journal_rescue(s->cfg->state_dir, true, &text);
+	if (r < 0)
+		return r;
+	log_error("%s", text);
+	r = s->cfg->prepare(s->cfg);
+	return r < 0 ? r : begin(s, ret_first_seq);
+}
+
 int supervisor_begin(struct supervisor *s, uint64_t *ret_first_seq)
 {
 	owed_begin(s->lower_fd); /* where it cannot be, nothing is noted */
 	int r = s->cfg->late ? s->cfg->late : begin(s, ret_first_seq);
+	if (r == -EUCLEAN)
+		r = begin_anew(s, ret_first_seq);
 	if (r == 0)
 		return 0;
 	journal_close(s->journal);

@@ -319,7 +319,7 @@ static void out_of_service(struct supervisor *s)
 		close(s->fuse_fd);
 	s->fuse_fd = -1;
 	s->failed = true;
-	s->stopping = s->cfg->ready_fd < 0;
+	s->stopping |= s->cfg->ready_fd < 0;
 	upgrade_failed(s);
 	supervisor_drain(s, NULL);
 }

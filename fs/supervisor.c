@@ -231,9 +231,9 @@ static void reap(struct supervisor *s)
 			s->renew_sync = false;
 		} else if (pid == s->prober) {
 			s->prober = 0;
-			if (status == 0)
+			if (status == 0 && !s->failed)
 				supervisor_ready(s, NULL);
-			else
+			else /* or the worker has ended since */
 				s->stopping = s->failed = true;
 		} else if (pid == s->reporter) {
 			s->reporter = 0;
