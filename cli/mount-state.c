@@ -86,18 +86,21 @@ static int prepare(const struct settings *s, bool from_config, bool rescan,
 {
 	struct journal *j;
 	int r = journal_open(s->state_dir, JOURNAL_CREATE, &j);
+	if (r == -EUCLEAN)
+		return r;
 	if (r < 0)
-		return r == -EUCLEAN			      ? r
-		       : journal_late(s->state_dir, found, r) ? 0
+		return journal_late(s->state_dir, found, r)
+			       ? 0
 			       : fail("cannot make a journal in %s: %s",
 				      s->state_dir, strerror(-r));
 	r = fill_journal(s, from_config, rescan, j);
-	bool late = r < 0 && journal_late(s->state_dir, found, r);
-	if (r < 0 && r != -EUCLEAN && !late)
-		fail("cannot write the journal in %s: %s", s->state_dir,
-		     journal_error(j));
+	if (r < 0 && r != -EUCLEAN)
+		r = journal_late(s->state_dir, found, r)
+			    ? 0
+			    : fail("cannot write the journal in %s: %s",
+				   s->state_dir, journal_error(j));
 	journal_close(j);
-	return r == -EUCLEAN ? r : r < 0 && !late ? EXIT_NO : 0;
+	return r;
 }
 
 int state_prepare(const struct settings *s, bool from_config, bool rescan,
@@ -107,10 +110,9 @@ int state_prepare(const struct settings *s, bool from_config, bool rescan,
 	if (r < 0)
 		return fail("cannot make the state folder %s: %s", s->state_dir,
 			    strerror(-r));
-	if (!found->damaged)
-		r = prepare(s, from_config, rescan, found);
 	/* a large one is not looked through before */
-	if (!found->damaged && r != -EUCLEAN)
+	r = found->damaged ? -EUCLEAN : prepare(s, from_config, rescan, found);
+	if (r != -EUCLEAN)
 		return r;
 	r = journal_set_aside(s->state_dir, found);
 	if (r != 0 || found->late)

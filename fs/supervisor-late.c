@@ -57,6 +57,10 @@ static int begin(struct supervisor *s, uint64_t *ret_first_seq)
 		r = journal_epoch_begin(s->journal, ret_first_seq);
 	if (r == 0 && !s->cfg->activity_log)
 		r = activity_disable(s->cfg->state_dir);
+	if (r < 0) {
+		journal_close(s->journal);
+		s->journal = NULL;
+	}
 	return r;
 }
 
@@ -98,8 +102,6 @@ static int put_off(struct supervisor *s, int error, uint64_t *ret_first_seq)
 static int begin_anew(struct supervisor *s, uint64_t *ret_first_seq)
 {
 	CLEANUP_FREE char *text = NULL;
-	journal_close(s->journal);
-	s->journal = NULL;
 	int r = journal_rescue(s->cfg->state_dir, true, &text);
 	if (r < 0)
 		return r;
@@ -114,11 +116,7 @@ int supervisor_begin(struct supervisor *s, uint64_t *ret_first_seq)
 	int r = s->cfg->late ? s->cfg->late : begin(s, ret_first_seq);
 	if (r == -EUCLEAN)
 		r = begin_anew(s, ret_first_seq);
-	if (r == 0)
-		return 0;
-	journal_close(s->journal);
-	s->journal = NULL;
-	return put_off(s, r, ret_first_seq);
+	return r == 0 ? 0 : put_off(s, r, ret_first_seq);
 }
 
 void supervisor_begun(struct supervisor *s)

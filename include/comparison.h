@@ -43,8 +43,7 @@ int journal_comparison_put(struct journal *j, const struct comparison *c);
  * All those of the whole tree: one walk answers them. _begin_all - it begins;
  * *ret is what they ask for together, and how far an earlier walk of them was;
  * its seq is that of the newest by which what is only there may go. 1, or 0 when
- * there are none. _end_all - with the counts of `c`, and ended
- * when `c` has ended.
+ * there are none. _put_all - with the counts of `c`, and ended when `c` has ended.
  */
 int journal_comparison_begin_all(struct journal *j, int64_t id, bool anew,
 				 struct comparison *ret);

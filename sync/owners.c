@@ -191,9 +191,11 @@ uint32_t owners_mode(const struct owners *o, const struct stat *st)
 {
 	uint32_t mode = st->st_mode & 07777;
 
-	if (S_ISREG(st->st_mode) && !goes(o, ID_USER, st->st_uid))
+	if (!S_ISREG(st->st_mode))
+		return mode;
+	if (!goes(o, ID_USER, st->st_uid))
 		mode &= ~(uint32_t)S_ISUID;
-	if (S_ISREG(st->st_mode) && !goes(o, ID_GROUP, st->st_gid))
+	if (!goes(o, ID_GROUP, st->st_gid))
 		mode &= ~(uint32_t)S_ISGID;
 	return mode;
 }

@@ -420,7 +420,7 @@ static void done(struct seeding *w)
 static void note_held_back(struct engine *e, struct seeding *w,
 			   const char *path)
 {
-	if (w->asked && !w->c.error && pathset_related(&e->parked_paths, path))
+	if (!w->c.error && pathset_related(&e->parked_paths, path))
 		w->c.error = strdup("some of it is held back: see mirrorfs "
 				    "status --parked");
 }
@@ -432,6 +432,7 @@ static int tell(struct engine *e, struct seeding *w, const char *path)
 
 	if (!w->asked)
 		return 0;
+	note_held_back(e, w, path);
 	w->c.ended_ns = clock_wall_ns();
 	log_notice("%s: compared /%s%s: entries=%llu differed=%llu%s%s",
 		   e->row.name, name, w->c.checksum ? " by content" : "",
@@ -462,10 +463,8 @@ int seed_run(struct engine *e)
 		pathset_done(&e->met);
 	e->seeding = NULL;
 	e->changed_ns = UINT64_MAX;
-	if (r == 0) {
-		note_held_back(e, &w, "");
+	if (r == 0)
 		r = tell(e, &w, "");
-	}
 	done(&w);
 	return r;
 }
@@ -536,8 +535,6 @@ int seed_part(struct engine *e, struct comparison *c)
 		r = clear(e, &w, c->path);
 	if (r == 0)
 		r = engine_note(e);
-	if (r == 0)
-		note_held_back(e, &w, c->path);
 	if (r == 0)
 		r = tell(e, &w, c->path);
 	done(&w);

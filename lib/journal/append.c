@@ -205,7 +205,7 @@ static int append_gap(struct append *a, const struct record *r)
 	int rc = db_number(a->j, &since, 0, "SELECT min(seq) FROM dirty", "");
 	if (rc == 0 && since && r->flags & RF_CONTENT) {
 		rc = journal_dirty_since(a->j, &from_ns);
-		if (from_ns < (int64_t)gap.size)
+		if (rc == 0 && from_ns < (int64_t)gap.size)
 			gap.size = from_ns > 0 ? (uint64_t)from_ns : 0;
 	}
 	if (rc == 0)
