@@ -100,27 +100,49 @@ static int try_stop(const struct target *t, bool *ret_cut)
 		;
 	if (mount_is_mirrorfs(t->root))
 		return fail("cannot unmount %s: %s", t->root, strerror(-r));
-	runtime_withdraw(t->name);
 	return EXIT_YES;
+}
+
+/* withdraw - what a supervisor that was killed has left of itself, unless
+ * somebody has mounted it anew. */
+static void withdraw(const char *name)
+{
+	CLEANUP_CLOSE int lock = runtime_claim(name);
+	if (lock >= 0)
+		runtime_withdraw(name);
 }
 
 /* stop - a mount that nobody is seen to use may be busy for a moment: for a
  * program that has just ended, or one that looks through /proc. Of one that was
  * cut off those who use it may be about to end. */
-static int stop(const struct target *t)
+static int stop(const struct target *t, bool *ret_cut)
 {
 	int64_t end = clock_mono_ns() + BUSY_WAIT_NS;
-	bool cut = false;
 	int r;
-	while ((r = try_stop(t, &cut)) == -EBUSY) {
+	while ((r = try_stop(t, ret_cut)) == -EBUSY) {
 		CLEANUP_FREE char *who = users(t);
-		if ((who && !cut) || clock_mono_ns() > end)
+		if ((who && !*ret_cut) || clock_mono_ns() > end)
 			return fail("%s is in use%s%s: end that first (nothing "
 				    "was changed)",
 				    t->root, who ? " by " : "", who ? who : "");
 		usleep(20000);
 	}
 	return r;
+}
+
+/* await_end - of its processes: the journal is complete then, and nothing more
+ * comes to the tree of a call that hung in its disk. */
+static int await_end(const struct target *t)
+{
+	int64_t end = clock_mono_ns() + END_WAIT_NS;
+	while (still_alive(t->name)) {
+		if (clock_mono_ns() > end)
+			return fail("%s is unmounted, but its processes have "
+				    "not ended yet",
+				    t->root);
+		usleep(10000);
+	}
+	return EXIT_YES;
 }
 
 int cmd_umount(int argc, char **argv)
@@ -144,16 +166,12 @@ int cmd_umount(int argc, char **argv)
 		target_done(&t);
 		return r;
 	}
-	r = stop(&t);
-	/* the journal is complete when the supervisor has ended */
-	int64_t end = clock_mono_ns() + END_WAIT_NS;
-	while (r == EXIT_YES && still_alive(t.name)) {
-		if (clock_mono_ns() > end)
-			r = fail("%s is unmounted, but its processes have not "
-				 "ended yet",
-				 t.root);
-		usleep(10000);
-	}
+	bool cut = false;
+	r = stop(&t, &cut);
+	if (r == EXIT_YES)
+		r = await_end(&t);
+	if (r == EXIT_YES && cut)
+		withdraw(t.name);
 	target_done(&t);
 	return r;
 }

@@ -411,6 +411,7 @@ static bool has_lost(struct supervisor *s)
 
 void supervisor_put_stop(struct supervisor *s)
 {
+	bool left = worker_left(s);
 	int r = supervisor_drain(s, NULL);
 	bool lost = has_lost(s);
 	if (r < 0 || !supervisor_bare_noted(s)) {
@@ -418,7 +419,7 @@ void supervisor_put_stop(struct supervisor *s)
 			owed_put_away(s->lower_fd);
 		return;
 	}
-	if (s->n_left) {
+	if (left) {
 		log_warning("a worker that was given up has not ended; what "
 			    "was changed lately is compared at the next mount");
 		return;

@@ -191,6 +191,8 @@ void worker_start(struct supervisor *s);
 void worker_listen(struct supervisor *s);
 /* worker_left_ended - if it is one that was given up, it was reaped after all. */
 void worker_left_ended(struct supervisor *s, pid_t pid);
+/* worker_left - one that was given up is alive still; the others are reaped. */
+bool worker_left(struct supervisor *s);
 /* worker_ended - it was reaped. */
 void worker_ended(struct supervisor *s, int status);
 /* worker_timers - what is due; returns how long to sleep, ms; -1: for ever. */

@@ -498,6 +498,15 @@ void worker_left_ended(struct supervisor *s, pid_t pid)
 		s->left_since_ns = 0;
 }
 
+bool worker_left(struct supervisor *s)
+{
+	for (unsigned i = s->n_left; i-- > 0;) {
+		if (waitpid(s->left[i], NULL, WNOHANG) == s->left[i])
+			worker_left_ended(s, s->left[i]);
+	}
+	return s->n_left != 0;
+}
+
 /* lost - it is dead, but for a thread that cannot end; returns how long to
  * sleep, ms. */
 static int lost(struct supervisor *s)

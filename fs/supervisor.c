@@ -316,9 +316,11 @@ static void supervisor_teardown(struct supervisor *s)
 		log_notice("unmounted root=%s", s->cfg->root);
 }
 
+/* A worker that was given up has the lock still: until it has ended, the next
+ * mount waits, as what its last call does to the tree is seen by nobody. */
 static void withdraw(struct supervisor *s)
 {
-	if (!supervisor_stays_closed(s))
+	if (!supervisor_stays_closed(s) && s->n_left == 0)
 		runtime_withdraw(s->cfg->name);
 }
 
