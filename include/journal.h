@@ -180,8 +180,8 @@ int journal_replica_get(struct journal *j, const char *name,
  * changed url starts over (cursor 0, not seeded) under a new id; calls with the
  * old one then give -ENOENT. Sets row->id. */
 int journal_replica_put(struct journal *j, struct replica_row *row);
-/* journal_replica_remove - with its cursor, parked paths, links and fences.
- * Deliveries stay for the history. -ENOENT. */
+/* journal_replica_remove - with its cursor, parked paths, links and fences;
+ * deliveries stay for the history, stale for who adds it again. -ENOENT. */
 int journal_replica_remove(struct journal *j, const char *name);
 int journal_replica_pause(struct journal *j, const char *name, bool paused);
 /* journal_replica_set - exactly these options are given for it. -ENOENT. */

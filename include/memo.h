@@ -44,7 +44,6 @@ void links_free(struct link_name *links, unsigned n);
 int journal_stale_load(struct journal *j, int64_t id, struct fhandle **ret,
 		       unsigned *ret_n);
 int journal_stale_add(struct journal *j, int64_t id, const struct fhandle *obj);
-int journal_stale_clear(struct journal *j, int64_t id);
 int journal_stale_del(struct journal *j, int64_t id, const struct fhandle *obj);
 /* Objects that have a name, and of which the replica has nothing as of its
  * cursor. _load: one array, free it with free. */

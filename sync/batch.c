@@ -18,6 +18,7 @@
 #include "remote-wait.h"
 #include "sync/durable.h"
 #include "sync/engine.h"
+#include "sync/filters.h"
 #include "sync/learn.h"
 
 #define BATCH_MAX 4096
@@ -251,9 +252,13 @@ int batch_commit(struct engine *e, uint64_t seq, bool seeded)
 		r = journal_batch_end(e->journal, e->row.id, seq, seeded);
 	if (r >= 0 && e->seeding)
 		r = journal_seed_end(e->journal, e->row.id);
+	if (r >= 0 && seeded)
+		r = filters_settle(e);
 	r = journal_transaction_close(e->journal, r);
 	if (r < 0)
 		return r;
+	if (seeded)
+		filters_settled(e);
 	pathset_drop(&e->fences, seq);
 	fresh_drop(&e->fresh, seq);
 	plan_memory_forget(e->memory, seq);

@@ -13,6 +13,7 @@
 #include "sync/attr.h"
 #include "sync/begun.h"
 #include "sync/compare.h"
+#include "sync/filters.h"
 #include "sync/learn.h"
 #include "sync/lower.h"
 
@@ -130,12 +131,18 @@ static uint64_t ctime_ns(const struct stat *st)
 	return ns > 0 ? (uint64_t)ns : 0;
 }
 
-/* is_in_doubt - it may have been changed by what the replica was not told; and has
- * not been sent since by a try before this one. */
+/* was_untold - it may have been changed by what the replica was not told. */
+static bool was_untold(const struct engine *e, const char *path,
+		       const struct stat *st)
+{
+	return ctime_ns(st) >= e->changed_ns || filters_hid(e, path);
+}
+
+/* is_in_doubt - and it has not been sent since by a try before this one. */
 static bool is_in_doubt(const struct engine *e, const char *path,
 			const struct stat *st)
 {
-	return ctime_ns(st) >= e->changed_ns &&
+	return was_untold(e, path, st) &&
 	       !(e->reconciling && pathset_at(&e->resent, path) == ctime_ns(st));
 }
 
@@ -173,7 +180,7 @@ static int put_file(struct engine *e, const char *path, const struct stat *st,
 	seed_sends(e, st);
 	engine_touch_parent(e, path);
 	/* should that fail, its content is stale (step_finished) */
-	if (e->reconciling && ctime_ns(st) >= e->changed_ns)
+	if (e->reconciling && was_untold(e, path, st))
 		pathset_put(&e->resent, path, ctime_ns(st));
 	return engine_push(e, STEP_PUT, path, NULL, obj, NULL);
 }

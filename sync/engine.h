@@ -85,6 +85,8 @@ struct engine {
 	uint64_t changed_ns;   /* ctime; UINT64_MAX: none counts */
 	struct filter *filter; /* filters.c; what it does not get */
 	char *rules;	       /* the same as text */
+	struct filter **former; /* what it did not get before (filters.h) */
+	unsigned n_former;
 	uint64_t rate;	       /* of bwlimit, at present */
 	int64_t rate_next_ns;
 	struct seeding *seeding, *progress; /* a walk; … also while it waits */
@@ -246,14 +248,6 @@ int batch_run(struct engine *e, bool *ret_some);
  * batch_resume - after a connection: what was in flight. */
 int batch_commit(struct engine *e, uint64_t seq, bool seeded);
 int batch_resume(struct engine *e);
-
-/* ---- filters.c ---- */
-/* filters_load - what the replica is to get, from its options. A negative errno
- * comes with a line for the administrator in *ret_why, owned by the caller. */
-int filters_load(struct engine *e, char **ret_why);
-void filters_done(struct engine *e);
-/* filters_apply - before engine_start: another filter, and it is not seeded. */
-int filters_apply(struct engine *e);
 
 #include "sync/seed.h"
 

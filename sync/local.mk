@@ -71,6 +71,7 @@ noinst_HEADERS += \
 	sync/exec-aside.h \
 	sync/exec.h \
 	sync/fates.h \
+	sync/filters.h \
 	sync/fresh.h \
 	sync/idmap.h \
 	sync/learn.h \

@@ -25,6 +25,7 @@
 #include "sync/ahead.h"
 #include "sync/durable.h"
 #include "sync/engine.h"
+#include "sync/filters.h"
 #include "sync/probe.h"
 #include "sync/replica.h"
 #include "sync/second.h"
@@ -223,6 +224,8 @@ static int begin(struct replica *r, const struct stage_state *state)
 	if (state->exists && state->seq && (has == 0 || state->seq < has))
 		has = state->seq;
 	s = unsure_all(e, has);
+	if (s == 0 && state->replica && state->replica != e->row.id)
+		s = unsure_inherit(e, state->replica);
 	/* not what an earlier one left */
 	if (s == 0)
 		s = trust_doubt(e, !state->exists || state->seq || older || other);

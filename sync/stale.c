@@ -93,6 +93,20 @@ int stale_open(struct journal *j, int64_t replica, struct stale **ret)
 	return 0;
 }
 
+int stale_inherit(struct stale *s, int64_t replica)
+{
+	struct fhandle *list;
+	unsigned n;
+	int r = journal_stale_load(s->j, replica, &list, &n);
+
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < n; i++)
+		stale_add(s, &list[i]);
+	free(list);
+	return 0;
+}
+
 void stale_close(struct stale *s)
 {
 	struct object *o, *tmp;

@@ -33,6 +33,8 @@ struct stale;
 /* stale_open - from the journal; a negative errno when that cannot be read. */
 int stale_open(struct journal *j, int64_t replica, struct stale **ret);
 void stale_close(struct stale *s);
+/* stale_inherit - what a replica that was removed has left. */
+int stale_inherit(struct stale *s, int64_t replica);
 /* stale_record - what `r` tells about the content of its object; what the
  * replica has, if that was up to date, is as of `since`; 0: not known. */
 void stale_record(struct stale *s, const struct record *r, uint64_t since);

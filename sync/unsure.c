@@ -24,6 +24,7 @@
 #include "mounts.h"
 #include "paths.h"
 #include "sync/engine.h"
+#include "sync/filters.h"
 #include "sync/lower.h"
 #include "sync/moves.h"
 #include "sync/seed.h"
@@ -186,10 +187,10 @@ static void since_at(struct engine *e, uint64_t ns)
 }
 
 /* since_forgotten - the same, of what no record tells any more. */
-static int since_forgotten(struct engine *e)
+static int since_forgotten(struct engine *e, int64_t replica)
 {
 	uint64_t ns;
-	int r = journal_forgotten_since(e->journal, e->row.id, &ns);
+	int r = journal_forgotten_since(e->journal, replica, &ns);
 
 	if (r == 0)
 		since_at(e, ns);
@@ -237,7 +238,7 @@ int unsure_all(struct engine *e, uint64_t after)
 	if (n == 0)
 		n = moves_note_all(&m, after);
 	if (n == 0)
-		n = since_forgotten(e);
+		n = since_forgotten(e, e->row.id);
 	while (n >= 0) {
 		n = journal_read_doubts(e->journal, after, list, DOUBTS);
 		for (int i = 0; i < n; i++) {
@@ -254,4 +255,13 @@ int unsure_all(struct engine *e, uint64_t after)
 	}
 	free(list);
 	return n < 0 ? n : 0;
+}
+
+int unsure_inherit(struct engine *e, int64_t replica)
+{
+	int r = stale_inherit(e->stale, replica);
+
+	if (r == 0)
+		r = since_forgotten(e, replica);
+	return r < 0 ? r : filters_inherit(e, replica);
 }

@@ -23,6 +23,9 @@ int unsure_run(struct engine *e, const struct record *r, uint64_t seq);
  * up to `after` (0: nothing); what came then, and what the records behind it say
  * of contents that are not known, makes e->changed_ns. */
 int unsure_all(struct engine *e, uint64_t after);
+/* unsure_inherit - behind unsure_all: what is there was brought for `replica`,
+ * which was removed (0, or a negative errno of the journal). */
+int unsure_inherit(struct engine *e, int64_t replica);
 /* unsure_below - the same, of a folder that is parked: the replica was told of
  * nothing in it since. */
 int unsure_below(struct engine *e, const struct parked *p);

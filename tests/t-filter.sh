@@ -146,4 +146,37 @@ echo x >c
 check "wait for c" wait_for 60 test -e "$T/replica1/c"
 check "wait" synced
 refuse "excluded by the file" test -e "$T/replica1/b.bak"
+
+# what was changed while it was excluded, and looks as before, when it is not any
+# more; the rules in between have it, too
+mkdir back
+old() { touch -d 2020-02-02 back/*; }
+echo AAA | tee back/file back/kept >back/other
+old
+check "wait" synced
+compared() {
+	local n
+	n=$(grep -c "r1: comparing everything: its filter" \
+		"$T/state/mirrorfs.log")
+	[ "$n" -gt "$COMPARED" ] && [ "$(status_get r1 state)" = synced ]
+}
+rules() {
+	COMPARED=$(grep -c "r1: comparing everything: its filter" \
+		"$T/state/mirrorfs.log")
+	check "set" "$MIRRORFS" replica set "$T/tree" r1 filter-file= \
+		"filter=$1"
+	check "compared" wait_for 60 compared
+}
+rules "- /back/file"
+echo BBB >back/file
+old
+check "wait" synced
+equal "$(cat "$T/replica1/back/file")" AAA "it is excluded"
+rules "- /back/other"
+equal "$(cat "$T/replica1/back/file")" BBB "it is not any more"
+echo BBB >back/other
+old
+check "wait" synced
+rules ""
+equal "$(cat "$T/replica1/back/other")" BBB "nor is this one"
 exit 0

@@ -24,4 +24,25 @@ check "wait" synced
 check "same" same "$T/replica1"
 equal "$(cat "$T/replica1/f")" BBB "a file that was changed"
 equal "$(cat "$T/replica1/a/x")" BBB "a file in a folder that was moved"
+
+# … and one to which something could not be brought; or that was not to have it
+check "set" "$MIRRORFS" replica set "$T/tree" web exclude=/hidden
+echo AAA | tee "$T/tree/held" >"$T/tree/later"
+echo AAA >"$T/replica1/hidden"
+old "$T/tree/held" "$T/replica1/hidden"
+check "wait" synced
+chattr +i "$T/replica1/held" 2>/dev/null || skip "no immutable files here"
+echo BBB | tee "$T/tree/held" >"$T/tree/hidden"
+old "$T/tree/held" "$T/tree/hidden"
+parked() { [ "$(status_get web parked)" = 1 ]; }
+check "parked" wait_for 60 parked
+echo x >"$T/tree/behind"
+check "what is behind it" wait_for 60 test -e "$T/replica1/behind"
+check "remove" "$MIRRORFS" replica remove "$T/tree" web
+chattr -i "$T/replica1/held"
+check "add" "$MIRRORFS" replica add "$T/tree" "web=$T/replica1"
+check "wait" synced
+check "same" same "$T/replica1"
+equal "$(cat "$T/replica1/held")" BBB "a file that was parked"
+equal "$(cat "$T/replica1/hidden")" BBB "a file that was excluded"
 exit 0

@@ -45,6 +45,29 @@ static int prune_limit(struct journal *j, int64_t before_ns, int64_t *ret_seq,
 	return 0;
 }
 
+/* prune_removed - replicas of which nothing is kept any more. */
+static int prune_removed(struct journal *j)
+{
+	static const char *const left[] = {
+		"DELETE FROM stale WHERE replica NOT IN "
+		"(SELECT id FROM replica)",
+		"DELETE FROM forgotten WHERE replica NOT IN "
+		"(SELECT id FROM replica)",
+		"DELETE FROM meta WHERE key LIKE 'filter.%' AND key NOT IN "
+		"(SELECT 'filter.' || id FROM replica)"};
+	int n;
+	int r = db_run(j, &n,
+		       "DELETE FROM replica WHERE removed_ns > 0 AND "
+		       "NOT EXISTS(SELECT 1 FROM delivery"
+		       "           WHERE replica = replica.id)",
+		       "");
+	if (r < 0 || n == 0)
+		return r;
+	for (unsigned i = 0; r == 0 && i < sizeof(left) / sizeof(*left); i++)
+		r = db_run(j, NULL, left[i], "");
+	return r;
+}
+
 static int prune_upto(struct journal *j, int64_t upto)
 {
 	int r = db_run(j, NULL, "DELETE FROM record WHERE seq <= ?", "l",
@@ -59,12 +82,7 @@ static int prune_upto(struct journal *j, int64_t upto)
 			   "DELETE FROM late WHERE to_seq <= ? "
 			   "AND replica IN (SELECT id FROM replica)", "l",
 			   upto);
-	if (r == 0)
-		r = db_run(j, NULL,
-			   "DELETE FROM replica WHERE removed_ns > 0 AND "
-			   "NOT EXISTS(SELECT 1 FROM delivery"
-			   "           WHERE replica = replica.id)", "");
-	return r;
+	return r < 0 ? r : prune_removed(j);
 }
 
 /* prune_who - those that no record needs. The newest stays, so that no id is

@@ -116,11 +116,6 @@ int journal_stale_add(struct journal *j, int64_t id, const struct fhandle *obj)
 	return found(r, n);
 }
 
-int journal_stale_clear(struct journal *j, int64_t id)
-{
-	return db_run(j, NULL, "DELETE FROM stale WHERE replica = ?", "l", id);
-}
-
 int journal_stale_del(struct journal *j, int64_t id, const struct fhandle *obj)
 {
 	uint8_t bytes[DB_HANDLE_MAX];

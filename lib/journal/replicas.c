@@ -262,7 +262,8 @@ int journal_replica_list(struct journal *j, struct replica_row **ret,
 
 /* ---- changing ---- */
 
-/* replica_forget - all but its row and its deliveries. */
+/* replica_forget - all but its row, its deliveries and what tells that it is older
+ * than its number: for who adds it again, as long as prune.c leaves its row. */
 static int replica_forget(struct journal *j, int64_t id)
 {
 	int r = db_run(j, NULL, "DELETE FROM parked WHERE replica = ?", "l",
@@ -286,8 +287,6 @@ static int replica_forget(struct journal *j, int64_t id)
 		r = db_run(j, NULL, "DELETE FROM fence WHERE replica = ?", "l",
 			   id);
 	if (r == 0)
-		r = journal_stale_clear(j, id);
-	if (r == 0)
 		r = journal_absent_clear(j, id);
 	if (r == 0)
 		r = journal_aside_clear(j, id);
@@ -297,8 +296,6 @@ static int replica_forget(struct journal *j, int64_t id)
 		r = journal_unsafe_clear(j, id);
 	if (r == 0)
 		r = journal_seed_end(j, id);
-	if (r == 0)
-		r = db_forgotten_clear(j, id);
 	if (r == 0)
 		r = db_run(j, NULL, "DELETE FROM comparison WHERE replica = ?",
 			   "l", id);

@@ -136,8 +136,12 @@ static void test_doubts(void **state)
 	assert_int_equal(n, 1);
 	assert_true(fhandle_equal(&list[0], &h));
 	free(list);
+	/* for who adds it again */
 	assert_int_equal(journal_replica_remove(f.j, "r"), 0);
-	assert_true(since(&f, id) == UINT64_MAX);
+	assert_true(since(&f, id) == 12345);
+	assert_int_equal(journal_stale_load(f.j, id, &list, &n), 0);
+	assert_int_equal(n, 1);
+	free(list);
 	fx_close(&f);
 }
 
