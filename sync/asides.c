@@ -332,6 +332,22 @@ void asides_record(struct asides *a, const struct record *r)
 	}
 }
 
+void asides_since(struct asides *a, const char *path, uint64_t seq)
+{
+	struct entry *e, *tmp;
+
+	HASH_ITER(hh, a->entries, e, tmp)
+	{
+		for (unsigned i = 0; i < e->n; i++) {
+			if (e->row.from_seq <= seq ||
+			    !path_is_below(e->names[i], path))
+				continue;
+			e->row.from_seq = seq;
+			a->changed = true;
+		}
+	}
+}
+
 bool asides_tells(const struct asides *a, const struct record *r)
 {
 	const struct entry *e = r->op == OP_SETTLE ? find(a, &r->obj) : NULL;

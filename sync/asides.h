@@ -43,6 +43,8 @@ void asides_each(struct asides *a,
 void asides_put(struct asides *a, const struct aside_row *row, uint64_t as_of);
 /* asides_record - follow the names. Each record, in order. */
 void asides_record(struct asides *a, const struct record *r);
+/* asides_since - what is at `path` is of before `seq`. */
+void asides_since(struct asides *a, const char *path, uint64_t seq);
 /* asides_tells - is what `r` tells of a content on its way already? */
 bool asides_tells(const struct asides *a, const struct record *r);
 /* asides_find - a name of the object (borrowed), or NULL. */

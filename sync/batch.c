@@ -307,6 +307,8 @@ static void note_stale(struct engine *e, const struct record *records,
 			continue;
 		if (!fresh_tells(e->fresh, r))
 			stale_record(e->stale, r, e->cursor);
+		if (r->op == OP_SETTLE && r->flags & RF_LAST)
+			e->swept = false; /* it has no name any more */
 		if (r->op == OP_RENAME &&
 		    (pathset_cover(&e->parked_paths, r->path) ||
 		     pathset_cover(&e->parked_paths, r->path2)))
@@ -375,6 +377,8 @@ static int run_records(struct engine *e, const struct record *records,
 		r = batch_run_plan(e, plan, last);
 	if (r == 0)
 		r = unsure_parked(e, records, plan->used);
+	if (r == 0)
+		r = engine_parked_carry(e, records, plan->used);
 	return r < 0 ? r : batch_commit(e, last, true);
 }
 

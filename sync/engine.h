@@ -156,6 +156,9 @@ int engine_park(struct engine *e, const char *path, uint64_t seq);
 int engine_park_for_now(struct engine *e, const char *path, uint64_t seq);
 /* engine_parked_renamed - what the replica has of a parked file goes with it. */
 int engine_parked_renamed(struct engine *e, const struct record *list, unsigned n);
+/* engine_parked_carry - behind the plan: what was held back by the path that it
+ * had is held back by the one that it has got. */
+int engine_parked_carry(struct engine *e, const struct record *list, unsigned n);
 /* engine_is_parked - for records up to `seq`, or what it is in is. */
 bool engine_is_parked(const struct engine *e, const char *path, uint64_t seq);
 /* batch_parked - retry what is due, or asked for. *ret_more: others are to have

@@ -279,6 +279,36 @@ int engine_parked_renamed(struct engine *e, const struct record *list, unsigned 
 	return s;
 }
 
+static int carry(struct engine *e, const char *from, const char *to,
+		 uint64_t renamed)
+{
+	uint64_t seq = UINT64_MAX >> 1;
+	int s;
+
+	if (!pathset_cover(&e->parked_paths, from))
+		return 0;
+	s = journal_parked_since(e->journal, e->row.id, from, &seq);
+	if (s < 0)
+		return s;
+	asides_since(e->asides, to, seq);
+	return journal_parked_carry(e->journal, e->row.id, from, to, renamed);
+}
+
+int engine_parked_carry(struct engine *e, const struct record *list, unsigned n)
+{
+	int s = 0;
+
+	for (unsigned i = 0; e->n_parked && s == 0 && i < n; i++) {
+		const struct record *r = &list[i];
+		if (r->op != OP_RENAME)
+			continue;
+		s = carry(e, r->path, r->path2, r->seq);
+		if (s == 0 && r->flags & RF_EXCHANGE)
+			s = carry(e, r->path2, r->path, r->seq);
+	}
+	return s;
+}
+
 /* unpark - parked_paths keeps it for the moment: see paths_anew. */
 static int unpark(struct engine *e, unsigned i, bool arrived)
 {

@@ -14,8 +14,17 @@ check "wait" synced
 head -c 8000000 /dev/urandom >"$T/tree/one/file"
 check "parked" wait_for 60 parked_as disk-full one/file
 
+background timeout 60 "$MIRRORFS" wait "$T/tree" --timeout 15
+WAITS=$BG
+sleep 1
 mv "$T/tree/one/file" "$T/tree/two/file" || fail "mv"
 check "parked there" wait_for 60 parked_as disk-full two/file
+# … and what was told of it by its old name is held back by the new one
+alone() { [ "$(status_get r1 parked)" = 1 ]; }
+check "the old name is done with" wait_for 60 alone
+wait "$WAITS" && fail "wait says that it is there"
+"$MIRRORFS" log "$T/tree" "$T/tree/one/file" --op write --json >"$T/out"
+equal "$(jq -s '.[-1].replicas.r1.parked' "$T/out")" true "log"
 equal "$(cat "$T/replica1/two/file")" old "what it has"
 refuse "the old name" test -e "$T/replica1/one/file"
 

@@ -30,12 +30,13 @@ static int load_paths(struct journal *j, struct arrival *a)
 {
 	DB_RESET sqlite3_stmt *st = NULL;
 	int r = db_query(j, &st,
-			 "SELECT path, from_seq, seq, 0 FROM parked "
-			 "WHERE replica = ?1 UNION ALL "
+			 /* what is told of it later is held back, too */
+			 "SELECT path, from_seq, max(seq, ?2), 0 "
+			 "FROM parked WHERE replica = ?1 UNION ALL "
 			 "SELECT path, from_seq, seq, -1 FROM aside "
 			 "WHERE replica = ?1 UNION ALL "
 			 "SELECT path, from_seq, to_seq, time_ns FROM late "
-			 "WHERE replica = ?1", "l", a->id);
+			 "WHERE replica = ?1", "ll", a->id, a->cursor);
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		db_grow(&a->paths, a->n_paths, sizeof(*a->paths));
 		a->paths[a->n_paths++] = (struct arrival_path){
@@ -120,13 +121,14 @@ static int find_batch(struct journal *j, struct arrival *a, uint64_t seq)
 	return 0;
 }
 
-static bool concerns(const struct record *r, const char *path)
+/* is_held - what is told of a folder above it is not. */
+static bool is_held(const struct record *r, const char *path)
 {
 	if (!r->path)
 		return false;
-	return path_related(r->path, path) ||
+	return path_is_below(r->path, path) ||
 	       (r->path2 && record_has_path2(r->op) &&
-		path_related(r->path2, path));
+		path_is_below(r->path2, path));
 }
 
 static void find_delivery(const struct arrival *a, const struct record *r,
@@ -138,7 +140,7 @@ static void find_delivery(const struct arrival *a, const struct record *r,
 	for (unsigned i = 0; i < a->n_paths; i++) {
 		const struct arrival_path *p = &a->paths[i];
 		if (r->seq <= p->from || r->seq > p->to ||
-		    !concerns(r, p->path))
+		    !is_held(r, p->path))
 			continue;
 		if (p->time_ns < 0)
 			coming = true;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cleanup.h"
 #include "clock.h"
 #include "paths.h"
 #include "lib/journal/db.h"
@@ -270,20 +271,27 @@ int journal_parked_load(struct journal *j, int64_t id, struct parked **ret,
 }
 
 /* A path is first parked by the batch behind the cursor, so what it holds
- * back begins there; or where it began for a file that was aside. */
+ * back begins there; or where it began for a file that was aside. Where a
+ * comparison of everything has found it, all that was told of it may be what is
+ * not there: then seq is where it begins (see wait.c), as long as it is parked. */
 static int parked_put(struct journal *j, int64_t id, const struct parked *p)
 {
 	int n = 0;
 	int r = db_run(j, &n,
 		       "INSERT INTO parked(replica, path, from_seq, seq, "
 		       " error, tries, first_ns, next_ns) "
-		       "SELECT ?1, ?2, ifnull((SELECT min(from_seq) FROM aside"
-		       "  WHERE replica = ?1 AND (?2 IN ('', path) OR "
-		       "  substr(path, 1, length(?2) + 1) = ?2 || '/')), "
-		       " (SELECT cursor FROM replica WHERE id = ?1)), "
-		       " ?3, ?4, ?5, ?6, ?7 " IF_REPLICA
+		       "SELECT ?1, ?2, began, "
+		       " CASE WHEN seeded THEN ?3 ELSE began END, "
+		       " ?4, ?5, ?6, ?7 FROM ("
+		       "  SELECT seeded, ifnull((SELECT min(from_seq) FROM aside"
+		       "   WHERE replica = ?1 AND (?2 IN ('', path) OR "
+		       "   substr(path, 1, length(?2) + 1) = ?2 || '/')), "
+		       "   cursor) AS began FROM replica "
+		       "  WHERE id = ?1 AND removed_ns = 0) WHERE true "
 		       "ON CONFLICT(replica, path) DO UPDATE SET "
-		       " seq = max(seq, excluded.seq), error = excluded.error,"
+		       " seq = CASE WHEN from_seq >= seq THEN from_seq"
+		       "  ELSE max(seq, excluded.seq) END,"
+		       " error = excluded.error,"
 		       " tries = excluded.tries, next_ns = excluded.next_ns",
 		       "ltltdll", id, p->path, p->seq, p->error, (int)p->tries,
 		       p->first_ns, p->next_ns);
@@ -346,11 +354,16 @@ static int parked_leave(struct journal *j, int64_t id, const char *path,
 		       path, time_ns, parked_as);
 	if (r == 0)
 		r = db_run(j, NULL,
-			   "INSERT OR REPLACE INTO late"
+			   "INSERT INTO late"
 			   "(replica, to_seq, path, from_seq, time_ns,"
 			   " parked_as) "
-			   "SELECT replica, seq, path, from_seq, ?3, ?4 "
-			   "FROM parked WHERE replica = ?1 AND path = ?2",
+			   "SELECT replica, max(seq, (SELECT cursor FROM "
+			   " replica WHERE id = ?1)), path, from_seq, ?3, ?4 "
+			   "FROM parked WHERE replica = ?1 AND path = ?2 "
+			   "ON CONFLICT DO UPDATE SET from_seq ="
+			   " excluded.from_seq, time_ns = excluded.time_ns,"
+			   " parked_as = excluded.parked_as "
+			   "WHERE late.parked_as IS NULL",
 			   "ltlt", id, path, time_ns, parked_as);
 	if (r == 0)
 		r = db_run(j, NULL,
@@ -380,8 +393,12 @@ static int parked_move(struct journal *j, int64_t id, const char *from,
 		       " first_ns, next_ns FROM parked "
 		       "WHERE replica = ?1 AND path = ?2 "
 		       "ON CONFLICT(replica, path) DO UPDATE SET "
-		       " from_seq = min(from_seq, excluded.from_seq),"
-		       " seq = max(seq, excluded.seq)", "ltt", id, from, to);
+		       " seq = CASE WHEN from_seq >= seq OR"
+		       "  excluded.from_seq >= excluded.seq THEN"
+		       "  min(from_seq, excluded.from_seq) ELSE"
+		       "  max(seq, excluded.seq) END,"
+		       " from_seq = min(from_seq, excluded.from_seq)",
+		       "ltt", id, from, to);
 	return r < 0 ? r : parked_leave(j, id, from, 0, to);
 }
 
@@ -394,6 +411,53 @@ int journal_parked_move(struct journal *j, int64_t id, const char *from,
 	if (r < 0)
 		return r;
 	r = parked_move(j, id, from, to);
+	return journal_transaction_close(j, r);
+}
+
+/* parked_over - the path that is parked, at ?2 or above it. */
+#define PARKED_OVER                                                            \
+	"FROM parked WHERE replica = ?1 AND (path IN ('', ?2) OR "             \
+	"substr(?2, 1, length(path) + 1) = path || '/') "                      \
+	"ORDER BY length(path) DESC LIMIT 1"
+
+static int parked_carry(struct journal *j, int64_t id, const char *from,
+			const char *to, uint64_t seq)
+{
+	DB_RESET sqlite3_stmt *st = NULL;
+	int r = db_query(j, &st, "SELECT path, from_seq, seq " PARKED_OVER,
+			 "lt", id, from);
+	if (r == 0)
+		r = db_next(j, st);
+	if (r <= 0)
+		return r;
+	CLEANUP_FREE char *over = text_copy(db_str(st, 0));
+	int64_t began = sqlite3_column_int64(st, 1);
+	bool all = began >= sqlite3_column_int64(st, 2);
+	sqlite3_reset(st);
+	int n = 0;
+	r = db_run(j, &n,
+		   "UPDATE parked SET from_seq = min(from_seq, ?4), seq = CASE "
+		   "WHEN ?5 OR from_seq >= seq THEN min(from_seq, ?4) "
+		   "ELSE seq END "
+		   "WHERE replica = ?1 AND path <> ?3 AND path = "
+		   "(SELECT path " PARKED_OVER ")",
+		   "lttld", id, to, over, began, (int)all);
+	if (r < 0 || n == 0)
+		return r;
+	return db_run(j, NULL,
+		      "INSERT OR REPLACE INTO late(replica, to_seq, path, "
+		      " from_seq, time_ns, parked_as) "
+		      "SELECT ?1, ?3, ?4, ?5, 0, (SELECT path " PARKED_OVER ")",
+		      "ltltl", id, to, seq, from, began);
+}
+
+int journal_parked_carry(struct journal *j, int64_t id, const char *from,
+			 const char *to, uint64_t seq)
+{
+	int r = journal_transaction_begin(j);
+	if (r < 0)
+		return r;
+	r = parked_carry(j, id, from, to, seq);
 	return journal_transaction_close(j, r);
 }
 

@@ -157,15 +157,15 @@ int journal_wait_target(struct journal *j, uint64_t seq, const char *path,
 }
 
 /* wait_parked - 1: something up to `target` that concerns `path` is parked. What
- * holds no record back was found by a comparison of what all have. */
+ * holds no record back was found by a comparison of what it has. */
 static int wait_parked(struct journal *j, int64_t id, uint64_t target,
 		       const char *path)
 {
 	DB_RESET sqlite3_stmt *st = NULL;
 	int r = db_query(j, &st,
 			 "SELECT path FROM parked WHERE replica = ? "
-			 "AND (from_seq < ? OR from_seq >= seq)", "ll", id,
-			 target);
+			 "AND (from_seq < max(?, 1) OR from_seq >= seq)",
+			 "ll", id, target);
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		const char *p = db_str(st, 0);
 		if (!path || path_related(p, path))
@@ -184,7 +184,8 @@ static int wait_aside(struct journal *j, int64_t id, uint64_t target,
 	int r = db_query(j, &st,
 			 "SELECT path, obj IN (SELECT obj FROM link "
 			 "WHERE replica = ?1 AND " AT_PATH("path") ") "
-			 "FROM aside WHERE replica = ?1 AND from_seq < ?2",
+			 "FROM aside WHERE replica = ?1 "
+			 "AND from_seq < max(?2, 1)",
 			 "llt", id, target, path);
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		if (!path || path_related(db_str(st, 0), path) ||

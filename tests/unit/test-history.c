@@ -210,6 +210,37 @@ static int late_time(void *arg, const struct record *r,
 	return 0;
 }
 
+/* What is told of a path later, while it is parked, is held back with it; what
+ * is told of a folder above it is not. */
+static void test_held_later(void **state)
+{
+	struct fixture f;
+	fx_open(&f);
+	int64_t id = fx_replica(&f, "r");
+	fx_put(&f, OP_SETATTR, 0, 0, "d/b", NULL);
+	fx_put(&f, OP_SETATTR, 0, 0, "d", NULL);
+	fx_put(&f, OP_SETATTR, 0, 0, "d/b", NULL);
+	fx_put(&f, OP_SETATTR, 0, 0, "d/b", NULL);
+	fx_sync(&f);
+	struct parked p = {.path = (char *)(uintptr_t)"d/b",
+			   .seq = fx_at(&f, 1)};
+	assert_int_equal(journal_batch_end(f.j, id, fx_at(&f, 0), true), 0);
+	assert_int_equal(journal_parked_put(f.j, id, &p), 0);
+	assert_int_equal(journal_batch_end(f.j, id, fx_at(&f, 2), true), 0);
+	ASK(&f, .limit = 0);
+	assert_string_equal(got.deliveries[0], "r:+");
+	assert_string_equal(got.deliveries[1], "r:+");
+	assert_string_equal(got.deliveries[2], "r:parked");
+	int64_t before = clock_wall_ns(), times[2] = {0};
+	struct history_filter only = {.path = "d/b", .after_seq = fx_at(&f, 1)};
+	assert_int_equal(journal_parked_del(f.j, id, "d/b"), 0);
+	assert_int_equal(journal_batch_end(f.j, id, fx_at(&f, 3), true), 0);
+	only.limit = 1;
+	assert_int_equal(journal_history(f.j, &only, late_time, times), 0);
+	assert_true(times[1] >= before);
+	fx_close(&f);
+}
+
 static void test_late(void **state)
 {
 	struct fixture f;
@@ -436,6 +467,77 @@ static void test_wait_done(void **state)
 	fx_close(&f);
 }
 
+/* What a first copy could not bring, or a comparison of all, is not there whenever
+ * it was told; also when it was tried again since. */
+static void test_wait_compared(void **state)
+{
+	struct fixture f;
+	fx_open(&f);
+	int64_t id = fx_replica(&f, "r");
+	for (unsigned i = 0; i < 3; i++)
+		fx_put(&f, OP_UNLINK, 0, 0, "d/x", NULL);
+	fx_sync(&f);
+	struct parked p = {.path = (char *)(uintptr_t)"d",
+			   .seq = fx_at(&f, 0)};
+	assert_int_equal(journal_parked_put(f.j, id, &p), 0);
+	assert_int_equal(journal_batch_end(f.j, id, fx_at(&f, 0), true), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", 0, NULL), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", 0, "d/x"), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", 0, "e"), 1);
+	assert_int_equal(journal_parked_put(f.j, id, &p), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", 0, NULL), 0);
+	assert_int_equal(journal_parked_del(f.j, id, "d"), 0);
+	assert_int_equal(journal_batch_end(f.j, id, fx_at(&f, 1), true), 0);
+	assert_int_equal(journal_replica_drop(f.j, id), 0);
+	p.seq = fx_at(&f, 2);
+	assert_int_equal(journal_parked_put(f.j, id, &p), 0);
+	assert_int_equal(journal_batch_end(f.j, id, fx_at(&f, 2), true), 0);
+	assert_int_equal(journal_parked_put(f.j, id, &p), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", fx_at(&f, 1), NULL), 0);
+	fx_close(&f);
+}
+
+/* What is parked and renamed is not there by the new name. */
+static void test_wait_renamed(void **state)
+{
+	struct fixture f;
+	int64_t times[2];
+	struct history_filter all = {0};
+	fx_open(&f);
+	int64_t id = fx_replica(&f, "r");
+	fx_put(&f, OP_SETATTR, 0, 0, "a", NULL);
+	fx_put(&f, OP_SETATTR, 0, 0, "p", NULL);
+	fx_put(&f, OP_RENAME, 0, 0, "p", "q");
+	fx_sync(&f);
+	struct parked p = {.path = (char *)(uintptr_t)"p",
+			   .seq = fx_at(&f, 1)};
+	assert_int_equal(journal_batch_end(f.j, id, fx_at(&f, 0), true), 0);
+	assert_int_equal(journal_parked_put(f.j, id, &p), 0);
+	assert_int_equal(journal_batch_end(f.j, id, fx_at(&f, 1), true), 0);
+	/* to one that is not */
+	assert_int_equal(journal_parked_carry(f.j, id, "p", "q", fx_at(&f, 2)),
+			 0);
+	p = (struct parked){.path = (char *)(uintptr_t)"q",
+			    .seq = fx_at(&f, 2)};
+	assert_int_equal(journal_parked_put(f.j, id, &p), 0);
+	assert_int_equal(journal_parked_carry(f.j, id, "x", "q", fx_at(&f, 2)),
+			 0);
+	assert_int_equal(journal_parked_carry(f.j, id, "p", "q", fx_at(&f, 2)),
+			 0);
+	assert_int_equal(journal_batch_end(f.j, id, fx_at(&f, 2), true), 0);
+	assert_int_equal(journal_parked_del(f.j, id, "p"), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", fx_at(&f, 1), NULL), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", fx_at(&f, 0), NULL), 1);
+	assert_int_equal(journal_history(f.j, &all, late_time, times), 0);
+	assert_true(times[0] > 0 && times[1] == 0);
+	int64_t between = clock_wall_ns();
+	assert_int_equal(journal_parked_del(f.j, id, "q"), 0);
+	assert_int_equal(journal_wait_done(f.j, "r", fx_at(&f, 1), NULL), 1);
+	assert_int_equal(journal_history(f.j, &all, late_time, times), 0);
+	assert_true(times[1] >= between);
+	fx_close(&f);
+}
+
 /* is_dirty, is_awaited - the object and its path */
 static bool is_dirty(struct fixture *f, unsigned obj)
 {
@@ -486,7 +588,10 @@ int main(void)
 		cmocka_unit_test(test_wait_gone),
 		cmocka_unit_test(test_wait_path),
 		cmocka_unit_test(test_wait_linked),
+		cmocka_unit_test(test_held_later),
 		cmocka_unit_test(test_wait_done),
+		cmocka_unit_test(test_wait_compared),
+		cmocka_unit_test(test_wait_renamed),
 		cmocka_unit_test(test_doubt),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
