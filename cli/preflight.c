@@ -12,10 +12,14 @@
 
 #include "cleanup.h"
 #include "cli/cli.h"
+#include "clock.h"
 #include "paths.h"
 #include "sync.h"
 
 #define PROBE_TIMEOUT_MS 10000
+/* Of many that do not answer the others are left to sync, which says the same
+ * in "status": systemd waits for a mount no longer than a minute. */
+#define PROBES_NS (15 * NS_PER_S)
 
 struct settings_replica *replica_parse(struct settings *s, const char *text)
 {
@@ -123,6 +127,16 @@ void preflight_forget(void)
 	sync_ahead_forget(preflight_take());
 }
 
+/* out_of_time - too long was waited for others. */
+static bool out_of_time(void)
+{
+	static int64_t end_ns;
+	int64_t now = clock_mono_ns();
+	if (!end_ns)
+		end_ns = now + PROBES_NS;
+	return now > end_ns;
+}
+
 bool preflight_replica(const struct settings_replica *r, const char *root,
 		       const char *uuid, bool keep)
 {
@@ -138,6 +152,13 @@ bool preflight_replica(const struct settings_replica *r, const char *root,
 	remote_url_done(&url);
 	if (!ok)
 		return false;
+	if (out_of_time()) {
+		fprintf(stderr,
+			"mirrorfs: note: replica %s: not asked, as others do "
+			"not answer; it is tried after the mount\n",
+			r->name);
+		return true;
+	}
 	const struct remote_config cfg = {.url = r->url,
 					  .identity = r->identity,
 					  .known_hosts = r->known_hosts,

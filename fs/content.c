@@ -86,7 +86,8 @@ static void content_settle(struct content *c, int fd)
 	struct fhandle fh = change.r.obj;
 	if (c->writers || c->unseen)
 		change.r.flags |= RF_IDLE;
-	change.r.n_ranges = c->all ? 0 : c->n_ranges; /* none: not known */
+	/* none: not known */
+	change.r.n_ranges = c->all || c->unseen ? 0 : c->n_ranges;
 	change.r.ranges = c->ranges;
 	change_append(&change, look(c->inode, fd, &st));
 	change_idle(&fh);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +17,6 @@
 #include "fs/lower.h"
 #include "fs/pins.h"
 
-#define OVERLAYFS_MAGIC 0x794c7630
 #define FUSE_MAGIC	0x65735546 /* virtiofs, too */
 #define MSDOS_MAGIC	0x4d44
 #define EXFAT_MAGIC	0x2011bab0
@@ -26,7 +26,7 @@
 static int root_fd = -1;  /* constant after lower_start */
 static int root_mount_id; /* constant after lower_start */
 static dev_t root_dev;	  /* constant after lower_start */
-static bool layers;	  /* constant after lower_start: an overlayfs */
+static long root_type;	  /* constant after lower_start: statfs(2) */
 static pthread_mutex_t devices_lock = PTHREAD_MUTEX_INITIALIZER;
 static dev_t devices[DEVICES]; /* LOCK_devices: a leaf */
 static unsigned n_devices;     /* LOCK_devices */
@@ -83,9 +83,14 @@ bool lower_has_handles(int fd)
 	return lower_handle(fd, "", &fh, &mount_id) >= 0;
 }
 
-bool lower_is_overlayfs(void)
+bool lower_is(long type)
 {
-	return layers;
+	return root_type == type;
+}
+
+static bool layers(void)
+{
+	return lower_is(OVERLAYFS_SUPER_MAGIC);
 }
 
 static int root_look(int fd, struct stat *ret_st)
@@ -95,7 +100,7 @@ static int root_look(int fd, struct stat *ret_st)
 		return lower_errno();
 	root_fd = fd;
 	root_dev = ret_st->st_dev;
-	layers = fs.f_type == OVERLAYFS_MAGIC;
+	root_type = (long)fs.f_type;
 	devices[0] = root_dev;
 	n_devices = 1;
 	return 0;
@@ -142,7 +147,7 @@ int lower_identify(int dirfd, const char *name, struct fhandle *ret_fh,
 	int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
 	if (fstatat(dirfd, name, ret_st, *name ? flags : AT_EMPTY_PATH) < 0)
 		return lower_errno();
-	if (ret_st->st_dev != root_dev && !layers)
+	if (ret_st->st_dev != root_dev && !layers())
 		return -EXDEV;
 	int mount_id;
 	int r = lower_handle(dirfd, name, ret_fh, &mount_id);
@@ -154,7 +159,7 @@ int lower_identify(int dirfd, const char *name, struct fhandle *ret_fh,
 void lower_number(struct stat *st)
 {
 	unsigned i = 0;
-	if (!layers || st->st_dev == root_dev)
+	if (!layers() || st->st_dev == root_dev)
 		return;
 	pthread_mutex_lock(&devices_lock);
 	while (i < n_devices && devices[i] != st->st_dev)

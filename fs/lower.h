@@ -37,8 +37,8 @@ int lower_root_fd(void);
 int lower_identify(int dirfd, const char *name, struct fhandle *ret_fh,
 		   struct stat *ret_st);
 
-/* lower_is_overlayfs - below the root. */
-bool lower_is_overlayfs(void);
+/* lower_is - below the root: a number of <linux/magic.h>. */
+bool lower_is(long type);
 /* lower_number - the layers of an overlayfs may be several devices: make the
  * inode number one that is unique in the mount. */
 void lower_number(struct stat *st);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/fuse.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "fs/caller.h"
 #include "fs/content.h"
 #include "fs/lower.h"
@@ -57,7 +59,8 @@ enum state {
 	OFF_REFUSED,
 	OFF_REQUIRED,
 	OFF_OVERLAYFS,
-	OFF_UNMARKED
+	OFF_UNMARKED,
+	OFF_LEASES
 };
 
 static const char *const texts[] = {
@@ -70,6 +73,8 @@ static const char *const texts[] = {
 	[OFF_REQUIRED] = "off: journal = required, as it could not be refused",
 	[OFF_OVERLAYFS] = "off: overlayfs does not tell who has a file mapped",
 	[OFF_UNMARKED] = "off: there is no activity log, which it needs",
+	[OFF_LEASES] = "off: the lower files have no leases (fcntl(2)), which "
+		       "tell who has one open",
 };
 
 static struct shared *told;	    /* constant while the worker runs */
@@ -127,8 +132,13 @@ void passthrough_init(struct fuse_session *se, struct fuse_conn_info *conn)
 	/* there a mapping holds the file of the upper layer, and neither
 	 * count nor lease of what we have tells of it (ovl_mmap, Linux 6.18):
 	 * what is stored after the last close would not be seen */
-	if (lower_is_overlayfs()) {
+	if (lower_is(OVERLAYFS_SUPER_MAGIC)) {
 		tell(OFF_OVERLAYFS);
+		return;
+	}
+	/* those of NFS are to be had by chance (nfs4_setlease) */
+	if (lower_is(NFS_SUPER_MAGIC)) {
+		tell(OFF_LEASES);
 		return;
 	}
 	conn->max_backing_stack_depth = 0; /* from libfuse: below those files */
@@ -136,7 +146,9 @@ void passthrough_init(struct fuse_session *se, struct fuse_conn_info *conn)
 							       : OFF_KERNEL);
 }
 
-/* Returns an id > 0, or a negative errno. */
+/* Returns an id > 0, or a negative errno. `fd`: only its path is used. The kernel
+ * keeps the file itself, too: one that can be written to would make it look as if
+ * somebody did, as long as anybody reads (fuse_backing_open, Linux 6.18). */
 static int32_t backing_open(int fd)
 {
 	struct fuse_backing_map map = {.fd = fd};
@@ -193,13 +205,19 @@ static void set_backing(struct fuse_file_info *fi, int32_t id)
 
 /* A read lease is given while nobody has the file open for writing, a write
  * lease while nobody but `fd` has it open at all. A mapping counts as long as
- * it lives: it holds the file that it was made by. */
-static bool lease_given(int fd, int type)
+ * it lives: it holds the file that it was made by. Returns 0, -EAGAIN when
+ * somebody has, or why there are none. */
+static int lease(int fd, int type)
 {
 	if (fcntl(fd, F_SETLEASE, type) < 0)
-		return false;
+		return -errno;
 	fcntl(fd, F_SETLEASE, F_UNLCK);
-	return true;
+	return 0;
+}
+
+static bool lease_given(int fd, int type)
+{
+	return lease(fd, type) == 0;
 }
 
 bool passthrough_stores(struct inode *i)
@@ -275,12 +293,13 @@ static void serve_page(int fd, struct fuse_file_info *fi, bool past)
 }
 
 /* writes_past - it only writes, and nobody may store into its pages. An order lock is
- * taken for it. */
+ * taken for it. With O_DIRECT the kernel drops the pages behind the write by itself,
+ * which for a file that is direct it does in front only (Linux 6.16). */
 static bool writes_past(struct inode *i, const struct fuse_file_info *fi,
 			bool created)
 {
-	return (fi->flags & O_ACCMODE) == O_WRONLY && op_direct_writes() &&
-	       (created || !content_is_open(i));
+	return (fi->flags & (O_ACCMODE | O_DIRECT)) == O_WRONLY &&
+	       op_direct_writes() && (created || !content_is_open(i));
 }
 
 /* No handle is open, no mapping is left: the kernel's pages are of a time
@@ -304,6 +323,21 @@ static bool pays(const struct inode *i, int fd, int flags)
 	       !(st.stx_attributes & STATX_ATTR_APPEND);
 }
 
+/* backing_make - where it can be told who uses the file; -EAGAIN: it cannot. */
+static int32_t backing_make(int fd)
+{
+	CLEANUP_CLOSE int reads = lower_reopen(fd, O_RDONLY);
+	if (reads < 0)
+		return reads;
+	int r = lease(reads, F_RDLCK);
+	if (r == 0 || r == -EAGAIN)
+		return backing_open(reads);
+	if (on)
+		log_info("passthrough is off: no lease: %s", strerror(-r));
+	tell(OFF_LEASES);
+	return -EAGAIN;
+}
+
 /* The choice of passthrough.h; p->backing_id is made if need be. */
 static bool choose_pass_locked(struct pass *p, struct inode *i, int fd,
 			       const struct fuse_file_info *fi)
@@ -317,7 +351,7 @@ static bool choose_pass_locked(struct pass *p, struct inode *i, int fd,
 		leave(i);
 	if (only_appends(fd, fi->flags) || (!inode_is_mapped(i) && !prefer))
 		return false;
-	int32_t id = backing_open(fd);
+	int32_t id = backing_make(fd);
 	if (id > 0) {
 		p->backing_id = id;
 		return true;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "fs/kept.h"
 #include "fs/who.h"
 
 #define CACHE_SIZE   256u
@@ -63,13 +64,18 @@ static void tidy_title(char *title, size_t n)
 	title[n] = '\0';
 }
 
+static void look_program(pid_t pid, char *program, size_t size)
+{
+	size_t n = read_proc(pid, "comm", program, size);
+	if (n > 0 && program[n - 1] == '\n')
+		program[n - 1] = '\0';
+}
+
 static void look(pid_t pid, struct known *k)
 {
 	k->pid = pid;
-	size_t n = read_proc(pid, "comm", k->program, sizeof(k->program));
-	if (n > 0 && k->program[n - 1] == '\n')
-		k->program[n - 1] = '\0';
-	n = read_proc(pid, "cmdline", k->title, sizeof(k->title));
+	look_program(pid, k->program, sizeof(k->program));
+	size_t n = read_proc(pid, "cmdline", k->title, sizeof(k->title));
 	tidy_title(k->title, n);
 	k->until_ns = clock_mono_ns() + CACHE_NS;
 }
@@ -100,6 +106,12 @@ void who_get(uid_t uid, gid_t gid, pid_t pid, struct who *ret)
 	*ret = (struct who){.uid = uid, .gid = gid, .pid = pid};
 	if (pid <= 0)
 		return;
+	/* the former worker may have been held up by this very title, and
+	 * nobody is served before these are answered */
+	if (flight_again()) {
+		look_program(pid, ret->program, sizeof(ret->program));
+		return;
+	}
 	struct known *k = &cache[(uint32_t)pid % CACHE_SIZE];
 	pthread_mutex_lock(&lock);
 	if (k->pid == pid && clock_mono_ns() < k->until_ns) {

@@ -4,6 +4,8 @@
 # until it lets go.
 . "$(dirname "$0")/functions.sh"
 
+expect_log "fs worker died"
+
 check "mount" mount_with_faults
 mkdir "$T/tree/"{1..5} # each its own folder, which the kernel locks
 trap 'r=$?; plan; end_test $r' EXIT
@@ -26,6 +28,11 @@ for n in {1..50}; do
 	echo "$n" >"$T/tree/f$n" || fail "a file"
 done
 check "it waits still" waiting
+# nor is another worker kept from serving by what that one has left to it
+WORKER=$(status_pid worker_pid)
+kill -9 "$WORKER"
+check "others are served" timeout 20 touch "$T/tree/served"
+check "by another worker" wait_for 60 worker_after "$WORKER"
 plan
 check "it goes on" wait "${callers[@]}"
 touch "$T/tree/last"
