@@ -139,8 +139,10 @@ static int cycle(struct activity *a)
 	int64_t since = clock_wall_ns();
 	uint64_t last = journal_writer_last(a->w);
 	uint32_t gen = a->gen + 1;
+	/* the header says it until all of this is done; first, as what begins in
+	 * the new generation needs marks */
+	a->all = false;
 	a->gen = gen;
-	a->all = false; /* the header says it until all of this is done */
 	pthread_mutex_unlock(&a->lock);
 	int r = wait_changes(a, gen);
 	if (r == 0)
