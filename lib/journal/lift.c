@@ -38,6 +38,7 @@
 #define CHANGE_NS   (60 * NS_PER_S) /* one that takes longer: not this time */
 #define STEP_NS	    (100 * NS_PER_MS)
 #define FULL_OF_4TH 3u
+#define MOST_MARKS  4u /* of one change */
 
 /* wait_changes - those that began before `gen` have ended. */
 static int wait_changes(struct activity *a, uint32_t gen)
@@ -132,6 +133,16 @@ static void lose_locked(struct activity *a)
 	activity_everything_locked(a);
 }
 
+/* is_pinned_full - no cycle frees what is pinned: so few slots are left that who
+ * waits for some might do so for ever. */
+static bool is_pinned_full_locked(const struct activity *a)
+{
+	unsigned left = 0;
+	for (unsigned i = 0; i < a->head.slots; i++)
+		left += !a->slots[i].pins;
+	return left < a->head.slots / 8 + MOST_MARKS;
+}
+
 static int cycle(struct activity *a)
 {
 	pthread_mutex_lock(&a->lock);
@@ -141,7 +152,10 @@ static int cycle(struct activity *a)
 	uint32_t gen = a->gen + 1;
 	/* the header says it until all of this is done; first, as what begins in
 	 * the new generation needs marks */
-	a->all = false;
+	if (is_pinned_full_locked(a))
+		activity_fail_locked(a, "lifted", -EMFILE);
+	else
+		a->all = false;
 	a->gen = gen;
 	pthread_mutex_unlock(&a->lock);
 	int r = wait_changes(a, gen);
