@@ -3,7 +3,7 @@
 # is the one that it was, and what was changed meanwhile is in it.
 . "$(dirname "$0")/functions.sh"
 need sqlite3
-expect_log "journal|mirrorfs.log|sync process ended"
+expect_log "journal|mirrorfs.log|sync process ended|activity log"
 
 db=$T/state/journal.db
 whole() {
@@ -81,4 +81,17 @@ check "another one" wait_for 120 set_aside
 echo five >"$T/tree/five"
 check "wait" synced
 check "same" same "$T/replica1"
+
+# nor has the activity log there the marks that were made since
+doubted() {
+	[ "$(od -An -j16 -N4 -t u4 --endian=big "$T/two/activity")" -eq 2 ]
+}
+check "it is not to be believed" wait_for 60 doubted
+echo six >"$T/tree/six"
+kill_all
+check "mount" mount_tree
+check "wait" synced
+check "same" same "$T/replica1"
+grep -q "the activity log is no help (it could not be written): everything" \
+	"$T/two/mirrorfs.log" || fail "marks were believed"
 exit 0

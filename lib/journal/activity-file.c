@@ -417,6 +417,25 @@ int activity_lose(const char *state_dir)
 	return r < 0 ? activity_discard(state_dir) : 0;
 }
 
+int activity_doubt(const char *state_dir)
+{
+	struct activity_head h;
+	CLEANUP_CLOSE int fd = activity_open(state_dir, &h);
+	if (fd == -ENOENT || (fd >= 0 && h.flags & ACTIVITY_ALL))
+		return 0;
+	h.flags |= ACTIVITY_ALL;
+	int r = fd < 0 ? fd : put_head_durably(fd, &h);
+	return r < 0 ? activity_discard(state_dir) : 0;
+}
+
+bool activity_is_at(int fd, const char *state_dir)
+{
+	CLEANUP_FREE char *path = path_join(state_dir, ACTIVITY_FILE);
+	struct stat here, there;
+	return fstat(fd, &here) == 0 && stat(path, &there) == 0 &&
+	       here.st_ino == there.st_ino && here.st_dev == there.st_dev;
+}
+
 int activity_disable(const char *state_dir)
 {
 	return set_flag(state_dir, ACTIVITY_OFF);

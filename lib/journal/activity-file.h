@@ -35,6 +35,11 @@ struct activity_head {
 /* activity_discard - remove it, durably: what it says is not true any more. */
 int activity_discard(const char *state_dir);
 
+/* activity_doubt - it says "everything", durably, or is not there. */
+int activity_doubt(const char *state_dir);
+/* activity_is_at - `fd` is the file there. */
+bool activity_is_at(int fd, const char *state_dir);
+
 /* activity_open - for writing, with its header. A descriptor, or a negative
  * errno: -EUCLEAN when the header is none. */
 int activity_open(const char *state_dir, struct activity_head *ret);

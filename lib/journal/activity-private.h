@@ -22,6 +22,7 @@ struct activity_slot {
 };
 
 struct activity {
+	char *state_dir;	  /* constant */
 	int fd;			  /* owned */
 	int lower_fd;		  /* borrowed */
 	struct journal_writer *w; /* borrowed */

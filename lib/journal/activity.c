@@ -20,6 +20,7 @@
 #include "clock.h"
 #include "log.h"
 #include "owed.h"
+#include "paths.h"
 #include "lib/journal/activity-private.h"
 
 /* ---- hashes ---- */
@@ -475,6 +476,7 @@ static void free_activity(struct activity *a)
 	close(a->fd);
 	pthread_mutex_destroy(&a->lock);
 	pthread_mutex_destroy(&a->cycle);
+	free(a->state_dir);
 	free(a->slots);
 	free(a->buckets);
 	free(a);
@@ -507,6 +509,7 @@ int activity_start(const char *state_dir, int lower_fd,
 		return 0;
 	}
 	struct activity *a = new_activity(fd, &head);
+	a->state_dir = text_copy(state_dir);
 	a->lower_fd = lower_fd;
 	a->w = w;
 	a->lift_ns = lift_ns;

@@ -207,6 +207,14 @@ static void watch_clock_locked(struct activity *a)
 	a->offset_ns = offset;
 }
 
+/* watch_folder - a copy was put in its place: that has none of our marks. Who is
+ * not there yet, or any more, is looked for again. */
+static void watch_folder_locked(const struct activity *a)
+{
+	if (!activity_is_at(a->fd, a->state_dir))
+		(void)activity_doubt(a->state_dir);
+}
+
 static bool is_due_locked(const struct activity *a, int64_t last)
 {
 	if (a->waiting)
@@ -237,6 +245,7 @@ static void *lifter_main(void *arg)
 	pthread_mutex_lock(&a->lock);
 	while (!a->stop) {
 		watch_clock_locked(a);
+		watch_folder_locked(a);
 		if (!is_due_locked(a, last)) {
 			sleep_locked(a);
 			continue;

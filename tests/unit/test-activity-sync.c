@@ -191,6 +191,37 @@ static void test_lost_elsewhere(void **state)
 	fx_close(&f);
 }
 
+/* A copy is put in its place, with the folder or not, and has only the marks of
+ * then. It is not believed before a worker that has it open has lifted marks. */
+static void test_copied(void **state)
+{
+	struct af t;
+	struct activity_past p;
+	char command[200];
+	af_open(&t, 0);
+	changed(&t, 1);
+	snprintf(command, sizeof(command),
+		 "cd %s && cp activity copy && mv copy activity", t.f.dir);
+	assert_int_equal(system(command), 0);
+	changed(&t, 2);
+	alarm(60);
+	while (past(&t, &p) != PAST_DOUBT) {
+		activity_past_done(&p);
+		usleep(1000);
+	}
+	alarm(0);
+	activity_past_done(&p);
+	assert_int_equal(activity_lift(t.a), 0);
+	assert_int_equal(past(&t, &p), PAST_DOUBT);
+	activity_past_done(&p);
+	activity_stop(t.a);
+	af_start(&t);
+	assert_int_equal(activity_lift(t.a), 0);
+	changed(&t, 3);
+	assert_int_equal(marks(&t), 2);
+	af_close(&t);
+}
+
 /* What was dropped has its GAP in the database by then. */
 static void test_sync_of_gap(void **state)
 {
@@ -225,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_lost_by_a_worker),
 		cmocka_unit_test(test_lost_at_the_end),
 		cmocka_unit_test(test_lost_elsewhere),
+		cmocka_unit_test(test_copied),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
