@@ -335,6 +335,7 @@ static int forget_kept(struct supervisor *s)
 	unsigned max = s->deposits.max;
 	deposits_done(&s->deposits);
 	deposits_init(&s->deposits, max);
+	shared_untag(s->shared); /* its numbers begin again */
 	return 0;
 }
 

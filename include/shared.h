@@ -71,6 +71,9 @@ enum shared_past {
 void shared_tag(struct shared *s, unsigned thread, uint64_t tag);
 enum shared_past shared_past(struct shared *s, unsigned thread, uint64_t tag,
 			     struct record *ret);
+/* shared_untag - the requests of before are not asked for again, and others may
+ * get their numbers. Only when no worker runs. */
+void shared_untag(struct shared *s);
 
 /* shared_append - a record that needs no intent (SETTLE, DIRTY: the caller
  * makes it before it acts). May sleep like shared_begin. */

@@ -105,6 +105,12 @@ void shared_tag(struct shared *s, unsigned thread, uint64_t tag)
 	s->tags[thread] = tag;
 }
 
+void shared_untag(struct shared *s)
+{
+	for (unsigned t = 0; t < SHARED_THREADS; t++)
+		atomic_store(&s->mem->intents[t].tag, 0);
+}
+
 enum shared_past shared_past(struct shared *s, unsigned thread, uint64_t tag,
 			     struct record *ret)
 {

@@ -116,8 +116,13 @@ static void test_intents(void **state)
 	struct record left[SHARED_THREADS], out[BATCH];
 	struct record r = {.op = OP_RENAME, .path = "from", .path2 = "to"};
 	bool overflow;
+	shared_tag(s, 0, 7);
 	shared_begin(s, 0, &r);
 	shared_end(s, 0, &r);
+	assert_int_equal(shared_past(s, 0, 7, out), PAST_RECORDED);
+	done_all(out, 1);
+	shared_untag(s);
+	assert_int_equal(shared_past(s, 0, 7, out), PAST_NONE);
 	shared_begin(s, 1, &r);
 	shared_cancel(s, 1);
 	assert_int_equal(shared_leftovers(s, left), 0);
