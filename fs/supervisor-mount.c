@@ -398,14 +398,19 @@ static void stamp(struct supervisor *s)
 			 strerror(-r));
 }
 
+static void note_lost(struct supervisor *s)
+{
+	if (activity_lose(s->cfg->state_dir) < 0)
+		owed_note(s->lower_fd, clock_wall_ns());
+}
+
 /* has_lost - a sync has failed, and the next mount knows: of the journal's the
  * worker may not have lived to note it. */
 static bool has_lost(struct supervisor *s)
 {
 	if (!shared_lost(s->shared))
 		return activity_has_lost(s->cfg->state_dir);
-	if (activity_lose(s->cfg->state_dir) < 0)
-		owed_note(s->lower_fd, clock_wall_ns());
+	note_lost(s);
 	return true;
 }
 
@@ -425,9 +430,10 @@ void supervisor_put_stop(struct supervisor *s)
 		return;
 	}
 	if (syncfs(s->lower_fd) < 0) {
-		log_error("the tree cannot be synced: %s; what was changed "
-			  "lately is compared at the next mount",
+		log_error("the tree cannot be synced: %s; everything is "
+			  "compared at the next mount",
 			  strerror(errno));
+		note_lost(s);
 		return;
 	}
 	if (lost) {

@@ -24,7 +24,8 @@ struct activity_slot {
 struct activity {
 	char *state_dir;	  /* constant */
 	int fd;			  /* owned */
-	int lower_fd;		  /* borrowed */
+	int lower_fd;		  /* borrowed; of the supervisor, too */
+	int tree_fd;		  /* owned: the same, for this process alone */
 	struct journal_writer *w; /* borrowed */
 	int64_t lift_ns;	  /* constant */
 	uint64_t seed;		  /* constant */
@@ -55,6 +56,7 @@ struct activity {
 	bool owed;	  /* the tree says it, too: owed.h */
 
 	pthread_mutex_t cycle; /* one lifting cycle at a time; before lock */
+	bool asked;	       /* under `cycle`: lower_fd tells of no error */
 	pthread_t lifter;
 	bool stop;
 	int64_t offset_ns; /* owned by the lifter: wall clock - monotonic */

@@ -12,6 +12,7 @@
 #include "confdefs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -474,6 +475,7 @@ static struct activity *new_activity(int fd, const struct activity_head *head)
 static void free_activity(struct activity *a)
 {
 	close(a->fd);
+	close(a->tree_fd);
 	pthread_mutex_destroy(&a->lock);
 	pthread_mutex_destroy(&a->cycle);
 	free(a->state_dir);
@@ -508,7 +510,14 @@ int activity_start(const char *state_dir, int lower_fd,
 		close(fd);
 		return 0;
 	}
+	int tree_fd = openat(lower_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (tree_fd < 0) {
+		go_without(state_dir, lower_fd, -errno);
+		close(fd);
+		return 0;
+	}
 	struct activity *a = new_activity(fd, &head);
+	a->tree_fd = tree_fd;
 	a->state_dir = text_copy(state_dir);
 	a->lower_fd = lower_fd;
 	a->w = w;

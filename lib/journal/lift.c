@@ -109,14 +109,25 @@ static void end_cycle_locked(struct activity *a, uint32_t gen, int64_t since,
 	a->said = a->said && a->all;
 }
 
+/* sync_tree - Linux tells of an error once for each time that the tree was
+ * opened. A worker may have been killed as it was told by its own: then
+ * lower_fd, which all of them have, still tells the next one. */
+static int sync_tree(struct activity *a)
+{
+	if (syncfs(a->tree_fd) < 0 || (!a->asked && syncfs(a->lower_fd) < 0))
+		return -errno;
+	a->asked = true;
+	return 0;
+}
+
 /* sync_all - the records, then the tree. *ret_lost: some may be lost for good. A
  * journal that cannot be written has kept its records (writer.c). */
 static int sync_all(struct activity *a, bool *ret_lost)
 {
 	int r = journal_writer_sync(a->w);
 	*ret_lost = journal_writer_lost(a->w);
-	if (r == 0 && syncfs(a->lower_fd) < 0) {
-		r = -errno;
+	if (r == 0) {
+		r = sync_tree(a);
 		/* of a thin pool that is full, it is one of these */
 		*ret_lost |= r == -EIO || r == -ENOSPC || r == -EDQUOT;
 	}

@@ -15,12 +15,20 @@ static _Atomic unsigned tree_syncs, wal_syncs, wal_syncs_before;
 static _Atomic int tree_error, wal_error;
 static _Atomic unsigned log_syncs; /* of the activity log */
 
+/* Told once: by the descriptor that all workers have, and by one's own. To one
+ * that is killed meanwhile it says nothing. */
+static int shared_fd = -1, shared_error, own_error;
+static bool killed;
+
 int syncfs(int fd)
 {
+	int *once = fd == shared_fd ? &shared_error : &own_error;
+	int error = tree_error ? tree_error : *once;
 	tree_syncs++;
 	wal_syncs_before = wal_syncs;
-	errno = tree_error;
-	return tree_error ? -1 : 0;
+	*once = 0;
+	errno = killed ? EINTR : error;
+	return error ? -1 : 0;
 }
 
 static int sync_one(int fd)
@@ -62,7 +70,7 @@ static void test_lift_syncs_all(void **state)
 		changed(&t, i);
 		unsigned wal = wal_syncs, tree = tree_syncs;
 		assert_int_equal(activity_lift(t.a), 0);
-		assert_int_equal(tree_syncs, tree + 1);
+		assert_int_equal(tree_syncs, tree + (i == 1 ? 2 : 1));
 		assert_true(wal_syncs_before > wal);
 	}
 	af_close(&t);
@@ -122,6 +130,33 @@ static void test_tree_lost(void **state)
 {
 	lost(&tree_error, EIO);
 	lost(&tree_error, ENOSPC);
+}
+
+/* The worker that was told of it is killed before it can note that. */
+static void test_tree_lost_by_a_worker(void **state)
+{
+	struct af t;
+	struct activity_past p;
+	af_open(&t, 0);
+	shared_fd = t.lower_fd;
+	changed(&t, 1);
+	assert_int_equal(activity_lift(t.a), 0);
+	changed(&t, 2);
+	own_error = shared_error = EIO;
+	killed = true;
+	assert_int_equal(activity_lift(t.a), -EINTR);
+	killed = false;
+	activity_stop(t.a);
+	own_error = 0; /* the next one opens it later */
+	af_start(&t);
+	for (unsigned i = 3; i < 6; i++) {
+		changed(&t, i);
+		assert_int_equal(activity_lift(t.a), i == 3 ? -EIO : 0);
+		assert_int_equal(past(&t, &p), PAST_DOUBT);
+		activity_past_done(&p);
+	}
+	shared_fd = -1;
+	af_close(&t);
 }
 
 static void test_journal_lost(void **state)
@@ -252,6 +287,7 @@ int main(void)
 		cmocka_unit_test(test_lift_syncs_all),
 		cmocka_unit_test(test_taken_over),
 		cmocka_unit_test(test_tree_lost),
+		cmocka_unit_test(test_tree_lost_by_a_worker),
 		cmocka_unit_test(test_journal_lost),
 		cmocka_unit_test(test_lost_by_a_worker),
 		cmocka_unit_test(test_lost_at_the_end),
