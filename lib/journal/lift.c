@@ -220,7 +220,7 @@ static void watch_clock_locked(struct activity *a)
 
 /* watch_folder - a copy was put in its place: that has none of our marks. Who is
  * not there yet, or any more, is looked for again. */
-static void watch_folder_locked(const struct activity *a)
+static void watch_folder(const struct activity *a)
 {
 	if (!activity_is_at(a->fd, a->state_dir))
 		(void)activity_doubt(a->state_dir);
@@ -256,7 +256,11 @@ static void *lifter_main(void *arg)
 	pthread_mutex_lock(&a->lock);
 	while (!a->stop) {
 		watch_clock_locked(a);
-		watch_folder_locked(a);
+		pthread_mutex_unlock(&a->lock); /* a disk may hang */
+		watch_folder(a);
+		pthread_mutex_lock(&a->lock);
+		if (a->stop)
+			break;
 		if (!is_due_locked(a, last)) {
 			sleep_locked(a);
 			continue;
