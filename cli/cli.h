@@ -86,8 +86,20 @@ struct target_choice {
 int target_find(const struct target_choice *choice, int n, char **operands,
 		struct target *ret, int *ret_used);
 /* target_path - an operand as a tree path of the mount: absolute paths below
- * its root, or relative ones. NULL after it has printed why. */
+ * its root, or relative ones, without a symbolic link on their way; the last name
+ * may be one. NULL after it has printed why. */
 char *target_path(const struct target *t, const char *operand);
+#define MAX_LINKS 40 /* as many as the kernel follows */
+struct ways {
+	char *paths[MAX_LINKS + 1];
+	unsigned n;
+};
+/* target_ways - the same as it is written, and with each symbolic link followed
+ * that it leads through, or is: all that must have arrived. Returns EXIT_YES, or
+ * EXIT_NO after it has printed why, also at `end_ns` (0: never; monotonic). */
+int target_ways(const struct target *t, const char *operand, int64_t end_ns,
+		struct ways *ret);
+void ways_done(struct ways *w);
 /* target_journal - open its journal; NULL after it has printed why. */
 struct journal *target_journal(const struct target *t, enum journal_mode mode);
 

@@ -11,4 +11,4 @@ dist_bashcompletion_DATA = completions/mirrorfs
 noinst_HEADERS += cli/cli.h cli/commands.h cli/holders.h cli/status.h cli/terminal.h
 mirrorfs_SOURCES += cli/parked.c cli/retry.c
 mirrorfs_SOURCES += cli/abilities.c
-mirrorfs_SOURCES += cli/reconcile.c cli/terminal.c
+mirrorfs_SOURCES += cli/follow.c cli/reconcile.c cli/terminal.c

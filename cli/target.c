@@ -234,18 +234,6 @@ int target_find(const struct target_choice *choice, int n, char **operands,
 	return r;
 }
 
-char *target_path(const struct target *t, const char *operand)
-{
-	CLEANUP_FREE char *cwd = getcwd(NULL, 0);
-	bool inside = cwd && path_is_below(cwd, t->root);
-	CLEANUP_FREE char *path =
-		path_normalise(operand, inside ? cwd : t->root);
-	if (path_is_below(path, t->root))
-		return path_rebase(path, t->root, "");
-	fail("%s is not below %s", operand, t->root);
-	return NULL;
-}
-
 struct journal *target_journal(const struct target *t, enum journal_mode mode)
 {
 	struct journal *j;

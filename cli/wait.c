@@ -186,9 +186,11 @@ static int wait_run(struct wait_job *job, int n, char **operands)
 	if (r == 0 && n == 0)
 		return wait_path(job, NULL);
 	for (int i = 0; r == 0 && i < n; i++) {
-		CLEANUP_FREE char *path =
-			target_path(&job->target, operands[i]);
-		r = path ? wait_path(job, path) : EXIT_NO;
+		struct ways ways;
+		r = target_ways(&job->target, operands[i], job->end_ns, &ways);
+		for (unsigned k = 0; r == 0 && k < ways.n; k++)
+			r = wait_path(job, ways.paths[k]);
+		ways_done(&ways);
 	}
 	return r;
 }

@@ -37,6 +37,15 @@ equal "$("${L[@]}" "$T/tree/linked" | grep -c symlink)" 0 "another path"
 check "below PATH" test "$("${L[@]}" "$T/tree/dir" | wc -l)" -ge 5
 (cd "$T/tree" && "$MIRRORFS" log "$T/tree" linked | grep -q link) ||
 	fail "relative path"
+ln -s dir "$T/tree/way"
+check "wait" synced
+equal "$("${L[@]}" "$T/tree/way/moved")" "$("${L[@]}" "$T/tree/dir/moved")" \
+	"PATH through a link"
+equal "$("${L[@]}" "$T/tree/way/root-file")" \
+	"$("${L[@]}" "$T/tree/dir/root-file")" "of what was removed"
+equal "$("${L[@]}" "$T/tree/way/")" "$("${L[@]}" "$T/tree/dir")" "a slash behind"
+equal "$("${L[@]}" "$T/tree/way" | grep -c .)" 1 "the link itself"
+"${L[@]}" >"$T/log" || fail "log"
 equal "$("${L[@]}" --since 1h | wc -l)" "$(wc -l <"$T/log")" "--since"
 equal "$("${L[@]}" --until 1h | wc -l)" 0 "--until"
 check "program" grep -Eq "nobody +mv +rename" "$T/log"

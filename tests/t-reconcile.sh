@@ -50,6 +50,11 @@ echo more >>"$T/replica1/dir/sub/4"
 mkdir "$T/replica1/dir/extra"
 echo x >"$T/replica1/dir/extra/x"
 echo more >>"$T/replica1/other/1"
+check "the link itself" reconcile "$T/tree/dir/symlink" --replica r1
+equal "$(differed r1)" 0 "the link"
+rm "$T/replica1/dir/sub/5"
+check "through a link" reconcile "$T/tree/dir/symlink/5" --replica r1
+equal "$(differed r1)" 1 "through the link"
 check "a folder" reconcile "$T/tree/dir" --replica r1
 equal "$(differed r1)" 5 "what differed"
 check "nothing of the other one" test -z "$(differed r2)"

@@ -69,7 +69,19 @@ for i in {10..79}; do
 	told "$i" "umount $i"
 done
 
+# nor does the tree, when a way in it is to be looked at
+trap 'r=$?; kill -CONT "$supervisor" "$worker"; end_test $r' EXIT
+kill -STOP "$worker"
+check "log of a path" timeout 200 "$MIRRORFS" log "$T/tree" \
+	"$T/tree/nowhere/one" 2>"$T/err"
+check "it says so" grep -q "does not answer: no symbolic link" "$T/err"
 kill -CONT "$supervisor"
+timeout 200 "$MIRRORFS" wait "$T/tree" "$T/tree/nowhere/two" --timeout 1 \
+	2>"$T/err"
+equal $? 1 "wait for a path"
+check "it says so, too" grep -q "timed out: .* does not answer" "$T/err"
+kill -CONT "$worker"
+
 # paused was noted, and so was the limit
 check "paused" wait_for 60 state_is r1 paused
 check "limit" sh -c \

@@ -35,6 +35,33 @@ equal $? 2 "wrong usage"
 	fail "a relative path"
 equal "$(cat "$T/replica2/a/b")" x "after resume"
 
+# symbolic links: by any way to it, also out of the tree and back
+mkdir -p "$T/tree/releases/5" "$T/tree/deep"
+ln -s ../newest "$T/tree/deep/current" && ln -s releases/5 "$T/tree/newest"
+ln -s "$T/tree/newest/x" "$T/tree/file" && ln -s "$T/tree" "$T/way"
+ln -s loop "$T/tree/loop"
+check "wait" synced
+"$MIRRORFS" replica pause "$T/tree" r2 || fail "pause"
+echo x >"$T/tree/deep/current/x"
+for p in newest/x newest newest/ deep/current/x deep/current file \
+	../way/newest/x deep/current/../5/x; do
+	"$MIRRORFS" wait "$T/tree" "$T/tree/$p" --timeout 1 >/dev/null 2>&1
+	equal $? 1 "through a link: $p"
+done
+for p in f1 loop loop/x deep/no/f1; do
+	check "what has arrived: $p" "$MIRRORFS" wait "$T/tree" "$T/tree/$p" \
+		--timeout 60
+done
+"$MIRRORFS" replica resume "$T/tree" r2 || fail "resume"
+check "after resume" "$MIRRORFS" wait "$T/tree" "$T/tree/deep/current/x" \
+	--timeout 60
+"$MIRRORFS" replica pause "$T/tree" r2 || fail "pause"
+ln -sfn releases/4 "$T/tree/newest"
+"$MIRRORFS" wait "$T/tree" "$T/tree/deep/current/x" --timeout 1 \
+	>/dev/null 2>&1
+equal $? 1 "a link on the way that was changed"
+"$MIRRORFS" replica resume "$T/tree" r2 || fail "resume"
+
 # it ends with the mount
 "$MIRRORFS" replica pause "$T/tree" r2 || fail "pause"
 echo x >"$T/tree/last"
