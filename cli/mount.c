@@ -257,8 +257,14 @@ static int check_state_dir(struct settings *s)
 			    "choose another with --state-dir",
 			    s->state_dir, s->root);
 	struct stat st;
-	if (stat(s->state_dir, &st) == 0 && !S_ISDIR(st.st_mode))
+	if (stat(s->state_dir, &st) < 0)
+		return 0;
+	if (!S_ISDIR(st.st_mode))
 		return fail("the state folder %s is not a directory",
+			    s->state_dir);
+	if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH))
+		return fail("the state folder %s can be written by others than "
+			    "root: chown root and chmod 700 it first",
 			    s->state_dir);
 	return 0;
 }

@@ -7,7 +7,7 @@ expect_log "journal|No space left|database or disk is full"
 expect_races
 
 mkdir "$T/state"
-mount -t tmpfs -o size=24m none "$T/state" || skip "no tmpfs"
+mount -t tmpfs -o size=24m,mode=700 none "$T/state" || skip "no tmpfs"
 LOWERS+=("$T/state")
 n=0
 failing() {

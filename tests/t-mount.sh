@@ -20,6 +20,32 @@ done
 check "journal" test -f "$T/state/journal.db"
 equal "$(stat -c %a "$T/state")" 700 "mode of the state folder"
 
+# one that is there stays as it is, and the journal in it is private
+check "umount" umount_tree
+rm -rf "$T/state" && mkdir -m 755 "$T/state"
+check "mount" mount_tree
+echo through >"$T/tree/new"
+equal "$(stat -c %a "$T"/state/journal.db{,-wal,-shm} | xargs)" "600 600 600" \
+	"modes of the journal"
+check "umount" umount_tree
+chmod 644 "$T/state/journal.db"
+check "mount" mount_tree
+equal "$(stat -c %a "$T"/state/journal.db{,-wal,-shm} | xargs)" "600 600 600" \
+	"modes of one that was open to all"
+check "umount" umount_tree
+for mode in 775 757; do
+	chmod $mode "$T/state"
+	refuse "a state folder of others: $mode" mount_tree 2>"$T/err"
+	check "why" grep -q "can be written by others than root" "$T/err"
+	equal "$(wc -l <"$T/err")" 1 "lines of error"
+done
+chmod 755 "$T/state" && chown 65534 "$T/state"
+refuse "a state folder of nobody's" mount_tree 2>"$T/err"
+check "why" grep -q "can be written by others than root" "$T/err"
+chown 0 "$T/state"
+MOUNTS=()
+check "mount" mount_tree
+
 # what the shell has open is not theirs; a configuration may be, for a moment
 check "umount" umount_tree
 exec 7>"$T/inherited"

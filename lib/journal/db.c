@@ -511,6 +511,8 @@ int db_open(const char *file, enum journal_mode mode, struct journal **ret)
 	j->trust = clock_trusted();
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
 		    (mode == JOURNAL_CREATE ? SQLITE_OPEN_CREATE : 0);
+	if (mode == JOURNAL_CREATE && strcmp(file, ":memory:") != 0)
+		db_private(file, true);
 	int r = db_error(j, sqlite3_open_v2(file, &j->db, flags, NULL));
 	if (r == 0) {
 		db_placed(j);

@@ -54,6 +54,10 @@ struct journal {
 int db_open(const char *file, enum journal_mode mode, struct journal **ret);
 /* db_lock - of all connections; flock(2)'s `how`. Returns a descriptor. */
 int db_lock(const char *state_dir, int how);
+/* db_private - root's alone, though others may look into the folder: the names of
+ * private ones are in it, and who may read it may lock it. What SQLite makes
+ * beside it is as open as it is. `make`: if it is missing, empty. */
+void db_private(const char *file, bool make);
 /* shm_guard - what SQLite maps of the database at `path` cannot kill us when
  * its disk is full: shm.c. */
 void shm_guard(sqlite3 *db, const char *path);

@@ -60,6 +60,23 @@ static void remove_new(const char *state_dir)
 	}
 }
 
+void db_private(const char *file, bool make)
+{
+	struct stat st;
+	int fd = make ? open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
+		      : -1;
+	if (fd >= 0)
+		close(fd);
+	for (size_t i = 0; i < N_PARTS; i++) {
+		CLEANUP_FREE char *path = NULL;
+		if (asprintf(&path, "%s%s", file, parts[i]) < 0)
+			abort();
+		if (stat(path, &st) == 0 && st.st_uid == geteuid() &&
+		    st.st_mode & 077)
+			chmod(path, 0600);
+	}
+}
+
 #define NEVER (-1) /* something may be missing, of whatever age */
 
 /* doubts_since - what is to be looked at, and not for when that was put: a record
@@ -196,6 +213,8 @@ static bool drop_rest(const char *state_dir)
 
 static int set_aside(const char *state_dir, const char *name)
 {
+	CLEANUP_FREE char *file = part_of(state_dir, DB_FILE, 0);
+	db_private(file, false);
 	for (size_t i = N_PARTS; i-- > 0;) {
 		CLEANUP_FREE char *from = part_of(state_dir, DB_FILE, i);
 		CLEANUP_FREE char *to = part_of(state_dir, name, i);
