@@ -91,9 +91,13 @@ static int replica_add(struct replica_job *job)
 		return EXIT_NO;
 	struct replica_row row = replica_row_from(s);
 	r = job_result(job, journal_replica_put(job->journal, &row));
-	return r == EXIT_YES && job->wait && job->target.alive
-		       ? progress_wait(&job->target, job->journal, s->name)
-		       : r;
+	if (r != EXIT_YES || !job->wait)
+		return r;
+	if (!job->target.alive)
+		return fail("%s is not mounted: noted, and copied after the "
+			    "next mount",
+			    job->target.root);
+	return progress_wait(&job->target, job->journal, s->name);
 }
 
 static int replica_remove(struct replica_job *job)

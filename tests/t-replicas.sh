@@ -53,7 +53,15 @@ check "its files stay" test -e "$T/replica3/late"
 
 # what was added stays after a restart; a removed one can come back
 check "umount" umount_tree
+mkdir "$T/replica4"
+"$MIRRORFS" replica add --state-dir "$T/state" "r4=$T/replica4" --wait \
+	2>"$T/err"
+equal $? 1 "wait for one that nobody copies"
+check "why" grep -q "is not mounted: noted, and copied after" "$T/err"
 check "mount" mount_tree
+check "it was noted" "$MIRRORFS" wait "$T/tree" --replica r4 --timeout 100
+check "replica 4" same "$T/replica4"
+check "remove r4" "$MIRRORFS" replica remove "$T/tree" r4
 rm -rf "$T/tree/seed"
 equal "$("$MIRRORFS" status "$T/tree" --json | jq '.replicas | length')" 2 \
 	"replicas after a restart"
