@@ -85,6 +85,8 @@ struct target_choice {
  */
 int target_find(const struct target_choice *choice, int n, char **operands,
 		struct target *ret, int *ret_used);
+/* target_again - the tree may have been mounted, or unmounted, since. */
+void target_again(struct target *t);
 /* target_path - an operand as a tree path of the mount: absolute paths below
  * its root, or relative ones, without a symbolic link on their way; the last name
  * may be one. NULL after it has printed why. */

@@ -197,7 +197,7 @@ static int replica_list(struct replica_job *job)
 	bool alive = target_pids(&job->target, &pids) || pids.silent;
 	struct replica_row *rows;
 	unsigned n;
-	int r = journal_replica_list(job->journal, &rows, &n);
+	int r = replicas_load(job->journal, &pids, &rows, &n);
 	if (r < 0)
 		return fail("reading the journal: %s",
 			    journal_error(job->journal));

@@ -156,6 +156,22 @@ void replicas_table(const struct replica_row *rows, unsigned n, bool alive)
 	table_print(t);
 }
 
+int replicas_load(struct journal *j, const struct target_pids *pids,
+		  struct replica_row **ret, unsigned *ret_n)
+{
+	uint64_t last = pids->last_seq, held;
+	int r = journal_last_seq(j, &held);
+	if (r == 0)
+		r = journal_replica_list(j, ret, ret_n);
+	if (r < 0 || last <= held)
+		return r;
+	for (unsigned i = 0; i < *ret_n; i++)
+		(*ret)[i].lag_records += SEQ_EPOCH(last) == SEQ_EPOCH(held)
+						 ? last - held
+						 : SEQ_COUNT(last);
+	return 0;
+}
+
 void replica_rows_free(struct replica_row *rows, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
@@ -339,7 +355,7 @@ static int print_status(const struct target *t, struct journal *j, bool json)
 	bool alive = target_pids(t, &pids) || pids.silent;
 	struct replica_row *rows = NULL;
 	unsigned n = 0;
-	bool readable = j && journal_replica_list(j, &rows, &n) == 0;
+	bool readable = j && replicas_load(j, &pids, &rows, &n) == 0;
 	if (j && !readable)
 		fail("reading the journal: %s", journal_error(j));
 	if (json) {
@@ -440,18 +456,23 @@ static int watch_page(const struct target *t, struct journal *j)
 	return page_draw(text);
 }
 
-/* watch - each second, until it is interrupted. */
-static int watch(const struct target *t, struct journal *j)
+/* watch - each second, until it is interrupted. It may be mounted, or get another
+ * journal, meanwhile. */
+static int watch(struct target *t)
 {
 	bool draw = terminal_can(STDOUT_FILENO);
 	for (;;) {
+		struct journal *j = target_journal(t, JOURNAL_READ);
 		if (!draw) {
 			print_status(t, j, false);
 			printf("\n");
 		}
-		if ((draw ? watch_page(t, j) : fflush(stdout)) != 0)
+		int r = draw ? watch_page(t, j) : fflush(stdout);
+		journal_close(j);
+		if (r != 0)
 			return EXIT_NO;
 		sleep(1);
+		target_again(t);
 	}
 }
 
@@ -484,7 +505,7 @@ static int show(void *arg)
 			 q->roots[0]);
 	struct journal *j = r == 0 ? target_journal(&t, JOURNAL_READ) : NULL;
 	if (j && q->again && !q->json)
-		r = watch(&t, j);
+		r = watch(&t);
 	else if (j && q->parked)
 		r = print_all_parked(j, q->json);
 	else

@@ -6,7 +6,11 @@
 #include "cli/cli.h"
 #include "journal.h"
 
-/* Rows of replicas, for `status` and `replica list`. `alive`: mounted. */
+/* Rows of replicas, for `status` and `replica list`. `alive`: mounted.
+ * replicas_load - as journal_replica_list; behind is also what is only in the
+ * memory of the mount yet. */
+int replicas_load(struct journal *j, const struct target_pids *pids,
+		  struct replica_row **ret, unsigned *ret_n);
 json_t *replicas_json(struct journal *j, const struct replica_row *rows,
 		      unsigned n, bool alive);
 void replicas_table(const struct replica_row *rows, unsigned n, bool alive);

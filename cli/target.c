@@ -234,6 +234,28 @@ int target_find(const struct target_choice *choice, int n, char **operands,
 	return r;
 }
 
+void target_again(struct target *t)
+{
+	struct runtime_info *infos;
+	unsigned n;
+	if (runtime_list(&infos, &n) < 0)
+		return;
+	t->alive = false;
+	for (unsigned i = 0; i < n; i++) {
+		if (infos[i].alive && strcmp(infos[i].root, t->root) == 0) {
+			target_done(t);
+			*t = (struct target){.name = strdup(infos[i].name),
+					     .root = strdup(infos[i].root),
+					     .state_dir =
+						     strdup(infos[i].state_dir),
+					     .alive = true,
+					     .pid = infos[i].pid};
+		}
+		runtime_info_done(&infos[i]);
+	}
+	free(infos);
+}
+
 struct journal *target_journal(const struct target *t, enum journal_mode mode)
 {
 	struct journal *j;

@@ -40,6 +40,10 @@ check "noticed" until_failing "No space left.*make room for .*users go on"
 refuse "a write was refused" test -s "$T/refused"
 "$HELPERS/churn" --seed "$SEED" --ops "$(scaled 2000)" --procs 2 "$T/tree" ||
 	fail "churn while it is full"
+refuse "it has everything" state_is r1 synced
+check "what only the memory has" test "$(status_get r1 lag_records)" -gt 0
+equal "$("$MIRRORFS" replica list "$T/tree" --json | jq -r '.[0].state')" \
+	"$(status_get r1 state)" "the list"
 "$MIRRORFS" wait "$T/tree" --timeout 0 2>"$T/err" && fail "wait"
 check "wait says why" grep -q "failing since.*No space left" "$T/err"
 refuse "status says no" "$MIRRORFS" status "$T/tree" >"$T/out"

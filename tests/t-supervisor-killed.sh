@@ -43,6 +43,12 @@ check "it fails closed" closed
 refuse "an open file takes more" sh -c 'echo more >&5' 2>/dev/null
 refuse "status says well" "$MIRRORFS" status "$T/tree" >"$T/status"
 check "status says so" grep -q "^$T/tree: DEAD: .*mirrorfs mount" "$T/status"
+background "$MIRRORFS" status "$T/tree" --watch >"$T/watched"
+WATCH=$BG
+watched() { # TEXT - last
+	grep "^$T/tree: " "$T/watched" | tail -n 1 | grep -q ": $1"
+}
+check "status --watch says so" wait_for 60 watched DEAD
 refuse "wait says that all has arrived" "$MIRRORFS" wait "$T/tree" 2>"$T/err"
 check "and why" grep -q "did not end well" "$T/err"
 
@@ -55,6 +61,8 @@ refuse "anything of it" test -e "$T/other"
 check "mount again" timeout 60 "$MIRRORFS" mount "$T/tree" \
 	${DURABLE:+-o "durable=$DURABLE"} ${WITHOUT:+"--without=$WITHOUT"}
 check "it is mounted" mounted_at "$T/tree"
+check "status --watch sees that" wait_for 60 watched mounted
+end_process "$WATCH"
 exec 5>&-
 refuse "what nobody saw" test -e "$T/tree/unseen"
 equal "$(cat "$T/tree/open")" text "the open file"
