@@ -194,11 +194,12 @@ static int check_tree(const struct mount_job *job)
 {
 	const struct settings *s = &job->settings;
 	CLEANUP_FREE char *inner = mount_below(s->root);
-	if (inner)
+	CLEANUP_FREE char *name = inner ? text_printable(inner) : NULL;
+	if (name)
 		return fail("%s is another mount inside %s, which mirrorfs "
 			    "does not follow: mount it elsewhere, or mirror it "
 			    "by itself",
-			    inner, s->root);
+			    name, s->root);
 	int flags;
 	if (ioctl(job->lower_fd, FS_IOC_GETFLAGS, &flags) == 0 &&
 	    flags & FS_CASEFOLD_FL)

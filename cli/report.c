@@ -44,11 +44,13 @@ static void mounts_report(const struct supervisor_config *cfg)
 	for (unsigned i = 0; i < n; i++) {
 		if (m[i].whole || ++told > HOLDER_SHOWN)
 			continue;
+		CLEANUP_FREE char *at = text_printable(m[i].at);
+		CLEANUP_FREE char *what = text_printable(m[i].what);
 		tell(cfg,
 		     "%s shows %s since before the mount, and what is written "
 		     "there goes around mirrorfs: unmount it, and bind mount "
 		     "it again now",
-		     m[i].at, m[i].what);
+		     at, what);
 	}
 	if (told > HOLDER_SHOWN)
 		tell(cfg, "and %u more mounts show something of the tree below",

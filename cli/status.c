@@ -250,10 +250,13 @@ static void print_mounts(const struct target *t)
 {
 	struct mount_around *m;
 	unsigned n = mounts_around(t->root, &m);
-	for (unsigned i = 0; i < n && i < HOLDER_SHOWN; i++)
+	for (unsigned i = 0; i < n && i < HOLDER_SHOWN; i++) {
+		CLEANUP_FREE char *what = text_printable(m[i].what);
+		CLEANUP_FREE char *at = text_printable(m[i].at);
 		printf("another mount shows %s at %s: what is written there "
 		       "goes around mirrorfs\n",
-		       m[i].what, m[i].at);
+		       what, at);
+	}
 	if (n > HOLDER_SHOWN)
 		printf("and %u more mounts show something of the tree\n",
 		       n - HOLDER_SHOWN);
@@ -267,8 +270,9 @@ static void print_within(const char *over, const char *inner)
 		printf("mounted over it: %s: nobody gets at the tree, and what "
 		       "is written there is not mirrored\n",
 		       over);
-	if (inner)
-		printf("mounted inside, and not mirrored: %s\n", inner);
+	CLEANUP_FREE char *names = inner ? text_printable(inner) : NULL;
+	if (names)
+		printf("mounted inside, and not mirrored: %s\n", names);
 }
 
 static long long pins_of(const struct target_pids *pids)

@@ -16,6 +16,7 @@
 #include "cli/cli.h"
 #include "cli/status.h"
 #include "clock.h"
+#include "paths.h"
 
 #define POLL_US 5000
 #define LOOK_NS (NS_PER_S / 2)
@@ -75,11 +76,13 @@ static int wait_target(struct wait_job *job, const char *path,
 				    journal_error(job->journal));
 		if (!job->target.alive && r == -ENODATA)
 			return fail("the journal lost its newest records");
+		if (wait_over(job) && busy) {
+			CLEANUP_FREE char *name = text_printable(busy);
+			return fail("timed out: /%s is still being written",
+				    name);
+		}
 		if (wait_over(job))
-			return busy ? fail("timed out: /%s is still being "
-					   "written",
-					   busy)
-				    : behind(job);
+			return behind(job);
 		wait_nap(job);
 	}
 }

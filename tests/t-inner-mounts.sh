@@ -20,6 +20,14 @@ for what in tmpfs bind; do
 	take_below "$T/tree/sub" || fail "umount"
 done
 
+mkdir "$T/tree/"$'esc\033[31m'
+mount --bind "$T/other" "$T/tree/"$'esc\033[31m' || fail "bind"
+LOWERS+=("$T/tree/"$'esc\033[31m')
+refuse "inside, by a hostile name" "$MIRRORFS" mount "$T/tree" \
+	--state-dir "$T/state" 2>"$T/err"
+check "it is named, escaped" grep -qF 'tree/esc\x1b[31m is another' "$T/err"
+take_below "$T/tree/"$'esc\033[31m' || fail "umount"
+
 # later: said in the log and by status as long as it is there
 told() {
 	"$MIRRORFS" status "$T/tree" >"$T/status"
@@ -36,6 +44,10 @@ check "warned" wait_for 60 in_log "warning.*mounted inside.*$T/tree/sub:"
 check "told by status" told "$T/tree/sub"
 echo covered >"$T/tree/sub/other"
 take_below "$T/tree/sub" || fail "umount later"
+mount --bind "$T/other" "$T/tree/"$'esc\033[31m' || fail "bind"
+LOWERS+=("$T/tree/"$'esc\033[31m')
+check "told, escaped" told "$T/tree/esc\\\\x1b.31m"
+take_below "$T/tree/"$'esc\033[31m' || fail "umount"
 check "its end" wait_for 60 in_log "notice.*nothing is mounted inside"
 refuse "told after its end" told ".*"
 equal "$(cat "$T/tree/sub/file")" below "what was covered"

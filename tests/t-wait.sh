@@ -62,6 +62,12 @@ ln -sfn releases/4 "$T/tree/newest"
 equal $? 1 "a link on the way that was changed"
 "$MIRRORFS" replica resume "$T/tree" r2 || fail "resume"
 
+# who waits is told of a hostile name, and its terminal is not driven by it
+exec 7>"$T/tree/"$'esc\033[31m' && echo x >&7
+refuse "it is being written" "$MIRRORFS" wait "$T/tree" --timeout 1 2>"$T/err"
+check "its name" grep -qF 'timed out: /esc\x1b[31m is still' "$T/err"
+exec 7>&-
+
 # it ends with the mount
 "$MIRRORFS" replica pause "$T/tree" r2 || fail "pause"
 echo x >"$T/tree/last"
