@@ -43,7 +43,7 @@ int ask_apart(int (*fn)(void *), void *arg)
 		return fn(arg);
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		exit(fn(arg));
+		exit(output_end(fn(arg)));
 	}
 	CLEANUP_CLOSE int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd end = {.fd = fd, .events = POLLIN};

@@ -27,6 +27,10 @@ int cmd_sync(int argc, char **argv);
 int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int fail_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* output_end - `status`, or EXIT_NO when stdout did not take all; that is said,
+ * unless nobody reads it any more. */
+int output_end(int status);
+
 /*
  * Options: a table for each subcommand. Parsed options are taken out of argv,
  * so that what remains are the operands, in order; "--" ends them.

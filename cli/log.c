@@ -60,17 +60,22 @@ static void what_changed(const struct record *r, char *out, size_t size)
 	}
 }
 
-static void print_deliveries(const struct delivery *d, unsigned n)
+#define DAY_LEN 11 /* "2026-11-22 " */
+
+/* print_deliveries - with the day where that is not the one of the record, which
+ * was at `then`. */
+static void print_deliveries(const char *then, const struct delivery *d,
+			     unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		char when[32] = "           -";
+		char when[32] = "           -", *from = when;
 		if (d[i].parked)
 			snprintf(when, sizeof(when), "parked");
-		else if (d[i].time_ns)
+		else if (d[i].time_ns) {
 			clock_format(d[i].time_ns, when, sizeof(when));
-		/* the day is that of the record, nearly always */
-		printf("  %s %s", d[i].replica,
-		       d[i].time_ns && !d[i].parked ? when + 11 : when);
+			from += strncmp(when, then, DAY_LEN) ? 0 : DAY_LEN;
+		}
+		printf("  %s %s", d[i].replica, from);
 	}
 }
 
@@ -92,7 +97,7 @@ static void print_record(const struct record *r, const struct delivery *d,
 	       program, record_op_word(r->op), path, r->path2 ? arrow : "",
 	       r->path2 && r->op != OP_SYMLINK && r->op != OP_XATTR ? "/" : "",
 	       path2, what);
-	print_deliveries(d, n);
+	print_deliveries(when, d, n);
 	if (*title)
 		printf("  (%.120s)", title);
 	putchar('\n');
@@ -164,13 +169,20 @@ static int log_record(void *arg, const struct record *r,
 static int log_run(struct log_job *job, bool follow)
 {
 	do {
-		int r = journal_history(job->journal, &job->filter, log_record,
-					job);
+		uint64_t held;
+		int r = journal_last_seq(job->journal, &held);
+		if (r == 0)
+			r = journal_history(job->journal, &job->filter,
+					    log_record, job);
 		if (r < 0)
 			return fail("reading the journal: %s",
 				    journal_error(job->journal));
-		fflush(stdout);
+		if (follow && fflush(stdout) != 0)
+			break;
 		job->filter.limit = 0;
+		/* what does not match was looked at, too */
+		if (job->filter.after_seq < held)
+			job->filter.after_seq = held;
 		if (follow && !job->broken)
 			usleep(FOLLOW_US);
 	} while (follow && !job->broken);

@@ -1,7 +1,9 @@
 /* mirrorfs(8): the subcommands and what they have in common. */
 #include "confdefs.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -93,10 +95,21 @@ static void open_standard(void)
 		close(fd);
 }
 
-int main(int argc, char **argv)
+int output_end(int status)
 {
-	open_standard();
-	title_begin(argc, argv);
+	struct pollfd reader = {.fd = STDOUT_FILENO, .events = POLLOUT};
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	int error = errno; /* 0: it was an earlier one */
+	if (poll(&reader, 1, 0) > 0 && reader.revents & POLLERR)
+		return EXIT_NO; /* who reads it has seen enough */
+	return fail("cannot write the output%s%s", error ? ": " : "",
+		    error ? strerror(error) : "");
+}
+
+static int run(int argc, char **argv)
+{
 	const char *word = argc > 1 ? argv[1] : "";
 	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 ||
 	    strcmp(word, "help") == 0) {
@@ -114,4 +127,11 @@ int main(int argc, char **argv)
 	if (!*word)
 		return fail_usage("a command is missing: see mirrorfs --help");
 	return unknown_command(word);
+}
+
+int main(int argc, char **argv)
+{
+	open_standard();
+	title_begin(argc, argv);
+	return output_end(run(argc, argv));
 }

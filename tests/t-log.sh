@@ -84,6 +84,37 @@ equal "$("${L[@]}" "$T/tree/only-r1" --op write --json |
 	jq -c '[.replicas.r1.time != null, .replicas.r2.time]')" \
 	"[true,null]" "not yet on r2"
 
+# on another day: midnight is where it arrived
+sleep 1
+"$MIRRORFS" replica resume "$T/tree" r2
+check "wait" synced
+at=$("${L[@]}" "$T/tree/only-r1" --op write --json |
+	jq '.replicas.r2.time | floor % 86400')
+printf -v zone 'XXX%d:%d:%d' $((at / 3600)) $((at / 60 % 60)) $((at % 60))
+TZ=$zone "${L[@]}" "$T/tree/only-r1" --op write >"$T/out"
+cat "$T/out"
+day='[0-9]{4}(-[0-9]{2}){2} '
+check "its day" grep -Eq "  r1 23:59:[0-9.]+  r2 ${day}00:00:00[.]" "$T/out"
+
+# output that cannot be written is no success
+for command in "log $T/tree" "log $T/tree --json" "log $T/tree --follow" \
+	"status $T/tree" "status $T/tree --watch" "replica list $T/tree" \
+	--help; do
+	# shellcheck disable=SC2086
+	timeout 60 "$MIRRORFS" $command >/dev/full 2>"$T/err"
+	equal $? 1 "full: $command"
+	equal "$(cut -d: -f 1-2 "$T/err")" \
+		"mirrorfs: cannot write the output" "why: $command"
+done
+(
+	trap '' PIPE
+	exec 8> >(:)
+	wait $!
+	"${L[@]}" >&8 2>"$T/err"
+	equal $? 1 "nobody reads"
+	equal "$(cat "$T/err")" "" "and nobody is told"
+) || exit 1
+
 check "umount" umount_tree
 check "without a mount" sh -c \
 	"'$MIRRORFS' log --state-dir '$T/state' --op umount | grep -q umount"
