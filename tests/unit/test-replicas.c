@@ -228,6 +228,7 @@ static void test_parked(void **state)
 	unsigned n;
 	fx_open(&f);
 	int64_t id = fx_replica(&f, "r");
+	assert_int_equal(journal_batch_end(f.j, id, 10, true), 0);
 	assert_int_equal(journal_parked_put(f.j, id, &p), 0);
 	p.seq = 11;
 	p.tries = 2;
