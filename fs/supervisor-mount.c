@@ -247,6 +247,7 @@ void supervisor_abort(struct supervisor *s)
 
 int supervisor_cover(struct supervisor *s, int dead_fd)
 {
+	char link[LOWER_LINK_BYTES];
 	if (!mount_is_ours(dead_fd, s->cfg->root, NULL))
 		return -EBUSY;
 	int r = fuse_begin(s);
@@ -255,6 +256,9 @@ int supervisor_cover(struct supervisor *s, int dead_fd)
 	if (r == 0)
 		return 0;
 	log_debug("the dead mount stays below: %s", strerror(-r));
+	/* its connection goes with this, if a dead worker keeps it; the mount is
+	 * in use, by dead_fd, and stays (EBUSY) */
+	umount2(lower_link_path(dead_fd, link), MNT_FORCE);
 	supervisor_abort(s); /* it belongs to what was tried */
 	s->covered++;
 	r = fuse_begin(s);
