@@ -227,7 +227,7 @@ void remote_send_statvfs(struct remote *r, const char *path,
 bool remote_window_open(struct remote *r);
 /* remote_set_rate - no more content than so many bytes a second; 0: any. */
 void remote_set_rate(struct remote *r, uint64_t bytes);
-/* remote_pace_ms - how long until large files may go on, a second at most. */
+/* remote_pace_ms - how long until more content may go, a second at most. */
 int remote_pace_ms(struct remote *r);
 /* The same for pieces of large files, of which no more are under way than keep
  * the wire busy; bytes that such a piece should have. */

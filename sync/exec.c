@@ -453,14 +453,13 @@ static int run(struct exec *x, int ms, int wake_fd)
 	if (poll(&stop, 1, 0) > 0)
 		return -ECANCELED;
 	int pace = remote_pace_ms(x->cfg.remote);
-	if (pace > 0 && pace < ms)
+	bool soon = pace && pace < ms;
+	if (soon)
 		ms = pace;
-	else
-		pace = 0;
 	if (!remote_pending(x->cfg.remote) && !pace)
 		return 0; /* steps may end without a request */
 	int r = remote_pump(x->cfg.remote, ms, wake_fd);
-	return r < 0 ? -ENOTCONN : r == 0 && pace ? 1 : r;
+	return r < 0 ? -ENOTCONN : r == 0 && soon ? 1 : r;
 }
 
 int exec_serve(struct exec *x, int ms, int wake_fd)

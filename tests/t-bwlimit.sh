@@ -28,4 +28,20 @@ check "lift it" "$MIRRORFS" replica set "$T/tree" r1 bwlimit=never
 check "wait" synced
 "$HELPERS/blob" check "$T/replica1/large" || fail "content"
 check "same" same "$T/replica1"
+
+# it sleeps until small ones may go on
+ticks() { awk '{ print $14 + $15 }' "/proc/$(status_pid sync_pid)/stat"; }
+mkdir "$T/many" && head -c 8000000 /dev/urandom |
+	split -a 3 -b 20000 - "$T/many/" || fail "small files"
+check "limit" "$MIRRORFS" replica set "$T/tree" r1 bwlimit=1M
+used=$(ticks)
+began=$(cut -d ' ' -f 1 /proc/uptime)
+mv "$T/many" "$T/tree/many" || fail "move"
+check "wait" synced
+used=$(($(ticks) - used))
+awk -v used="$used" -v began="$began" -v hz="$(getconf CLK_TCK)" '{
+	all = ($1 - began) * hz
+	print "processor: " used " of " all
+	exit used * 2 >= all }' /proc/uptime || fail "it is busy with waiting"
+check "same" same "$T/replica1"
 exit 0

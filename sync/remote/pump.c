@@ -386,7 +386,10 @@ void remote_set_rate(struct remote *r, uint64_t bytes)
 
 int remote_pace_ms(struct remote *r)
 {
-	int64_t ns = bucket_wait(&r->pace, 0, clock_mono_ns());
+	int64_t now = clock_mono_ns();
+	int64_t ns = bucket_wait(&r->pace, (double)r->pace.rate, now);
+	if (ns == 0) /* small ones may go */
+		ns = bucket_wait(&r->pace, 0, now);
 	return ns < NS_PER_S ? (int)((ns + NS_PER_MS - 1) / NS_PER_MS) : 1000;
 }
 
