@@ -13,10 +13,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <libssh/callbacks.h>
@@ -41,6 +43,8 @@ struct session_wire {
 	ssh_session ssh;
 	ssh_channel channel;
 	struct ssh_counter_struct bytes; /* of the socket */
+	uint64_t arrived; /* … of those that were written */
+	uint64_t parts;	  /* how often more had, but not all */
 	struct ssh_channel_callbacks_struct callbacks;
 };
 
@@ -114,9 +118,19 @@ static short session_events(struct transport *t, bool unsent)
 	return poll_events(((struct session_wire *)t)->ssh);
 }
 
+/* On a slow line a single request takes longer than a server may be silent:
+ * that it arrives, a part after the other, is life, too. Not that all of it has,
+ * which a machine acknowledges whose sshd hangs. */
 static uint64_t session_heard(struct transport *t)
 {
-	return ((struct session_wire *)t)->bytes.in_bytes;
+	struct session_wire *w = (struct session_wire *)t;
+	int left = 0;
+	if (ioctl(t->fd, SIOCOUTQ, &left) < 0)
+		return w->bytes.in_bytes + w->parts;
+	uint64_t arrived = w->bytes.out_bytes - (uint64_t)left;
+	w->parts += left > 0 && arrived > w->arrived;
+	w->arrived = arrived;
+	return w->bytes.in_bytes + w->parts;
 }
 
 static void session_provoke(struct transport *t)
