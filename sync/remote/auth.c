@@ -37,12 +37,6 @@ static enum key_state load_key(const char *path, ssh_key *ret)
 	return locked ? KEY_LOCKED : KEY_UNREADABLE;
 }
 
-static bool have_agent(void)
-{
-	const char *sock = getenv("SSH_AUTH_SOCK");
-	return sock && *sock;
-}
-
 static char *user_name(struct session_setup *s)
 {
 	char *name = NULL;
@@ -58,16 +52,6 @@ static int try_key(struct session_setup *s, ssh_key key)
 	session_step(s);
 	do
 		r = ssh_userauth_publickey(s->ssh, NULL, key);
-	while (r == SSH_AUTH_AGAIN && session_wait(s));
-	return r;
-}
-
-static int try_agent(struct session_setup *s)
-{
-	int r;
-	session_step(s);
-	do
-		r = ssh_userauth_agent(s->ssh, NULL);
 	while (r == SSH_AUTH_AGAIN && session_wait(s));
 	return r;
 }
@@ -110,9 +94,10 @@ static int denied(struct session_setup *s, const char *what)
 {
 	char *user = user_name(s);
 	status_fail(s->err, REMOTE_AUTH,
-		"%s did not accept %s for user %s: add the public key to "
+		"%s did not accept %s for user %s: %sadd the public key to "
 		"~/.ssh/authorized_keys of that user there", s->url->host,
-		what, user ? user : "?");
+		what, user ? user : "?",
+		s->agent_silent ? "the agent does not answer; " : "");
 	ssh_string_free_char(user);
 	return -1;
 }
@@ -121,12 +106,12 @@ static int denied(struct session_setup *s, const char *what)
 
 static int login_locked(struct session_setup *s, const char *path)
 {
-	if (!have_agent())
+	if (!agent_is_there())
 		return status_fail(s->err, REMOTE_AUTH,
 			"the key %s has a passphrase: load it into an agent "
 			"(ssh-add, SSH_AUTH_SOCK) or use a key without one",
 			path);
-	int got = outcome(s, try_agent(s));
+	int got = outcome(s, agent_try(s));
 	return got ? got : denied(s, "any key of the agent (the named key has "
 				     "a passphrase)");
 }
@@ -171,8 +156,8 @@ static char *default_key(const char *name)
 static int login_defaults(struct session_setup *s)
 {
 	static const char *const names[] = {"id_ed25519", "id_ecdsa", "id_rsa"};
-	bool locked = false, tried = have_agent();
-	int got = tried ? outcome(s, try_agent(s)) : 0;
+	bool locked = false, tried = agent_is_there();
+	int got = tried ? outcome(s, agent_try(s)) : 0;
 	for (size_t i = 0; got == 0 && i < sizeof(names) / sizeof(*names);
 	     i++) {
 		CLEANUP_FREE char *path = default_key(names[i]);

@@ -21,6 +21,7 @@ struct session_setup {
 	const struct remote_config *cfg;
 	int timeout_ms;
 	int64_t end;             /* of the step, on the monotonic clock */
+	bool agent_silent;       /* it was tried, and did not answer in time */
 	struct remote_error *err;
 };
 
@@ -42,6 +43,11 @@ void hostkey_set_files(struct session_setup *s);
 /* hostkey_check - the key that the server has proved to own is one that we
  * know, or may learn now. Returns 0, or -1 with *s->err filled. */
 int hostkey_check(struct session_setup *s);
+
+/* agent_is_there - SSH_AUTH_SOCK names one. agent_try - its keys, within one
+ * step; returns as ssh_userauth_agent. */
+bool agent_is_there(void);
+int agent_try(struct session_setup *s);
 
 /* auth_login - by key; never by password. Returns 0, or -1 with *s->err
  * filled. */
