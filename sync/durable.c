@@ -111,7 +111,7 @@ static void looked(void *arg, const struct remote_reply *reply)
 static int await(struct job *job)
 {
 	while (job->pending) {
-		if (remote_pump(job->e->remote, 1000, -1) < 0)
+		if (exec_pump(job->e->exec) < 0)
 			return -ENOTCONN;
 	}
 	return 0;

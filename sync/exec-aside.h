@@ -55,6 +55,10 @@ bool second_waits(const struct step *s);
 
 /* exec-uploads.c: begin and feed uploads */
 void exec_uploads(struct exec *x);
+/* exec_pump - a turn of who waits for requests of its own: what is under way goes
+ * on over the second connection, which is joined when it is there. Nothing is
+ * begun. -ENOTCONN, or 0. */
+int exec_pump(struct exec *x);
 
 /* exec-aside.c: is it time for the head of the line to leave it? then add; take
  * one that is ready or goes on, another one of that object is dropped; free

@@ -6,6 +6,8 @@
  */
 #include "confdefs.h"
 
+#include <errno.h>
+
 #include "sync/attr.h"
 #include "sync/exec.h"
 
@@ -37,6 +39,15 @@ static void feed_large(struct exec *x, struct remote *line)
 		}
 		idle = upload_feed(s, line) ? 0 : idle + 1;
 	}
+}
+
+int exec_pump(struct exec *x)
+{
+	/* not over the first one: what is waited for would come later */
+	x->second = second_line(x);
+	if (x->second)
+		feed_large(x, x->second);
+	return remote_pump(x->cfg.remote, 1000, -1) < 0 ? -ENOTCONN : 0;
 }
 
 static void begin_waiting(struct exec *x, unsigned max)

@@ -119,8 +119,11 @@ void second_review(struct second *s, struct remote *r)
 {
 	if (clock_mono_ns() - s->wished_ns < UNUSED_NS)
 		return;
-	if (s->connecting && s->ended)
+	if (s->connecting && s->ended) {
+		log_info("%s: a second connection: it is not needed any more",
+			 s->cfg.url);
 		remote_close(end(s));
+	}
 	if (remote_second(r))
 		remote_join(r, NULL);
 }

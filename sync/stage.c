@@ -470,7 +470,7 @@ int stage_write_end(struct engine *e)
 {
 	stage_write_publish(e);
 	while (e->state.busy) {
-		if (remote_pump(e->remote, 1000, -1) < 0)
+		if (exec_pump(e->exec) < 0)
 			return -ENOTCONN;
 	}
 	if (e->state.status < 0 || !e->state.early)
@@ -485,7 +485,7 @@ static int begin_anew(struct engine *e, uint64_t seq)
 {
 	/* a number that was not reached never gets the name */
 	while (e->state.busy && (e->state.go || !e->state.written)) {
-		if (remote_pump(e->remote, 1000, -1) < 0)
+		if (exec_pump(e->exec) < 0)
 			return -ENOTCONN;
 	}
 	stage_write_begin(e, seq);
