@@ -19,6 +19,7 @@
  * walks a tree does so for as long as the server says "a folder". */
 #define ENTRIES_MAX 4000000u
 #define NAMES_MAX   (256u << 20) /* bytes */
+#define EMPTY_MAX   1000u	 /* replies of one listing without a name */
 #define PATH_BYTES  4096u
 
 void remote_keep_handle(const struct remote_reply *reply,
@@ -144,6 +145,7 @@ struct listing {
 	bool end;
 	struct remote_entry *entries;
 	unsigned n, cap;
+	unsigned empty; /* replies, without a name */
 	size_t bytes; /* of the names */
 };
 
@@ -185,7 +187,9 @@ static void listing_got(void *arg, const struct remote_reply *reply)
 	}
 	for (uint32_t i = 0; i < reply->n_entries; i++)
 		listing_add(l, &reply->entries[i]);
-	if (l->n > ENTRIES_MAX || l->bytes > NAMES_MAX) {
+	l->empty += reply->n_entries == 0;
+	if (l->n > ENTRIES_MAX || l->bytes > NAMES_MAX ||
+	    l->empty > EMPTY_MAX) {
 		l->end = true;
 		l->w.status = -EFBIG;
 	}
