@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 
 #define SOCKET_BYTES (1024 * 1024)
 #define CHILD_FAILED 127
+#define LATE_MAX     256
 
 struct pipe_wire {
 	struct transport t;
@@ -78,8 +80,35 @@ static uint64_t pipe_heard(struct transport *t)
 	return ((struct pipe_wire *)t)->heard;
 }
 
+/* Children that could not be waited for. */
+static struct {
+	pthread_mutex_t lock;
+	pid_t pids[LATE_MAX];
+	unsigned n;
+} late = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void late_add(pid_t pid)
+{
+	pthread_mutex_lock(&late.lock);
+	if (late.n < LATE_MAX) /* else init will, some time */
+		late.pids[late.n++] = pid;
+	pthread_mutex_unlock(&late.lock);
+}
+
+static void late_reap(void)
+{
+	pthread_mutex_lock(&late.lock);
+	for (unsigned i = 0; i < late.n;) {
+		if (waitpid(late.pids[i], NULL, WNOHANG) == 0)
+			i++;
+		else
+			late.pids[i] = late.pids[--late.n];
+	}
+	pthread_mutex_unlock(&late.lock);
+}
+
 /* A child that does not end on its own (a hung file system below it) cannot
- * be waited for; init will. */
+ * be waited for: that is done when the next one is started. */
 static void reap(pid_t pid)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -90,9 +119,12 @@ static void reap(pid_t pid)
 		poll(&p, 1, 2000);
 		close(pidfd);
 	}
-	while (waitpid(pid, NULL, pidfd >= 0 ? WNOHANG : 0) < 0 &&
+	pid_t r;
+	while ((r = waitpid(pid, NULL, pidfd >= 0 ? WNOHANG : 0)) < 0 &&
 	       errno == EINTR)
 		;
+	if (r == 0)
+		late_add(pid);
 }
 
 static void pipe_close(struct transport *t)
@@ -194,6 +226,7 @@ static const char *find_server(void)
 int pipe_open(struct transport **ret, struct remote_error *err)
 {
 	const char *program = find_server();
+	late_reap();
 	if (!program)
 		return status_fail(err, REMOTE_NO_SFTP,
 			"no sftp-server on this machine, which a replica in a "
