@@ -99,6 +99,7 @@ char *target_path(const struct target *t, const char *operand);
 struct ways {
 	char *paths[MAX_LINKS + 1];
 	unsigned n;
+	bool leaves; /* the last one led out of the tree */
 };
 /* target_ways - the same as it is written, and with each symbolic link followed
  * that it leads through, or is: all that must have arrived. Returns EXIT_YES, or

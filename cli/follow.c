@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -123,7 +124,8 @@ static int follow_all(const struct target *t, const char *operand, bool last,
 		abort();
 	for (int links = 0; r > 0 && links <= MAX_LINKS; links++) {
 		CLEANUP_FREE char *plain = path_normalise(path, "/");
-		if (path_is_below(plain, t->root))
+		ret->leaves = !path_is_below(plain, t->root);
+		if (!ret->leaves)
 			ret->paths[ret->n++] = path_rebase(plain, t->root, "");
 		r = follow_apart(&path, last, end_ns);
 	}
@@ -139,6 +141,16 @@ void ways_done(struct ways *w)
 		free(w->paths[--w->n]);
 }
 
+/* is_link - what is meant is the link, wherever it leads. */
+static bool is_link(const struct target *t, const char *path,
+		    const char *operand)
+{
+	struct stat st;
+	CLEANUP_FREE char *at = path_join(t->root, path);
+	return operand[strlen(operand) - 1] != '/' && lstat(at, &st) == 0 &&
+	       S_ISLNK(st.st_mode);
+}
+
 int target_ways(const struct target *t, const char *operand, int64_t end_ns,
 		struct ways *ret)
 {
@@ -147,6 +159,9 @@ int target_ways(const struct target *t, const char *operand, int64_t end_ns,
 			   end_ns && end_ns < least ? least : end_ns, ret);
 	if (ret->n && r < 0)
 		fail("timed out: %s does not answer", t->root);
+	else if (ret->n && ret->leaves && !is_link(t, ret->paths[0], operand))
+		fail("%s leads out of %s, where nothing is mirrored", operand,
+		     t->root);
 	else if (ret->n)
 		return EXIT_YES;
 	ways_done(ret);

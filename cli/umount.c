@@ -62,6 +62,15 @@ static int told(const struct target *t, const char *answer)
 		    strncmp(answer, error, n) == 0 ? answer + n : answer);
 }
 
+/* withdraw - what an earlier mount has left of itself, unless one of its processes
+ * is there still, or somebody has mounted it anew. */
+static void withdraw(const char *name)
+{
+	CLEANUP_CLOSE int lock = runtime_claim(name);
+	if (lock >= 0)
+		runtime_withdraw(name);
+}
+
 static int not_mounted(const struct target *t)
 {
 	CLEANUP_FREE char *over = mount_covered_by(t->root);
@@ -87,8 +96,10 @@ static int try_stop(const struct target *t, bool *ret_cut)
 		return target_silent(t, "nothing was changed: ");
 	if (asked == 0)
 		return strcmp(answer, "ok") == 0 ? EXIT_YES : told(t, answer);
-	if (!mount_is_mirrorfs(t->root))
+	if (!mount_is_mirrorfs(t->root)) {
+		withdraw(t->name);
 		return not_mounted(t);
+	}
 	dead_mount_cut(t->root);
 	*ret_cut = true;
 	int r = umount2(t->root, UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
@@ -101,15 +112,6 @@ static int try_stop(const struct target *t, bool *ret_cut)
 	if (mount_is_mirrorfs(t->root))
 		return fail("cannot unmount %s: %s", t->root, strerror(-r));
 	return EXIT_YES;
-}
-
-/* withdraw - what a supervisor that was killed has left of itself, unless
- * somebody has mounted it anew. */
-static void withdraw(const char *name)
-{
-	CLEANUP_CLOSE int lock = runtime_claim(name);
-	if (lock >= 0)
-		runtime_withdraw(name);
 }
 
 /* stop - a mount that nobody is seen to use may be busy for a moment: for a
@@ -170,7 +172,7 @@ int cmd_umount(int argc, char **argv)
 	r = stop(&t, &cut);
 	if (r == EXIT_YES)
 		r = await_end(&t);
-	if (r == EXIT_YES && cut)
+	if (r == EXIT_YES)
 		withdraw(t.name);
 	target_done(&t);
 	return r;

@@ -418,9 +418,21 @@ static bool has_lost(struct supervisor *s)
 	return true;
 }
 
+/* note_left - what its last call does to the tree is seen by nobody, and the next
+ * worker has lifted its marks. */
+static void note_left(struct supervisor *s)
+{
+	log_warning("a worker that was given up has not ended; everything is "
+		    "compared at the next mount");
+	if (s->late || rescan(s, s->left_since_ns) < 0)
+		owed_note(s->lower_fd, s->left_since_ns);
+}
+
 void supervisor_put_stop(struct supervisor *s)
 {
 	bool left = worker_left(s);
+	if (left)
+		note_left(s);
 	int r = supervisor_drain(s, NULL);
 	bool lost = has_lost(s);
 	if (r < 0 || !supervisor_bare_noted(s)) {
@@ -428,11 +440,8 @@ void supervisor_put_stop(struct supervisor *s)
 			owed_put_away(s->lower_fd);
 		return;
 	}
-	if (left) {
-		log_warning("a worker that was given up has not ended; what "
-			    "was changed lately is compared at the next mount");
+	if (left)
 		return;
-	}
 	if (syncfs(s->lower_fd) < 0) {
 		log_error("the tree cannot be synced: %s; everything is "
 			  "compared at the next mount",

@@ -58,6 +58,8 @@ leave() {
 	check "told" grep -q "have not ended yet" "$T/mount.err"
 	thaw
 	check "then it ends" wait "$umount"
+	refuse "its name is given up" grep -qs "^$ROOT\$" \
+		/run/mirrorfs/*/info
 	check "the call was done" [ "$(cat "$ROOT/$1")" = bef ]
 	check "mount again" mounted
 	check "wait" "$MIRRORFS" wait "$ROOT" --timeout 60

@@ -48,6 +48,15 @@ for p in newest/x newest newest/ deep/current/x deep/current file \
 	"$MIRRORFS" wait "$T/tree" "$T/tree/$p" --timeout 1 >/dev/null 2>&1
 	equal $? 1 "through a link: $p"
 done
+mkdir "$T/outside" && ln -s "$T/outside" "$T/tree/out"
+for p in out/ out/x; do
+	"$MIRRORFS" wait "$T/tree" "$T/tree/$p" --replica r1 --timeout 60 \
+		2>"$T/err"
+	equal $? 1 "out of the tree: $p"
+	check "it says so" grep -q "leads out of" "$T/err"
+done
+check "the link itself" "$MIRRORFS" wait "$T/tree" "$T/tree/out" --replica r1 \
+	--timeout 60
 for p in f1 loop loop/x deep/no/f1; do
 	check "what has arrived: $p" "$MIRRORFS" wait "$T/tree" "$T/tree/$p" \
 		--timeout 60
