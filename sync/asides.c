@@ -9,11 +9,15 @@
 #include "sync/asides.h"
 #include "written.h"
 
+#define FORMER_MAX 8u
+
 struct entry {
 	struct aside_row row; /* row.path is not used */
 	uint64_t as_of;
 	char **names; /* owned */
 	unsigned n;
+	char **former; /* owned: names of before, for the history */
+	unsigned n_former;
 	bool rests; /* owed, and not being written */
 	UT_hash_handle hh; /* by row.obj */
 };
@@ -42,6 +46,9 @@ static void entry_free(struct asides *a, struct entry *e)
 {
 	HASH_DEL(a->entries, e);
 	names_drop(e);
+	for (unsigned i = 0; i < e->n_former; i++)
+		free(e->former[i]);
+	free(e->former);
 	free(e);
 }
 
@@ -171,13 +178,17 @@ void asides_put(struct asides *a, const struct aside_row *row, uint64_t as_of)
 
 static void add_arrived(struct asides *a, const struct entry *e)
 {
-	a->arrived = reallocarray(a->arrived, a->n_arrived + e->n,
+	unsigned all = e->n + e->n_former;
+
+	a->arrived = reallocarray(a->arrived, a->n_arrived + all,
 				  sizeof(*a->arrived));
 	if (!a->arrived)
 		abort();
-	for (unsigned i = 0; i < e->n; i++) {
+	for (unsigned i = 0; i < all; i++) {
+		const char *name =
+			i < e->n ? e->names[i] : e->former[i - e->n];
 		a->arrived[a->n_arrived] = e->row;
-		a->arrived[a->n_arrived++].path = text_copy(e->names[i]);
+		a->arrived[a->n_arrived++].path = text_copy(name);
 	}
 }
 
@@ -251,6 +262,21 @@ static bool move_below(struct entry *e, const char *from, const char *to,
 	return moved;
 }
 
+/* note_former - a temporary name, as by FTP: what was told of it arrives when the
+ * file does, and so does the rename. */
+static void note_former(struct entry *e, const struct record *r)
+{
+	if (r->seq > e->row.seq)
+		e->row.seq = r->seq;
+	if (e->n_former == FORMER_MAX)
+		return;
+	e->former = reallocarray(e->former, e->n_former + 1,
+				 sizeof(*e->former));
+	if (!e->former)
+		abort();
+	e->former[e->n_former++] = text_copy(r->path);
+}
+
 static bool entry_renamed(struct entry *e, const struct record *r, bool ours)
 {
 	bool changed = false;
@@ -261,6 +287,7 @@ static bool entry_renamed(struct entry *e, const struct record *r, bool ours)
 		changed = name_del(e, r->path2);
 	else if (name_del(e, r->path)) {
 		name_add(e, r->path2);
+		note_former(e, r);
 		changed = true;
 	}
 	return move_below(e, r->path, r->path2, false) || changed;

@@ -31,21 +31,22 @@ static int load_paths(struct journal *j, struct arrival *a)
 	DB_RESET sqlite3_stmt *st = NULL;
 	int r = db_query(j, &st,
 			 /* what is told of it later is held back, too */
-			 "SELECT path, from_seq, max(seq, ?2), 0 "
+			 "SELECT path, from_seq, max(seq, ?2), 0, NULL "
 			 "FROM parked WHERE replica = ?1 UNION ALL "
-			 "SELECT path, from_seq, seq, -1 FROM aside "
+			 "SELECT path, from_seq, seq, -1, obj FROM aside "
 			 "WHERE replica = ?1 UNION ALL "
-			 "SELECT path, from_seq, to_seq, time_ns FROM late "
-			 "WHERE replica = ?1", "ll", a->id, a->cursor);
+			 "SELECT path, from_seq, to_seq, time_ns, NULL "
+			 "FROM late WHERE replica = ?1", "ll", a->id, a->cursor);
 	while (r == 0 && (r = db_next(j, st)) > 0) {
 		db_grow(&a->paths, a->n_paths, sizeof(*a->paths));
-		a->paths[a->n_paths++] = (struct arrival_path){
+		struct arrival_path *p = &a->paths[a->n_paths++];
+		*p = (struct arrival_path){
 			.path = text_copy(db_str(st, 0)),
 			.from = (uint64_t)sqlite3_column_int64(st, 1),
 			.to = (uint64_t)sqlite3_column_int64(st, 2),
 			.time_ns = sqlite3_column_int64(st, 3),
 		};
-		r = 0;
+		r = p->time_ns < 0 ? db_handle(st, 4, &p->obj) : 0;
 	}
 	return r;
 }
@@ -122,13 +123,14 @@ static int find_batch(struct journal *j, struct arrival *a, uint64_t seq)
 }
 
 /* is_held - what is told of a folder above it is not. */
-static bool is_held(const struct record *r, const char *path)
+static bool is_held(const struct record *r, const struct arrival_path *p)
 {
 	if (!r->path)
 		return false;
-	return path_is_below(r->path, path) ||
+	return path_is_below(r->path, p->path) ||
 	       (r->path2 && record_has_path2(r->op) &&
-		path_is_below(r->path2, path));
+		path_is_below(r->path2, p->path)) ||
+	       (p->obj.len && fhandle_equal(&r->obj, &p->obj));
 }
 
 static void find_delivery(const struct arrival *a, const struct record *r,
@@ -140,7 +142,7 @@ static void find_delivery(const struct arrival *a, const struct record *r,
 	for (unsigned i = 0; i < a->n_paths; i++) {
 		const struct arrival_path *p = &a->paths[i];
 		if (r->seq <= p->from || r->seq > p->to ||
-		    !is_held(r, p->path))
+		    !is_held(r, p))
 			continue;
 		if (p->time_ns < 0)
 			coming = true;

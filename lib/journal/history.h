@@ -14,7 +14,8 @@
 struct arrival_path { /* parked, or arrived late: for from < seq ≤ to */
 	char *path;
 	uint64_t from, to;
-	int64_t time_ns; /* 0: parked */
+	int64_t time_ns;    /* 0: parked; -1: it is aside */
+	struct fhandle obj; /* then: by whatever name it was told of */
 };
 
 struct arrival { /* one replica */

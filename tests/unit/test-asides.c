@@ -5,6 +5,7 @@
 #include "journal-fixture.h"
 
 #include "paths.h"
+#include "lib/journal/db.h"
 #include "sync/asides.h"
 
 static unsigned n_gone;
@@ -44,6 +45,58 @@ static const char *name(struct asides *a, uint64_t obj)
 	struct fhandle h = fx_obj(obj);
 
 	return asides_find(a, &h);
+}
+
+static int state_of(void *arg, const struct record *r, const struct delivery *d,
+		    unsigned n)
+{
+	assert_int_equal(n, 1);
+	((char *)arg)[r->op == OP_CREATE ? 0 : r->op == OP_SETTLE ? 1 : 2] =
+		d->parked ? 'p' : d->time_ns ? '+' : '-';
+	return 0;
+}
+
+/* What was told of a file by a temporary name arrives when the file does, and so
+ * does the rename. */
+static void test_history(void **state)
+{
+	struct fixture f;
+	struct asides *a;
+	struct history_filter all = {0};
+	char now[4] = "";
+	fx_open(&f);
+	int64_t id = fx_replica(&f, "r");
+
+	fx_put(&f, OP_CREATE, 0, 5, "other", NULL);
+	fx_put(&f, OP_SETTLE, 0, 1, "x.part", NULL);
+	fx_put(&f, OP_RENAME, 0, 1, "x.part", "x");
+	fx_sync(&f);
+	assert_int_equal(asides_open(f.j, id, gone, NULL, &a), 0);
+	const struct aside_row row = {.obj = fx_obj(1),
+				      .path = (char *)(uintptr_t)"x.part",
+				      .from_seq = fx_at(&f, 0),
+				      .seq = fx_at(&f, 1)};
+	asides_put(a, &row, fx_at(&f, 1));
+	const struct record r = {.seq = fx_at(&f, 2),
+				 .op = OP_RENAME,
+				 .obj = fx_obj(1),
+				 .path = (char *)(uintptr_t)"x.part",
+				 .path2 = (char *)(uintptr_t)"x"};
+	asides_record(a, &r);
+	assert_int_equal(asides_save(a), 0);
+	assert_int_equal(journal_batch_end(f.j, id, fx_at(&f, 2), true), 0);
+	assert_int_equal(journal_history(f.j, &all, state_of, now), 0);
+	assert_string_equal(now, "+--");
+	assert_true(asides_end(a, &row.obj, true));
+	assert_int_equal(asides_save(a), 0);
+	assert_int_equal(journal_history(f.j, &all, state_of, now), 0);
+	assert_string_equal(now, "+++");
+	int64_t n;
+	assert_int_equal(db_number(f.j, &n, 0, "SELECT count(*) FROM late", ""),
+			 0);
+	assert_int_equal(n, 2); /* by either name */
+	asides_close(a);
+	fx_close(&f);
 }
 
 static void test_names(void **state)
@@ -263,6 +316,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_history),
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_kept),
 		cmocka_unit_test(test_again),
