@@ -2,6 +2,7 @@
 # A replica that is removed while it is behind, and added again: it is ours, and as
 # of a record. What was changed since may look the same there, by size and time.
 . "$(dirname "$0")/functions.sh"
+expect_log "parked /held"
 
 old() { touch -d 2020-02-02 "$@"; }
 
@@ -31,6 +32,7 @@ echo AAA | tee "$T/tree/held" >"$T/tree/later"
 echo AAA >"$T/replica1/hidden"
 old "$T/tree/held" "$T/replica1/hidden"
 check "wait" synced
+trap 'r=$?; chattr -i "$T/replica1/held" 2>/dev/null; end_test $r' EXIT
 chattr +i "$T/replica1/held" 2>/dev/null || skip "no immutable files here"
 echo BBB | tee "$T/tree/held" >"$T/tree/hidden"
 old "$T/tree/held" "$T/tree/hidden"

@@ -50,6 +50,7 @@ serves() {
 	mounted_at "$T/tree" && touch "$T/tree/touched" 2>/dev/null
 }
 watch &
+WATCH=$!
 CHILDREN+=($!)
 kill -9 "$(status_pid worker_pid)"
 # one call is under way at that time: it ends, well or not
@@ -104,6 +105,7 @@ cat "$T/said"
 check "it tells what to do" \
 	grep -q "OUT OF SERVICE.* umount and mount" "$T/said"
 touch "$T/enough"
+wait "$WATCH"
 umount "$T/tree" || fail "umount"
 MOUNTS=()
 check "it ends by that" wait_for 60 process_gone "$SUPERVISOR"
