@@ -73,8 +73,7 @@ static const char *const texts[] = {
 	[OFF_REQUIRED] = "off: journal = required, as it could not be refused",
 	[OFF_OVERLAYFS] = "off: overlayfs does not tell who has a file mapped",
 	[OFF_UNMARKED] = "off: there is no activity log, which it needs",
-	[OFF_LEASES] = "off: the lower files have no leases (fcntl(2)), which "
-		       "tell who has one open",
+	[OFF_LEASES] = "off: no leases below, which tell who has a file open",
 };
 
 static struct shared *told;	    /* constant while the worker runs */

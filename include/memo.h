@@ -103,10 +103,15 @@ int journal_parked_put(struct journal *j, int64_t id, const struct parked *p);
  * holds back is still on its way. */
 int journal_parked_move(struct journal *j, int64_t id, const char *from,
 			const char *to);
-/* journal_parked_carry - the record `seq` has renamed what is held back at `from`
- * to a path that is parked, too: that holds it back now. */
-int journal_parked_carry(struct journal *j, int64_t id, const char *from,
-			 const char *to, uint64_t seq);
+/* journal_parked_carry - the record `seq` has renamed `path`, which is held back
+ * as `over` is parked, at it or above it, to a place that `over2` holds back: so
+ * does that now with what was told of `path`. */
+struct parked_rename {
+	uint64_t seq;
+	const char *path, *over, *over2;
+};
+int journal_parked_carry(struct journal *j, int64_t id,
+			 const struct parked_rename *p);
 /* journal_parked_del - and note for the history that the records that it
  * held back arrived now. */
 int journal_parked_del(struct journal *j, int64_t id, const char *path);

@@ -20,6 +20,7 @@
 #include "sync/engine.h"
 #include "sync/filters.h"
 #include "sync/learn.h"
+#include "sync/lower.h"
 
 #define BATCH_MAX 4096
 
@@ -252,13 +253,12 @@ int batch_commit(struct engine *e, uint64_t seq, bool seeded)
 		r = journal_batch_end(e->journal, e->row.id, seq, seeded);
 	if (r >= 0 && e->seeding)
 		r = journal_seed_end(e->journal, e->row.id);
-	if (r >= 0 && seeded)
+	/* what is parked was left out of the comparison */
+	if (r >= 0 && seeded && !e->n_parked)
 		r = filters_settle(e);
 	r = journal_transaction_close(e->journal, r);
 	if (r < 0)
 		return r;
-	if (seeded)
-		filters_settled(e);
 	pathset_drop(&e->fences, seq);
 	fresh_drop(&e->fresh, seq);
 	plan_memory_forget(e->memory, seq);
@@ -305,10 +305,14 @@ static void note_stale(struct engine *e, const struct record *records,
 		const struct record *r = &records[i];
 		if (r->path && filter_excludes(e->filter, r->path, false))
 			continue;
+		bool nameless = r->op == OP_SETTLE && r->flags & RF_LAST;
+		if (nameless)
+			e->swept = false;
+		if (nameless && !fhandle_is_number(&r->obj, NULL) &&
+		    lower_is_nameless(e->cfg->lower_fd, &r->obj))
+			continue; /* nothing would ever publish it */
 		if (!fresh_tells(e->fresh, r))
 			stale_record(e->stale, r, e->cursor);
-		if (r->op == OP_SETTLE && r->flags & RF_LAST)
-			e->swept = false; /* it has no name any more */
 		if (r->op == OP_RENAME &&
 		    (pathset_cover(&e->parked_paths, r->path) ||
 		     pathset_cover(&e->parked_paths, r->path2)))

@@ -62,7 +62,7 @@ int filters_load(struct engine *e, char **ret_why)
 	return r;
 }
 
-void filters_settled(struct engine *e)
+static void former_done(struct engine *e)
 {
 	for (unsigned i = 0; i < e->n_former; i++)
 		filter_free(e->former[i]);
@@ -73,7 +73,7 @@ void filters_settled(struct engine *e)
 
 void filters_done(struct engine *e)
 {
-	filters_settled(e);
+	former_done(e);
 	filter_free(e->filter);
 	e->filter = NULL;
 	free(e->rules);
@@ -131,7 +131,7 @@ static char *with_former(char *text, const char *old)
 /* know_former - what is behind the first part of `text`. */
 static void know_former(struct engine *e, const char *text)
 {
-	filters_settled(e);
+	former_done(e);
 	for (const char *end = part_end(text); *end; end = part_end(text)) {
 		text = end + strlen(FORMER);
 		CLEANUP_FREE char *why = NULL;
@@ -216,7 +216,8 @@ int filters_settle(struct engine *e)
 {
 	char key[KEY_MAX];
 
-	return e->n_former ? journal_meta_set(e->journal,
-					      key_of(e->row.id, key), e->rules)
-			   : 0;
+	if (!e->n_former)
+		return 0;
+	former_done(e);
+	return journal_meta_set(e->journal, key_of(e->row.id, key), e->rules);
 }

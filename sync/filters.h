@@ -26,9 +26,8 @@ int filters_apply(struct engine *e);
 int filters_inherit(struct engine *e, int64_t replica);
 /* filters_hid - it was excluded before, or may have been. */
 bool filters_hid(const struct engine *e, const char *path);
-/* filters_settle - within the caller's transaction: everything was compared.
- * _settled: that is committed. */
+/* filters_settle - within the caller's transaction: everything was compared. Should
+ * that fail, filters_apply knows them again. */
 int filters_settle(struct engine *e);
-void filters_settled(struct engine *e);
 
 #endif

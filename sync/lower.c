@@ -114,6 +114,16 @@ bool lower_is_gone(int root_fd, const struct fhandle *obj, const char *path)
 	return fd == -ESTALE || fd == -ENOENT;
 }
 
+bool lower_is_nameless(int root_fd, const struct fhandle *obj)
+{
+	struct stat st;
+	CLEANUP_CLOSE int fd = lower_open_object(root_fd, obj, NULL, O_PATH);
+
+	if (fd < 0)
+		return fd == -ESTALE || fd == -ENOENT;
+	return fstat(fd, &st) == 0 && st.st_nlink == 0;
+}
+
 int lower_open_folder(int dir_fd, const char *name)
 {
 	return open_quietly(dir_fd, NULL, name,

@@ -28,6 +28,8 @@ int lower_open_object(int root_fd, const struct fhandle *obj, const char *path,
 		      int flags);
 /* lower_is_gone - so it would say. */
 bool lower_is_gone(int root_fd, const struct fhandle *obj, const char *path);
+/* lower_is_nameless - or it is open somewhere, and has no name. */
+bool lower_is_nameless(int root_fd, const struct fhandle *obj);
 /* lower_open_folder - for reading: `name` in the folder `dir_fd`, which may be
  * an O_PATH descriptor, or ".". */
 int lower_open_folder(int dir_fd, const char *name);

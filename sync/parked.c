@@ -279,19 +279,46 @@ int engine_parked_renamed(struct engine *e, const struct record *list, unsigned 
 	return s;
 }
 
+/* parked_over - the path that is parked, there or above it: owned by the caller, or
+ * NULL. */
+static char *parked_over(const struct engine *e, const char *path)
+{
+	size_t n = strlen(path);
+
+	for (; pathset_cover(&e->parked_paths, path);
+	     n = path_parent_len(path, n)) {
+		char *over = strndup(path, n);
+		if (!over)
+			abort();
+		if (pathset_at(&e->parked_paths, over))
+			return over;
+		free(over);
+		if (n == 0)
+			break;
+	}
+	return NULL;
+}
+
 static int carry(struct engine *e, const char *from, const char *to,
 		 uint64_t renamed)
 {
 	uint64_t seq = UINT64_MAX >> 1;
-	int s;
+	CLEANUP_FREE char *over = parked_over(e, from);
+	CLEANUP_FREE char *over2 = over ? parked_over(e, to) : NULL;
+	const struct parked_rename p = {.seq = renamed,
+					.path = from,
+					.over = over,
+					.over2 = over2};
+	int s = 0;
 
-	if (!pathset_cover(&e->parked_paths, from))
+	if (!over || (over2 && strcmp(over, over2) == 0))
 		return 0;
-	s = journal_parked_since(e->journal, e->row.id, from, &seq);
-	if (s < 0)
-		return s;
-	asides_since(e->asides, to, seq);
-	return journal_parked_carry(e->journal, e->row.id, from, to, renamed);
+	if (!asides_empty(e->asides)) {
+		s = journal_parked_since(e->journal, e->row.id, from, &seq);
+		asides_since(e->asides, to, s < 0 ? 0 : seq);
+	}
+	return s == 0 && over2 ? journal_parked_carry(e->journal, e->row.id, &p)
+			       : s;
 }
 
 int engine_parked_carry(struct engine *e, const struct record *list, unsigned n)

@@ -218,6 +218,9 @@ int unsure_below(struct engine *e, const struct parked *p)
 
 	if (r == 0)
 		r = since_next(e, after);
+	/* a comparison of everything has left out what is parked */
+	if (r == 0)
+		r = since_forgotten(e, e->row.id);
 	if (r == 0)
 		r = journal_doubts_since(e->journal, after, &ns);
 	/* whatever was pruned */

@@ -172,6 +172,8 @@ int journal_forgotten_since(struct journal *j, int64_t id, uint64_t *ret_ns)
 
 int db_forgotten_clear(struct journal *j, int64_t id)
 {
-	return db_run(j, NULL, "DELETE FROM forgotten WHERE replica = ?", "l",
+	return db_run(j, NULL,
+		      "DELETE FROM forgotten WHERE replica = ?1 AND NOT "
+		      "EXISTS(SELECT 1 FROM parked WHERE replica = ?1)", "l",
 		      id);
 }

@@ -414,50 +414,40 @@ int journal_parked_move(struct journal *j, int64_t id, const char *from,
 	return journal_transaction_close(j, r);
 }
 
-/* parked_over - the path that is parked, at ?2 or above it. */
-#define PARKED_OVER                                                            \
-	"FROM parked WHERE replica = ?1 AND (path IN ('', ?2) OR "             \
-	"substr(?2, 1, length(path) + 1) = path || '/') "                      \
-	"ORDER BY length(path) DESC LIMIT 1"
-
-static int parked_carry(struct journal *j, int64_t id, const char *from,
-			const char *to, uint64_t seq)
+static int parked_carry(struct journal *j, int64_t id,
+			const struct parked_rename *p)
 {
 	DB_RESET sqlite3_stmt *st = NULL;
-	int r = db_query(j, &st, "SELECT path, from_seq, seq " PARKED_OVER,
-			 "lt", id, from);
+	int r = db_query(j, &st,
+			 "SELECT from_seq, from_seq >= seq FROM parked "
+			 "WHERE replica = ? AND path = ?", "lt", id, p->over);
 	if (r == 0)
 		r = db_next(j, st);
 	if (r <= 0)
 		return r;
-	CLEANUP_FREE char *over = text_copy(db_str(st, 0));
-	int64_t began = sqlite3_column_int64(st, 1);
-	bool all = began >= sqlite3_column_int64(st, 2);
+	int64_t began = sqlite3_column_int64(st, 0);
+	int all = sqlite3_column_int(st, 1);
 	sqlite3_reset(st);
-	int n = 0;
-	r = db_run(j, &n,
-		   "UPDATE parked SET from_seq = min(from_seq, ?4), seq = CASE "
-		   "WHEN ?5 OR from_seq >= seq THEN min(from_seq, ?4) "
-		   "ELSE seq END "
-		   "WHERE replica = ?1 AND path <> ?3 AND path = "
-		   "(SELECT path " PARKED_OVER ")",
-		   "lttld", id, to, over, began, (int)all);
-	if (r < 0 || n == 0)
+	r = db_run(j, NULL,
+		   "UPDATE parked SET from_seq = min(from_seq, ?3), seq = CASE "
+		   "WHEN ?4 OR from_seq >= seq THEN min(from_seq, ?3) "
+		   "ELSE seq END WHERE replica = ?1 AND path = ?2",
+		   "ltld", id, p->over2, began, all);
+	if (r < 0)
 		return r;
 	return db_run(j, NULL,
 		      "INSERT OR REPLACE INTO late(replica, to_seq, path, "
-		      " from_seq, time_ns, parked_as) "
-		      "SELECT ?1, ?3, ?4, ?5, 0, (SELECT path " PARKED_OVER ")",
-		      "ltltl", id, to, seq, from, began);
+		      "from_seq, time_ns, parked_as) VALUES(?, ?, ?, ?, 0, ?)",
+		      "lltlt", id, p->seq, p->path, began, p->over2);
 }
 
-int journal_parked_carry(struct journal *j, int64_t id, const char *from,
-			 const char *to, uint64_t seq)
+int journal_parked_carry(struct journal *j, int64_t id,
+			 const struct parked_rename *p)
 {
 	int r = journal_transaction_begin(j);
 	if (r < 0)
 		return r;
-	r = parked_carry(j, id, from, to, seq);
+	r = parked_carry(j, id, p);
 	return journal_transaction_close(j, r);
 }
 

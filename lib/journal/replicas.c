@@ -448,7 +448,7 @@ static int batch_end(struct journal *j, int64_t id, uint64_t cursor,
 		return r;
 	if (old < 0)
 		return -ENOENT;
-	if (seeded && !had)
+	if (seeded)
 		r = db_forgotten_clear(j, id);
 	if (r < 0)
 		return r;

@@ -514,16 +514,14 @@ static void test_wait_renamed(void **state)
 	assert_int_equal(journal_batch_end(f.j, id, fx_at(&f, 0), true), 0);
 	assert_int_equal(journal_parked_put(f.j, id, &p), 0);
 	assert_int_equal(journal_batch_end(f.j, id, fx_at(&f, 1), true), 0);
-	/* to one that is not */
-	assert_int_equal(journal_parked_carry(f.j, id, "p", "q", fx_at(&f, 2)),
-			 0);
 	p = (struct parked){.path = (char *)(uintptr_t)"q",
 			    .seq = fx_at(&f, 2)};
 	assert_int_equal(journal_parked_put(f.j, id, &p), 0);
-	assert_int_equal(journal_parked_carry(f.j, id, "x", "q", fx_at(&f, 2)),
-			 0);
-	assert_int_equal(journal_parked_carry(f.j, id, "p", "q", fx_at(&f, 2)),
-			 0);
+	struct parked_rename rename = {.seq = fx_at(&f, 2), .path = "p",
+				       .over = "x", .over2 = "q"};
+	assert_int_equal(journal_parked_carry(f.j, id, &rename), 0);
+	rename.over = "p";
+	assert_int_equal(journal_parked_carry(f.j, id, &rename), 0);
 	assert_int_equal(journal_batch_end(f.j, id, fx_at(&f, 2), true), 0);
 	assert_int_equal(journal_parked_del(f.j, id, "p"), 0);
 	assert_int_equal(journal_wait_done(f.j, "r", fx_at(&f, 1), NULL), 0);
