@@ -6,7 +6,9 @@
 #include "confdefs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +16,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -141,14 +144,19 @@ void ways_done(struct ways *w)
 		free(w->paths[--w->n]);
 }
 
-/* is_link - what is meant is the link, wherever it leads. */
+/* is_link - what is meant is the link, wherever it leads; with none on the way to
+ * it. */
 static bool is_link(const struct target *t, const char *path,
 		    const char *operand)
 {
+	const struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+				     .resolve = RESOLVE_NO_SYMLINKS};
 	struct stat st;
 	CLEANUP_FREE char *at = path_join(t->root, path);
-	return operand[strlen(operand) - 1] != '/' && lstat(at, &st) == 0 &&
-	       S_ISLNK(st.st_mode);
+	CLEANUP_CLOSE int fd = (int)syscall(SYS_openat2, AT_FDCWD, at, &how,
+					    sizeof(how));
+	return operand[strlen(operand) - 1] != '/' && fd >= 0 &&
+	       fstat(fd, &st) == 0 && S_ISLNK(st.st_mode);
 }
 
 int target_ways(const struct target *t, const char *operand, int64_t end_ns,
@@ -159,7 +167,8 @@ int target_ways(const struct target *t, const char *operand, int64_t end_ns,
 			   end_ns && end_ns < least ? least : end_ns, ret);
 	if (ret->n && r < 0)
 		fail("timed out: %s does not answer", t->root);
-	else if (ret->n && ret->leaves && !is_link(t, ret->paths[0], operand))
+	else if (ret->n && ret->leaves &&
+		 !is_link(t, ret->paths[ret->n - 1], operand))
 		fail("%s leads out of %s, where nothing is mirrored", operand,
 		     t->root);
 	else if (ret->n)

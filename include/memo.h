@@ -188,6 +188,9 @@ int journal_unsafe_clear(struct journal *j, int64_t id);
  * was since the replica had everything. */
 #define CTIME_SLACK_NS (2 * NS_PER_S) /* ctimes lag behind the clock */
 int journal_forgotten_since(struct journal *j, int64_t id, uint64_t *ret_ns);
+/* journal_left_since - the same, of what was parked when everything was compared
+ * since; INT64_MAX: nothing. */
+int journal_left_since(struct journal *j, int64_t id, int64_t *ret_ns);
 /* journal_replica_doubt - all of it is to be compared, though its records are there:
  * it is not complete until then, and what was changed from since_ns on
  * (UINT64_MAX: nothing) is to be sent. */

@@ -135,7 +135,10 @@ static uint64_t ctime_ns(const struct stat *st)
 static bool was_untold(const struct engine *e, const char *path,
 		       const struct stat *st)
 {
-	return ctime_ns(st) >= e->changed_ns || filters_hid(e, path);
+	if (ctime_ns(st) >= e->changed_ns)
+		return true;
+	/* what is parked was left out when everything was compared */
+	return (!e->seeded || e->reconciling) && filters_hid(e, path);
 }
 
 /* is_in_doubt - and it has not been sent since by a try before this one. */

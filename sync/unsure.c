@@ -213,16 +213,18 @@ static int since_next(struct engine *e, uint64_t after)
 int unsure_below(struct engine *e, const struct parked *p)
 {
 	uint64_t after = e->cursor;
-	int64_t ns = INT64_MAX;
+	int64_t ns = INT64_MAX, left = INT64_MAX;
 	int r = journal_parked_since(e->journal, e->row.id, p->path, &after);
 
 	if (r == 0)
 		r = since_next(e, after);
-	/* a comparison of everything has left out what is parked */
-	if (r == 0)
-		r = since_forgotten(e, e->row.id);
 	if (r == 0)
 		r = journal_doubts_since(e->journal, after, &ns);
+	/* a comparison of everything has left out what is parked */
+	if (r == 0)
+		r = journal_left_since(e->journal, e->row.id, &left);
+	if (left < ns)
+		ns = left;
 	/* whatever was pruned */
 	if (p->first_ns - CTIME_SLACK_NS < ns)
 		ns = p->first_ns - CTIME_SLACK_NS;

@@ -47,4 +47,22 @@ check "wait" synced
 check "same" same "$T/replica1"
 equal "$(cat "$T/replica1/held")" BBB "a file that was parked"
 equal "$(cat "$T/replica1/hidden")" BBB "a file that was excluded"
+
+# what was compared then is not sent again by each comparison while one is parked
+chattr +i "$T/replica1/held"
+echo CCC >"$T/tree/held"
+check "parked" wait_for 60 parked
+check "remove" "$MIRRORFS" replica remove "$T/tree" web
+echo CCC >"$T/tree/f"
+check "add" "$MIRRORFS" replica add "$T/tree" "web=$T/replica1"
+check "compared" wait_for 60 cmp -s "$T/tree/f" "$T/replica1/f"
+check "parked again" wait_for 60 parked
+check "nothing else is behind" "$MIRRORFS" wait "$T/tree" "$T/tree/f" \
+	--timeout 60
+timeout 60 "$MIRRORFS" reconcile "$T/tree" --wait >"$T/out" 2>&1
+check "nothing differs" grep -q " 0 differed" "$T/out"
+chattr -i "$T/replica1/held"
+check "retry" "$MIRRORFS" retry "$T/tree"
+check "wait" synced
+check "same" same "$T/replica1"
 exit 0

@@ -49,7 +49,8 @@ for p in newest/x newest newest/ deep/current/x deep/current file \
 	equal $? 1 "through a link: $p"
 done
 mkdir "$T/outside" && ln -s "$T/outside" "$T/tree/out"
-for p in out/ out/x; do
+ln -s elsewhere "$T/outside/link"
+for p in out/ out/x out/link; do
 	"$MIRRORFS" wait "$T/tree" "$T/tree/$p" --replica r1 --timeout 60 \
 		2>"$T/err"
 	equal $? 1 "out of the tree: $p"

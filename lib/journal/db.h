@@ -148,6 +148,12 @@ int db_lag_bytes(struct journal *j, uint64_t after, uint64_t *ret);
 int db_lag_since(struct journal *j, uint64_t after, int64_t *ret_ns);
 /* patience.c: everything was compared. */
 int db_forgotten_clear(struct journal *j, int64_t id);
+/* db_left_put - everything was compared: what was forgotten matters for what is
+ * parked only, which was left out. _clear: if nothing is any more. _forget: the
+ * replica is removed. */
+int db_left_put(struct journal *j, int64_t id);
+int db_left_clear(struct journal *j, int64_t id);
+int db_left_forget(struct journal *j, int64_t id);
 
 /* options.c: 1 unless sync goes by other options than those of `row` that
  * decide what the replica has: filter, filter-file, owner. */

@@ -172,8 +172,47 @@ int journal_forgotten_since(struct journal *j, int64_t id, uint64_t *ret_ns)
 
 int db_forgotten_clear(struct journal *j, int64_t id)
 {
-	return db_run(j, NULL,
-		      "DELETE FROM forgotten WHERE replica = ?1 AND NOT "
-		      "EXISTS(SELECT 1 FROM parked WHERE replica = ?1)", "l",
+	return db_run(j, NULL, "DELETE FROM forgotten WHERE replica = ?", "l",
 		      id);
+}
+
+/* ---- what a comparison has left out ---- */
+
+int db_left_put(struct journal *j, int64_t id)
+{
+	int r = db_run(j, NULL,
+		       "INSERT INTO meta(key, value) "
+		       "SELECT 'left.' || replica, CAST(since_ns AS TEXT) "
+		       "FROM forgotten WHERE replica = ?1 AND "
+		       "EXISTS(SELECT 1 FROM parked WHERE replica = ?1) "
+		       "ON CONFLICT(key) DO UPDATE SET value = CAST(min("
+		       "CAST(value AS INTEGER), CAST(excluded.value AS INTEGER)"
+		       ") AS TEXT)",
+		       "l", id);
+	return r < 0 ? r : db_forgotten_clear(j, id);
+}
+
+int db_left_clear(struct journal *j, int64_t id)
+{
+	return db_run(j, NULL,
+		      "DELETE FROM meta WHERE key = 'left.' || ?1 AND NOT "
+		      "EXISTS(SELECT 1 FROM parked WHERE replica = ?1)",
+		      "l", id);
+}
+
+int journal_left_since(struct journal *j, int64_t id, int64_t *ret_ns)
+{
+	return db_number(j, ret_ns, INT64_MAX,
+			 "SELECT max(CAST(value AS INTEGER), 0) FROM meta "
+			 "WHERE key = 'left.' || ?",
+			 "l", id);
+}
+
+int db_left_forget(struct journal *j, int64_t id)
+{
+	int64_t ns;
+	int r = journal_left_since(j, id, &ns);
+	if (r == 0 && ns != INT64_MAX)
+		r = forgotten_put(j, id, ns);
+	return r < 0 ? r : db_left_clear(j, id);
 }

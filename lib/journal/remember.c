@@ -457,6 +457,8 @@ int journal_parked_del(struct journal *j, int64_t id, const char *path)
 	if (r < 0)
 		return r;
 	r = parked_leave(j, id, path, clock_wall_ns(), NULL);
+	if (r == 0)
+		r = db_left_clear(j, id);
 	return journal_transaction_close(j, r);
 }
 

@@ -273,6 +273,8 @@ static int replica_forget(struct journal *j, int64_t id)
 			   "DELETE FROM parked_cause WHERE replica = ?", "l",
 			   id);
 	if (r == 0)
+		r = db_left_forget(j, id);
+	if (r == 0)
 		r = db_run(j, NULL,
 			   "DELETE FROM replica_ability WHERE replica = ?",
 			   "l", id);
@@ -448,8 +450,8 @@ static int batch_end(struct journal *j, int64_t id, uint64_t cursor,
 		return r;
 	if (old < 0)
 		return -ENOENT;
-	if (seeded)
-		r = db_forgotten_clear(j, id);
+	if (seeded && !had)
+		r = db_left_put(j, id);
 	if (r < 0)
 		return r;
 	r = db_run(j, NULL,

@@ -136,9 +136,19 @@ static void test_doubts(void **state)
 	assert_int_equal(n, 1);
 	assert_true(fhandle_equal(&list[0], &h));
 	free(list);
+	/* compared, but for what is parked */
+	struct parked p = {.path = (char *)(uintptr_t)"d"};
+	int64_t left;
+	assert_int_equal(journal_parked_put(f.j, id, &p), 0);
+	assert_int_equal(journal_batch_end(f.j, id, fx_at(&f, 1), true), 0);
+	assert_true(since(&f, id) == UINT64_MAX);
+	assert_int_equal(journal_left_since(f.j, id, &left), 0);
+	assert_true(left == 12345);
 	/* for who adds it again */
 	assert_int_equal(journal_replica_remove(f.j, "r"), 0);
 	assert_true(since(&f, id) == 12345);
+	assert_int_equal(journal_left_since(f.j, id, &left), 0);
+	assert_true(left == INT64_MAX);
 	assert_int_equal(journal_stale_load(f.j, id, &list, &n), 0);
 	assert_int_equal(n, 1);
 	free(list);
