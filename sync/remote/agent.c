@@ -9,12 +9,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -73,12 +75,22 @@ static void *guard_main(void *arg)
 	return NULL;
 }
 
+/* ask - libssh writes to it also when it has hung up, without MSG_NOSIGNAL. */
 static int ask(struct session_setup *s)
 {
+	const struct timespec now = {0};
+	sigset_t pipe_only, old;
 	int r;
+	sigemptyset(&pipe_only);
+	sigaddset(&pipe_only, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe_only, &old);
 	do
 		r = ssh_userauth_agent(s->ssh, NULL);
 	while (r == SSH_AUTH_AGAIN && session_wait(s));
+	while (!sigismember(&old, SIGPIPE) &&
+	       sigtimedwait(&pipe_only, NULL, &now) > 0)
+		;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return r;
 }
 
