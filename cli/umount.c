@@ -117,13 +117,14 @@ static int try_stop(const struct target *t, bool *ret_cut)
 /* stop - a mount that nobody is seen to use may be busy for a moment: for a
  * program that has just ended, or one that looks through /proc. Of one that was
  * cut off those who use it may be about to end. */
-static int stop(const struct target *t, bool *ret_cut)
+static int stop(const struct target *t)
 {
 	int64_t end = clock_mono_ns() + BUSY_WAIT_NS;
+	bool cut = false;
 	int r;
-	while ((r = try_stop(t, ret_cut)) == -EBUSY) {
+	while ((r = try_stop(t, &cut)) == -EBUSY) {
 		CLEANUP_FREE char *who = users(t);
-		if ((who && !*ret_cut) || clock_mono_ns() > end)
+		if ((who && !cut) || clock_mono_ns() > end)
 			return fail("%s is in use%s%s: end that first (nothing "
 				    "was changed)",
 				    t->root, who ? " by " : "", who ? who : "");
@@ -168,8 +169,7 @@ int cmd_umount(int argc, char **argv)
 		target_done(&t);
 		return r;
 	}
-	bool cut = false;
-	r = stop(&t, &cut);
+	r = stop(&t);
 	if (r == EXIT_YES)
 		r = await_end(&t);
 	if (r == EXIT_YES)

@@ -33,22 +33,32 @@ struct asides {
 	bool changed;
 };
 
+static void list_drop(char ***list, unsigned *n)
+{
+	while (*n)
+		free((*list)[--*n]);
+	free(*list);
+	*list = NULL;
+}
+
+static void list_add(char ***list, unsigned *n, const char *name)
+{
+	*list = reallocarray(*list, *n + 1, sizeof(**list));
+	if (!*list)
+		abort();
+	(*list)[(*n)++] = text_copy(name);
+}
+
 static void names_drop(struct entry *e)
 {
-	for (unsigned i = 0; i < e->n; i++)
-		free(e->names[i]);
-	free(e->names);
-	e->names = NULL;
-	e->n = 0;
+	list_drop(&e->names, &e->n);
 }
 
 static void entry_free(struct asides *a, struct entry *e)
 {
 	HASH_DEL(a->entries, e);
 	names_drop(e);
-	for (unsigned i = 0; i < e->n_former; i++)
-		free(e->former[i]);
-	free(e->former);
+	list_drop(&e->former, &e->n_former);
 	free(e);
 }
 
@@ -66,10 +76,7 @@ static void name_add(struct entry *e, const char *name)
 		if (strcmp(e->names[i], name) == 0)
 			return;
 	}
-	e->names = reallocarray(e->names, e->n + 1, sizeof(*e->names));
-	if (!e->names)
-		abort();
-	e->names[e->n++] = text_copy(name);
+	list_add(&e->names, &e->n, name);
 }
 
 static bool name_del(struct entry *e, const char *name)
@@ -268,13 +275,8 @@ static void note_former(struct entry *e, const struct record *r)
 {
 	if (r->seq > e->row.seq)
 		e->row.seq = r->seq;
-	if (e->n_former == FORMER_MAX)
-		return;
-	e->former = reallocarray(e->former, e->n_former + 1,
-				 sizeof(*e->former));
-	if (!e->former)
-		abort();
-	e->former[e->n_former++] = text_copy(r->path);
+	if (e->n_former < FORMER_MAX)
+		list_add(&e->former, &e->n_former, r->path);
 }
 
 static bool entry_renamed(struct entry *e, const struct record *r, bool ours)

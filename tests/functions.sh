@@ -53,6 +53,7 @@ fail() {
 
 fail_show_mounts() {
 	local m
+	thaw # status reads the journal
 	for m in ${MOUNTS[@]+"${MOUNTS[@]}"}; do
 		say "--- status of $m"
 		timeout 10 "$MIRRORFS" status "$m" 2>&1
@@ -341,6 +342,25 @@ take_below() {
 	LOWERS=(${keep[@]+"${keep[@]}"})
 }
 
+# freeze FOLDER - its file system holds up who changes something, until thaw, or
+# the end of the test. False: it cannot be had.
+FROZEN=()
+freeze() {
+	fsfreeze -f "$1" && FROZEN+=("$1")
+}
+# thaw [FOLDER] - that one, or all.
+thaw() {
+	local f keep=()
+	for f in ${FROZEN[@]+"${FROZEN[@]}"}; do
+		if [ "${1:-$f}" = "$f" ]; then
+			fsfreeze -u "$f"
+		else
+			keep+=("$f")
+		fi
+	done
+	FROZEN=(${keep[@]+"${keep[@]}"})
+}
+
 # plan CALL NTH COUNT ERRNO PATTERN [PROCESS], or nothing - for sysfault.c, in
 # $T/plan
 plan() {
@@ -463,6 +483,7 @@ end_test() {
 	trap - EXIT
 	trap '' INT TERM HUP
 	cd /
+	thaw
 	end_children
 	end_mounts "$r"
 	end_lowers

@@ -11,13 +11,6 @@ mkdir "$T/fs"
 lay_below ext4 "$T/fs"
 ROOT=$T/fs/tree
 mkdir "$ROOT"
-frozen=
-thaw() {
-	[ -z "$frozen" ] || fsfreeze -u "$T/fs"
-	frozen=
-}
-fail_show_mounts() { thaw; } # status reads the journal
-trap 'r=$?; thaw; end_test $r' EXIT
 
 pipe_replicas 1
 plan
@@ -29,8 +22,7 @@ unset LD_PRELOAD
 echo before >"$ROOT/file" || fail "a file"
 check "wait" "$MIRRORFS" wait "$ROOT" --timeout 60
 WORKER=$(status_pid worker_pid "$ROOT")
-fsfreeze -f "$T/fs" || skip "file systems cannot be frozen here"
-frozen=1
+freeze "$T/fs" || skip "file systems cannot be frozen here"
 background perl -e 'truncate($ARGV[0], 3) or exit 3' "$ROOT/file"
 CALLER=$BG
 check "a call hangs" wait_for 60 waits_for_disk "$WORKER"

@@ -15,14 +15,6 @@ ROOT=$T/fs/tree
 mkdir "$T/fs"
 lay_below ext4 "$T/fs"
 mkdir "$ROOT"
-frozen= marks=
-thaw() {
-	[ -z "$frozen" ] || fsfreeze -u "$T/fs"
-	[ -z "$marks" ] || fsfreeze -u "$T/marks"
-	frozen= marks=
-}
-fail_show_mounts() { thaw; } # status reads the journal
-trap 'r=$?; thaw; end_test $r' EXIT
 anew() { grep -q "mounted again" "$T/hangs/mirrorfs.log"; }
 same_tree() { "$HELPERS/treecmp" "$ROOT" "$T/replica1" >"$T/treecmp.out"; }
 
@@ -32,8 +24,7 @@ echo before >"$ROOT/file" || fail "a file"
 check "wait" "$MIRRORFS" wait "$ROOT" --timeout 60
 SUPERVISOR=$(status_pid supervisor_pid "$ROOT")
 WORKER=$(status_pid worker_pid "$ROOT")
-fsfreeze -f "$T/fs" || skip "file systems cannot be frozen here"
-frozen=1
+freeze "$T/fs" || skip "file systems cannot be frozen here"
 # (a write would not be done after all)
 background perl -e 'truncate($ARGV[0], 3) or exit 3' "$ROOT/file"
 CALLER=$BG
@@ -46,8 +37,7 @@ mkdir "$T/marks" "$T/third"
 lay_below ext4 "$T/marks"
 check "a third mount" mount_at "$T/third" "$T/marks"
 WORKER=$(status_pid worker_pid "$T/third")
-fsfreeze -f "$T/marks" || fail "freeze"
-marks=1
+freeze "$T/marks" || fail "freeze"
 background mkdir "$T/third/folder"
 MARKED=$BG
 check "a mark hangs" wait_for 60 waits_for_disk "$WORKER"
@@ -67,8 +57,7 @@ check "told" wait_for 60 grep -q "mounted again" "$T/state/mirrorfs.log"
 check "umount" umount_tree
 
 check "who marked is told" wait_for 90 process_gone "$MARKED"
-fsfreeze -u "$T/marks"
-marks=
+thaw "$T/marks"
 check "then it is mounted again" wait_for 60 \
 	grep -q "mounted again" "$T/marks/mirrorfs.log"
 check "umount" umount_at "$T/third"

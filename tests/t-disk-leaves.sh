@@ -13,17 +13,6 @@ mkdir "$T/fs"
 lay_below ext4 "$T/fs"
 ROOT=$T/fs/tree
 mkdir "$ROOT"
-frozen=
-freeze() {
-	fsfreeze -f "$T/fs" || skip "file systems cannot be frozen here"
-	frozen=1
-}
-thaw() {
-	[ -z "$frozen" ] || fsfreeze -u "$T/fs"
-	frozen=
-}
-fail_show_mounts() { thaw; } # status reads the journal
-trap 'r=$?; thaw; end_test $r' EXIT
 
 pipe_replicas 1
 mounted() { mount_at "$ROOT" "$T/leaves" "${REPLICAS[@]}"; }
@@ -37,7 +26,7 @@ hang() {
 	check "wait" "$MIRRORFS" wait "$ROOT" --timeout 60
 	SUPERVISOR=$(status_pid supervisor_pid "$ROOT")
 	WORKER=$(status_pid worker_pid "$ROOT")
-	freeze
+	freeze "$T/fs" || skip "file systems cannot be frozen here"
 	background perl -e 'truncate($ARGV[0], 3) or exit 3' "$ROOT/$1"
 	check "a call hangs" wait_for 60 waits_for_disk "$WORKER"
 	[ "${2-}" != supervisor ] || kill -9 "$SUPERVISOR"

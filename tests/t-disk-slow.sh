@@ -13,12 +13,6 @@ truncate -s 300M "$T/host/image" && mkfs.ext4 -q -F "$T/host/image" &&
 	mount -o loop "$T/host/image" "$T/fs" || skip "no loop device"
 LOWERS+=("$T/fs")
 mkdir "$ROOT"
-frozen=
-thaw() {
-	[ -z "$frozen" ] || fsfreeze -u "$T/host"
-	frozen=
-}
-trap 'r=$?; thaw; end_test $r' EXIT
 serves() { timeout 20 stat "$ROOT/file" >/dev/null; }
 another() {
 	local now
@@ -33,8 +27,7 @@ exec 5<"$ROOT/file"
 check "wait" "$MIRRORFS" wait "$ROOT" --timeout 60
 WORKER=$(status_pid worker_pid "$ROOT")
 head -c 1000000 /dev/zero >"$ROOT/dirty"
-fsfreeze -f "$T/host" || skip "file systems cannot be frozen here"
-frozen=1
+freeze "$T/host" || skip "file systems cannot be frozen here"
 background sync "$ROOT/dirty"
 syncs=$BG
 check "a sync hangs" wait_for 60 waits_for_disk "$WORKER"

@@ -9,15 +9,8 @@ expect_log "fs worker died|journal cannot be (opened|written)"
 
 mkdir "$T/state"
 lay_below ext4 "$T/state"
-frozen=
-thaw() {
-	[ -z "$frozen" ] || fsfreeze -u "$T/state"
-	frozen=
-}
 # who waits for that disk cannot be killed: the test would hang with it
 thaw_late() { sleep 150 && touch "$T/late" && fsfreeze -u "$T/state"; }
-trap 'r=$?; thaw; end_test $r' EXIT
-fail_show_mounts() { thaw; } # status reads the journal
 worker() { pgrep -P "$SUPERVISOR" -f " fs-worker "; } # (not one that is dead)
 # hangs PATTERN - a thread of such a name of the worker, in a call that the disk holds up
 hangs() {
@@ -47,8 +40,7 @@ exec 5<"$T/tree/read" 6>>"$T/tree/write"
 echo before >&6
 check "wait" wait_for 60 cmp -s "$T/tree/read" "$T/replica1/read"
 WORKER=$(worker)
-fsfreeze -f "$T/state" || skip "file systems cannot be frozen here"
-frozen=1
+freeze "$T/state" || skip "file systems cannot be frozen here"
 background thaw_late 5<&- 6>&-
 goes_on frozen
 check "the journal hangs" wait_for 60 hangs "*"

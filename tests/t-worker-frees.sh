@@ -10,16 +10,6 @@ mkdir "$T/fs"
 lay_below btrfs "$T/fs"
 mkdir "$T/fs/tree"
 ROOT=$T/fs/tree
-frozen=
-thaw() {
-	[ -z "$frozen" ] || fsfreeze -u "$T/fs"
-	frozen=
-}
-trap 'r=$?; thaw; end_test $r' EXIT
-freeze() {
-	fsfreeze -f "$T/fs" || skip "file systems cannot be frozen here"
-	frozen=1
-}
 has_none() { # PID - no descriptor of it
 	! find "/proc/$1/fd" -lname '*/large*' 2>/dev/null | grep -q .
 }
@@ -33,7 +23,7 @@ removed() {
 	exec 6<&-
 	check "it is to be freed" wait_for 60 test -e "$T/plan.hits"
 	check "by the worker" wait_for 60 has_none "$SUPERVISOR"
-	freeze
+	freeze "$T/fs" || skip "file systems cannot be frozen here"
 }
 another() {
 	local now

@@ -146,9 +146,7 @@ _Static_assert(OP_START == 17 && OP_STOP == 18, "as in DB_NO_EVENTS");
 int db_lag_records(struct journal *j, uint64_t after, uint64_t *ret);
 int db_lag_bytes(struct journal *j, uint64_t after, uint64_t *ret);
 int db_lag_since(struct journal *j, uint64_t after, int64_t *ret_ns);
-/* patience.c: everything was compared. */
-int db_forgotten_clear(struct journal *j, int64_t id);
-/* db_left_put - everything was compared: what was forgotten matters for what is
+/* patience.c: everything was compared, so what was forgotten matters for what is
  * parked only, which was left out. _clear: if nothing is any more. _forget: the
  * replica is removed. */
 int db_left_put(struct journal *j, int64_t id);

@@ -170,12 +170,6 @@ int journal_forgotten_since(struct journal *j, int64_t id, uint64_t *ret_ns)
 	return r;
 }
 
-int db_forgotten_clear(struct journal *j, int64_t id)
-{
-	return db_run(j, NULL, "DELETE FROM forgotten WHERE replica = ?", "l",
-		      id);
-}
-
 /* ---- what a comparison has left out ---- */
 
 int db_left_put(struct journal *j, int64_t id)
@@ -189,7 +183,10 @@ int db_left_put(struct journal *j, int64_t id)
 		       "CAST(value AS INTEGER), CAST(excluded.value AS INTEGER)"
 		       ") AS TEXT)",
 		       "l", id);
-	return r < 0 ? r : db_forgotten_clear(j, id);
+	return r < 0 ? r
+		     : db_run(j, NULL,
+			      "DELETE FROM forgotten WHERE replica = ?", "l",
+			      id);
 }
 
 int db_left_clear(struct journal *j, int64_t id)
