@@ -9,8 +9,10 @@
  * position where it was.
  */
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct buf {
 	uint8_t *data; /* owned, NULL when cap is 0 */
@@ -23,16 +25,45 @@ struct buf {
 
 void buf_done(struct buf *b);
 void buf_reset(struct buf *b);
-/* buf_reserve - room for `n` more bytes; returns where they go. */
-uint8_t *buf_reserve(struct buf *b, size_t n);
+/* buf_grow - more memory, for at least `n` more bytes. */
+void buf_grow(struct buf *b, size_t n);
+/* buf_reserve - room for `n` more bytes; returns where they go. (This and the
+ * integers are in line: each change of a file writes 40 of them.) */
+static inline uint8_t *buf_reserve(struct buf *b, size_t n)
+{
+	if (b->cap - b->len < n)
+		buf_grow(b, n);
+	return b->data + b->len;
+}
 /* buf_consume - forget `n` read bytes; moves the rest down when it is cheap. */
 void buf_consume(struct buf *b, size_t n);
 size_t buf_left(const struct buf *b);
 
-void buf_put(struct buf *b, const void *p, size_t n);
-void buf_put_u8(struct buf *b, uint8_t v);
-void buf_put_u32(struct buf *b, uint32_t v);
-void buf_put_u64(struct buf *b, uint64_t v);
+static inline void buf_put(struct buf *b, const void *p, size_t n)
+{
+	if (n == 0)
+		return;
+	memcpy(buf_reserve(b, n), p, n);
+	b->len += n;
+}
+
+static inline void buf_put_u8(struct buf *b, uint8_t v)
+{
+	buf_put(b, &v, 1);
+}
+
+static inline void buf_put_u32(struct buf *b, uint32_t v)
+{
+	uint32_t be = htobe32(v);
+	buf_put(b, &be, 4);
+}
+
+static inline void buf_put_u64(struct buf *b, uint64_t v)
+{
+	uint64_t be = htobe64(v);
+	buf_put(b, &be, 8);
+}
+
 /* buf_put_bytes - u32 length and the bytes (an SSH "string"). */
 void buf_put_bytes(struct buf *b, const void *p, size_t n);
 void buf_put_text(struct buf *b, const char *s);

@@ -18,19 +18,16 @@ void buf_reset(struct buf *b)
 	b->off = b->len = 0;
 }
 
-uint8_t *buf_reserve(struct buf *b, size_t n)
+void buf_grow(struct buf *b, size_t n)
 {
-	if (b->cap - b->len < n) {
-		size_t cap = b->cap ? b->cap : 256;
-		while (cap - b->len < n)
-			cap *= 2;
-		uint8_t *data = realloc(b->data, cap);
-		if (!data)
-			abort();
-		b->data = data;
-		b->cap = cap;
-	}
-	return b->data + b->len;
+	size_t cap = b->cap ? b->cap : 512;
+	while (cap - b->len < n)
+		cap *= 2;
+	uint8_t *data = realloc(b->data, cap);
+	if (!data)
+		abort();
+	b->data = data;
+	b->cap = cap;
 }
 
 void buf_consume(struct buf *b, size_t n)
@@ -50,19 +47,6 @@ size_t buf_left(const struct buf *b)
 	return b->len - b->off;
 }
 
-void buf_put(struct buf *b, const void *p, size_t n)
-{
-	if (n == 0)
-		return;
-	memcpy(buf_reserve(b, n), p, n);
-	b->len += n;
-}
-
-void buf_put_u8(struct buf *b, uint8_t v)
-{
-	buf_put(b, &v, 1);
-}
-
 static void put_be32(uint8_t *p, uint32_t v)
 {
 	p[0] = (uint8_t)(v >> 24);
@@ -75,18 +59,6 @@ static uint32_t get_be32(const uint8_t *p)
 {
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
 	       (uint32_t)p[2] << 8 | p[3];
-}
-
-void buf_put_u32(struct buf *b, uint32_t v)
-{
-	put_be32(buf_reserve(b, 4), v);
-	b->len += 4;
-}
-
-void buf_put_u64(struct buf *b, uint64_t v)
-{
-	buf_put_u32(b, (uint32_t)(v >> 32));
-	buf_put_u32(b, (uint32_t)v);
 }
 
 void buf_put_bytes(struct buf *b, const void *p, size_t n)
