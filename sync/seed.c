@@ -90,18 +90,15 @@ static void all_sent(struct engine *e, struct seeding *w)
 	w->settled = remote_written(e->remote);
 }
 
-static int save(struct engine *e, struct seeding *w)
+/* note - how far it is. `safe`: as durable_commit says; < 0: as it was. */
+static int note(struct engine *e, struct seeding *w, int safe)
 {
-	int r = stage_turn_begin(e, 0);
-	int safe = r < 0 ? r : durable_commit(e);
+	int r = journal_transaction_begin(e->journal);
 
-	r = safe < 0 ? safe : stage_turn_end(e);
-	if (r == 0)
-		r = journal_transaction_begin(e->journal);
 	if (r < 0)
 		return r;
 	r = engine_flush(e);
-	if (r == 0)
+	if (r == 0 && safe >= 0)
 		r = durable_note(e, safe);
 	for (unsigned i = 0; r == 0 && i < w->n_extra; i++)
 		r = journal_seed_extra(e->journal, e->row.id, w->extra[i]);
@@ -114,6 +111,15 @@ static int save(struct engine *e, struct seeding *w)
 	while (w->n_extra > 0)
 		free(w->extra[--w->n_extra]);
 	return r;
+}
+
+static int save(struct engine *e, struct seeding *w)
+{
+	int r = stage_turn_begin(e, 0);
+	int safe = r < 0 ? r : durable_commit(e);
+
+	r = safe < 0 ? safe : stage_turn_end(e);
+	return r < 0 ? r : note(e, w, safe);
 }
 
 /* settle - all that was pushed is on the replica, or parked. */
@@ -278,7 +284,8 @@ static int begin(struct engine *e, struct seeding *w)
 /* walk_at - compare what is at `path`, and count. */
 static int walk_at(struct engine *e, struct seeding *w, const char *path)
 {
-	int r = w->part ? 0 : save(e, w);
+	/* the replica is told in its turn: nothing has arrived yet */
+	int r = w->part ? 0 : note(e, w, -1);
 
 	w->next_ns = next_mark(e);
 	e->verify = w->c.checksum ? verify_new() : NULL;

@@ -279,6 +279,11 @@ int visit_begin(struct remote *r, bool only_look, struct partials *keep,
 	bool tidied;
 	int s = need_dir(r, RESERVED_NAME);
 
+	if (s == 1) { /* nor was anybody in it: that takes a round trip less */
+		remote_send_mkdir(r, STAGE_DIR, 0700, NULL, NULL);
+		if (settle(r, &old, stage, size, &tidied) == 0)
+			return 0;
+	}
 	if (s >= 0)
 		s = need_dir(r, STAGE_DIR);
 	if (s == 0 && !only_look) /* where it is new, nobody was before */
