@@ -160,6 +160,12 @@ static int mount_over(struct supervisor *s, int fd)
 
 int supervisor_mount(struct supervisor *s)
 {
+	/* since it was looked at: replicas take their time to answer */
+	if (mount_is_mirrorfs(s->cfg->root)) {
+		log_error("%s was mounted by another name meanwhile: see "
+			  "mirrorfs status", s->cfg->root);
+		return -EBUSY;
+	}
 	int r = fuse_begin(s);
 	return r < 0 ? r : mount_over(s, s->lower_fd);
 }

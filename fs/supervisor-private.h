@@ -107,7 +107,8 @@ static inline int supervisor_sooner(int a_ms, int b_ms)
 /* supervisor_take_root - before anything is mounted there. Returns 0, or a
  * negative errno: -ELOOP when its path leads elsewhere by now. */
 int supervisor_take_root(struct supervisor *s);
-/* supervisor_mount - over what was opened. Returns 0, or a negative errno. */
+/* supervisor_mount - over what was opened. Returns 0, or a negative errno: -EBUSY
+ * when there is a mirrorfs. */
 int supervisor_mount(struct supervisor *s);
 /* supervisor_is_there - it is in the mount table, at the root, whatever somebody
  * has mounted over it. */

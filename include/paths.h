@@ -78,6 +78,8 @@ size_t utf8_length(const unsigned char *s);
 /* text_copy - owned by the caller; NULL of NULL. text_same - to which none is
  * as good as an empty one. */
 char *text_copy(const char *s);
+/* text_sum - FNV-1a, 64 bits: against accidents, not against people. */
+uint64_t text_sum(const char *s, size_t n);
 bool text_same(const char *a, const char *b);
 
 /*

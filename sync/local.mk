@@ -50,6 +50,7 @@ sync_libsync_a_SOURCES = \
 	sync/space.c \
 	sync/stage.c \
 	sync/stale.c \
+	sync/state-text.c \
 	sync/sync.c \
 	sync/textset.c \
 	sync/told.c \

@@ -41,21 +41,6 @@ static bool only_ours(const struct remote_entry *list, unsigned n)
 	return true;
 }
 
-int stage_state_parse(const char *text, struct stage_state *ret)
-{
-	unsigned long long seq, turn = 0;
-	long long replica = 0;
-
-	if (sscanf(text, "uuid=%39s\nseq=%llu\nturn=%llu\nreplica=%lld",
-		   ret->uuid, &seq, &turn, &replica) < 2)
-		return -EBADMSG;
-	ret->seq = seq;
-	ret->turn = turn;
-	ret->replica = replica;
-	ret->exists = true;
-	return 0;
-}
-
 /* find_left - without posix-rename the state file is removed before the new
  * one takes its place: a connection that was cut in between has left that in
  * its stage, complete. */
@@ -382,16 +367,15 @@ static void state_written(void *arg, const struct remote_reply *reply)
 static void state_fill(struct engine *e)
 {
 	struct remote_handle *h = &e->state.next;
-	char text[160];
+	char text[STATE_TEXT_MAX];
+	const struct stage_state is = {.seq = e->state.seq,
+				       .turn = e->turn,
+				       .replica = e->row.id};
 
 	e->state.filled = true;
 	if (e->state.mtime && !e->state.vague)
 		remote_send_lstat(e->remote, STATE_FILE, state_looked, e);
-	int n = snprintf(text, sizeof(text),
-			 "uuid=%s\nseq=%llu\nturn=%llu\nreplica=%lld\n",
-			 journal_uuid(e->journal),
-			 (unsigned long long)e->state.seq,
-			 (unsigned long long)e->turn, (long long)e->row.id);
+	size_t n = stage_state_text(&is, journal_uuid(e->journal), text);
 
 	remote_send_write(e->remote, h, 0, text, (uint32_t)n, state_written, e);
 	if (e->durable && remote_caps(e->remote)->ext & EXT_FSYNC)

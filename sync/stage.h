@@ -47,8 +47,14 @@ struct stage_state {
 	uint64_t seq, turn; /* turn 0: not told */
 	int64_t replica;    /* whose it is; 0: not told */
 };
-/* stage_state_parse - 0, or -EBADMSG when that is no state file. */
+/* stage_state_parse - 0, or -EBADMSG when that is no state file, or not as it was
+ * written. One of an older release has no checksum, and is believed. */
 int stage_state_parse(const char *text, struct stage_state *ret);
+/* stage_state_text - how it is written, but for `exists` and the uuid of `s`;
+ * returns its length. */
+#define STATE_TEXT_MAX 192
+size_t stage_state_text(const struct stage_state *s, const char *uuid,
+			char out[STATE_TEXT_MAX]);
 /* stage_check - is the folder there, ours, empty? `known`: it was ours before,
  * and stays that without a state file. Changes nothing. */
 int stage_check(struct remote *r, const char *url, const char *uuid, bool adopt,

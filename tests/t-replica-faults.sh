@@ -44,11 +44,17 @@ restore() {
 }
 # state KIND - and a file that only a comparison of everything finds
 state() {
+	local was
+	was=$(cat "$R/.mirrorfs/state")
 	rm -rf "$R/.mirrorfs/state"
 	echo "spoilt while it was $1" >"$R/keep/6"
 	case $1 in
 	missing) ;;
 	empty) : >"$R/.mirrorfs/state" ;;
+	flipped) # one bit of what names the journal
+		tr 0-9a-f 1032547698badcfe <<<"${was:5:1}" | tr -d '\n' |
+			cat <(echo -n uuid=) - <(echo "${was:6}") \
+			>"$R/.mirrorfs/state" ;;
 	garbage) head -c 300 /dev/urandom >"$R/.mirrorfs/state" ;;
 	huge) head -c 200000 /dev/zero >"$R/.mirrorfs/state" ;;
 	cut) printf 'uuid=12345678-1234\nseq=' >"$R/.mirrorfs/state" ;;
@@ -111,8 +117,8 @@ equal "$(logged "$RESTORED")" $((n + 1)) "connections that were given up"
 meanwhile empty
 equal_again "an empty disk"
 told "its state file is gone"
-kinds="garbage ahead"
-[ -z "${SOAK:-}" ] || kinds="missing empty garbage huge cut folder ahead"
+kinds="flipped ahead"
+[ -z "${SOAK:-}" ] || kinds="missing empty garbage flipped huge cut folder ahead"
 for kind in $kinds; do
 	meanwhile state $kind
 	equal_again "state file: $kind"

@@ -12,7 +12,7 @@ check "wait" synced
 
 whole() {
 	[[ $(cat "$T/replica1/.mirrorfs/state") =~ \
-		^uuid=[0-9a-f-]{36}$'\n'seq=[0-9]+$'\n'turn=[0-9]+$'\n'replica=[0-9]+$ ]]
+		^uuid=[0-9a-f-]{36}$'\n'seq=[0-9]+$'\n'turn=[0-9]+$'\n'replica=[0-9]+$'\n'sum=[0-9a-f]{16}$ ]]
 }
 is_cut() {
 	whole || fail "the state file is not whole"

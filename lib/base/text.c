@@ -2,6 +2,7 @@
 #include "confdefs.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,14 @@ static unsigned edit_distance(const char *a, const char *b)
 		}
 	}
 	return row[nb];
+}
+
+uint64_t text_sum(const char *s, size_t n)
+{
+	uint64_t h = 14695981039346656037ULL;
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (uint8_t)s[i]) * 1099511628211ULL;
+	return h;
 }
 
 const char *text_nearest(const char *word, const char *const *words, size_t n)

@@ -32,14 +32,6 @@
 #define SUM_MARK      "-- sum "
 #define SUM_LINE      (sizeof(SUM_MARK) - 1 + 16 + 1)
 
-static uint64_t sum_of(const char *text, size_t len)
-{
-	uint64_t h = 14695981039346656037ULL; /* FNV-1a */
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ (uint8_t)text[i]) * 1099511628211ULL;
-	return h;
-}
-
 /* ---- writing ---- */
 
 /* How far a replica is does not belong to what it is. */
@@ -125,7 +117,7 @@ static int identity_text(struct journal *j, char **ret, size_t *ret_len)
 		r = put_table(j, out, "replica_option",
 			      "SELECT * FROM replica_option");
 	fflush(out);
-	uint64_t sum = sum_of(*ret, *ret_len);
+	uint64_t sum = text_sum(*ret, *ret_len);
 	fprintf(out, SUM_MARK "%016" PRIx64 "\n", sum);
 	fclose(out);
 	return r;
@@ -195,7 +187,7 @@ static int identity_read(const char *state_dir, char **ret)
 	char want[SUM_LINE + 1];
 	len -= SUM_LINE;
 	snprintf(want, sizeof(want), SUM_MARK "%016" PRIx64 "\n",
-		 sum_of(text, len));
+		 text_sum(text, len));
 	if (memcmp(text + len, want, SUM_LINE) != 0)
 		return -ENODATA;
 	text[len] = 0;

@@ -48,6 +48,7 @@ static const char *const seeds[] = {
 	"uuid=01234567-89ab-cdef-0123-456789abcdef\nseq=123456789012\n",
 	"uuid=0123456789012345678901234567890123456789012345\nseq=-1\n",
 	"uuid=\nseq=\n",
+	"uuid=01234567-89ab-cdef-0123-456789abcdef\nseq=1\nsum=0\n",
 };
 
 bool fuzz_seed(unsigned n, struct buf *out)
