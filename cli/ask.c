@@ -125,7 +125,7 @@ bool target_pids(const struct target *t, struct target_pids *ret)
 	const char *passthrough = "";
 	r = json_unpack(o,
 			"{s:I, s:I, s:I, s:I, s:I, s:i, s:I, s:b, s:I, s:s, "
-			"s?b, s?i, s?i}",
+			"s?b, s?i, s?i, s?b}",
 			"worker_restarts", &ret->restarts, "supervisor_pid",
 			&ret->supervisor, "worker_pid", &ret->worker,
 			"sync_pid", &ret->sync, "last_seq", &seq,
@@ -134,7 +134,8 @@ bool target_pids(const struct target *t, struct target_pids *ret)
 			&ret->journal_required, "pinned", &pinned,
 			"passthrough", &passthrough, "failed", &ret->failed,
 			"worker_silent_s", &ret->worker_silent_s,
-			"sync_silent_s", &ret->sync_silent_s);
+			"sync_silent_s", &ret->sync_silent_s, "looking",
+			&ret->looking);
 	ret->pinned = pinned;
 	ret->journal_since_ns = since;
 	snprintf(ret->passthrough, sizeof(ret->passthrough), "%s", passthrough);

@@ -115,6 +115,7 @@ struct journal *target_journal(const struct target *t, enum journal_mode mode);
 struct target_pids {
 	bool silent; /* it is alive, and does not answer */
 	int failed;  /* no worker is started any more */
+	int looking; /* for what was changed while nothing was mounted */
 	long long supervisor, worker, sync;
 	int worker_silent_s, sync_silent_s; /* they do not go on for so long */
 	long long restarts; /* how many workers have taken over */

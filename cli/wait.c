@@ -147,10 +147,25 @@ static int wait_path(struct wait_job *job, const char *path)
 	return r;
 }
 
+/* wait_looked - for the records of what was changed while nothing was mounted,
+ * which are put just behind the mount. */
+static bool wait_looked(struct wait_job *job, struct target_pids *pids)
+{
+	bool there;
+	while ((there = target_pids(&job->target, pids)) && pids->looking &&
+	       !wait_over(job))
+		usleep(POLL_US);
+	return there;
+}
+
 static int wait_prepare(struct wait_job *job)
 {
 	struct target_pids pids;
-	if (target_pids(&job->target, &pids))
+	bool there = wait_looked(job, &pids);
+	if (there && pids.looking)
+		return fail("timed out: it is not known yet what was changed "
+			    "while nothing was mounted");
+	if (there)
 		job->seq = pids.last_seq;
 	else if (pids.silent)
 		return target_silent(&job->target, "");

@@ -357,7 +357,7 @@ static void serve_control(struct supervisor *s)
 			       "\"journal_since_ns\": %lld, "
 			       "\"journal_required\": %s, "
 			       "\"worker_restarts\": %u, "
-			       "\"failed\": %s, "
+			       "\"failed\": %s, \"looking\": %s, "
 			       "\"pinned\": %u, \"passthrough\": \"%s\"}",
 			       (int)getpid(), (int)s->worker, (int)s->sync,
 			       silence_s(s, &s->worker_silence),
@@ -366,6 +366,7 @@ static void serve_control(struct supervisor *s)
 			       -error, (long long)since,
 			       s->cfg->journal_required ? "true" : "false",
 			       s->restarts, s->failed ? "true" : "false",
+			       s->looker ? "true" : "false",
 			       shared_pinned(s->shared),
 			       passthrough_text(s->shared));
 		break;

@@ -153,7 +153,11 @@ if [ -z "$SANITIZED" ]; then # of a slow disk, too
 	plan handle 1 1 wait /tree/b/x mount
 	LD_PRELOAD=$HELPERS/sysfault.so check "mount" mount_tree
 	check "a lookup takes long" wait_for 60 test -e "$T/plan.hits"
-	sleep 2.5
+	refuse "wait says yes" "$MIRRORFS" wait "$T/tree" --timeout 1 \
+		2>"$T/err"
+	check "it is looked for" grep -q "not known yet what was changed" \
+		"$T/err"
+	sleep 1.5
 	plan
 	check "all arrives" wait_for 60 arrived
 fi
