@@ -78,4 +78,36 @@ refuse "room for names from the reserve" bash -c '
 		setpriv --reuid=65534 --regid=65534 --clear-groups \
 			ln f "links/$(printf %0200d "$i")" || exit 1
 	done' 2>/dev/null
+rm -r f d* of-root links folder 2>/dev/null
+
+# past the worker, too: who has a file open for reading and writing beside a
+# reader that is passed writes with the rights of who gave it to the kernel
+[ "$("$MIRRORFS" status "$T/tree" --json | jq -r .passthrough)" = on ] || exit 0
+WORKER=$(status_pid worker_pid)
+io() { sed -n "s/^$1: //p" "/proc/$WORKER/io"; }
+# passed - a reader of f, as 5: nothing of it is in the page cache
+passed() {
+	local before
+	exec 5<f
+	dd iflag=nocache count=0 status=none <&5
+	before=$(io rchar)
+	cat <&5 >/dev/null
+	[ $(($(io rchar) - before)) -gt 1000000 ] || return 0
+	exec 5<&-
+	return 1
+}
+check "room again" wait_for 60 room
+as_user sh -c 'head -c 2M /dev/zero >f' || fail "a file"
+check "a reader is passed" wait_for 60 passed
+BEFORE=$(io wchar)
+refuse "no end of room" as_user bash -c 'cat /dev/zero 1<>f' 2>/dev/null
+SEEN=$(($(io wchar) - BEFORE))
+sync -f .
+PASSED=$(du -sk . | cut -f1)
+exec 5<&-
+set -- $BELOW
+say "a user, past the worker: $PASSED KiB, $SEEN bytes through it"
+check "written past the worker" test "$SEEN" -lt 2000000
+check "a user stops there, too ($1, $PASSED)" \
+	test "$PASSED" -le $(($1 + 400)) -a "$PASSED" -gt $(($1 - 2000))
 exit 0
