@@ -79,6 +79,27 @@ equal() {
 	[ "$1" = "$2" ] || fail "$3: got '$1', wanted '$2'"
 }
 
+# left_out OUTPUT - the cases that fscheck or opdrive left out.
+left_out() {
+	sed -En 's/^(skip|left out:) //p' "$1" | LC_ALL=C sort
+}
+
+# no_fewer BELOW ABOVE CASE... - two outputs of fscheck or opdrive: what was left
+# out on the mount was left out below, too, but for these, of which
+# docs/CONFORMANCE.md tells.
+no_fewer() {
+	local below=$1 above=$2 lost
+	shift 2
+	lost=$({ left_out "$below"; printf '%s\n' "$@"; } | LC_ALL=C sort -u |
+		LC_ALL=C comm -13 - <(left_out "$above") | tr '\n' ' ')
+	[ -z "$lost" ] || fail "left out on the mount alone: $lost"
+}
+
+# kernel_has RELEASE - it is that one or a later one.
+kernel_has() {
+	printf '%s\n' "$1" "$(uname -r)" | sort -VC
+}
+
 # need PROGRAM... - skip where one is not installed.
 need() {
 	local p
