@@ -50,6 +50,28 @@ static void do_append(void)
 	OK(write(opened("f", O_WRONLY | O_APPEND), "end", 3));
 }
 
+/* A page of O_DIRECT, which some file systems do not have. */
+static void do_direct(void)
+{
+	static char block[4096] __attribute__((aligned(4096)));
+	int fd = open("f", O_WRONLY | O_DIRECT);
+
+	UNLESS(EINVAL, fd);
+	OK(write(fd, block, sizeof(block)));
+}
+
+static void do_sync(void)
+{
+	OK(write(opened("f", O_WRONLY | O_SYNC), "synced", 6));
+}
+
+static void do_dsync(void)
+{
+	struct iovec v = {(void *)"synced", 6};
+
+	OK(pwritev2(opened("f", O_WRONLY), &v, 1, 20, RWF_DSYNC));
+}
+
 static void do_o_trunc_reader(void)
 {
 	close(opened("f", O_RDONLY | O_TRUNC));
@@ -69,6 +91,11 @@ static void do_ftruncate(void)
 static void do_fallocate(void)
 {
 	OK(fallocate(opened("f", O_RDWR), 0, 0, 5000));
+}
+
+static void do_keep_size(void)
+{
+	OK(fallocate(opened("f", O_RDWR), FALLOC_FL_KEEP_SIZE, 0, 4 << 20));
 }
 
 static void large(void)
@@ -205,9 +232,13 @@ const struct opcase cases_ops_files[] = {
 	{"write", file_f, do_write, "open f - -\nwrite f - -"},
 	{"pwritev", file_f, do_pwritev, "open f - -\nwrite f - -"},
 	{"append", file_f, do_append, "open f - -\nwrite f - -"},
+	{"direct", file_f, do_direct, "open f - -\nwrite f - -"},
+	{"sync", file_f, do_sync, "open f - -\nwrite f - -"},
+	{"dsync", file_f, do_dsync, "open f - -\nwrite f - -"},
 	{"truncate", file_f, do_truncate, "truncate f - -\ntruncate f - -"},
 	{"ftruncate", file_f, do_ftruncate, "open f - -\nwrite f - -"},
 	{"fallocate", file_f, do_fallocate, "open f - -\nwrite f - -"},
+	{"keep-size", file_f, do_keep_size, "open f - -\nwrite f - -"},
 	{"punch", large, do_punch, "open f - -\nwrite f - -"},
 	{"zero", large, do_zero, "open f - -\nwrite f - -"},
 	{"collapse", large, do_collapse, "open f - -\nwrite f - -"},
