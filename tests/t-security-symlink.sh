@@ -8,7 +8,8 @@ expect_races
 
 mkdir "$T/outside" "$T/outside/folder" "$T/plain" &&
 	echo secret-content >"$T/outside/file" &&
-	echo secret-content >"$T/outside/other" && chmod 700 "$T/outside" ||
+	echo secret-content >"$T/outside/other" &&
+	: >"$T/outside/secret" && chmod 700 "$T/outside" ||
 	fail "outside"
 # all that an inode tells: a change of any kind moves its ctime
 inventory() {
