@@ -23,6 +23,9 @@
  * SYMLINK_SWAPPED=1: symlink takes its arguments the other way round, by which an
  * SFTP server of OpenSSH has those of SYMLINK as the draft has them.
  *
+ * REQUESTS=FILE: the name of each request that is read from /dev/fuse goes there, a
+ * line each.
+ *
  * CLOCK_STEP=FILE: the wall clock is ahead by the number of seconds that the
  * first eight bytes of FILE hold.
  */
@@ -31,6 +34,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/fuse.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -364,6 +368,46 @@ ssize_t write(int fd, const void *p, size_t n)
 		return fail(e);
 	n = e == SHORT && n > 1 ? n / 2 : n;
 	return after(REAL(write)(fd, p, n), e);
+}
+
+static void tell_request(int fd, unsigned opcode)
+{
+	static const char *const names[] = {
+		[FUSE_LOOKUP] = "LOOKUP",     [FUSE_FORGET] = "FORGET",
+		[FUSE_GETATTR] = "GETATTR",   [FUSE_SETATTR] = "SETATTR",
+		[FUSE_UNLINK] = "UNLINK",     [FUSE_RENAME] = "RENAME",
+		[FUSE_OPEN] = "OPEN",	      [FUSE_READ] = "READ",
+		[FUSE_WRITE] = "WRITE",	      [FUSE_RELEASE] = "RELEASE",
+		[FUSE_GETXATTR] = "GETXATTR", [FUSE_FLUSH] = "FLUSH",
+		[FUSE_CREATE] = "CREATE",     [FUSE_BATCH_FORGET] = "FORGET",
+		[FUSE_RENAME2] = "RENAME",
+	};
+	const char *known =
+		opcode < sizeof(names) / sizeof(*names) ? names[opcode] : NULL;
+	char link[64], path[32] = "", text[32];
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (readlink(link, path, sizeof(path) - 1) < 0 ||
+	    strcmp(path, "/dev/fuse") != 0)
+		return;
+	int n = known ? snprintf(text, sizeof(text), "%s\n", known)
+		      : snprintf(text, sizeof(text), "%u\n", opcode);
+	int out = (int)syscall(SYS_openat, AT_FDCWD, getenv("REQUESTS"),
+			       O_WRONLY | O_CREAT | O_APPEND, 0600);
+	syscall(SYS_write, out, text, (size_t)n);
+	syscall(SYS_close, out);
+}
+
+ssize_t read(int fd, void *p, size_t n);
+ssize_t read(int fd, void *p, size_t n)
+{
+	static ssize_t (*REAL(read))(int, void *, size_t);
+	FIND(read);
+	ssize_t r = REAL(read)(fd, p, n);
+	int saved = errno;
+	if (r >= (ssize_t)sizeof(struct fuse_in_header) && getenv("REQUESTS"))
+		tell_request(fd, ((const struct fuse_in_header *)p)->opcode);
+	errno = saved;
+	return r;
 }
 
 #define SYNC(name, call)                                                       \
