@@ -26,8 +26,6 @@
 #define TIME_BY_NAME   1000000001u
 #define NOBODY	       65534u
 #define PROBE_INODES   6 /* a, b, d, l, and what a server needs beside them */
-/* a server that has the draft's order would make its link there: it cannot */
-#define NOWHERE "/.mirrorfs-nowhere/x"
 
 enum question {
 	OPEN_A,
@@ -125,7 +123,7 @@ static int first_bunch(struct try *t, const char *a, const char *b,
 	remote_send_open(t->r, b, flags, 0600, answered, ask(t, OPEN_B));
 	remote_send_mkdir(t->r, d, 0700, answered, ask(t, MKDIR));
 	remote_send_open(t->r, d, RO_READ, 0, answered, ask(t, OPEN_D));
-	remote_send_symlink(t->r, NOWHERE, l, answered, ask(t, SYMLINK));
+	remote_send_symlink(t->r, PROBE_NOWHERE, l, answered, ask(t, SYMLINK));
 	remote_send_readlink(t->r, l, answered, ask(t, READLINK));
 	return wait_all(t);
 }
@@ -231,7 +229,7 @@ static int draft_order(struct try *t, const char *l)
 	if (first == 0 && t->got[READLINK] == 0)
 		return 0;
 	remote_swap_symlink(t->r, true);
-	remote_send_symlink(t->r, NOWHERE, l, answered, ask(t, SYMLINK));
+	remote_send_symlink(t->r, PROBE_NOWHERE, l, answered, ask(t, SYMLINK));
 	remote_send_readlink(t->r, l, answered, ask(t, READLINK));
 	if (wait_all(t) < 0)
 		return -ENOTCONN;

@@ -5,6 +5,10 @@
 #include "abilities.h"
 #include "remote.h"
 
+/* A server that has the draft's order of SYMLINK would make its link there: it
+ * cannot. Nothing but probing has this in a request. */
+#define PROBE_NOWHERE "/.mirrorfs-nowhere/x"
+
 /*
  * probe - try in the folder `stage`, which is empty and ours, what the server
  * can do: a list of extensions may name what it refuses, and says nothing of

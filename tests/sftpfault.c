@@ -24,8 +24,10 @@
  *	         removed
  *	faults   "SEED SPAN KIND...": each connection draws one of the kinds
  *	         and a request up to number SPAN for it ("=N": that one), and
- *	         perhaps one of the manners; none when there is `calm`
- *	log      appended to: what was done
+ *	         perhaps one of the manners; none when there is `calm`. With
+ *	         "behind" among the kinds: counted from behind the probing
+ *	log      appended to: the connection, how many requests it had, what
+ *	         was done, and how many it had behind the probing
  *
  * Kinds: cut-before, cut-after (the connection ends there), failure (instead
  * of carrying it out, again and again), oversize, unknown-id, duplicate,
@@ -47,6 +49,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "sync/probe.h"
 #include "sync/remote/codec.h"
 
 #define CHUNK	  65536
@@ -57,37 +60,27 @@
 static const char *const kinds[] = {"cut-before", "cut-after",	"failure",
 				    "oversize",	  "unknown-id", "duplicate",
 				    "wrong-type", "truncated",	"long-string"};
-enum kind {
-	CUT_BEFORE,
-	CUT_AFTER,
-	FAILURE,
-	OVERSIZE,
-	UNKNOWN_ID,
-	DUPLICATE,
-	WRONG_TYPE,
-	TRUNCATED,
-	LONG_STRING,
-	KINDS
-};
+/* clang-format off */
+enum kind { CUT_BEFORE, CUT_AFTER, FAILURE, OVERSIZE, UNKNOWN_ID, DUPLICATE,
+	    WRONG_TYPE, TRUNCATED, LONG_STRING, KINDS };
+/* clang-format on */
 
 static const char *folder;
 static struct buf from_client, to_server, from_server, to_client;
 static struct buf waiting; /* requests that are held */
 static unsigned n_waiting, n_requests, n_counted, n_chops, connection;
-static unsigned n_refused, n_skipped, n_mkdirs, n_open, most_open;
+static unsigned n_refused, n_skipped, n_mkdirs, n_open, most_open, n_shuffle;
 static uint32_t mkdirs[16]; /* ids of the newest, while they seem to be made */
 static bool holding, client_gone, released;
 static int fault = -1; /* enum kind */
-static unsigned fault_at, span;
-static uint32_t fault_id;
+static unsigned fault_at, span, n_work, n_vanished;
+static bool behind, probing, working; /* is n_work what counts? */
+static uint32_t fault_id, vanish_id;
 static bool fault_due;	/* at the reply to fault_id */
 static bool vanish_due; /* when the folder is gone */
 static char vanishing[4096];
-static unsigned n_vanished;
-static uint32_t vanish_id;
-static bool chopped, shuffled, slow;
+static bool chopped, shuffled, slow, noted[3];
 static struct buf shuffle[SHUFFLED];
-static unsigned n_shuffle;
 static uint64_t seed;
 
 static unsigned rnd(unsigned n)
@@ -121,16 +114,23 @@ static void note(const char *what)
 
 	if (!f)
 		return;
-	fprintf(f, "%u %u %s\n", connection, n_requests, what);
+	fprintf(f, "%u %u %s %u\n", connection, n_requests, what, n_work);
 	fclose(f);
+}
+
+/* note_once - a manner, where it shows first in the work. */
+static void note_once(const char *what, bool *done)
+{
+	if (working && !*done)
+		note(what);
+	*done |= working;
 }
 
 /* ---- what is to go wrong ---- */
 
 static void draw_fault(char *line)
 {
-	char *save, *word = strtok_r(line, " \n", &save);
-	const char *at;
+	char *save, *at, *word = strtok_r(line, " \n", &save);
 	int drawn[KINDS], n = 0;
 
 	seed = word ? strtoull(word, NULL, 10) + connection * 7919 : 0;
@@ -140,6 +140,7 @@ static void draw_fault(char *line)
 		chopped |= strcmp(word, "chopped") == 0 && rnd(2);
 		shuffled |= strcmp(word, "shuffled") == 0 && rnd(2);
 		slow |= strcmp(word, "slow") == 0 && rnd(2);
+		behind |= strcmp(word, "behind") == 0;
 		for (int k = 0; k < KINDS; k++)
 			if (strcmp(word, kinds[k]) == 0)
 				drawn[n++] = k;
@@ -279,19 +280,28 @@ static void answer(uint32_t id, enum status status)
 	codec_end(&to_client, at);
 }
 
+/* count_work - what comes behind the end of the probing, when that removes what
+ * it made; a second connection does not probe. */
+static void count_work(uint8_t type, const uint8_t *packet, size_t size)
+{
+	n_work += working;
+	if (memmem(packet, size, PROBE_NOWHERE, strlen(PROBE_NOWHERE)))
+		probing = true;
+	working |= type == (probing ? FXP_REMOVE : FXP_WRITE);
+}
+
 /* fault_request - true: the request goes no further. */
 static bool fault_request(uint32_t id)
 {
-	if (fault < 0 || n_requests != fault_at)
+	if (fault < 0 || (behind ? n_work : n_requests) != fault_at)
 		return false;
-	if (fault != CUT_AFTER)
-		note(kinds[fault]);
+	fault_id = id;
+	fault_due = fault != CUT_BEFORE && fault != FAILURE;
+	if (fault_due)
+		return false;
+	note(kinds[fault]);
 	if (fault == CUT_BEFORE)
 		exit(0);
-	fault_id = id;
-	fault_due = fault != FAILURE;
-	if (fault != FAILURE)
-		return false;
 	answer(id, FAILED);
 	fault_at += span ? 1 + rnd(span) : 0;
 	return true;
@@ -347,6 +357,7 @@ static void take_requests(void)
 		holding = must_hold(&p, packet, size);
 		if (p.type != FXP_INIT)
 			n_requests++;
+		count_work(p.type, packet, size);
 		count_open(p.type);
 		if (p.type == FXP_MKDIR && there("made"))
 			mkdirs[n_mkdirs++ % 16] = p.id;
@@ -433,17 +444,16 @@ static void give_reply(const uint8_t *packet, size_t size, uint32_t id)
 	struct buf reply = BUF_INIT;
 	bool due = fault_due && id == fault_id;
 
-	if (due && fault == CUT_AFTER) {
+	if (due)
 		note(kinds[fault]);
+	if (due && fault == CUT_AFTER)
 		exit(0);
-	}
 	buf_put(&reply, packet, size);
 	if (seems_made(id))
 		buf_set_u32(&reply, 9, 0);
 	if (due && reply.len > 10)
 		spoil(&reply);
-	if (due)
-		fault_due = false;
+	fault_due &= !due;
 	if (due && fault == DUPLICATE)
 		buf_put(&to_client, reply.data, reply.len);
 	if (shuffled) {
@@ -456,9 +466,11 @@ static void give_reply(const uint8_t *packet, size_t size, uint32_t id)
 
 static void give_shuffled(void)
 {
-	while (n_shuffle > 0) {
+	for (bool first = true; n_shuffle > 0; first = false) {
 		unsigned i = rnd(n_shuffle);
 
+		if (first && i > 0)
+			note_once("shuffled", &noted[0]);
 		buf_put(&to_client, shuffle[i].data, shuffle[i].len);
 		buf_done(&shuffle[i]);
 		shuffle[i] = shuffle[--n_shuffle];
@@ -472,8 +484,10 @@ static void take_replies(void)
 	size_t size;
 
 	while (codec_next(&from_server, &p, &size) > 0) {
-		if (slow && rnd(60) == 0)
-			usleep(1000 * rnd(20));
+		if (slow && rnd(60) == 0) {
+			usleep(1000 * (1 + rnd(20)));
+			note_once("slow", &noted[1]);
+		}
 		give_reply(from_server.data + from_server.off, size, p.id);
 		buf_consume(&from_server, size);
 		if (n_shuffle == SHUFFLED)
@@ -507,7 +521,10 @@ static size_t piece(void)
 {
 	if (!chopped)
 		return SIZE_MAX;
-	return 1 + (n_chops++ < CHOPS_MAX ? rnd(7) : rnd(900));
+	size_t n = 1 + (n_chops++ < CHOPS_MAX ? rnd(7) : rnd(900));
+	if (n < buf_left(&to_client))
+		note_once("chopped", &noted[2]);
+	return n;
 }
 
 static void serve(int server_in, int server_out)
