@@ -200,8 +200,9 @@ static void show_records(unsigned n)
 }
 
 /*
- * What no plan may do: send more than the records that it replaces, compare
- * more names than they have, send a content twice, be out of order.
+ * What no plan may do: send more than the records that it replaces, send and
+ * compare, in all, more than they have names, send a content twice, be out of
+ * order. (ACT_NAME sends nothing.)
  */
 static void check_plan(const struct plan *plan)
 {
@@ -226,9 +227,10 @@ static void check_plan(const struct plan *plan)
 				wrong("object %d is sent twice",
 				      obj_of(a->rec));
 	}
-	if (acts > plan->used || states > names)
-		wrong("%u actions and %u comparisons for %u records", acts,
-		      states, plan->used);
+	if (acts > plan->used || acts + states > names)
+		wrong("%u actions and %u comparisons for %u records of %u "
+		      "names",
+		      acts, states, plan->used, names);
 }
 
 static bool is_held(const char *path)
