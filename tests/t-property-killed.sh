@@ -22,6 +22,7 @@ for round in 1 2 3; do
 	done
 	wait "$BG" || fail "churn"
 	say "round $round: killed $kills times"
+	check "it was killed" test "$kills" -gt 0
 	check "wait" synced 200
 	check "replica 1" same "$T/replica1"
 	check "replica 2" same "$T/replica2"
