@@ -26,6 +26,8 @@
  *	         and a request up to number SPAN for it ("=N": that one), and
  *	         perhaps one of the manners; none when there is `calm`. With
  *	         "behind" among the kinds: counted from behind the probing
+ *	requests if it is there, appended to: "> ID TYPE TEXT" of each request,
+ *	         and "< ID STATUS" of each that is answered with one
  *	log      appended to: the connection, how many requests it had, what
  *	         was done, and how many it had behind the probing
  *
@@ -49,6 +51,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "sftpfault.h"
 #include "sync/probe.h"
 #include "sync/remote/codec.h"
 
@@ -65,7 +68,6 @@ enum kind { CUT_BEFORE, CUT_AFTER, FAILURE, OVERSIZE, UNKNOWN_ID, DUPLICATE,
 	    WRONG_TYPE, TRUNCATED, LONG_STRING, KINDS };
 /* clang-format on */
 
-static const char *folder;
 static struct buf from_client, to_server, from_server, to_client;
 static struct buf waiting; /* requests that are held */
 static unsigned n_waiting, n_requests, n_counted, n_chops, connection;
@@ -89,33 +91,13 @@ static unsigned rnd(unsigned n)
 	return (unsigned)(seed >> 33) % n;
 }
 
-/* in_folder - for the moment. */
-static const char *in_folder(const char *name)
-{
-	static char path[4096];
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	return path;
-}
-
-static FILE *control(const char *name, const char *mode)
-{
-	return fopen(in_folder(name), mode);
-}
-
-static bool there(const char *name)
-{
-	return access(in_folder(name), F_OK) == 0;
-}
-
 static void note(const char *what)
 {
 	FILE *f = control("log", "a");
 
-	if (!f)
-		return;
-	fprintf(f, "%u %u %s %u\n", connection, n_requests, what, n_work);
-	fclose(f);
+	if (f && fprintf(f, "%u %u %s %u\n", connection, n_requests, what,
+			 n_work))
+		fclose(f);
 }
 
 /* note_once - a manner, where it shows first in the work. */
@@ -206,7 +188,7 @@ static bool must_cut(const uint8_t *packet, size_t size)
 	note("cut");
 	if (pid > 0)
 		kill(pid, SIGKILL);
-	unlink(in_folder("cut"));
+	unlink(control_path("cut"));
 	return true;
 }
 
@@ -229,7 +211,7 @@ static bool must_refuse(const uint8_t *packet, size_t size)
 	}
 	if (most && ++n_refused >= most) {
 		note("refused");
-		unlink(in_folder("refuse"));
+		unlink(control_path("refuse"));
 		n_refused = n_skipped = 0;
 	}
 	return true;
@@ -274,6 +256,7 @@ static void answer(uint32_t id, enum status status)
 {
 	size_t at = codec_begin(&to_client, FXP_STATUS, id);
 
+	control_list('<', id, status, NULL, 0);
 	buf_put_u32(&to_client, status);
 	buf_put_text(&to_client, "Failure");
 	buf_put_text(&to_client, "");
@@ -317,8 +300,8 @@ static void tell_held_in(const char *name)
 		exit(1);
 	fprintf(f, "%d %u\n", (int)getpid(), n_waiting);
 	fclose(f);
-	snprintf(from, sizeof(from), "%s", in_folder(new));
-	rename(from, in_folder(name));
+	snprintf(from, sizeof(from), "%s", control_path(new));
+	rename(from, control_path(name));
 }
 
 static void tell_held(void)
@@ -341,10 +324,8 @@ static void count_open(uint8_t type)
 		return;
 	most_open = n_open;
 	FILE *f = control("open", "a");
-	if (!f)
-		return;
-	fprintf(f, "%u\n", most_open);
-	fclose(f);
+	if (f && fprintf(f, "%u\n", most_open))
+		fclose(f);
 }
 
 static void take_requests(void)
@@ -354,6 +335,7 @@ static void take_requests(void)
 
 	while (codec_next(&from_client, &p, &size) > 0) {
 		const uint8_t *packet = from_client.data + from_client.off;
+		control_list('>', p.id, p.type, packet + 9, size - 9);
 		holding = must_hold(&p, packet, size);
 		if (p.type != FXP_INIT)
 			n_requests++;
@@ -451,6 +433,8 @@ static void give_reply(const uint8_t *packet, size_t size, uint32_t id)
 	buf_put(&reply, packet, size);
 	if (seems_made(id))
 		buf_set_u32(&reply, 9, 0);
+	if (reply.len > 12 && reply.data[4] == FXP_STATUS)
+		control_list('<', id, reply.data[12], NULL, 0);
 	if (due && reply.len > 10)
 		spoil(&reply);
 	fault_due &= !due;
@@ -580,7 +564,7 @@ int main(int argc, char **argv)
 		fputs("usage: sftpfault FOLDER SERVER [ARGUMENT...]\n", stderr);
 		return 2;
 	}
-	folder = argv[1];
+	control_folder = argv[1];
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	if (pipe(in) || pipe(out))

@@ -2,10 +2,11 @@
 # The replica's disk says at an fsync of a folder, or of a file that got another
 # mode, that it has lost something. It says so once, so to ask again would not help:
 # what the replica got is not taken for safe, and is compared when it comes back.
+# A content has its name only when its fsync was answered well. By the preset.
 . "$(dirname "$0")/functions.sh"
 need sqlite3
 expect_log "lost|connection"
-DURABLE=yes
+DURABLE=
 faulty_replica
 check "mount" mount_tree "${REPLICAS[@]}"
 mkdir "$T/tree/folder" && echo one >"$T/tree/folder/file" || fail "write"
@@ -14,6 +15,32 @@ sql() {
 	sqlite3 "$T/state/journal.db" ".timeout 10000" "$1"
 }
 equal "$(sql "SELECT count(*) FROM unsafe")" 0 "marks before"
+
+# the rename that publishes a content waits for its fsync, and is not sent when
+# that is refused: then it is written once more
+fsynced() { # 2: not before the rename; 1: none was refused
+	awk '
+	/^> [0-9]+ 6 .*two.0a$/ { handle = substr($4, 1, 24); id = good = 0 }
+	/fsync@openssh.com/ && handle && index($4, handle) { id = $2 }
+	$1 == "<" && $2 == id { good = $3 == 0; refused += !good; id = 0 }
+	/rename@openssh.com.*\/folder\/file$/ { bad += !good; good = 0 }
+	END { exit bad ? 2 : !refused }' "$CTL/requests"
+}
+: >"$CTL/requests"
+for ((i = 0; i < 8; i++)); do
+	# which of a batch it is, is left to chance
+	echo "fsync@openssh.com 1 $((i % 4))" >"$CTL/refuse"
+	echo two >"$T/tree/folder/file" || fail "write"
+	check "wait, content $i" synced
+	rm -f "$CTL/refuse"
+	fsynced && break
+	[ $? = 1 ] || fail "published before it was fsynced"
+done
+check "a content was refused its fsync" fsynced
+equal "$(cat "$T/replica1/folder/file")" two "what is there then"
+rm "$CTL/requests"
+
+sql "DELETE FROM unsafe"
 again() { same "$T/replica1"; } >/dev/null
 marked=0
 # all of it without contents, which would be sent again. Each fsync of a batch: of

@@ -35,6 +35,7 @@ static void test_presets(void **state)
 	struct replica_options o;
 	replica_options_make(&o, &g); /* asserts that each can be read */
 	assert_true(o.max_backlog == 1000000);
+	assert_true(o.durable);
 	replica_options_done(&o);
 	char *why = NULL;
 	assert_int_equal(replica_given_list(&g, "max-backlog=7,", &why), 0);
