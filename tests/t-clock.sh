@@ -42,6 +42,9 @@ check "same" same "$T/replica2"
 seqs=$("$MIRRORFS" log "$T/tree" --json --limit 100000 | jq .seq)
 [ "$(wc -l <<<"$seqs")" -gt 300 ] || fail "few records"
 equal "$seqs" "$(sort -n <<<"$seqs")" "the order of the log"
+equal "$("$MIRRORFS" log "$T/tree" --json --limit 100000 |
+	jq -r '.path | select(. and test("^years")) | sub("years"; "")' |
+	awk '!seen[$0]++' | xargs)" "10 -10 0 1 -1" "the order of what was done"
 check "times jump" jq -se 'map(.time) | max - min > 300000000' \
 	<("$MIRRORFS" log "$T/tree" --json --limit 100000) >"$T/out"
 equal "$("$MIRRORFS" log "$T/tree" --op gap | wc -l)" 0 "comparisons"

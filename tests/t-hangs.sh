@@ -2,8 +2,8 @@
 # A process that lives and does not go on. The sync process was stopped, or one
 # of its threads waits for a lock that nobody gives back: it is told, ended and
 # started again. The fs worker was stopped: the same, and who waits for it is
-# answered by the next one; all its threads are busy for long: it is told, and left
-# alone.
+# answered by the next one; all its threads are busy for long, or none can take
+# over, as there are no file handles below: it is told, and left alone.
 . "$(dirname "$0")/functions.sh"
 expect_log "the sync process (has not gone on|ended)"
 expect_log "the fs worker (has not answered|died)"
@@ -11,8 +11,8 @@ expect_log "the fs worker (has not answered|died)"
 pipe_replicas 2
 printf '[mount]\nroot = %s\nhang-after = 6s\n' "$T/tree" >"$T/conf"
 check "mount" mount_with_faults --config "$T/conf" "${REPLICAS[@]}"
-logged() { # TEXT
-	grep -q "$1" "$T/state/mirrorfs.log"
+logged() { # TEXT [STATE]
+	grep -q "$1" "$T/${2:-state}/mirrorfs.log"
 }
 # seen COMMAND... - for wait_for: what is so for the seconds until the process is
 # ended. We may get no processor as long: then SEEN is empty, and it is tried again
@@ -32,6 +32,22 @@ another_sync() {
 	now=$(status_pid sync_pid)
 	[ "${now:-0}" -gt 0 ] && [ "$now" != "$1" ]
 }
+
+# each thread: one that is about to take a request would have it
+stopped() { ! grep -hv "^State:.*T" "/proc/$pid"/task/*/status | grep -q ^State; }
+
+# beside all the rest
+mkdir "$T/pinned" "$T/replica3"
+sed "s,^root.*,root = $T/pinned," "$T/conf" >"$T/pinned.conf"
+check "mount without handles" mount_at "$T/pinned" "$T/pinned-state" \
+	--config "$T/pinned.conf" --without=handles --replica "r3=$T/replica3"
+exec 5>"$T/pinned/open"
+pid=$(status_pid worker_pid "$T/pinned")
+PINNED=$pid
+kill -STOP "$pid"
+check "it stops" wait_for 60 stopped
+background touch "$T/pinned/waits"
+WAITS=$BG
 
 echo one >"$T/tree/one"
 check "wait" synced
@@ -86,8 +102,6 @@ equal "$(status_pid sync_pid)" "$pid" "the sync process"
 check "resume" both resume
 check "wait" synced
 
-# each thread: one that is about to take a request would have it
-stopped() { ! grep -hv "^State:.*T" "/proc/$pid"/task/*/status | grep -q ^State; }
 for try in $TRIES; do
 	SEEN='' pid=$(status_pid worker_pid)
 	kill -STOP "$pid"
@@ -133,4 +147,14 @@ check "wait" synced
 check "same" same "$T/replica1"
 check "same" same "$T/replica2"
 check "umount" umount_tree
+
+check "told" wait_for 60 logged "worker has not answered" pinned-state
+refuse "it is ended" process_gone "$PINNED"
+kill -CONT "$PINNED"
+check "who waited" wait "$WAITS"
+equal "$(status_pid worker_pid "$T/pinned")" "$PINNED" "the worker without handles"
+check "what is open stays" eval 'echo kept >&5'
+exec 5>&-
+check "umount" umount_at "$T/pinned"
+equal "$(cat "$T/pinned/open")" kept "what was open"
 exit 0
