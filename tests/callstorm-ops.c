@@ -15,7 +15,6 @@
 
 #define NAMES	  20
 #define KEPT	  6
-#define STABLE	  150 /* files of a folder that does not change */
 #define BYTES	  (64u << 10)
 #define ATTR	  "trusted.storm"
 #define BIG_PAGE  4096
@@ -31,22 +30,23 @@ struct object {
 	char data[BYTES];
 };
 
-static struct object *files[NAMES], *spares;
-static bool dirs[NAMES], symlinks[NAMES];
-static struct {
+/* each thread's */
+static __thread struct object *files[NAMES], *spares;
+static __thread bool dirs[NAMES], symlinks[NAMES];
+static __thread struct {
 	int fd;
 	struct object *o;
 } kept[KEPT];
-static DIR *stream;
-static unsigned stream_seen;
-static char page[BYTES + 1];
-static unsigned big[BIG_PAGES]; /* how often each was written */
-static int big_reader = -1;
+static __thread DIR *stream;
+static __thread unsigned stream_seen, stream_sum;
+static __thread char page[BYTES + 1];
+static __thread unsigned big[BIG_PAGES]; /* how often each was written */
+static __thread int big_reader = -1;
 
 static const char *name(char kind, unsigned n)
 {
-	static char text[4][16];
-	static unsigned turn;
+	static __thread char text[4][16];
+	static __thread unsigned turn;
 	char *t = text[turn++ % 4];
 	snprintf(t, 16, "%c%u", kind, n);
 	return t;
@@ -370,7 +370,7 @@ static void big_write(int fd, unsigned n)
 
 static void big_check(int fd, unsigned n)
 {
-	static char is[BIG_PAGE];
+	static __thread char is[BIG_PAGE];
 	big_fill(n);
 	if (CALL("pread", pread(fd, is, BIG_PAGE, n * BIG_PAGE)) != BIG_PAGE ||
 	    memcmp(is, page, BIG_PAGE) != 0)
@@ -448,7 +448,7 @@ static void step_symlink(unsigned n)
 
 static void step_list(void)
 {
-	unsigned wanted = 2, found = 0; /* stable, big */
+	unsigned wanted = 1, found = 0; /* big */
 	DIR *d = CALL("opendir", opendir("."));
 	const struct dirent *e;
 	if (!d) {
@@ -466,23 +466,27 @@ static void step_list(void)
 	}
 }
 
-/* A stream that is read a little at a time. */
+/* A stream that is read a little at a time: each name comes once. */
 static void step_stream(void)
 {
 	if (!stream) {
-		stream = CALL("opendir", opendir("stable"));
-		stream_seen = 0;
+		stream = CALL("opendir", opendir("../stable"));
+		stream_seen = stream_sum = 0;
 		if (!stream)
 			wrong("opendir", "stable");
 		return;
 	}
-	for (unsigned k = rnd(40); k > 0; k--) {
+	for (unsigned k = rnd(200); k > 0; k--) {
 		const struct dirent *e = CALL("readdir", readdir(stream));
+		if (e && e->d_name[0] == '.')
+			continue;
 		if (e) {
-			stream_seen += e->d_name[0] != '.';
+			stream_seen++;
+			stream_sum += (unsigned)atoi(e->d_name + 5);
 			continue;
 		}
-		if (stream_seen != STABLE)
+		if (stream_seen != STABLE ||
+		    stream_sum != STABLE * (STABLE - 1) / 2)
 			wrong("entries of", "stable");
 		CALL("closedir", closedir(stream));
 		stream = NULL;
@@ -492,18 +496,19 @@ static void step_stream(void)
 
 /* ---- all of it ---- */
 
-void storm_begin(void)
+void storm_stable(void)
 {
 	char path[32];
-	umask(0);
 	must("mkdir", "stable", mkdir("stable", 0755), 0);
 	for (unsigned n = 0; n < STABLE; n++) {
-		snprintf(path, sizeof(path), "stable/file-%u", n);
-		int fd = CALL("create",
-			      open(path, O_CREAT | O_EXCL | O_WRONLY, 0644));
-		must("create", path, fd, 0);
-		CALL("close", close(fd));
+		snprintf(path, sizeof(path), "stable/name-%u", n);
+		must("symlink", path, CALL("symlink", symlink("x", path)), 0);
 	}
+}
+
+void storm_begin(void)
+{
+	umask(0);
 	int fd = CALL("create", open("big", O_CREAT | O_EXCL | O_RDWR, 0644));
 	must("create", "big", fd, 0);
 	for (unsigned n = 0; n < BIG_PAGES; n++)

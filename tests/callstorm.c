@@ -1,11 +1,11 @@
 /*
  * callstorm - does each call do what it must, and how long does it take?
  *
- *	callstorm [--seed N] [--procs N] [--calls N] [--seconds N]
- *		  [--until FILE] DIR
+ *	callstorm [--seed N] [--procs N] [--threads N] [--calls N]
+ *		  [--seconds N] [--until FILE] DIR
  *
- * Several processes, each in a folder of its own with a model of it, make
- * random calls: every one must give the result that the model foresees, down
+ * Several processes of several threads (2), each thread in a folder of its own
+ * with a model of it, make random calls: every one must give the result that the model foresees, down
  * to the errno, and the content. What is killed or replaced under the file
  * system meanwhile must not show but in the time that a call takes.
  *
@@ -16,6 +16,8 @@
 
 #include <fcntl.h>
 #include <getopt.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,11 +31,15 @@
 
 #include "tests/callstorm.h"
 
-#define PROCS_MAX 32
+#define PROCS_MAX   32
+#define THREADS_MAX 8
 
-struct stats *stats;
-static uint64_t state;
+__thread struct stats *stats;
+static __thread uint64_t state;
 static const char *until; /* stop when it is there */
+static struct stats *all; /* of each thread */
+static uint64_t seed = 1, calls = UINT64_MAX; /* calls of each */
+static unsigned n_threads = 2, seconds;
 
 uint32_t rnd(uint32_t below)
 {
@@ -89,30 +95,49 @@ static void be_interrupted(void)
 	setitimer(ITIMER_REAL, &each, NULL);
 }
 
-static int run(unsigned proc, uint64_t calls, unsigned seconds)
+/* run - the thread of that number, counted over all processes. */
+static void *run(void *arg)
 {
+	unsigned n = *(const unsigned *)arg;
 	char folder[32];
 	int64_t end = now_ns() + seconds * 1000000000LL;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	snprintf(folder, sizeof(folder), "p%u", proc);
-	if ((mkdir(folder, 0755) < 0 && errno != EEXIST) || chdir(folder) < 0) {
+	stats = &all[n];
+	state = (seed + 1) * 0x9e3779b97f4a7c15ULL + n;
+	snprintf(folder, sizeof(folder), "p%u", n);
+	if (unshare(CLONE_FS) < 0 ||
+	    (mkdir(folder, 0755) < 0 && errno != EEXIST) || chdir(folder) < 0) {
 		wrong("mkdir", folder);
-		return 1;
+		return NULL;
 	}
 	storm_begin();
-	if (proc % 2)
-		be_interrupted();
 	while (stats->calls < calls && (!seconds || now_ns() < end) &&
 	       !(until && access(until, F_OK) == 0))
 		storm_step();
 	storm_end();
+	return NULL;
+}
+
+static int run_process(unsigned proc)
+{
+	pthread_t threads[THREADS_MAX];
+	unsigned numbers[THREADS_MAX];
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (proc % 2)
+		be_interrupted();
+	for (unsigned t = 0; t < n_threads; t++) {
+		numbers[t] = proc * n_threads + t;
+		if (pthread_create(&threads[t], NULL, run, &numbers[t]) != 0)
+			return 1;
+	}
+	for (unsigned t = 0; t < n_threads; t++)
+		pthread_join(threads[t], NULL);
 	return 0;
 }
 
-static int report(const struct stats *all, unsigned procs)
+static int report(unsigned n)
 {
 	struct stats sum = {0};
-	for (unsigned p = 0; p < procs; p++) {
+	for (unsigned p = 0; p < n; p++) {
 		sum.calls += all[p].calls;
 		sum.errors += all[p].errors;
 		for (unsigned b = 0; b < BUCKETS; b++)
@@ -137,13 +162,13 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{"seed", required_argument, NULL, 's'},
 		{"procs", required_argument, NULL, 'p'},
+		{"threads", required_argument, NULL, 'n'},
 		{"calls", required_argument, NULL, 'c'},
 		{"seconds", required_argument, NULL, 't'},
 		{"until", required_argument, NULL, 'u'},
 		{0},
 	};
-	uint64_t seed = 1, calls = UINT64_MAX;
-	unsigned procs = 4, seconds = 0, failed = 0;
+	unsigned procs = 4, failed = 0;
 	int c, status;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
@@ -152,6 +177,9 @@ int main(int argc, char **argv)
 			break;
 		case 'p':
 			procs = (unsigned)atoi(optarg);
+			break;
+		case 'n':
+			n_threads = (unsigned)atoi(optarg);
 			break;
 		case 'c':
 			calls = strtoull(optarg, NULL, 10);
@@ -166,20 +194,21 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (optind != argc - 1 || procs > PROCS_MAX || chdir(argv[optind]) < 0)
+	if (optind != argc - 1 || procs > PROCS_MAX ||
+	    n_threads > THREADS_MAX || chdir(argv[optind]) < 0)
 		return 2;
-	struct stats *all =
-		mmap(NULL, procs * sizeof(*all), PROT_READ | PROT_WRITE,
-		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	calls /= procs * n_threads;
+	all = mmap(NULL, procs * n_threads * sizeof(*all),
+		   PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (all == MAP_FAILED)
 		return 2;
+	stats = &all[0];
+	storm_stable();
 	for (unsigned p = 0; p < procs; p++) {
-		stats = &all[p];
-		state = (seed + 1) * 0x9e3779b97f4a7c15ULL + p;
 		if (fork() == 0)
-			_exit(run(p, calls / procs, seconds));
+			_exit(run_process(p));
 	}
 	while (wait(&status) > 0)
 		failed += status != 0;
-	return report(all, procs) || failed;
+	return report(procs * n_threads) || failed;
 }

@@ -16,8 +16,10 @@ struct stats {
 	char worst[32];
 };
 
-/* One process's, in memory that its parent sees. */
-extern struct stats *stats;
+#define STABLE 2000 /* names of a folder that does not change: many READDIRs */
+
+/* One thread's, in memory that the parent sees. */
+extern __thread struct stats *stats;
 
 uint32_t rnd(uint32_t below);
 void call_done(const char *what, int64_t start_ns);
@@ -49,7 +51,9 @@ static inline void must(const char *what, const char *name, long r, int error)
 		wrong(what, name);
 }
 
-/* The working directory is the process's own. */
+/* storm_stable - makes what all of them read. */
+void storm_stable(void);
+/* The working directory is the thread's own, beside "stable". */
 void storm_begin(void);
 void storm_step(void);
 void storm_end(void);

@@ -38,6 +38,7 @@ tests_fsx_SOURCES = tests/fsx.c tests/fsx-handles.c tests/fsx-model.c \
 tests_dud_SOURCES = tests/dud.c
 tests_callstorm_SOURCES = tests/callstorm.c tests/callstorm-ops.c \
 	tests/callstorm.h
+tests_callstorm_LDADD = -lpthread
 tests_passprobe_SOURCES = tests/passprobe.c
 tests_scribble_SOURCES = tests/scribble.c
 tests_filterlist_SOURCES = tests/filterlist.c

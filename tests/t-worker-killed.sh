@@ -44,6 +44,8 @@ storm() {
 	background "$HELPERS/callstorm" --seed "$SEED" --procs $PROCS \
 		--until "$T/stop" "$@" "$T/tree/storm"
 	local storm=$BG
+	check "it has made what it reads" wait_for 60 test -e \
+		"$T/tree/storm/p0/big"
 	while [ $kills -lt "$n" ] && ! process_gone "$storm"; do
 		killed && kills=$((kills + 1))
 		# let it work for a while, at times hardly
