@@ -15,7 +15,8 @@
  * OUTAGE (outage.h) says when the mount is gone, and FULL when its disk is full:
  * then a call may fail. Of what
  * was under way nobody knows how far it came, but it is one of few things, and
- * nothing else is touched: that is looked at when the mount is back.
+ * nothing else is touched: that is looked at when the mount is back. What fsync
+ * has promised must be there then, close or not.
  */
 #include "confdefs.h"
 
@@ -59,10 +60,12 @@ static struct late {
 } late[LATE];
 
 /* what is under way: files a and b become next_a and next_b, or stay as they
- * are; of a one that is written any beginning may be there */
+ * are; of a one that is written any beginning may be there, with what was
+ * synced */
 static struct {
 	unsigned a, b;
 	struct file next_a, next_b;
+	uint32_t synced; /* bytes; 0: nothing was */
 	int fd; /* -1: none; it is dead then, too */
 	bool writes, appends;
 } now;
@@ -184,10 +187,16 @@ static void put(unsigned i, bool append)
 		"open", i, t,
 		open(path, O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC),
 		     0644));
-	write_all(i, from, n);
-	t = now_us();
-	if (rnd(8) == 0)
+	if (rnd(4) == 0) {
+		uint32_t first = 1 + rnd(n);
+		write_all(i, from, first);
+		t = now_us();
 		timed("fsync", i, t, fsync(now.fd));
+		from += first;
+		now.synced = from;
+		n -= first;
+	}
+	write_all(i, from, n);
 	t = now_us();
 	int fd = now.fd;
 	now.fd = -1; /* closed, also when it says that it failed */
@@ -316,11 +325,14 @@ static int check(void)
 
 /* ---- changes ---- */
 
-/* found - what was under way is as before, or done, in part. */
+/* found - what was under way is as before, unless that was synced, or done, in
+ * part. */
 static bool found(void)
 {
 	uint32_t least = now.appends ? model[now.a].size : 0;
-	if (!wrong(now.a, &model[now.a]) && !wrong(now.b, &model[now.b]))
+	if (now.synced)
+		least = now.synced;
+	else if (!wrong(now.a, &model[now.a]) && !wrong(now.b, &model[now.b]))
 		return true;
 	if (now.writes) {
 		if (look(now.a, &now.next_a, least, &now.next_a.size))
@@ -358,6 +370,7 @@ static void step(void)
 {
 	unsigned i = rnd(FILES);
 	now.writes = now.appends = false;
+	now.synced = 0;
 	switch (rnd(8)) {
 	case 0:
 		move(i, rnd(FILES));
