@@ -1,6 +1,6 @@
 #!/bin/bash
 # Chaos, from a seed: writers that know what was acknowledged work while the fs
-# worker, the sync process, sessions and their proxy are killed, stalled and
+# worker, the sync process, sessions and their proxy are killed, stopped and
 # cut, the disks of the tree, the journal and of replicas fill up, and the journal
 # is lost. No call of a writer fails, but while the supervisor is dead, until the
 # tree is mounted again, and for want of space while the disk is full; at the end trees are equal and the model holds everywhere.
@@ -30,8 +30,11 @@ LOWERS+=("$T/tree")
 : >"$T/full"
 ssh_replicas 1
 port=$(free_port)
-background "$HELPERS/proxy" "$port" "$SSHD_PORT"
-PROXY=$BG
+proxy_up() {
+	background "$HELPERS/proxy" "$port" "$SSHD_PORT"
+	PROXY=$BG
+}
+proxy_up
 printf '[127.0.0.1]:%s %s\n' "$port" \
 	"$(cut -d' ' -f1,2 "$T/sshd/host_key.pub")" >>"$SSHD_KNOWN_HOSTS"
 url=$(sshd_url "$T/replica1")
@@ -123,16 +126,24 @@ outage() {
 	printf x >>"$T/outage"
 	[ -z "$full" ] || rm "$T/state/filler"
 }
-stop_sync() { # it lives, and does nothing for a while
-	local pid
-	pid=$(status_pid sync_pid)
-	[ "${pid:-0}" -gt 0 ] || return
-	kill -STOP "$pid" && did sync-stopped
+# stop NAME PID - it lives, and does nothing for a while. What met its end is an
+# outage for those who measure.
+stop() {
+	[ "${2:-0}" -gt 0 ] 2>/dev/null && kill -STOP "$2" && did "$1-stopped" ||
+		return
+	: >"$T/outage.killed"
 	sleep 0.5
-	kill -CONT "$pid"
+	: >"$T/outage.killed"
+	kill -CONT "$2"
+}
+proxy_again() {
+	kill -9 "$PROXY"
+	wait "$PROXY" 2>/dev/null
+	proxy_up
+	wait_for 60 port_open "$port" && did proxy
 }
 one() {
-	case $((RANDOM % 21)) in
+	case $((RANDOM % 25)) in
 	0 | 1 | 2 | 3 | 4 | 5) kill_worker ;;
 	6 | 7) kill_pid sync_pid ;;
 	8) kill_children "$(status_pid sync_pid)" && did local-session ;;
@@ -150,7 +161,11 @@ one() {
 	17) room 2 ;;
 	18) fill_tree ;;
 	19) sshd_again ;;
-	20) stop_sync ;;
+	20) stop sync "$(status_pid sync_pid)" ;;
+	21) stop worker "$(status_pid worker_pid)" ;;
+	22) stop supervisor "$(status_pid supervisor_pid)" ;;
+	23) stop session "$(pgrep -P "$SSHD_PID" | shuf -n 1)" ;;
+	24) proxy_again ;;
 	esac >/dev/null 2>&1
 }
 
