@@ -1,17 +1,18 @@
 /*
  * proxy - a network between mirrorfs and a replica that can be spoilt
  *
- *	proxy LISTEN-PORT TARGET-PORT [--delay MS] [--cut-after BYTES]
+ *	proxy LISTEN-PORT TARGET-PORT [--delay MS] [--cut-after BYTES...]
  *		[--credit FILE --count FILE] [--most CONNECTIONS]
  *
  * Forwards TCP connections on loopback. --delay holds each direction back.
  * --credit: no more bytes go to the target, in all, than the file says now.
  * --count: how many have gone there is kept in a file. SIGALRM: neither delay
- * nor credit counts any more. --most: further ones are closed at once.
- * --cut-after ends all connections once, when so many bytes have gone to the
- * target, and prints "cut". SIGUSR1: the network is gone (connections end, new
- * ones are closed at once); SIGUSR2: it is back. SIGHUP: it is silent, bytes
- * are neither taken nor given, until SIGUSR2. One thread, poll.
+ * nor credit counts, until the next SIGALRM. --most: further ones are closed at
+ * once. --cut-after ends all connections once, when just so many bytes have
+ * gone to the target, or, for each further one, since the last cut, and prints
+ * "cut". SIGUSR1: the network is gone (connections end, new ones are closed at
+ * once, and "refused" is printed); SIGUSR2: it is back. SIGHUP: it is silent,
+ * bytes are neither taken nor given, until SIGUSR2. One thread, poll.
  */
 #include "confdefs.h"
 
@@ -35,6 +36,7 @@
 #define CHUNK  65536
 #define CHUNKS 1024 /* held back in one direction at most */
 #define LOOK   10   /* for more credit, ms */
+#define CUTS   16
 
 struct chunk {
 	int64_t due_ms;
@@ -59,7 +61,8 @@ static struct pair pairs[PAIRS];
 static volatile sig_atomic_t gone, silent, unlimited;
 static int64_t delay_ms;
 static unsigned int pairs_max = PAIRS;
-static uint64_t cut_after, sent, counted;
+static uint64_t cuts[CUTS], sent, counted, last_cut;
+static unsigned int n_cuts, cut; /* the next one */
 static int count_fd = -1, credit_fd = -1;
 
 static int64_t now_ms(void)
@@ -73,11 +76,17 @@ static int64_t now_ms(void)
 static void on_signal(int sig)
 {
 	if (sig == SIGALRM) {
-		unlimited = 1;
+		unlimited = !unlimited;
 		return;
 	}
 	gone = sig == SIGUSR1;
 	silent = sig == SIGHUP;
+}
+
+static void say(const char *what)
+{
+	puts(what);
+	fflush(stdout);
 }
 
 static struct sockaddr_in loopback(unsigned int port)
@@ -115,6 +124,8 @@ static void pair_open(int client, unsigned int port)
 		if (!pairs[i].used)
 			p = &pairs[i];
 	if (!p || gone || connect(target, (void *)&a, sizeof(a))) {
+		if (gone)
+			say("refused");
 		close(client);
 		close(target);
 		return;
@@ -155,12 +166,20 @@ static bool take(struct direction *d)
 	return true;
 }
 
+/* until_cut - in bytes to the target. */
+static uint64_t until_cut(void)
+{
+	return cut < n_cuts ? last_cut + cuts[cut] - sent : UINT64_MAX;
+}
+
 /* How much may go to the target now. */
 static size_t allowed(size_t want)
 {
 	char text[32] = "";
-	uint64_t most;
+	uint64_t most = until_cut();
 
+	if (want > most)
+		want = most;
 	if (credit_fd < 0 || unlimited)
 		return want;
 	if (pread(credit_fd, text, sizeof(text) - 1, 0) < 0)
@@ -218,11 +237,11 @@ static void move_all(void)
 		counted = sent;
 		write_count(count_fd, counted);
 	}
-	if (cut_after && sent >= cut_after) {
-		cut_after = 0;
+	if (until_cut() == 0) {
+		cut++;
+		last_cut = sent;
 		close_all();
-		printf("cut\n");
-		fflush(stdout);
+		say("cut");
 	}
 }
 
@@ -291,8 +310,8 @@ int main(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'd')
 			delay_ms = atoi(optarg);
-		else if (c == 'c')
-			cut_after = strtoull(optarg, NULL, 10);
+		else if (c == 'c' && n_cuts < CUTS)
+			cuts[n_cuts++] = strtoull(optarg, NULL, 10);
 		else if (c == 'r')
 			credit_fd = open(optarg, O_RDONLY | O_CLOEXEC);
 		else if (c == 'n')
@@ -307,7 +326,7 @@ int main(int argc, char **argv)
 		pairs_max = PAIRS;
 	if (argc - optind != 2) {
 		fputs("usage: proxy LISTEN TARGET [--delay MS] "
-		      "[--cut-after BYTES] [--credit FILE] [--count FILE] "
+		      "[--cut-after BYTES...] [--credit FILE] [--count FILE] "
 		      "[--most CONNECTIONS]\n",
 		      stderr);
 		return 2;
