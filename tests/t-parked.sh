@@ -98,6 +98,16 @@ check "replica 1" same "$T/replica1"
 mount -o remount,ro "$T/replica1" || fail "remount"
 echo y >"$T/tree/sub/file"
 check "read-only" wait_for 60 parked_as read-only sub/file
+# each try that is in vain doubles the pause: behind the eighth it is two minutes
+tried() { [ "$(parked_tries)" -gt "$1" ]; }
+while n=$(parked_tries) && [ "$n" -lt 8 ]; do
+	check "retry" "$MIRRORFS" retry "$T/tree" >/dev/null
+	check "tried" wait_for 60 tried "$n"
+done
+next=$(sqlite3 -readonly "$T/state/journal.db" \
+	"SELECT min(next_ns) / 1000000000 FROM parked")
+check "no try for long" test $((next - EPOCHSECONDS)) -gt 30
+check "nor for ever" test $((next - EPOCHSECONDS)) -le 300
 mount -o remount,rw "$T/replica1" || fail "remount"
 check "retry all" "$MIRRORFS" retry "$T/tree" >/dev/null
 check "at once" wait_for 60 parked -eq 0
