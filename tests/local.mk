@@ -117,7 +117,8 @@ soak: all all-tests
 	CHAOS=1800 TEST_TIMEOUT=7200 $(bash_program) '$(srcdir)/tests/run' \
 		--build . --only shell t-chaos
 	SOAK=25 TEST_TIMEOUT=7200 $(bash_program) '$(srcdir)/tests/run' \
-		--build . t-syscalls t-replica-faults test-rescue test-ring-fuzz
+		--build . t-syscalls t-replica-faults test-rescue test-ring-fuzz \
+		test-journal-faults
 	KIND=xfs $(bash_program) '$(srcdir)/tests/run' --build . t-durable
 	PLAN_ROUNDS=100000 tests/unit/test-plan-random
 	SOAK=40 TEST_TIMEOUT=14400 $(bash_program) '$(srcdir)/tests/run' \
