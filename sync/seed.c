@@ -90,6 +90,33 @@ static void all_sent(struct engine *e, struct seeding *w)
 	w->settled = remote_written(e->remote);
 }
 
+/* mark_keep, mark_load - what was counted up to the path behind which an
+ * interrupted walk goes on: seed_tick tells more than that. */
+static int mark_keep(struct engine *e, const struct seed *s)
+{
+	char key[32], text[48];
+
+	snprintf(key, sizeof(key), "seed-mark-%lld", (long long)e->row.id);
+	snprintf(text, sizeof(text), "%llu %llu",
+		 (unsigned long long)s->entries, (unsigned long long)s->bytes);
+	return journal_meta_set(e->journal, key, text);
+}
+
+static int mark_load(struct engine *e, struct seed *s)
+{
+	CLEANUP_FREE char *text = NULL;
+	unsigned long long entries, bytes;
+	char key[32];
+
+	snprintf(key, sizeof(key), "seed-mark-%lld", (long long)e->row.id);
+	int r = journal_meta_get(e->journal, key, &text);
+	if (r == 0 && text && sscanf(text, "%llu %llu", &entries, &bytes) == 2) {
+		s->entries = entries;
+		s->bytes = bytes;
+	}
+	return r;
+}
+
 /* note - how far it is. `safe`: as durable_commit says; < 0: as it was. */
 static int note(struct engine *e, struct seeding *w, int safe)
 {
@@ -105,6 +132,8 @@ static int note(struct engine *e, struct seeding *w, int safe)
 	struct seed s = so_far(e, w);
 	if (r == 0)
 		r = journal_seed_put(e->journal, e->row.id, &s);
+	if (r == 0)
+		r = mark_keep(e, &s);
 	if (r == 0)
 		r = save_counts(e, w);
 	r = journal_transaction_close(e->journal, r);
@@ -249,6 +278,7 @@ static int begin(struct engine *e, struct seeding *w)
 		if (w->s.path && !e->unsafe_ns)
 			log_notice("%s: going on behind /%s", e->row.name,
 				   w->s.path);
+		r = mark_load(e, &w->s);
 		/* the time between does not count */
 		w->s.started_ns += clock_wall_ns() - w->s.updated_ns;
 		/* what may be lost with the replica's power is compared */
@@ -260,8 +290,9 @@ static int begin(struct engine *e, struct seeding *w)
 			forget(e);
 			w->s.entries = w->s.bytes = w->s.there = w->s.extra = 0;
 		}
-		r = journal_seed_extras(e->journal, e->row.id, &w->known,
-					&w->n_known);
+		if (r == 0)
+			r = journal_seed_extras(e->journal, e->row.id,
+						&w->known, &w->n_known);
 		w->n_listed = w->n_known;
 		while (anew && w->n_known > 0) /* and counted again */
 			free(w->known[--w->n_known]);

@@ -45,6 +45,13 @@ check "retry" "$MIRRORFS" retry "$T/tree"
 check "cut once more" wait_for 120 cut_off
 check "sync is killed" wait_for 60 process_gone "$sync"
 [[ $(went_on | tail -n 1) > d104 ]] || fail "it did not go on: $(went_on)"
+most=0
+until n=$(status_get r1 progress.entries) && [ "$n" = null ]; do
+	[ "${n:-0}" -le $most ] || most=$n
+	sleep 0.02
+done
+say "most entries: $most"
+[ $most -le 910 ] || fail "$most entries, of 902 and what came since"
 check "wait" synced
 say "behind:" $(went_on)
 [[ $(went_on | tail -n 1) > d300 ]] || fail "another sync did not go on"
