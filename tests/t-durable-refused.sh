@@ -27,9 +27,9 @@ fsynced() { # 2: not before the rename; 1: none was refused
 	END { exit bad ? 2 : !refused }' "$CTL/requests"
 }
 : >"$CTL/requests"
-for ((i = 0; i < 8; i++)); do
+for ((i = 0; i < 40; i++)); do
 	# which of a batch it is, is left to chance
-	echo "fsync@openssh.com 1 $((i % 4))" >"$CTL/refuse"
+	echo "fsync@openssh.com 1 $((RANDOM % 4))" >"$CTL/refuse"
 	echo two >"$T/tree/folder/file" || fail "write"
 	check "wait, content $i" synced
 	rm -f "$CTL/refuse"
