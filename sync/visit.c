@@ -272,25 +272,31 @@ void visit_shut_path(const char *path, char *ret, size_t size)
 		 name);
 }
 
-int visit_begin(struct remote *r, bool only_look, struct partials *keep,
-		char *stage, size_t size)
+/* enter - a folder for this visit, with nobody of before. */
+static int enter(struct remote *r, bool only_look, struct folders *old,
+		 char *stage, size_t size, bool *ret_tidied)
 {
-	CLEANUP_FOLDERS struct folders old = {0};
-	bool tidied;
 	int s = need_dir(r, RESERVED_NAME);
 
 	if (s == 1) { /* nor was anybody in it: that takes a round trip less */
 		remote_send_mkdir(r, STAGE_DIR, 0700, NULL, NULL);
-		if (settle(r, &old, stage, size, &tidied) == 0)
+		if (settle(r, old, stage, size, ret_tidied) == 0)
 			return 0;
 	}
 	if (s >= 0)
 		s = need_dir(r, STAGE_DIR);
 	if (s == 0 && !only_look) /* where it is new, nobody was before */
-		s = shut_out(r, &old);
-	if (s < 0)
-		return s;
-	s = settle(r, &old, stage, size, &tidied);
+		s = shut_out(r, old);
+	return s < 0 ? s : settle(r, old, stage, size, ret_tidied);
+}
+
+int visit_begin(struct remote *r, bool only_look, struct partials *keep,
+		char *stage, size_t size)
+{
+	CLEANUP_FOLDERS struct folders old = {0};
+	bool tidied;
+	int s = enter(r, only_look, &old, stage, size, &tidied);
+
 	if (s == 0 && keep)
 		s = partials_move(keep, r, stage);
 	return s == 0 && !tidied ? tidy(r, &old) : s;
