@@ -90,13 +90,18 @@ static void all_sent(struct engine *e, struct seeding *w)
 	w->settled = remote_written(e->remote);
 }
 
+static void mark_key(const struct engine *e, char key[32])
+{
+	snprintf(key, 32, "seed-mark-%lld", (long long)e->row.id);
+}
+
 /* mark_keep, mark_load - what was counted up to the path behind which an
  * interrupted walk goes on: seed_tick tells more than that. */
 static int mark_keep(struct engine *e, const struct seed *s)
 {
 	char key[32], text[48];
 
-	snprintf(key, sizeof(key), "seed-mark-%lld", (long long)e->row.id);
+	mark_key(e, key);
 	snprintf(text, sizeof(text), "%llu %llu",
 		 (unsigned long long)s->entries, (unsigned long long)s->bytes);
 	return journal_meta_set(e->journal, key, text);
@@ -108,7 +113,7 @@ static int mark_load(struct engine *e, struct seed *s)
 	unsigned long long entries, bytes;
 	char key[32];
 
-	snprintf(key, sizeof(key), "seed-mark-%lld", (long long)e->row.id);
+	mark_key(e, key);
 	int r = journal_meta_get(e->journal, key, &text);
 	if (r == 0 && text && sscanf(text, "%llu %llu", &entries, &bytes) == 2) {
 		s->entries = entries;

@@ -304,6 +304,22 @@ ssh_replicas() {
 	done
 }
 
+# silent_server - takes connections and never answers, at the port in $T/port; there
+# is $T/asked when somebody has come.
+silent_server() {
+	background perl -MIO::Socket::INET -e '
+		my $s = IO::Socket::INET->new(Listen => 16,
+			LocalAddr => "127.0.0.1") or exit 1;
+		open(my $f, ">", $ARGV[0]) or exit 2;
+		print {$f} $s->sockport, "\n";
+		close($f);
+		my $c = $s->accept;
+		open($f, ">", $ARGV[1]);
+		close($f);
+		sleep(600)' "$T/port" "$T/asked"
+	check "somebody listens" wait_for 60 test -s "$T/port"
+}
+
 # proxy_start [OPTION...] - a network before sshd that can be spoilt: proxy.c. Its
 # process is PROXY; the first replica, through it, is in REPLICAS.
 proxy_start() {

@@ -5,14 +5,7 @@
 expect_log "cannot|no answer|does not"
 
 pipe_replicas 1
-background perl -MIO::Socket::INET -e '
-	my $s = IO::Socket::INET->new(Listen => 16, LocalAddr => "127.0.0.1")
-		or exit 1;
-	open(my $f, ">", $ARGV[0]) or exit 2;
-	print {$f} $s->sockport, "\n";
-	close($f);
-	sleep(600)' "$T/port"
-check "somebody listens" wait_for 60 test -s "$T/port"
+silent_server
 silent=()
 for n in 1 2 3 4 5; do
 	silent+=(--replica "s$n=sftp://root@127.0.0.1:$(cat "$T/port")/x$n")

@@ -5,17 +5,7 @@
 expect_log "cannot|no answer|does not|by another name"
 
 pipe_replicas 1
-background perl -MIO::Socket::INET -e '
-	my $s = IO::Socket::INET->new(Listen => 16, LocalAddr => "127.0.0.1")
-		or exit 1;
-	open(my $f, ">", $ARGV[0]) or exit 2;
-	print {$f} $s->sockport, "\n";
-	close($f);
-	my $c = $s->accept;
-	open($f, ">", $ARGV[1]);
-	close($f);
-	sleep(600)' "$T/port" "$T/asked"
-check "somebody listens" wait_for 60 test -s "$T/port"
+silent_server
 "$MIRRORFS" mount "$T/tree" --name "slow-$$" --state-dir "$T/state-slow" \
 	--replica "s=sftp://root@127.0.0.1:$(cat "$T/port")/x" \
 	--accept-new 2>"$T/err" &

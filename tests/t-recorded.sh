@@ -57,10 +57,24 @@ drive() {
 	done
 }
 
+# alike WANTED TOLD WHAT - whatever their order: cases end in any, and their last close
+# is told after it
+alike() {
+	local f
+	for f in "$1" "$2"; do
+		LC_ALL=C sort -s -t "$(printf '\t')" -k 1,1 "$T/$f" \
+			>"$T/$f.sorted"
+	done
+	diff -u "$T/$1.sorted" "$T/$2.sorted" >"$T/difference" || {
+		cat "$T/difference"
+		fail "the journal tells $3"
+	}
+}
+
 # tells_values BYTES - of some cases, what the object is after the change: mode,
 # owner, size. A file that was there before has so many bytes.
 tells_values() {
-	local f n=$1
+	local n=$1
 	sed 's/, */\t/g' >"$T/values" <<-EOF
 	mkdir, mkdir e - -, 40700 0:0 -
 	mkfifo, mknod p - -, 10600 0:0 -
@@ -88,30 +102,15 @@ tells_values() {
 	EOF
 	awk -F '\t' 'NR == FNR { wanted[$1 "\t" $2] = 1; next }
 		($1 "\t" $2) in wanted' "$T/values" "$T/whole" >"$T/told"
-	for f in values told; do
-		LC_ALL=C sort -s -t "$(printf '\t')" -k 1,1 "$T/$f" \
-			>"$T/$f.sorted"
-	done
-	diff -u "$T/values.sorted" "$T/told.sorted" >"$T/difference" || {
-		cat "$T/difference"
-		fail "the journal tells other modes, owners or sizes"
-	}
+	alike values told "other modes, owners or sizes"
 }
 
 # recorded BYTES FOLDER OPTION...
 recorded() {
-	local f bytes=$1
+	local bytes=$1
 	shift
 	drive "$@"
-	# cases end in any order: their last close is told after it
-	for f in expected got; do
-		LC_ALL=C sort -s -t "$(printf '\t')" -k 1,1 "$T/$f" \
-			>"$T/$f.sorted"
-	done
-	diff -u "$T/expected.sorted" "$T/got.sorted" >"$T/difference" || {
-		cat "$T/difference"
-		fail "the journal tells something else of $1"
-	}
+	alike expected got "something else of $1"
 	tells_values "$bytes"
 	no_fewer "$T/said.below" "$T/said" ${ADMITTED[@]+"${ADMITTED[@]}"}
 	check "mount again" mount_tree "${REPLICAS[@]}"

@@ -47,20 +47,6 @@ size_t buf_left(const struct buf *b)
 	return b->len - b->off;
 }
 
-static void put_be32(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 24);
-	p[1] = (uint8_t)(v >> 16);
-	p[2] = (uint8_t)(v >> 8);
-	p[3] = (uint8_t)v;
-}
-
-static uint32_t get_be32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-	       (uint32_t)p[2] << 8 | p[3];
-}
-
 void buf_put_bytes(struct buf *b, const void *p, size_t n)
 {
 	buf_put_u32(b, (uint32_t)n);
@@ -74,7 +60,8 @@ void buf_put_text(struct buf *b, const char *s)
 
 void buf_set_u32(struct buf *b, size_t at, uint32_t v)
 {
-	put_be32(b->data + at, v);
+	uint32_t be = htobe32(v);
+	memcpy(b->data + at, &be, 4);
 }
 
 int buf_get(struct buf *b, void *p, size_t n)
@@ -94,19 +81,19 @@ int buf_get_u8(struct buf *b, uint8_t *ret_v)
 
 int buf_get_u32(struct buf *b, uint32_t *ret_v)
 {
-	uint8_t p[4];
-	if (buf_get(b, p, 4) < 0)
+	uint32_t be;
+	if (buf_get(b, &be, 4) < 0)
 		return -EBADMSG;
-	*ret_v = get_be32(p);
+	*ret_v = be32toh(be);
 	return 0;
 }
 
 int buf_get_u64(struct buf *b, uint64_t *ret_v)
 {
-	uint8_t p[8];
-	if (buf_get(b, p, 8) < 0)
+	uint64_t be;
+	if (buf_get(b, &be, 8) < 0)
 		return -EBADMSG;
-	*ret_v = (uint64_t)get_be32(p) << 32 | get_be32(p + 4);
+	*ret_v = be64toh(be);
 	return 0;
 }
 
@@ -114,7 +101,9 @@ int buf_get_bytes(struct buf *b, const uint8_t **ret_p, size_t *ret_n)
 {
 	if (buf_left(b) < 4)
 		return -EBADMSG;
-	uint32_t n = get_be32(b->data + b->off);
+	uint32_t be;
+	memcpy(&be, b->data + b->off, 4);
+	uint32_t n = be32toh(be);
 	if (buf_left(b) - 4 < n)
 		return -EBADMSG;
 	*ret_p = b->data + b->off + 4;
