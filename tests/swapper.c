@@ -102,13 +102,14 @@ static int write_file(int at, const char *path, int flags, int safe)
 	return r;
 }
 
-static int set_xattr(int at, const char *path, int safe)
+static int put_xattr(int at, const char *path, const char *name,
+		     const void *value, size_t n, int safe)
 {
 	int fd = open_at(at, path, O_RDONLY, safe), r;
 
 	if (fd < 0)
 		return -1;
-	r = fsetxattr(fd, "user.x", "y", 1, 0);
+	r = fsetxattr(fd, name, value, n, 0);
 	close(fd);
 	return r;
 }
@@ -134,16 +135,10 @@ static int set_acl(int at, const char *path, int safe)
 		0x20, 4, 0xffff, 0xffff, /* other */
 	};
 	static const char name[] = "system.posix_acl_access";
-	int fd, r;
 
-	if (!safe) /* the root is the working directory */
-		return setxattr(path, name, a, sizeof(a), 0);
-	fd = open_at(at, path, O_RDONLY, safe);
-	if (fd < 0)
-		return -1;
-	r = fsetxattr(fd, name, a, sizeof(a), 0);
-	close(fd);
-	return r;
+	return safe ? put_xattr(at, path, name, a, sizeof(a), safe)
+		    /* the root is the working directory */
+		    : setxattr(path, name, a, sizeof(a), 0);
 }
 
 static int set_flags(int at, const char *path, int safe)
@@ -272,7 +267,7 @@ static int run(int op, int at, const char *prefix, int root, int safe)
 	case TIMES:
 		return utimensat(at, f, NULL, 0);
 	case XATTR:
-		return set_xattr(at, f, safe);
+		return put_xattr(at, f, "user.x", "y", 1, safe);
 	case LINK:
 		return linkat(at, f, at, g, 0);
 	case RENAME:
