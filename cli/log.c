@@ -3,7 +3,8 @@
  *
  *   when  user program  operation path  [what]  replica time …  (title)
  *
- * It reads the journal and needs no mount.
+ * It reads the journal and needs no mount; where there is one, it has what was
+ * recorded before the call.
  */
 #include "confdefs.h"
 
@@ -21,6 +22,8 @@
 #include "paths.h"
 
 #define FOLLOW_US 100000
+#define NEWEST_NS NS_PER_S /* of patience with the journal's disk */
+#define NEWEST_US 2000
 
 struct log_job {
 	struct target target;
@@ -166,8 +169,31 @@ static int log_record(void *arg, const struct record *r,
 	return job->broken;
 }
 
+/* log_newest - what was recorded before the call is in the database some
+ * milliseconds later: wait for it, and say so where it does not come. */
+static void log_newest(const struct log_job *job)
+{
+	struct target_pids pids;
+	int64_t end_ns = clock_mono_ns() + NEWEST_NS;
+	uint64_t held = 0;
+
+	if (!target_pids(&job->target, &pids))
+		return;
+	for (;;) {
+		if (journal_last_seq(job->journal, &held) < 0 ||
+		    held >= pids.last_seq)
+			return;
+		if (clock_mono_ns() >= end_ns)
+			break;
+		usleep(NEWEST_US);
+	}
+	fprintf(stderr, "mirrorfs: warning: the newest records are not in the "
+			"journal yet (see \"mirrorfs status\")\n");
+}
+
 static int log_run(struct log_job *job, bool follow)
 {
+	log_newest(job);
 	do {
 		uint64_t held;
 		int r = journal_last_seq(job->journal, &held);

@@ -390,12 +390,14 @@ static bool run_once(struct replica *r, struct remote_error *err)
 	return useful;
 }
 
-/* retry_asked - did the administrator say `mirrorfs retry` since? */
+/* retry_asked - did the administrator say `mirrorfs retry` since? Nobody can
+ * before there is a journal. */
 static bool retry_asked(struct replica *r)
 {
 	CLEANUP_FREE char *stamp = NULL;
 
-	if (journal_meta_get(r->e.journal, "retry", &stamp) < 0 || !stamp ||
+	if (!r->e.journal ||
+	    journal_meta_get(r->e.journal, "retry", &stamp) < 0 || !stamp ||
 	    strcmp(stamp, r->retry) == 0)
 		return false;
 	snprintf(r->retry, sizeof(r->retry), "%s", stamp);

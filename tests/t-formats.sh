@@ -49,6 +49,8 @@ check "mount" mount_tree
 equal "$(format)" "$now" "the format after a mount"
 equal "$(db "SELECT count(*) FROM absent")" 0 "what it lacked"
 
+check "wait" synced # who has opened it goes on
+
 # as if an older program had it mounted
 db "PRAGMA user_version = $((now - 1))"
 older
@@ -56,6 +58,19 @@ db "PRAGMA user_version = $now"
 echo 2 >"$T/tree/b"
 check "wait" synced
 check "same" same "$T/replica1"
+
+# a replica that cannot open it now tries again, whatever is written meanwhile
+expect_log "r2: cannot open the journal"
+db "PRAGMA user_version = $((now - 1));
+	INSERT INTO replica(name, url, accept_new, adopt, paused, from_config)
+	SELECT 'r2', '$T/replica2', accept_new, adopt, paused, from_config
+	FROM replica WHERE name = 'r1'"
+check "it cannot" wait_for 60 grep -q "r2: cannot open the journal" \
+	"$T/state/mirrorfs.log"
+echo 3 >"$T/tree/c"
+check "wait" "$MIRRORFS" wait "$T/tree" --replica r1 --timeout 60
+db "UPDATE replica SET removed_ns = 1 WHERE name = 'r2';
+	PRAGMA user_version = $now"
 check "umount" umount_tree
 
 db "PRAGMA user_version = $((now + 1))"

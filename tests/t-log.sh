@@ -115,6 +115,21 @@ done
 	equal "$(cat "$T/err")" "" "and nobody is told"
 ) || exit 1
 
+# what is not in the database yet is waited for; not for ever, and that is told
+coproc { exec sqlite3 "$T/state/journal.db" 2>&1; }
+CHILDREN+=("$COPROC_PID")
+echo "BEGIN IMMEDIATE; SELECT 'locked';" >&"${COPROC[1]}"
+read -r line <&"${COPROC[0]}" && [ "$line" = locked ] || fail "lock: $line"
+echo late >"$T/tree/late"
+"${L[@]}" "$T/tree/late" >"$T/out" 2>"$T/err" || fail "log of a locked journal"
+equal "$(wc -c <"$T/out")" 0 "what is not there"
+equal "$(cut -d: -f 1-2 "$T/err")" "mirrorfs: warning" "told"
+end_process "$COPROC_PID"
+until "${L[@]}" "$T/tree/late" >"$T/out" 2>"$T/err" && [ ! -s "$T/err" ]; do
+	sleep 0.1
+done
+check "it is there" grep -q "create .*late" "$T/out"
+
 check "umount" umount_tree
 check "without a mount" sh -c \
 	"'$MIRRORFS' log --state-dir '$T/state' --op umount | grep -q umount"
