@@ -3,7 +3,7 @@
 # our libraries and run by tests/run.
 helpers = tests/scribble tests/treecmp tests/churn tests/proxy tests/sftpfault tests/blob \
 	tests/fscheck tests/benchtool tests/fsbench tests/opdrive \
-	tests/secprobe tests/swapper tests/filterlist tests/passprobe tests/fsx tests/journalbench tests/callstorm \
+	tests/secprobe tests/swapper tests/filterlist tests/passprobe tests/fsx tests/journalbench tests/callstorm tests/pulse \
 	tests/dud tests/acked tests/leastfs tests/passrows tests/mapper \
 	tests/threads tests/screen
 check_PROGRAMS += $(helpers)
@@ -39,6 +39,8 @@ tests_dud_SOURCES = tests/dud.c
 tests_callstorm_SOURCES = tests/callstorm.c tests/callstorm-ops.c \
 	tests/callstorm.h
 tests_callstorm_LDADD = -lpthread
+tests_pulse_SOURCES = tests/pulse.c
+tests_pulse_LDADD = -lpthread
 tests_passprobe_SOURCES = tests/passprobe.c
 tests_scribble_SOURCES = tests/scribble.c
 tests_filterlist_SOURCES = tests/filterlist.c

@@ -183,6 +183,7 @@ ended() {
 		[ -s "$T/$w.status" ] || return 1
 	done
 }
+background "$HELPERS/pulse" >"$T/pulse"
 for w in 1 2; do
 	writer acked$w "$HELPERS/acked" run $((SEED + w)) "$seconds" \
 		"$T/tree/w$w" "$T/model$w" "$T/outage" "$T/full"
@@ -212,17 +213,24 @@ for kind in "${!COUNT[@]}"; do
 	echo "$kind ${COUNT[$kind]}"
 done | sort | tr '\n' ' '
 echo
-# late - calls of 50 ms and more, with the blows of the second before each
+# late - calls of 50 ms and more, with the blows of the second before each, and
+# when a processor of the machine stood still meanwhile
 late() {
 	awk 'FILENAME ~ /blows/ { at[n] = $1; what[n++] = $2; next }
+		/pulse:/ { still[m] = $3; ms[m] = $7; text[m++] = $0; next }
 		/late/ && $7 >= 50 {
 			print substr(FILENAME, length(FILENAME) - 5) ": " $0
+			for (i = 0; i < m; i++) {
+				if (still[i] > $3 - $7 / 1000 &&
+				    still[i] - ms[i] / 1000 < $3)
+					print "    " text[i]
+			}
 			for (i = 0; i < n; i++) {
 				if (at[i] > $3 - $7 / 1000 - 1 && at[i] <= $3)
 					printf "    %s %.0f ms before its start\n", what[i],
 						($3 - at[i]) * 1000 - $7
 			}
-		}' "$T/blows" "$T"/acked1 "$T"/acked2 "$T"/acked-raw
+		}' "$T/blows" "$T/pulse" "$T"/acked1 "$T"/acked2 "$T"/acked-raw
 }
 grep -h calls "$T"/acked1 "$T"/acked2 "$T"/acked-raw
 late
