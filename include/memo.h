@@ -29,6 +29,7 @@ struct parked {
 	unsigned tries;
 	int64_t first_ns, next_ns; /* wall clock; next 0: asked for */
 	uint64_t gone; /* not on the master any more, as of that record */
+	bool unsynced; /* a try that was cut off may have made it equal */
 };
 
 int journal_links_load(struct journal *j, int64_t id, struct link_name **ret,
@@ -174,9 +175,10 @@ int journal_uncarried_load(struct journal *j, int64_t id,
 void uncarried_free(struct uncarried *u, unsigned n);
 
 /* journal_unsafe_put - what the replica gets after `seq` may not be on its disk
- * yet (0: all of it); of two marks the earlier one counts. _get: 1 and the mark,
- * or 0. */
+ * yet (0: all of it); of two marks the earlier one counts. _set: from there on only.
+ * _get: 1 and the mark, or 0. */
 int journal_unsafe_put(struct journal *j, int64_t id, uint64_t seq);
+int journal_unsafe_set(struct journal *j, int64_t id, uint64_t seq);
 int journal_unsafe_get(struct journal *j, int64_t id, uint64_t *ret_seq);
 /* _back - the cursor goes back to the mark, if there is one; what lies between
  * is in flight. Where records behind the mark are gone, all is to be compared. */

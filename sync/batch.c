@@ -231,16 +231,15 @@ int batch_commit(struct engine *e, uint64_t seq, bool seeded)
 {
 	int r = engine_dir_times(e);
 
-	if (r == 0)
-		r = e->state.seq == seq ? stage_write_end(e) : -EAGAIN;
+	if (r < 0)
+		return r;
+	r = e->state.seq == seq ? stage_write_end(e) : -EAGAIN;
 	/* anew, too, where the file that was opened for it was no use */
 	if (r < 0 && r != -ENOTCONN && r != -ECANCELED)
 		r = stage_write(e, seq);
 	int safe = r == -ENOTCONN || r == -ECANCELED ? r : durable_commit(e);
 	if (safe < 0)
-		r = safe;
-	if (r == -ENOTCONN || r == -ECANCELED)
-		return r;
+		return safe;
 	r = journal_transaction_begin(e->journal);
 	if (r < 0)
 		return r;
@@ -328,7 +327,7 @@ static void count_behind(struct engine *e, int n)
 
 	if (n == BATCH_MAX && c->since_ns == 0)
 		*c = (struct catch_up){.since_ns = clock_mono_ns()};
-	if (n > 0 || c->since_ns == 0)
+	if (n != 0 || c->since_ns == 0)
 		return;
 	log_notice("%s: caught up: records=%llu actions=%llu uploads=%llu "
 		   "seconds=%.1f",

@@ -13,6 +13,7 @@
 #include "sync/attr.h"
 #include "sync/begun.h"
 #include "sync/compare.h"
+#include "sync/durable.h"
 #include "sync/filters.h"
 #include "sync/learn.h"
 #include "sync/lower.h"
@@ -60,8 +61,10 @@ int compare_attributes(struct engine *e, const char *path,
 		       const struct stat *st, const struct fhandle *obj,
 		       const struct remote_attr *a)
 {
-	if (same_attributes(e, st, a))
+	if (same_attributes(e, st, a)) {
+		durable_found(e, path);
 		return 0;
+	}
 	return engine_push(e, STEP_SETATTR, path, NULL, obj, NULL);
 }
 

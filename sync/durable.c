@@ -17,13 +17,17 @@
  * itself, which Linux does within 35 s (dirty_expire_centisecs and the commit
  * interval), and for a minute the journal has a mark of what is not sure. If
  * the connection is lost meanwhile, the replica may have lost its power: the
- * cursor goes back to the mark, and what lies behind is compared. What was
+ * cursor goes back to the mark, and what lies behind is compared. Where more comes
+ * before the minute is over, it has a mark of its own for when that is over, so the
+ * mark moves on, however busy the replica is. What was
  * parked, or is compared on demand, is of records behind the cursor, which may
  * be gone: of much at once of that the mark says that all is compared.
  *
  * What was cut off, too, is equal for the next connection, which does not send it
  * again, so nothing of it is fsynced any more: the mark is made before that is
- * looked at; by a walk over the tree before it sends anything.
+ * looked at; by a walk over the tree before it sends anything. A mark for each try
+ * of what is parked would have everything compared after each cut: when one was
+ * cut off, what the next one finds as it should be is fsynced, too.
  *
  * A refused fsync makes such a mark, too: a disk tells once of what it has lost,
  * and nobody writes that any more. It stays as long as the connection.
@@ -38,12 +42,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <uthash.h>
 
+#include "cleanup.h"
 #include "clock.h"
 #include "log.h"
 #include "paths.h"
 #include "sync/durable.h"
 #include "sync/engine.h"
+#include "sync/textset.h"
 
 #define WRITTEN_BACK_NS (60 * NS_PER_S) /* see below */
 
@@ -159,17 +166,29 @@ static int mark(struct engine *e)
 {
 	uint64_t from = e->seeded && !e->beside ? e->cursor : 0;
 
+	int64_t now = clock_mono_ns();
+
 	e->ahead = false;
-	e->unsafe_ns = clock_mono_ns();
 	e->beside = false;
+	if (!e->unsafe_ns) {
+		e->unsafe_ns = now;
+	} else {
+		if (!e->unsafe_next_ns || from < e->unsafe_next)
+			e->unsafe_next = from;
+		e->unsafe_next_ns = now;
+	}
 	return journal_unsafe_put(e->journal, e->row.id, from);
 }
 
 static int mark_clear(struct engine *e)
 {
+	int r = journal_unsafe_clear(e->journal, e->row.id);
+
+	if (r < 0)
+		return r;
 	e->ahead = false;
-	e->unsafe_ns = 0;
-	return journal_unsafe_clear(e->journal, e->row.id);
+	e->unsafe_ns = e->unsafe_next_ns = 0;
+	return 0;
 }
 
 int durable_note(struct engine *e, bool safe)
@@ -193,12 +212,32 @@ int durable_ahead(struct engine *e)
 	return r;
 }
 
+void durable_found(struct engine *e, const char *path)
+{
+	CLEANUP_FREE char *parent = NULL;
+
+	if (!e->durable || !e->doubt_disk || e->exec->hasty)
+		return;
+	parent = path_parent(path);
+	engine_changed(e, path);
+	engine_changed(e, parent);
+	/* too much for an fsync each */
+	e->exec->hasty = HASH_COUNT(e->changed) > DURABLE_MAX;
+}
+
 int durable_review(struct engine *e)
 {
 	if (!e->unsafe_ns || e->exec->unsure ||
 	    clock_mono_ns() - e->unsafe_ns < WRITTEN_BACK_NS)
 		return 0;
-	return mark_clear(e);
+	if (!e->unsafe_next_ns)
+		return mark_clear(e);
+	int r = journal_unsafe_set(e->journal, e->row.id, e->unsafe_next);
+	if (r < 0)
+		return r;
+	e->unsafe_ns = e->unsafe_next_ns;
+	e->unsafe_next_ns = 0;
+	return 0;
 }
 
 int durable_back(struct engine *e)
@@ -206,7 +245,8 @@ int durable_back(struct engine *e)
 	uint64_t seq = 0;
 	int r = journal_unsafe_get(e->journal, e->row.id, &seq);
 
-	e->unsafe_ns = 0;
+	e->unsafe_ns = e->unsafe_next_ns = 0;
+	e->ahead = false; /* what that mark was for is not on the disk either */
 	if (r <= 0)
 		return r;
 	e->unsafe_ns = clock_mono_ns();

@@ -25,6 +25,8 @@ int durable_note(struct engine *e, bool safe);
  * taken for equal by the next one, which does not send it again. */
 int durable_resume(struct engine *e);
 int durable_ahead(struct engine *e);
+/* durable_found - it is equal. Nothing to do unless e->doubt_disk. */
+void durable_found(struct engine *e, const char *path);
 /* durable_review - now and then: by now it is, unless an fsync was refused. */
 int durable_review(struct engine *e);
 /* durable_back - at the start: the cursor goes back to what is sure. */

@@ -421,7 +421,7 @@ void engine_stop(struct engine *e)
 	told_done(&e->told);
 	e->state = (struct state_write){.suspect = e->state.suspect,
 					.vague = e->state.vague};
-	e->reconciling = e->lull = false;
+	e->reconciling = e->doubt_disk = e->lull = false;
 }
 
 void engine_end(struct engine *e)

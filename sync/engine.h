@@ -53,7 +53,9 @@ struct engine {
 	struct partials partials; /* from earlier connections */
 	struct abilities can;
 	struct owners *owners;
-	int64_t unsafe_ns; /* when it last got what may not be on its disk */
+	int64_t unsafe_ns; /* when it last got what the journal's mark is for … */
+	int64_t unsafe_next_ns; /* … and what came since then; 0: nothing */
+	uint64_t unsafe_next;	/* the mark for that */
 	bool durable, unsynced, ahead; /* it fsyncs; what a connection left is not;
 				* durable_ahead has put a mark */
 	bool beside; /* what is sent, or that, is of records behind the cursor */
@@ -97,6 +99,7 @@ struct engine {
 	struct state_write state; /* the newest one of the state file */
 	bool lull;	  /* what there was to read gave nothing to do */
 	bool reconciling; /* what is parked is tried again */
+	bool try_cut, doubt_disk; /* … as that may have been cut: parked.c */
 };
 
 /* ---- engine.c ---- */

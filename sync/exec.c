@@ -450,6 +450,8 @@ static int run(struct exec *x, int ms, int wake_fd)
 	do
 		exec_uploads(x);
 	while (run_head(x));
+	if (x->trouble)
+		return x->trouble;
 	if (poll(&stop, 1, 0) > 0)
 		return -ECANCELED;
 	int pace = remote_pace_ms(x->cfg.remote);

@@ -201,9 +201,9 @@ struct exec {
 	uint64_t n_stage;
 	unsigned n_synced; /* contents, since durable_commit */
 	bool hasty;	   /* others were not, nor folders: too many */
+	int trouble;	   /* the journal's, which ends the connection */
 	bool unsure;	   /* an fsync was refused: no later one helps */
-	bool held;	   /* nothing that is seen is sent: until the
-			    * state file is there (stage.c) */
+	bool held;	   /* nothing seen is sent: see stage.c */
 	struct space {	   /* left on the replica: space.c */
 		bool known, asking;
 		struct remote_space now; /* by the newest answer */

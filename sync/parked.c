@@ -53,6 +53,8 @@ int engine_parked_load(struct engine *e)
 	e->n_parked = 0;
 	int r = journal_parked_load(e->journal, e->row.id, &e->parked,
 				    &e->n_parked);
+	for (unsigned i = 0; i < e->n_parked; i++)
+		e->parked[i].unsynced = e->try_cut;
 	paths_anew(e);
 	return r;
 }
@@ -385,7 +387,8 @@ static int try_again(struct engine *e, const struct parked *p, bool *ret)
 	struct fhandle obj;
 	int r = 0;
 
-	if (p->tries == 0) /* it may have been made by another connection */
+	/* it may have been made, or removed, by another connection */
+	if (p->tries == 0 || p->unsynced)
 		engine_touch_parent(e, path);
 	if (lower_look(e->cfg->lower_fd, path, &st, &obj) == 0 &&
 	    S_ISDIR(st.st_mode))
@@ -492,7 +495,11 @@ static int try_one(struct engine *e, struct turn *t)
 		return 0;
 	t->tried++;
 	t->asked |= p->next_ns == 0 || p->tries == 0;
+	e->try_cut = true; /* until it has been noted */
+	e->doubt_disk = p->unsynced;
 	r = try_again(e, p, &arrived);
+	if (r == 0)
+		e->parked[e->parked_turn].unsynced = false;
 	if (arrived) {
 		e->parked[e->parked_turn].next_ns = ARRIVED;
 		t->n_arrived++;
@@ -500,10 +507,24 @@ static int try_one(struct engine *e, struct turn *t)
 	t->root.measured = false;
 	if (r != -ESTALE)
 		return r;
-	/* what is parked would not be compared with everything */
-	int s = unpark(e, e->parked_turn, false);
+	/* what is parked would not be compared with everything; which is noted
+	 * first, as no record names it */
+	int s = unsure_all(e, e->cursor);
+	if (s == 0)
+		s = journal_replica_drop(e->journal, e->row.id);
+	if (s >= 0)
+		s = unpark(e, e->parked_turn, false);
 	paths_anew(e);
 	return s < 0 ? s : r;
+}
+
+static bool any_unsynced(const struct engine *e)
+{
+	for (unsigned i = 0; i < e->n_parked; i++) {
+		if (e->parked[i].unsynced)
+			return true;
+	}
+	return false;
 }
 
 static int try_some(struct engine *e, struct turn *t)
@@ -522,7 +543,9 @@ static int try_some(struct engine *e, struct turn *t)
 	}
 	if (r == 0 && t->tried) /* on its disk, before it has arrived */
 		r = engine_note(e);
-	e->reconciling = false;
+	if (r == 0 && t->tried)
+		e->try_cut = any_unsynced(e);
+	e->reconciling = e->doubt_disk = false;
 	return r;
 }
 

@@ -49,6 +49,7 @@ struct replica {
 	bool known;		  /* a first copy to it has begun */
 	enum replica_state state; /* as reported */
 	char told[512];		  /* error as reported */
+	bool untold;		  /* the journal could not take that */
 	char retry[32];		  /* stamp of the newest one that was heard */
 };
 
@@ -69,7 +70,10 @@ static void unpoke(int fd)
 static void report(struct replica *r, enum replica_state state,
 		   const char *error)
 {
-	if (state == r->state && strcmp(error ? error : "", r->told) == 0)
+	bool same = state == r->state &&
+		    strcmp(error ? error : "", r->told) == 0;
+
+	if (same && !r->untold)
 		return;
 	if (state != r->state && state != REPLICA_REPLAYING &&
 	    !(state == REPLICA_SYNCED && r->state == REPLICA_REPLAYING))
@@ -78,7 +82,8 @@ static void report(struct replica *r, enum replica_state state,
 			   error ? error : "");
 	r->state = state;
 	snprintf(r->told, sizeof(r->told), "%s", error ? error : "");
-	journal_replica_report(r->e.journal, r->e.row.id, state, error);
+	r->untold = journal_replica_report(r->e.journal, r->e.row.id, state,
+					   error) < 0;
 }
 
 /* parked_error - what the table shows while paths are held back. */
@@ -153,7 +158,7 @@ static int load_cursor(struct replica *r)
 	r->e.inflight = row.inflight;
 	r->e.seeded = row.seeded;
 	r->stale = row.cursor && !row.seeded && !row.seeding;
-	r->known = row.cursor || row.seeded || row.seeding;
+	r->known = row.cursor || row.inflight || row.seeded || row.seeding;
 	replica_row_done(&row);
 	return 0;
 }
@@ -251,8 +256,6 @@ static int idle(struct replica *r)
 	unpoke(e->wake_fd);
 	if (s < 0)
 		return s == -ECANCELED ? s : -ENOTCONN;
-	if (durable_review(e) < 0)
-		log_debug("%s: %s", e->row.name, journal_error(e->journal));
 	if (s == 0 && !sending && !e->n_parked && !e->lull)
 		remote_keepalive(e->remote);
 	return 0;
@@ -308,6 +311,9 @@ static int serve(struct replica *r)
 	least = s <= 0 ? 0 : least + least / 2;
 	s = s < 0 ? s : 0;
 	while (s == 0 && !r->stop) {
+		if (durable_review(e) < 0) /* then later */
+			log_debug("%s: %s", e->row.name,
+				  journal_error(e->journal));
 		if (e->second && !exec_uses_second(e->exec))
 			second_review(e->second, e->remote);
 		s = batch_run(e, &some);
@@ -499,6 +505,7 @@ struct replica *replica_start(const struct sync_config *cfg,
 	if (!r)
 		abort();
 	r->ahead = ahead;
+	r->e.try_cut = true; /* sync was killed, perhaps */
 	r->e.cfg = cfg;
 	r->e.row =
 		(struct replica_row){.id = row->id,

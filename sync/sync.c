@@ -85,8 +85,13 @@ static void fleet_start(struct fleet *f, const struct replica_row *row)
 		return;
 	}
 	r = replica_start(f->cfg, row, ahead_take(&f->ahead, row));
-	if (!r)
+	if (!r) {
+		if (row->state != REPLICA_OFFLINE)
+			journal_replica_report(f->journal, row->id,
+					       REPLICA_OFFLINE,
+					       "no thread or memory for it");
 		return;
+	}
 	f->replicas =
 		reallocarray(f->replicas, f->n + 1, sizeof(struct replica *));
 	if (!f->replicas)

@@ -365,9 +365,13 @@ uint64_t exec_catch_up(struct step *s)
 	uint64_t want = shared_last_seq(x->cfg.shared), have = 0;
 	int64_t end = clock_mono_ns() + CATCH_UP_NS;
 
-	while (journal_last_seq(x->cfg.journal, &have) == 0 && have < want &&
-	       clock_mono_ns() < end)
+	int r;
+
+	while ((r = journal_last_seq(x->cfg.journal, &have)) == 0 &&
+	       have < want && clock_mono_ns() < end)
 		usleep(2000);
+	if (r < 0)
+		x->trouble = r;
 	log_debug(
 		"catch up: want=%llx have=%llx ms=%lld path=%s",
 		(unsigned long long)want, (unsigned long long)have,

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/functions.sh"
 
 need sqlite3
-expect_log "parked"
+expect_log "parked|sync process ended"
 DURABLE=${CUT_DURABLE:-yes}
 mkdir "$T/copy" "$T/host"
 # a file system that copies the image as it is at one moment, at once
@@ -134,4 +134,40 @@ revive
 check "it is noticed" wait_for 60 noticed "$before"
 check "wait for what was lost" synced
 check "equal" same "$T/$kind/r"
+# and what an earlier try had brought, and that was cut off: it is equal
+"$MIRRORFS" replica pause "$T/tree" "$kind"
+check "paused" wait_for 60 state_is "$kind" paused
+chattr +i "$T/$kind/r/few" || fail "chattr"
+mkdir "$T/tree/few/brought"
+echo brought >"$T/tree/few/brought/file"
+"$MIRRORFS" replica resume "$T/tree" "$kind"
+check "it is parked" wait_for 60 parked
+"$MIRRORFS" replica pause "$T/tree" "$kind"
+check "paused" wait_for 60 state_is "$kind" paused
+chattr -i "$T/$kind/r/few" && sync -f "$T/$kind/r" || fail "chattr"
+cp -a "$T/tree/few/brought" "$T/$kind/r/few/" || fail "cp"
+sqlite3 "$T/state/journal.db" ".timeout 10000" "DELETE FROM unsafe" ||
+	fail "sqlite3"
+kill -9 "$(status_pid sync_pid)"
+"$MIRRORFS" replica resume "$T/tree" "$kind"
+check "retry" "$MIRRORFS" retry "$T/tree" >"$T/out"
+check "wait for what was brought" synced
+cut "$kind"
+look "$kind" few "what was brought"
+# a mark is for a minute, also where there is always another one
+if [ -n "${SOAK:-}" ]; then
+	sqlite3 "$T/state/journal.db" ".timeout 10000" "INSERT OR REPLACE
+		INTO unsafe SELECT id, 0 FROM replica WHERE removed_ns = 0" ||
+		fail "sqlite3"
+	kill_children "$(status_pid sync_pid)"
+	for i in {1..15}; do
+		mkdir "$T/tree/busy$i"
+		for k in {1..40}; do
+			echo "$i $k" >"$T/tree/busy$i/$k"
+		done
+		sleep 10
+	done
+	check "the mark has moved on" test "$(sqlite3 "$T/state/journal.db" \
+		".timeout 10000" "SELECT seq FROM unsafe")" -gt 0
+fi
 exit 0

@@ -3,7 +3,7 @@
 # since when and what to do, and once there is room all arrives. With journal =
 # required changes are refused meanwhile, and nothing else is.
 . "$(dirname "$0")/functions.sh"
-expect_log "journal|No space left|database or disk is full"
+expect_log "journal|No space left|database or disk is full|r1: |connection"
 expect_races
 
 mkdir "$T/state"
@@ -49,8 +49,18 @@ check "wait says why" grep -q "failing since.*No space left" "$T/err"
 refuse "status says no" "$MIRRORFS" status "$T/tree" >"$T/out"
 equal "$("$MIRRORFS" status "$T/tree" --json | jq -r .journal.state)" failing \
 	"json"
+# what the journal cannot be told now it is told later
+mv "$T/replica1" "$T/away"
+check "the session ends" wait_for 60 kill_children "$(status_pid sync_pid)"
+sleep 1
 rm "$T/state/filler"
 check "it mends itself" wait_for 60 journal_works
+away() {
+	state_is r1 offline || state_is r1 refused
+}
+check "that it is away" wait_for 60 away
+mv "$T/away" "$T/replica1"
+"$MIRRORFS" retry "$T/tree" >"$T/out" || fail "retry"
 check "wait after" synced
 check "equal" same "$T/replica1"
 check "umount" umount_tree

@@ -127,6 +127,15 @@ for kind in $kinds; do
 	check "it is written anew" grep -qx "uuid=$UUID" "$R/.mirrorfs/state"
 done
 
+# it is ours, too, where nothing that it got is sure to be on its disk
+command -v sqlite3 >/dev/null && {
+	sqlite3 "$T/state/journal.db" ".timeout 10000" "INSERT OR REPLACE
+		INTO unsafe SELECT id, 0 FROM replica" || fail "sqlite3"
+	meanwhile state cut
+	equal_again "state file: cut, and all in doubt"
+	sqlite3 "$T/state/journal.db" ".timeout 10000" "DELETE FROM unsafe"
+}
+
 # it belongs to another journal: nothing is done until somebody has looked
 meanwhile state foreign
 check "refused" wait_for 60 state_is r1 refused

@@ -12,6 +12,14 @@ int journal_unsafe_put(struct journal *j, int64_t id, uint64_t seq)
 		      "ll", id, seq);
 }
 
+int journal_unsafe_set(struct journal *j, int64_t id, uint64_t seq)
+{
+	return db_run(j, NULL,
+		      "INSERT OR REPLACE INTO unsafe(replica, seq) "
+		      "VALUES(?, ?)",
+		      "ll", id, seq);
+}
+
 int journal_unsafe_get(struct journal *j, int64_t id, uint64_t *ret_seq)
 {
 	int64_t seq;
