@@ -169,10 +169,10 @@ static int wait_prepare(struct wait_job *job)
 		job->seq = pids.last_seq;
 	else if (pids.silent)
 		return target_silent(&job->target, "");
-	else if (!job->target.alive && journal_ended(job->journal) == 0)
-		return fail("%s is not mounted, and did not end well: what was "
-			    "changed last may be missing in the journal until "
-			    "it is mounted again",
+	else if (journal_ended(job->journal) == 0)
+		return fail("%s is not mounted, or ends just now, and did not "
+			    "end well: what was changed last may be missing in "
+			    "the journal until it is mounted again",
 			    job->target.root);
 	else if (journal_last_seq(job->journal, &job->seq) < 0)
 		return fail("reading the journal: %s",

@@ -74,8 +74,13 @@ equal "$("$MIRRORFS" log "$T/tree" --op create --limit 1000 | wc -l)" 301 \
 # before its children have ended: it waits for them; and of two that wait one
 # mounts
 pids
+check "wait" synced
 kill -STOP "$SYNC"
 kill -9 "$SUPERVISOR"
+check "the supervisor ends" ended "$SUPERVISOR"
+# a child has its lock still
+refuse "wait says that all has arrived" "$MIRRORFS" wait "$T/tree" 2>"$T/err"
+check "and why" grep -q "did not end well" "$T/err"
 two=()
 for i in 1 2; do
 	background "$MIRRORFS" mount "$T/tree" --state-dir "$T/state" \

@@ -99,6 +99,14 @@ int clock_parse_span(const char *text, int64_t *ret_ns)
 	return -EINVAL;
 }
 
+/* clock_ns - of seconds; a year that has no such number is the last, or first, that
+ * has: 1678 to 2261. */
+static int64_t clock_ns(time_t s)
+{
+	const time_t max = INT64_MAX / NS_PER_S - 1;
+	return (s > max ? max : s < -max ? -max : s) * NS_PER_S;
+}
+
 /* clock_midnight - that of the day `days` from that of `now_ns`, local time. */
 static int64_t clock_midnight(int64_t now_ns, int days)
 {
@@ -108,7 +116,7 @@ static int64_t clock_midnight(int64_t now_ns, int days)
 	tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
 	tm.tm_mday += days;
 	tm.tm_isdst = -1;
-	return (int64_t)mktime(&tm) * NS_PER_S;
+	return clock_ns(mktime(&tm));
 }
 
 static int clock_parse_date(const char *text, int64_t now_ns, int64_t *ret_ns)
@@ -139,7 +147,7 @@ static int clock_parse_date(const char *text, int64_t now_ns, int64_t *ret_ns)
 		}
 		if (*end)
 			continue;
-		*ret_ns = (int64_t)mktime(&tm) * NS_PER_S + frac;
+		*ret_ns = clock_ns(mktime(&tm)) + frac;
 		return 0;
 	}
 	return -EINVAL;

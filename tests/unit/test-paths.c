@@ -103,6 +103,10 @@ static void test_times(void **state)
 	assert_int_equal(clock_parse("2026-11-22 15:01:02.250", now, &ns), 0);
 	assert_int_equal(ns % NS_PER_S, 250 * NS_PER_MS);
 	assert_true(clock_parse("yesterdaj", now, &ns) < 0);
+	assert_int_equal(clock_parse("9999-12-31", now, &ns), 0);
+	assert_true(ns > now);
+	assert_int_equal(clock_parse("1000-01-01 10:00:00.5", now, &ns), 0);
+	assert_true(ns < 0);
 }
 
 int main(void)
