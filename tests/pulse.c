@@ -57,13 +57,19 @@ static void *watch(void *arg)
 	if (sched_setaffinity(0, sizeof(set), &set) < 0)
 		return NULL; /* not one of ours */
 	long long stolen = stolen_ms(cpu);
-	for (int64_t before = now_ns(CLOCK_MONOTONIC);;) {
+	int64_t before = now_ns(CLOCK_MONOTONIC), looked = before;
+	for (;;) {
 		usleep(1000);
 		int64_t now = now_ns(CLOCK_MONOTONIC);
 		int64_t late = now - before;
 		before = now;
-		if (late < limit_ns)
+		if (late < limit_ns) {
+			if (now - looked > limit_ns) {
+				stolen = stolen_ms(cpu);
+				looked = before = now_ns(CLOCK_MONOTONIC);
+			}
 			continue;
+		}
 		long long more = stolen_ms(cpu);
 		int64_t at = now_ns(CLOCK_REALTIME);
 		printf("pulse: late %lld.%06lld on cpu %d %.1f ms, "
@@ -72,7 +78,7 @@ static void *watch(void *arg)
 		       (long long)at / 1000 % 1000000, cpu,
 		       (double)late / 1e6, more - stolen);
 		stolen = more;
-		before = now_ns(CLOCK_MONOTONIC);
+		looked = before = now_ns(CLOCK_MONOTONIC);
 	}
 }
 

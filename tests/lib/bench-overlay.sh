@@ -181,6 +181,48 @@ overlay_row() {
 	case $v in *missed) MISSED+=" $work" ;; esac
 }
 
+# overlay_kill FS - whoever serves it
+overlay_kill() {
+	local pid
+	case $1 in
+	example) pid=$(pgrep -f "^$EXAMPLE ") ;;
+	mirrorfs) pid=$(worker_pid) ;;
+	esac
+	[ "${pid:-0}" -gt 0 ] && kill -9 "$pid"
+}
+
+# overlay_killed FS - $LONGEST is the longest call of a writer (ms) while who serves
+# it is killed each half second, $KILLS times; "fails" when a call fails
+overlay_killed() {
+	local writer
+	overlay_up "$1" || die "cannot mount $1"
+	"$BUILD/tests/acked" run 1 $((30 / SCALE)) "$(overlay_tree "$1")/killed" \
+		"$S/model" >"$S/killed" 2>/dev/null &
+	writer=$!
+	KILLS=0
+	while sleep 0.5 && kill -0 "$writer" 2>/dev/null; do
+		! overlay_kill "$1" || KILLS=$((KILLS + 1))
+	done
+	LONGEST=fails
+	! wait "$writer" || LONGEST=$(sed -n \
+		's/.* longest \([0-9.]*\) ms.*/\1/p' "$S/killed")
+	overlay_down "$1" || die "cannot unmount $1"
+	rm -rf "$L/killed"
+}
+
+overlay_killed_row() {
+	local raw example verdict="< 100 missed"
+	overlay_killed raw
+	raw=$LONGEST
+	overlay_killed example
+	example=$LONGEST
+	overlay_killed mirrorfs
+	awk -v a="$LONGEST" 'BEGIN { exit !(a + 0 > 0 && a < 100) }' &&
+		verdict="< 100 met"
+	case $verdict in *missed) MISSED+=" killed" ;; esac
+	OVERLAY_TABLE+=("| the process killed $KILLS times under load: longest call (ms) | $raw | $example | - | - | - | $LONGEST | - | $verdict |")
+}
+
 bench_overlay() {
 	local work text target
 	OVERLAY_RUNS=$((SCALE > 1 ? RUNS : RUNS + 4))
@@ -191,6 +233,7 @@ bench_overlay() {
 	while IFS='|' read -r work text target; do
 		[ -z "$work" ] || overlay_row "$work" "$text" "$target"
 	done <<<"$OVERLAY_ROWS${PASSED:+$PASSED_ROWS}"
+	overlay_killed_row
 }
 
 overlay_table() {

@@ -3,6 +3,8 @@
 #
 # W  a tmpfs of our own    L  the tree below    M  the tree that is written to
 # R  the replica           S  on the disk: journal, keys, configuration
+#
+# All reach the server at PORT: its own, or that of a line (bench-wire.sh).
 
 bench_begin() {
 	S=$(mktemp -d /tmp/mirrorfs-bench.XXXXXX) || die "no temporary folder"
@@ -13,21 +15,28 @@ bench_begin() {
 	trap 'exit 130' INT TERM HUP
 	L=$W/tree M=$W/tree R=$W/replica
 	sshd_start "$S/sshd" || die "sshd does not start"
-	LOGIN=$(login_options "$SSHD_KNOWN_HOSTS")
-	RSH="ssh -p $SSHD_PORT $LOGIN"
+	LOGIN="-i $SSHD_KEY -o IdentitiesOnly=yes -o BatchMode=yes -F none"
+	LOGIN+=" -o UserKnownHostsFile=$S/hosts"
+	reach "$SSHD_PORT"
 }
 
-# login_options KNOWN-HOSTS - of ssh and sftp
-login_options() {
-	echo "-i $SSHD_KEY -o IdentitiesOnly=yes -o UserKnownHostsFile=$1" \
-		"-o BatchMode=yes -F none"
+# reach PORT - where the server is from now on
+reach() {
+	PORT=$1
+	RSH="ssh -p $PORT $LOGIN"
+	sed "s/]:$SSHD_PORT /]:$PORT /" "$SSHD_KNOWN_HOSTS" >>"$S/hosts"
+}
+
+# url PATH - of a replica there
+url() {
+	echo "sftp://root@127.0.0.1:$PORT$1"
 }
 
 bench_end() {
 	trap '' INT TERM HUP
 	mirrorfs_stop
 	lsyncd_stop
-	line_stop
+	while line_stop; do :; done
 	sshd_stop
 	umount "$W" || umount -l "$W"
 	rm -rf --one-file-system "$S"
@@ -42,12 +51,12 @@ fresh() {
 
 mirrorfs_start() {
 	"$MIRRORFS" mount "$L" --state-dir "$S/state" \
-		--identity "$SSHD_KEY" --known-hosts "$SSHD_KNOWN_HOSTS" \
-		--replica "r=$(sshd_url "$R")" "$@"
+		--identity "$SSHD_KEY" --known-hosts "$S/hosts" \
+		--replica "r=$(url "$R")" "$@"
 }
 
 mirrorfs_quiet() {
-	"$MIRRORFS" wait "$L" --timeout 300
+	"$MIRRORFS" wait "$L" --timeout 300 || die "mirrorfs is not done"
 }
 
 mirrorfs_stop() {
@@ -85,15 +94,14 @@ rsync_quiet() { :; }
 rsync_stop() { :; }
 
 sftp_start() {
-	sftp_put "$SSHD_PORT" "$LOGIN" "$L"
+	sftp_put "$L"
 }
 
-# sftp_put PORT OPTIONS TREE - what is in it, into the replica; without a tree
-# it only logs in
+# sftp_put TREE - what is in it, into the replica; without a tree it only logs in
 sftp_put() {
 	# shellcheck disable=SC2086
-	echo "${3:+put -r $3/* $R/}" |
-		sftp -q -b - -P "$1" $2 127.0.0.1 >/dev/null
+	echo "${1:+put -r $1/* $R/}" |
+		sftp -q -b - -P "$PORT" $LOGIN 127.0.0.1 >/dev/null
 }
 
 sftp_quiet() { :; }

@@ -3,89 +3,55 @@
 # bench-peers.sh, and row, compare, runs and timed of bench.
 
 PROXY_TOOL=$BUILD/tests/proxy
+PROXIES=() # those that run, the newest first: its process, the port behind it
 
-# line_start [OPTION...] - sshd behind a proxy; line_stop
+# line_start [OPTION...] - a proxy before the server, or before the line that is
+# there; line_stop ends it, false when there is none
 line_start() {
-	LINE_PORT=$(free_port)
-	"$PROXY_TOOL" "$LINE_PORT" "$SSHD_PORT" --count "$S/count" "$@" &
-	LINE=$!
-	wait_for 5 port_open "$LINE_PORT" || die "proxy"
-	sed "p;s/]:$SSHD_PORT /]:$LINE_PORT /" "$SSHD_KNOWN_HOSTS" >"$S/hosts"
-	LINE_LOGIN=$(login_options "$S/hosts")
-	LINE_RSH="ssh -p $LINE_PORT $LINE_LOGIN"
+	local port
+	port=$(free_port)
+	"$PROXY_TOOL" "$port" "$PORT" --count "$S/count.$port" "$@" &
+	PROXIES=("$! $PORT" "${PROXIES[@]}")
+	wait_for 5 port_open "$port" || die "proxy"
+	reach "$port"
 }
 
 line_stop() {
-	[ -z "${LINE:-}" ] || end_process "$LINE"
-	LINE=
+	[ ${#PROXIES[@]} -gt 0 ] || return 1
+	end_process "${PROXIES[0]% *}"
+	reach "${PROXIES[0]#* }"
+	PROXIES=("${PROXIES[@]:1}")
 }
 
 line_bytes() {
 	local n
-	read -r n <"$S/count" && echo "$n"
+	read -r n <"$S/count.$PORT" && echo "$n"
 }
 
-# line_mount [OPTION...] - mirrorfs over it
-line_mount() {
-	"$MIRRORFS" mount "$L" --state-dir "$S/state" \
-		--identity "$SSHD_KEY" --known-hosts "$S/hosts" \
-		--replica "r=sftp://root@127.0.0.1:$LINE_PORT$R" "$@"
+# far PART - the same rows with 20 ms between master and replica
+far() {
+	local FAR="20 ms round trip: "
+	line_start --delay 10
+	"bench_$1"
+	line_stop
 }
 
-far_start() {
-	case $1 in
-	mirrorfs) line_mount ;;
-	rsync) rsync -a -e "$LINE_RSH" "$L/" "127.0.0.1:$R/" ;;
-	sftp) sftp_put "$LINE_PORT" "$LINE_LOGIN" "$L" ;;
-	esac
-}
-
-far_first_copy() {
-	"$TOOL" files "$L" $DIRS $FILES $SIZE
-	timed far_copy_work "$1"
-}
-far_copy_work() {
-	far_start "$1" && "$TOOL" until "$R" $N $SIZE
-}
-
-far_big_file() {
-	mkdir "$L/big"
-	if [ "$1" = mirrorfs ]; then
-		line_mount && mirrorfs_quiet
-		head -c $BIG /dev/zero | tr '\0' 'x' >"$M/big/file"
-		timed "$TOOL" until "$R/big" 1 $BIG
-	else
-		head -c $BIG /dev/zero | tr '\0' 'x' >"$L/big/file"
-		timed far_start "$1"
-	fi
+# near_or_far LIMIT FAR-LIMIT - the one that holds here; "": none
+near_or_far() {
+	[ -n "$FAR" ] && echo "${2:-}" || echo "$1"
 }
 
 # far_one_folder sftp - it waits three times for each file, eleven minutes for
 # all: one folder of them, times their number, and the connection once
 far_one_folder() {
 	local login
-	timed sftp_put "$LINE_PORT" "$LINE_LOGIN" ""
+	timed sftp_put ""
 	login=$TIME
 	"$TOOL" files "$L" 1 $FILES 4096
-	timed far_start "$1"
+	timed "${1}_start"
 	"$TOOL" until "$R" $FILES 4096
 	TIME=$(awk -v a="$login" -v b="$TIME" -v n=$DIRS \
 		'BEGIN { printf "%.1f", a + (b - a) * n }')
-}
-
-bench_far() {
-	local text="20 ms round trip: first copy of $N files of 4 KiB"
-	line_start --delay 10
-	compare "$text" far_first_copy rsync 1.2
-	another "$text" far_one_folder sftp " ($FILES of them, times $DIRS)"
-	text="20 ms round trip: upload of $((BIG >> 20)) MiB"
-	compare "$text" far_big_file rsync 1
-	another "$text" far_big_file sftp
-	fresh
-	line_mount && mirrorfs_quiet
-	beside_large "20 ms round trip: "
-	mirrorfs_stop
-	line_stop
 }
 
 # alone TEXT UNIT VALUE TARGET [LIMIT] - a row with nobody beside it
@@ -119,7 +85,7 @@ bench_bursts() {
 	fresh
 	line_start
 	printf '[mount]\nroot = %s\nsettle-idle = 50ms\n' "$L" >"$S/bursts.conf"
-	line_mount --config "$S/bursts.conf" -o update=append,inplace-above=0 &&
+	mirrorfs_start --config "$S/bursts.conf" -o update=append,inplace-above=0 &&
 		mirrorfs_quiet
 	before=$(line_bytes)
 	exec 8>>"$M/log"
@@ -154,7 +120,7 @@ few_bytes_sent() {
 	mkdir "$L/big"
 	head -c $BIG /dev/zero | tr '\0' 'x' >"$L/big/file"
 	line_start
-	line_mount && mirrorfs_quiet
+	mirrorfs_start && mirrorfs_quiet
 	before=$(line_bytes)
 	few_bytes_work mirrorfs && mirrorfs_quiet
 	alone "$1: sent" KiB "$((($(line_bytes) - before + 1023) / 1024))" 1024
@@ -167,22 +133,22 @@ bench_farm() {
 	local i ms text options=() files=$((460 / SCALE)) seconds=$((60 / SCALE))
 	fresh
 	"$TOOL" files "$L" 200 $files 512
-	line_start
 	for ((i = 1; i < 20; i++)); do
 		mkdir "$W/replica$i"
-		options+=(--replica "r$i=$(sshd_url "$W/replica$i")")
+		options+=(--replica "r$i=$(url "$W/replica$i")")
 	done
-	line_mount "${options[@]}" && mirrorfs_quiet
+	line_start # of the first one
+	mirrorfs_start "${options[@]}" && mirrorfs_quiet
 	text="$((200 * files)) files, 170 changes/s, p99"
 	mkdir "$M/alive" "$M/dead"
 	ms=$("$TOOL" paced "$M/alive" "$W/replica19/alive" $((170 * seconds)) \
 		170) || die "paced"
 	alone "20 replicas, $text" ms "${ms#* }" 1000
-	kill -HUP "$LINE" # the first one says nothing any more
+	kill -HUP "${PROXIES[0]% *}" # the first one says nothing any more
 	ms=$("$TOOL" paced "$M/dead" "$W/replica19/dead" $((170 * seconds)) \
 		170) || die "paced"
 	alone "20 replicas, one dead, $text" ms "${ms#* }" 1000
-	kill -USR2 "$LINE"
+	kill -USR2 "${PROXIES[0]% *}"
 	mirrorfs_stop
 	line_stop
 	rm -rf "$W"/replica[0-9]*
