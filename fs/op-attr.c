@@ -195,6 +195,15 @@ static void closed_end(struct setattr *sa, struct change *c, int r)
 	order_unlock(&o);
 }
 
+/* is_open_locked - whoever changes it tells by DIRTY and SETTLE. Not if nobody had
+ * it open when a worker before us began: only its intent tells what was there. */
+static bool is_open_locked(struct inode *i)
+{
+	bool closed = change_past() != CHANGE_NEW &&
+		      change_past_record()->op == OP_TRUNC;
+	return !closed && content_is_open_locked(i);
+}
+
 static int set_size(fuse_req_t req, struct setattr *sa, const struct who *who)
 {
 	struct order o = ORDER_INIT;
@@ -210,7 +219,7 @@ static int set_size(fuse_req_t req, struct setattr *sa, const struct who *who)
 	order_lock(&o, ORDER_SHARED);
 	if (fstat(sa->fd, &sa->before) < 0)
 		r = lower_errno();
-	bool open = content_is_open_locked(sa->inode);
+	bool open = is_open_locked(sa->inode);
 	bool closed = !open && !inode_is_gone(sa->inode);
 	cut_range(sa, &off, &len);
 	if (r == 0 && open)

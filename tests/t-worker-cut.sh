@@ -20,23 +20,31 @@ put() {
 		status=none
 }
 
-# cut, by a worker that dies, and written behind the end before that has been sent
-fresh a
-check "pause" "$MIRRORFS" replica pause "$T/tree" r1
-pid=$(status_pid worker_pid)
-plan ftruncate 1 1 then /tree/file
-# by its name, not by a descriptor: nobody has it open
-perl -e 'truncate $ARGV[0], 1000001 or die' "$FILE" &
-cutter=$!
-check "it is cut" wait_for 60 test -e "$T/plan.hits"
-kill -9 "$pid"
-plan
-wait $cutter || fail "the cut"
-check "another one" wait_for 60 worker_after "$pid"
-put 2999999 z || fail "write"
-check "resume" "$MIRRORFS" replica resume "$T/tree" r1
-check "wait" synced
-check "what was cut off is zeros" same "$T/replica1"
+# cut, by a worker that dies, and written behind the end before that has been sent;
+# meanwhile nobody has opened it, or somebody has, of whom the next worker knows
+cut_by_dead() { # WHO
+	local pid cutter
+	fresh a
+	check "pause" "$MIRRORFS" replica pause "$T/tree" r1
+	pid=$(status_pid worker_pid)
+	plan ftruncate 1 1 then /tree/file
+	# by its name, not by a descriptor: nobody has it open
+	perl -e 'truncate $ARGV[0], 1000001 or die' "$FILE" &
+	cutter=$!
+	check "it is cut" wait_for 60 test -e "$T/plan.hits"
+	[ "$1" = nobody ] || exec 5<>"$FILE"
+	kill -9 "$pid"
+	plan
+	wait $cutter || fail "the cut"
+	check "another one" wait_for 60 worker_after "$pid"
+	put 2999999 z || fail "write"
+	exec 5>&-
+	check "resume" "$MIRRORFS" replica resume "$T/tree" r1
+	check "wait" synced
+	check "what was cut off is zeros, $1" same "$T/replica1"
+}
+cut_by_dead nobody
+cut_by_dead somebody
 
 # while a file is cut others go on, also with the folders above it
 mkdir "$T/tree/folder" && head -c 3000000 /dev/zero >"$T/tree/folder/file" ||
