@@ -139,6 +139,19 @@ void change_cancel(struct change *c)
 	change_done(c);
 }
 
+bool change_failed(struct change *c, int r)
+{
+	if (!change_in_doubt(r)) {
+		change_cancel(c);
+		return false;
+	}
+	record_unsure(&c->r);
+	/* without the intent: served again, it is to be done and recorded */
+	change_append(c, NULL);
+	change_cancel(c);
+	return true;
+}
+
 void change_append(struct change *c, const struct stat *st)
 {
 	struct fhandle own;

@@ -8,13 +8,14 @@
  *	order_lock(…);
  *	change_begin(&c);
  *	r = the one lower call;
- *	if (r < 0) change_cancel(&c); else change_end(&c, &st);
+ *	if (r < 0) change_failed(&c, r); else change_end(&c, &st);
  *	order_unlock(…);
  *
  * The caller holds the order locks from begin to end. A `struct change` lives
  * on the stack of the thread that began it.
  */
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -23,6 +24,16 @@
 #include "record.h"
 
 struct shared;
+
+/* change_in_doubt - what failed with `r`, a negative errno, may have been done for
+ * all that, or a part of it: a disk breaks, a connection is cut. (ext4 says that its
+ * own structures are damaged, or that it has become read-only, when a file has its
+ * new size, or a folder its new names.) */
+static inline bool change_in_doubt(int r)
+{
+	return r == -EIO || r == -EUCLEAN || r == -EBADMSG || r == -EROFS ||
+	       r == -EINTR || r == -ETIMEDOUT || r == -ECONNABORTED;
+}
 
 struct change {
 	struct record r; /* path, path2: owned until end or cancel */
@@ -49,6 +60,9 @@ void change_begin(struct change *c);
  * change (NULL: unknown). */
 void change_end(struct change *c, const struct stat *st);
 void change_cancel(struct change *c);
+/* change_failed - the lower call said `r`, a negative errno: nothing is recorded;
+ * or, in doubt, that somebody looks. Returns whether it is. */
+bool change_failed(struct change *c, int r);
 /* change_append - a record without an intent. */
 void change_append(struct change *c, const struct stat *st);
 

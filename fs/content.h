@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fs/change.h"
 #include "fs/inode.h"
 #include "record.h"
 
@@ -60,14 +61,15 @@ void content_begin(struct inode *i, const struct who *who, int fd,
 void content_end(struct inode *i, int fd, uint64_t off, uint64_t len);
 
 /* content_changed - `len` for content_end: of a call that returned `r`, a count or
- * a negative errno, and was asked for `n` bytes. A disk that is full or broken
- * says so when a part is done, or all: with O_SYNC what was written stays in the
- * page cache. */
+ * a negative errno, and was asked for `n` bytes. A disk that is full, too, says so
+ * when a part is done, or all: with O_SYNC what was written stays in the page
+ * cache. */
 static inline uint64_t content_changed(ssize_t r, uint64_t n)
 {
 	if (r >= 0)
 		return (uint64_t)r;
-	return r == -EIO || r == -ENOSPC || r == -EDQUOT || r == -EINTR ? n : 0;
+	bool full = r == -ENOSPC || r == -EDQUOT;
+	return full || change_in_doubt((int)r) ? n : 0;
 }
 
 /* content_is_open_locked - somebody has it open for writing, so a change is

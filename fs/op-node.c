@@ -65,7 +65,7 @@ void op_unmake(struct change *c, struct inode *i, int dirfd, struct inode *dir,
 	change_attr(&gone, st);
 	change_begin(&gone);
 	if (unlinkat(dirfd, name, is_dir ? AT_REMOVEDIR : 0) < 0) {
-		change_cancel(&gone);
+		change_failed(&gone, lower_errno());
 		return;
 	}
 	if (i)
@@ -82,7 +82,8 @@ static int make_locked(struct change *c, int dirfd, struct inode *dir,
 	change_begin(c);
 	int r = node_act_once(dirfd, name, node);
 	if (r < 0) {
-		change_cancel(c);
+		if (change_failed(c, r))
+			op_forget_attributes(dir);
 		return r;
 	}
 	r = lower_identify(dirfd, name, &c->r.obj, &st);
@@ -183,7 +184,10 @@ static int link_locked(struct change *c, int fd, int dirfd, struct inode *i,
 	if (linkat(fd, "", dirfd, name, AT_EMPTY_PATH) < 0 &&
 	    (errno != EEXIST || change_past() == CHANGE_NEW)) {
 		int r = lower_errno();
-		change_cancel(c);
+		if (change_failed(c, r)) {
+			op_forget_attributes(dir);
+			op_forget_attributes(i);
+		}
 		return r;
 	}
 	int r = fstat(fd, &st) < 0 ? lower_errno() : 0;

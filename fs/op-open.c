@@ -199,7 +199,8 @@ static int create_new(fuse_req_t req, int dirfd, struct inode *dir,
 		fd = openat(dirfd, name, flags);
 	if (fd < 0) {
 		r = lower_errno();
-		change_cancel(&c);
+		if (change_failed(&c, r))
+			op_forget_attributes(dir);
 	} else {
 		r = created_locked(req, &c, dirfd, dir, name, fd, fi, e);
 	}

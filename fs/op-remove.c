@@ -26,7 +26,8 @@ static int remove_locked(struct change *c, int dirfd, struct inode *dir,
 	int flags = c->r.op == OP_RMDIR ? AT_REMOVEDIR : 0;
 	if (unlinkat(dirfd, name, flags) < 0) {
 		int r = lower_errno();
-		change_cancel(c);
+		if (change_failed(c, r))
+			victim_look_again(v, dirfd, dir, name);
 		return r;
 	}
 	victim_gone(v, dir, name);

@@ -105,6 +105,14 @@ static void rename_note(const struct rename *rn)
 	f->before = victim_is_last(&rn->to.v);
 }
 
+/* The new name first: a folder has but one. */
+static void rename_look_again(const struct rename *rn)
+{
+	const struct end *from = &rn->from, *to = &rn->to;
+	victim_look_again(&to->v, to->dirfd, to->dir, to->name);
+	victim_look_again(&from->v, from->dirfd, from->dir, from->name);
+}
+
 static int rename_locked(struct rename *rn, struct change *c)
 {
 	c->r.obj = rn->from.v.fh;
@@ -122,7 +130,8 @@ static int rename_locked(struct rename *rn, struct change *c)
 	if (renameat2(rn->from.dirfd, rn->from.name, rn->to.dirfd, rn->to.name,
 		      rn->flags) < 0) {
 		int r = lower_errno();
-		change_cancel(c);
+		if (change_failed(c, r))
+			rename_look_again(rn);
 		return r;
 	}
 	if (rename_is_void(rn)) {

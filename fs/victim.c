@@ -6,6 +6,7 @@
 
 #include "fs/handle.h"
 #include "fs/lower.h"
+#include "fs/ops.h"
 #include "fs/victim.h"
 
 int victim_know(struct victim *v, int dirfd, const char *name)
@@ -47,6 +48,22 @@ void victim_gone(struct victim *v, struct inode *dir, const char *name)
 	inode_gone(v->inode, keep ? v->fd : -1);
 	if (keep)
 		v->fd = -1;
+}
+
+void victim_look_again(const struct victim *v, int dirfd, struct inode *dir,
+		       const char *name)
+{
+	struct victim now = VICTIM_INIT;
+	int r = victim_know(&now, dirfd, name);
+	bool other = r == 0 && !fhandle_equal(&now.fh, &v->fh);
+	if (v->inode && (other || r == -ENOENT))
+		inode_name_del(v->inode, dir, name);
+	if (now.inode)
+		inode_name_add(now.inode, dir, name);
+	if (v->inode)
+		op_forget_attributes(v->inode);
+	op_forget_attributes(dir);
+	victim_done(&now);
 }
 
 void victim_done(struct victim *v)

@@ -32,6 +32,10 @@ bool victim_is_last(const struct victim *v);
 void victim_hold(const struct victim *v);
 /* victim_gone - it is called `name` in `dir` no more. Under the order locks. */
 void victim_gone(struct victim *v, struct inode *dir, const char *name);
+/* victim_look_again - in doubt whether it is: what has the name now is called so,
+ * and the kernel asks again. Under the order locks. */
+void victim_look_again(const struct victim *v, int dirfd, struct inode *dir,
+		       const char *name);
 void victim_done(struct victim *v);
 
 #endif

@@ -111,6 +111,9 @@ int record_op_parse(const char *word);
 /* record_makes_object - its object was not there before. */
 bool record_makes_object(const struct record *r);
 
+/* record_unsure - it becomes UNSURE: perhaps it was done. */
+void record_unsure(struct record *r);
+
 /* record_done - free what `r` points to (not `r`). NULL is fine. */
 void record_done(struct record *r);
 

@@ -11,9 +11,9 @@
  * From the NTH call on (counted since the line was read) of CALL on a file
  * whose path contains PATTERN (several: with | between them), COUNT calls fail
  * with ERRNO (a number; "short": half of it is written; "wait": it is done when
- * FILE has another line; of pwrite and ftruncate also "+" and a number: it is done,
- * and fails; "then": it is done, and returns when FILE has another line;
- * "hang": its thread waits for ever, as for a lock that nobody gives back).
+ * FILE has another line; of pwrite, ftruncate, renameat2 and unlinkat also "+" and
+ * a number: it is done, and fails; "then": it is done, and returns when FILE has
+ * another line; "hang": its thread waits for ever, as for a lock that nobody gives back).
  * CALL: open, pread, pwrite (and write), fsync (and fdatasync), ftruncate (and
  * truncate, fallocate), rename, unlink, mkdir, symlink, move_mount, syncfs,
  * handle (name_to_handle_at), close, fork (its path is "fork"),
@@ -298,6 +298,19 @@ int renameat(int from_dir, const char *from, int to_dir, const char *to)
 	return e ? fail(e) : REAL(renameat)(from_dir, from, to_dir, to);
 }
 
+int renameat2(int from_dir, const char *from, int to_dir, const char *to,
+	      unsigned flags)
+{
+	static int (*REAL(renameat2))(int, const char *, int, const char *,
+				      unsigned);
+	FIND(renameat2);
+	long e = fault_at("rename", to_dir, to);
+	return e > 0 ? fail(e)
+		     : (int)after(REAL(renameat2)(from_dir, from, to_dir, to,
+						  flags),
+				  e);
+}
+
 int getgrgid_r(gid_t id, struct group *g, char *room, size_t size,
 	       struct group **ret)
 {
@@ -332,6 +345,14 @@ int unlink(const char *path)
 	FIND(unlink);
 	long e = fault("unlink", path);
 	return e ? fail(e) : REAL(unlink)(path);
+}
+
+int unlinkat(int dir, const char *path, int flags)
+{
+	static int (*REAL(unlinkat))(int, const char *, int);
+	FIND(unlinkat);
+	long e = fault_at("unlink", dir, path);
+	return e > 0 ? fail(e) : (int)after(REAL(unlinkat)(dir, path, flags), e);
 }
 
 #define PREAD(name)                                                            \

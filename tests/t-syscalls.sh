@@ -93,6 +93,33 @@ plan fsync 1 1 5 /tree/synced
 refuse "an fsync that fails" dd if=/dev/zero of="$T/tree/synced" count=1 \
 	conv=fsync 2>"$T/err"
 settled "an fsync that fails"
+# names that are changed, and then there is an error; what was open by the old ones is
+# written to before anybody has asked for the new ones
+names=$T/tree/names
+mkdir -p "$names/dir" "$names/empty" && echo inside >"$names/dir/file" &&
+	echo new >"$names/old" && echo over >"$names/over" &&
+	echo gone >"$names/gone" && ln "$names/gone" "$names/stays" ||
+	fail "names"
+exec 5>>"$names/old" 6>>"$names/gone" 7>>"$names/dir/file"
+settled "names"
+in_doubt() { # CALL ERRNO NAME COMMAND...
+	plan "$1" 1 1 "+$2" "/names/$3"
+	refuse "an error of $1 is told, $3" "${@:4}" 2>"$T/err"
+	check "$1 took place, $3" took_place
+	plan
+}
+in_doubt rename 5 over mv "$names/old" "$names/over"
+in_doubt rename 30 moved mv "$names/dir" "$names/moved"
+in_doubt unlink 117 gone rm -f "$names/gone"
+in_doubt unlink 5 empty rmdir "$names/empty"
+check "wait: names in doubt" synced
+echo more >&5
+echo more >&6
+echo more >&7
+exec 5>&- 6>&- 7>&-
+settled "names in doubt"
+equal "$(cat "$names/over")" "new
+more" "by its new name"
 
 # a write that is on its way, while others come and go: what they read then
 # are the old bytes, and afterwards the new ones

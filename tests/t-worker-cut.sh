@@ -116,10 +116,10 @@ check "wait" synced
 check "zeros that failed" same "$T/replica1"
 
 # a truncate that failed, and has cut: by name, of what is open, at an open
-failed() { # SIZE TEXT COMMAND... - with a last byte at 2999999 behind it
-	local size=$1 text=$2
-	shift 2
-	plan ftruncate 1 1 +5 /tree/file
+failed() { # ERRNO SIZE TEXT COMMAND... - with a last byte at 2999999 behind it
+	local errno=$1 size=$2 text=$3
+	shift 3
+	plan ftruncate 1 1 "+$errno" /tree/file
 	refuse "$text" "$@" 2>/dev/null
 	plan
 	equal "$(stat -c %s "$FILE")" "$size" "size, $text"
@@ -130,13 +130,16 @@ failed() { # SIZE TEXT COMMAND... - with a last byte at 2999999 behind it
 }
 by_name() { perl -e 'truncate($ARGV[0], 1000001) or die' "$FILE"; }
 opened() { perl -e 'truncate(STDOUT, 1000001) or die' >&5; }
-fresh d
-failed 1000001 "cut by name" by_name
+# (a disk that breaks: EIO, EROFS, EBADMSG, EUCLEAN)
+for errno in 5 30 74 117; do
+	fresh d
+	failed $errno 1000001 "cut by name, $errno" by_name
+done
 fresh e
 exec 5<>"$FILE"
-OPEN=1 failed 1000001 "cut while open" opened
+OPEN=1 failed 5 1000001 "cut while open" opened
 fresh f
-failed 0 "cut by opening" eval ': >"$FILE"'
+failed 5 0 "cut by opening" eval ': >"$FILE"'
 
 # what may only be appended to takes all at its end, also what is there already
 fresh g

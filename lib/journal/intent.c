@@ -159,15 +159,7 @@ static void intent_unsure(struct intent *slot, uint32_t len, struct record *r)
 	struct buf b = {.data = slot->bytes, .len = len};
 	if (len > sizeof(slot->bytes) || record_decode(&b, r) < 0)
 		memset(r, 0, sizeof(*r));
-	if (r->op != OP_RENAME && r->op != OP_LINK && r->op != OP_UNSURE) {
-		free(r->path2);
-		r->path2 = NULL;
-	}
-	if (!r->path)
-		r->path = text_copy("");
-	r->op = OP_UNSURE;
-	r->time_ns = 0;
-	r->flags = 0;
+	record_unsure(r);
 }
 
 unsigned shared_leftovers(struct shared *s, struct record *out)

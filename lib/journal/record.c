@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "paths.h"
 #include "record.h"
 
 enum { HAS_PATH = 1, HAS_PATH2 = 2 };
@@ -79,6 +80,19 @@ bool record_makes_object(const struct record *r)
 {
 	return r->op == OP_CREATE || r->op == OP_MKDIR || r->op == OP_SYMLINK ||
 	       r->op == OP_MKNOD;
+}
+
+void record_unsure(struct record *r)
+{
+	if (r->op != OP_RENAME && r->op != OP_LINK && r->op != OP_UNSURE) {
+		free(r->path2); /* a text, not a path */
+		r->path2 = NULL;
+	}
+	if (!r->path)
+		r->path = text_copy("");
+	r->op = OP_UNSURE;
+	r->time_ns = 0;
+	r->flags = 0;
 }
 
 void record_done(struct record *r)
