@@ -62,6 +62,16 @@ void change_finish(void)
 	past_is(CHANGE_NEW);
 }
 
+void change_left(void)
+{
+	struct record left;
+	past_is(CHANGE_NEW);
+	if (!shared_leftover(shared, intent_slot, &left))
+		return;
+	shared_append(shared, &left);
+	record_done(&left);
+}
+
 /* ---- a change ---- */
 
 void change_init(struct change *c, enum record_op op, const struct who *who,

@@ -124,9 +124,10 @@ static void replay(struct fuse_session *se, struct flight *f, bool killed)
 			  in->opcode, MAX_TRIES);
 		device_refuse(se, flight_number(f), EIO);
 		flight_done(f);
-		return;
+	} else {
+		device_serve(se, f, in->len);
 	}
-	device_serve(se, f, in->len);
+	change_left();
 }
 
 static bool is_sync(const struct flight *f)

@@ -71,6 +71,9 @@ enum shared_past {
 void shared_tag(struct shared *s, unsigned thread, uint64_t tag);
 enum shared_past shared_past(struct shared *s, unsigned thread, uint64_t tag,
 			     struct record *ret);
+/* shared_leftover - what `thread` has begun came to no end: *ret is an UNSURE record,
+ * to be record_done'd. False: there is nothing. */
+bool shared_leftover(struct shared *s, unsigned thread, struct record *ret);
 /* shared_untag - the requests of before are not asked for again, and others may
  * get their numbers. Only when no worker runs. */
 void shared_untag(struct shared *s);

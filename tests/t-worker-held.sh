@@ -1,6 +1,7 @@
 #!/bin/bash
 # A call that takes long meets the deaths of several workers, all of them killed
-# from outside: each next one does it again, and nobody refuses it.
+# from outside: each next one does it again, and nobody refuses it. Nor is forgotten
+# what was done by one that died, where the next one cannot tell.
 . "$(dirname "$0")/functions.sh"
 expect_log "fs worker died"
 
@@ -24,4 +25,20 @@ equal "$(cat "$T/tree/held")" "it was written" "the file"
 refuse "refused" grep "is refused" "$T/state/mirrorfs.log"
 check "wait" synced
 check "same" same "$T/replica1"
+
+# a name is removed by a worker that dies, and the next one gets no further than an
+# error of the disk, which its caller is told: what was done is found nevertheless
+plan unlink 1 1 then /tree/held
+rm -f "$T/tree/held" 2>"$T/said" &
+remover=$!
+check "it is removed" wait_for 60 test -e "$T/plan.hits"
+pid=$(status_pid worker_pid) supervisor=$(status_pid supervisor_pid)
+kill -STOP "$supervisor" && kill -9 "$pid"
+plan open 1 1 5 /tree/held fs-worker
+kill -CONT "$supervisor"
+refuse "its caller was told nothing" wait $remover
+check "what it was told" grep -q "Input/output" "$T/said"
+plan
+check "wait" synced
+check "same without it" same "$T/replica1"
 exit 0

@@ -162,21 +162,24 @@ static void intent_unsure(struct intent *slot, uint32_t len, struct record *r)
 	record_unsure(r);
 }
 
+bool shared_leftover(struct shared *s, unsigned thread, struct record *ret)
+{
+	struct intent *slot = intent_of(s, thread);
+	uint32_t len = atomic_load(&slot->len);
+	if (len == 0)
+		return false;
+	atomic_store(&slot->tag, 0);
+	bool put = slot->seq; /* killed just after that */
+	if (!put)
+		intent_unsure(slot, len, ret);
+	atomic_store(&slot->len, 0);
+	return !put;
+}
+
 unsigned shared_leftovers(struct shared *s, struct record *out)
 {
 	unsigned n = 0;
-	for (unsigned t = 0; t < SHARED_THREADS; t++) {
-		struct intent *slot = &s->mem->intents[t];
-		uint32_t len = atomic_load(&slot->len);
-		if (len == 0)
-			continue;
-		atomic_store(&slot->tag, 0);
-		if (slot->seq) { /* killed just after it was put */
-			atomic_store(&slot->len, 0);
-			continue;
-		}
-		intent_unsure(slot, len, &out[n++]);
-		atomic_store(&slot->len, 0);
-	}
+	for (unsigned t = 0; t < SHARED_THREADS; t++)
+		n += shared_leftover(s, t, &out[n]);
 	return n;
 }
