@@ -62,6 +62,15 @@ void change_finish(void)
 	past_is(CHANGE_NEW);
 }
 
+bool change_was_begun(unsigned slot, uint64_t number)
+{
+	struct record r;
+	if (shared_past(shared, slot, number, &r) == PAST_NONE)
+		return false;
+	record_done(&r);
+	return true;
+}
+
 void change_left(void)
 {
 	struct record left;

@@ -105,6 +105,8 @@ enum change_past change_past(void);
 const struct record *change_past_record(void);
 /* change_finish - it was made: the record is put unless it is there. */
 void change_finish(void);
+/* change_was_begun - by the thread of `slot`, for that request. */
+bool change_was_begun(unsigned slot, uint64_t number);
 /* change_left - it was served again, or refused. If its change came to no end (a
  * folder could not be opened, say), it was made, perhaps: somebody looks. */
 void change_left(void);

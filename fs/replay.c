@@ -14,8 +14,9 @@
  * (inode_forget_next), and what is left of them is done before all else.
  *
  * They are served one after the other, before anything new: so a record that
- * is still to be put comes before those of whatever follows. But for what syncs:
- * that has no record, and may take as long as a disk does.
+ * is still to be put comes before those of whatever follows. What had begun to
+ * change something comes first: no folder above it has another name since. But for
+ * what syncs: that has no record, and may take as long as a disk does.
  *
  * A request that kills its worker would kill each one: the third refuses it.
  * One that was killed from outside says nothing against what it served: that
@@ -145,12 +146,16 @@ void replay_later(struct fuse_session *se, unsigned thread, bool killed)
 	}
 }
 
-void replay_all(struct fuse_session *se, unsigned threads, bool killed)
+/* replay_each - those that had begun a change, or all that are left. */
+static unsigned replay_each(struct fuse_session *se, unsigned threads,
+			    bool killed, bool begun)
 {
 	unsigned n = 0;
 	for (unsigned t = 0; t < SHARED_THREADS; t++) {
 		struct flight *f = kept_flight(t);
-		if (!flight_number(f) || (t < threads && is_sync(f)))
+		uint64_t number = flight_number(f);
+		if (!number || (t < threads && is_sync(f)) ||
+		    (begun && !change_was_begun(t, number)))
 			continue;
 		change_thread_start(t);
 		touch_thread_start(t);
@@ -158,6 +163,13 @@ void replay_all(struct fuse_session *se, unsigned threads, bool killed)
 		touch_end();
 		n++;
 	}
+	return n;
+}
+
+void replay_all(struct fuse_session *se, unsigned threads, bool killed)
+{
+	unsigned n = replay_each(se, threads, killed, true);
+	n += replay_each(se, threads, killed, false);
 	if (n)
 		log_info("served again requests=%u", n);
 }

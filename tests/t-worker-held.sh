@@ -26,6 +26,26 @@ refuse "refused" grep "is refused" "$T/state/mirrorfs.log"
 check "wait" synced
 check "same" same "$T/replica1"
 
+# a folder is to get another name while something is removed in it: what had begun is
+# done first, by whichever thread
+for i in 1 2 3 4; do
+	mkdir "$T/tree/dir" && echo "$i" >"$T/tree/dir/gone" || fail "folder"
+	check "wait" synced
+	plan unlink 1 1 then /dir/gone
+	rm "$T/tree/dir/gone" &
+	remover=$!
+	check "it is removed, $i" wait_for 60 test -e "$T/plan.hits"
+	mv "$T/tree/dir" "$T/tree/moved$i" &
+	mover=$!
+	sleep 0.2 # until that is on its way
+	kill -9 "$(status_pid worker_pid)"
+	plan
+	wait $remover || fail "the removal"
+	wait $mover || fail "the new name"
+	check "wait" synced
+	check "same, with another name, $i" same "$T/replica1"
+done
+
 # a name is removed by a worker that dies, and the next one gets no further than an
 # error of the disk, which its caller is told: what was done is found nevertheless
 plan unlink 1 1 then /tree/held
