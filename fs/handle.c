@@ -119,6 +119,9 @@ static void handle_restore(struct handle *h)
 			    strerror(-fd));
 	else if (h->is_dir)
 		h->dir = fdopendir(fd);
+	/* of a worker without passthrough: this one may have it */
+	if (h->served == SERVED_PLAIN && !h->is_dir)
+		h->served = SERVED_PAGE;
 	passthrough_restore(i, h->served, h->backing_id);
 }
 

@@ -96,6 +96,24 @@ check "wait" synced
 arrived "the note was there"
 check "umount" umount_tree
 
+# what was opened before there is an activity log is read on, and opened once more,
+# when there is one, and with it passthrough
+read_only
+check "mount, read-only" mount_it
+head -c 2097152 /dev/zero >"$T/tree/big" && exec 5<"$T/tree/big" ||
+	fail "a large file"
+equal "$(head -c 1000 <&5 | wc -c)" 1000 "what is read of it"
+writable
+mends "a large file"
+marked() {
+	"$MIRRORFS" status "$T/tree" --json | jq -e \
+		'.passthrough | contains("activity log") | not' >"$T/out"
+}
+check "there is one" wait_for 60 marked
+cat "$T/tree/big" >"$T/out" || fail "it cannot be opened once more"
+exec 5<&-
+check "umount" umount_tree
+
 # taken away lazily while it is late: what is written past it then, and after the
 # comparison
 read_only
