@@ -160,7 +160,8 @@ void change_cancel(struct change *c)
 
 bool change_failed(struct change *c, int r)
 {
-	if (!change_in_doubt(r)) {
+	/* that it is read-only is said before a name is touched, each time */
+	if (r == -EROFS || !change_in_doubt(r)) {
 		change_cancel(c);
 		return false;
 	}

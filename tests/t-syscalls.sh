@@ -109,7 +109,7 @@ in_doubt() { # CALL ERRNO NAME COMMAND...
 	plan
 }
 in_doubt rename 5 over mv "$names/old" "$names/over"
-in_doubt rename 30 moved mv "$names/dir" "$names/moved"
+in_doubt rename 74 moved mv "$names/dir" "$names/moved"
 in_doubt unlink 117 gone rm -f "$names/gone"
 in_doubt unlink 5 empty rmdir "$names/empty"
 check "wait: names in doubt" synced
