@@ -11,12 +11,16 @@
 #include "confdefs.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,7 +34,7 @@
 #define FETCH_MS 10000
 
 /* … beside the words of deposit.h */
-enum kind { HOLD = 0, DROP = 1, OFFER = 3, OFFERED = 4 };
+enum kind { HOLD = 0, DROP = 1, OFFER = 3, OFFERED = 4, LIFE = 7 };
 
 struct message {
 	uint32_t kind, n;
@@ -91,9 +95,29 @@ static int message_receive(int sock, struct message *m, int fds[AT_ONCE],
 
 static int supervisor = -1; /* constant while the worker runs */
 
+/* life_main - a thread that has nothing open but the end of a pipe, in a table
+ * of its own. That is closed as soon as the process dies; what the others have
+ * open stays so as long as one of them is in a call that does not end. */
+static void *life_main(void *arg)
+{
+	struct message m = {.kind = LIFE};
+	int ends[2];
+	prctl(PR_SET_NAME, "life");
+	if (unshare(CLONE_FILES) < 0 || pipe2(ends, O_CLOEXEC) < 0 ||
+	    message_send(supervisor, &m, &ends[0], 1, 0) < 0 ||
+	    close_range(0, (unsigned)ends[1] - 1, 0) < 0 ||
+	    close_range((unsigned)ends[1] + 1, UINT_MAX, 0) < 0)
+		return NULL; /* then the supervisor looks now and then */
+	for (;;)
+		pause();
+}
+
 void deposit_open(int sock)
 {
+	pthread_t id;
 	supervisor = sock;
+	if (sock >= 0 && pthread_create(&id, NULL, life_main, NULL) == 0)
+		pthread_detach(id);
 }
 
 static bool wait_to(short events, int ms)
@@ -219,7 +243,7 @@ bool deposit_orphaned(void)
 
 void deposits_init(struct deposits *d, unsigned max)
 {
-	d->sock = -1;
+	d->sock = d->life = -1;
 	d->n = 0;
 	d->said = false;
 	d->max = max < DEPOSIT_MAX ? max : DEPOSIT_MAX;
@@ -268,6 +292,8 @@ unsigned deposits_read(struct deposits *d, int64_t *ret_said_ns)
 			take(d, m.ids[0], fds[0]);
 		else if (m.kind == DROP)
 			drop(d, m.ids[0]);
+		else if (m.kind == LIFE && n == 1 && d->life < 0)
+			d->life = fds[0];
 		else if (m.kind <= DEPOSIT_RETIRING)
 			words |= 1u << m.kind;
 		if (m.kind == DEPOSIT_UNMOUNTED)
@@ -308,8 +334,16 @@ int deposits_connect(struct deposits *d)
 	return r;
 }
 
+void deposits_life_ends(struct deposits *d)
+{
+	if (d->life >= 0)
+		close(d->life);
+	d->life = -1;
+}
+
 void deposits_hang_up(struct deposits *d)
 {
+	deposits_life_ends(d);
 	if (d->sock >= 0)
 		close(d->sock);
 	d->sock = -1;

@@ -9,7 +9,8 @@
  * its users (EBADF) if the worker dies.
  *
  * Over the same socket the worker says when it serves and when it ends, and
- * learns at once that the supervisor is gone.
+ * learns at once that the supervisor is gone. And the supervisor gets the end of
+ * a pipe that hangs up when the worker dies, though it cannot end.
  */
 
 #include <stdbool.h>
@@ -48,6 +49,7 @@ bool deposit_orphaned(void);
 
 struct deposits {
 	int sock; /* to the worker that runs, -1 at first */
+	int life; /* hangs up when that one dies; -1: it has, or is not known */
 	unsigned n, max;
 	bool said; /* that there are too many */
 	struct deposited {
@@ -65,6 +67,8 @@ int deposits_connect(struct deposits *d);
 /* deposits_read - what there is to read from d->sock. Returns which words were
  * said: 1 << word; *ret_said_ns, monotonic: when that it is unmounted was. */
 unsigned deposits_read(struct deposits *d, int64_t *ret_said_ns);
+/* deposits_life_ends - d->life has hung up. */
+void deposits_life_ends(struct deposits *d);
 /* deposits_hang_up - the worker shall end. */
 void deposits_hang_up(struct deposits *d);
 /* deposits_done - and closes all. */

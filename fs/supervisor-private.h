@@ -210,7 +210,8 @@ void worker_done(struct supervisor *s);
 /* ---- supervisor-stuck.c ---- */
 
 /* stuck_look - 0: it is dead, and ends only when another one serves; *ret_status
- * as waitpid would tell. Else how long to sleep before the next look, ms. */
+ * as waitpid would tell. Else how long to sleep before the next look, ms; -1:
+ * it lives, or there is none. */
 int stuck_look(struct supervisor *s, int *ret_status);
 
 /* threads_open - of a process, in /proc; NULL: it is gone. Owned by the caller.

@@ -5,7 +5,8 @@
  * request. Or a thread waits for a disk, in an fsync or a syncfs, which may take
  * minutes; or for that of the journal and the log, which may hang. It cannot be
  * killed, and as long as it is there nobody is told that the process has ended.
- * So the next one is started then.
+ * So the next one is started then. That it dies is told by a pipe that only one
+ * thread of it has open (deposit.c): from then on it is looked at.
  *
  * It must not be started while a thread of the old one is in any other call: a
  * write that is on its way to a disk would come after what the new one writes.
@@ -35,9 +36,8 @@
 #include "log.h"
 #include "shared.h"
 
-#define LOST_NS	  (200 * NS_PER_MS) /* others end as soon as the first one */
-#define LOOK_MS	  50
-#define LEADER_MS 1000
+#define LOST_NS (50 * NS_PER_MS) /* others end as soon as the first one */
+#define LOOK_MS 20
 
 #define FLAGS_WORD 6   /* of stat, behind the name */
 #define ENDING	   0x4 /* PF_EXITING of <linux/sched.h> */
@@ -149,14 +149,14 @@ static bool is_stuck(pid_t pid)
 int stuck_look(struct supervisor *s, int *ret_status)
 {
 	char path[64];
-	if (!s->worker)
+	if (!s->worker || s->deposits.life >= 0)
 		return -1;
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)s->worker);
 	struct thread t = thread_of(path);
 	*ret_status = t.state ? t.status : SIGKILL;
 	if (t.state != 'Z' && !t.ends) {
 		s->lost_ns = 0;
-		return LEADER_MS;
+		return LOOK_MS;
 	}
 	if (!s->lost_ns)
 		s->lost_ns = clock_mono_ns();

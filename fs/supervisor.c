@@ -469,9 +469,12 @@ static void supervisor_serve(struct supervisor *s)
 			 .events = POLLIN},
 			{.fd = mounts_fd, .events = POLLPRI},
 			{.fd = s->deposits.sock, .events = POLLIN},
+			{.fd = s->deposits.life},
 		};
-		if (poll(fds, 4, timeout) <= 0)
+		if (poll(fds, 5, timeout) <= 0)
 			continue;
+		if (fds[4].revents)
+			deposits_life_ends(&s->deposits);
 		if (fds[3].revents & POLLIN)
 			worker_listen(s);
 		if (fds[0].revents)
