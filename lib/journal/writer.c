@@ -165,7 +165,7 @@ static int writer_ready(struct journal_writer *w)
 	return r;
 }
 
-/* writer_failed - it is told to all. */
+/* writer_failed - it is told to all, and who waits for a sync looks. */
 static void writer_failed(struct journal_writer *w, int error, bool *said)
 {
 	if (error == -EUCLEAN || error == -ENOENT)
@@ -179,6 +179,9 @@ static void writer_failed(struct journal_writer *w, int error, bool *said)
 			  : shared_late(w->s) ? strerror(-error)
 					      : journal_error(w->j));
 	*said = true;
+	pthread_mutex_lock(&w->lock);
+	pthread_cond_broadcast(&w->synced);
+	pthread_mutex_unlock(&w->lock);
 }
 
 /* writer_commit - until it is in the database; false: to stop, and it is not

@@ -8,6 +8,8 @@
 #include "lib/journal/memory.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Of the tree and of the journal: how many there were, and what they say. */
@@ -31,14 +33,19 @@ int syncfs(int fd)
 	return error ? -1 : 0;
 }
 
-static int sync_one(int fd)
+static bool is_called(int fd, const char *part)
 {
 	char link[64], path[4096];
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	ssize_t n = readlink(link, path, sizeof(path) - 1);
 	path[n < 0 ? 0 : n] = 0;
-	log_syncs += strstr(path, "/activity") != NULL;
-	if (!strstr(path, "-wal"))
+	return strstr(path, part);
+}
+
+static int sync_one(int fd)
+{
+	log_syncs += is_called(fd, "/activity");
+	if (!is_called(fd, "-wal"))
 		return 0;
 	wal_syncs++;
 	errno = wal_error;
@@ -53,6 +60,26 @@ int fsync(int fd)
 int fdatasync(int fd)
 {
 	return sync_one(fd);
+}
+
+/* The disk is full, and takes its time to say so. */
+static _Atomic enum { ROOM, FULL_LATER, FULL } wal_room;
+static _Atomic bool wal_waits;
+
+ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	if (wal_room == ROOM || !is_called(fd, "-wal"))
+		return syscall(SYS_pwrite64, fd, p, n, at);
+	wal_waits = true;
+	while (wal_room == FULL_LATER)
+		usleep(1000);
+	errno = ENOSPC;
+	return -1;
+}
+
+ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at)
+{
+	return pwrite(fd, p, n, at);
 }
 
 static unsigned changed(struct af *t, unsigned obj)
@@ -280,10 +307,50 @@ static void test_sync_of_gap(void **state)
 	af_close(&t);
 }
 
+static void *sync_it(void *arg)
+{
+	static int64_t ended;
+	assert_true(journal_writer_sync(arg) == -ENOSPC);
+	ended = clock_mono_ns();
+	return &ended;
+}
+
+/* The journal's disk is found to be full while somebody waits for a sync: that
+ * is told at once, and not a second later. */
+static void test_full_meanwhile(void **state)
+{
+	struct af t;
+	pthread_t id;
+	int64_t since, took = NS_PER_S;
+	void *ended;
+	af_open(&t, 0);
+	alarm(120);
+	for (unsigned i = 0; i < 10 && took > NS_PER_S / 2; i++) {
+		wal_waits = false;
+		wal_room = FULL_LATER;
+		fx_put(&t.f, OP_UNLINK, 0, 0, "a", NULL);
+		while (!wal_waits)
+			usleep(1000);
+		pthread_create(&id, NULL, sync_it, t.f.w);
+		usleep(100000); /* it waits by then, most likely */
+		int64_t begin = clock_mono_ns();
+		wal_room = FULL;
+		pthread_join(id, &ended);
+		took = *(int64_t *)ended - begin;
+		wal_room = ROOM;
+		while (shared_journal(t.f.s, &since) < 0)
+			usleep(1000);
+	}
+	alarm(0);
+	assert_true(took <= NS_PER_S / 2);
+	af_close(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sync_of_gap),
+		cmocka_unit_test(test_full_meanwhile),
 		cmocka_unit_test(test_lift_syncs_all),
 		cmocka_unit_test(test_taken_over),
 		cmocka_unit_test(test_tree_lost),
