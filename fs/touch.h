@@ -41,7 +41,7 @@ struct touch_rename {
 void touch_rename(const struct touch_rename *t);
 
 /* touch_sync - fsync(2) of `fd`, or fdatasync(2); the records of what was
- * changed are on the disk as well. Returns 0, or a negative errno. */
+ * changed are on the disk as well, if the journal works. Returns 0, or a negative errno. */
 int touch_sync(int fd, bool datasync);
 
 /* touch_unseen - nothing, but of a file that may change without a request

@@ -56,7 +56,8 @@ struct journal_writer;
  * callers of one moment share the cost. A negative errno when the database
  * cannot be written. */
 int journal_writer_sync(struct journal_writer *w);
-/* The same in two halves, to do something else in between. */
+/* The same in two halves, to do something else in between; who waits for a disk
+ * that hangs gives up after some seconds (-ETIMEDOUT), and others at once. */
 uint64_t journal_writer_sync_begin(struct journal_writer *w);
 int journal_writer_sync_end(struct journal_writer *w, uint64_t ticket);
 /* journal_writer_last - shared_last_seq of its ring. */

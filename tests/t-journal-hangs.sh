@@ -42,10 +42,22 @@ check "wait" wait_for 60 cmp -s "$T/tree/read" "$T/replica1/read"
 WORKER=$(worker)
 freeze "$T/state" || skip "file systems cannot be frozen here"
 background thaw_late 5<&- 6>&-
+THAW=$BG
 goes_on frozen
 check "the journal hangs" wait_for 60 hangs "*"
 "$MIRRORFS" status "$T/tree" >"$T/out" 2>"$T/err" && fail "status"
 check "it tells why" grep -q "waits for a disk" "$T/err"
+# as many as there are threads, at least: they give up
+syncs=()
+for ((i = $(nproc) + 4; i > 0; i--)); do
+	background sync "$T/tree/write"
+	syncs+=("$BG")
+done
+goes_on syncs
+for pid in "${syncs[@]}"; do
+	wait "$pid" || fail "a sync"
+done
+refuse "a sync hangs" [ -e "$T/late" ]
 for word in first second; do
 	kill -9 "$WORKER"
 	goes_on "$word"
@@ -53,9 +65,9 @@ for word in first second; do
 	check "the log hangs" wait_for 60 hangs log
 done
 thaw
-kill "$BG"
+kill "$THAW"
 exec 5<&- 6>&-
-equal "$(xargs <"$T/tree/write")" "before frozen first second" "what was written"
+equal "$(xargs <"$T/tree/write")" "before frozen syncs first second" "what was written"
 check "told" wait_for 60 grep -q "fs worker died" "$T/state/mirrorfs.log"
 equal "$(status_pid supervisor_pid)" "$SUPERVISOR" "the supervisor"
 equal "$(status_pid worker_pid)" "$WORKER" "the worker"

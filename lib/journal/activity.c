@@ -393,7 +393,7 @@ uint64_t activity_sync_begin(struct activity *a)
 	return a ? journal_writer_sync_begin(a->w) : 0;
 }
 
-/* A journal that cannot be written stops nobody: the mark is there. */
+/* A journal that fails, or hangs, stops nobody: the mark is there. */
 void activity_sync_end(struct activity *a, uint64_t ticket)
 {
 	if (a)

@@ -45,6 +45,7 @@
 #define WRITER_FIRST	  64u /* so many, then twice as many, … */
 #define GATHER_NS	  (2 * NS_PER_MS)
 #define PRUNE_INTERVAL_NS (60 * NS_PER_S)
+#define SYNC_PATIENCE_NS  (5 * NS_PER_S) /* of users; a disk may be slow */
 #define IDLE_MS		  60000 /* for pruning; records wake it */
 #define STOP_TRIES	  3
 #define WAL_PAGES	  2048 /* 8 MB */
@@ -63,6 +64,7 @@ struct journal_writer {
 	_Atomic uint64_t sync_asked; /* LOCK_writer for writing */
 	uint64_t sync_done;	     /* LOCK_writer */
 	int sync_result;	     /* LOCK_writer */
+	bool sync_hangs;	     /* LOCK_writer: it was waited for in vain */
 	/* owned by the thread: */
 	unsigned most;	  /* records in the next batch */
 	int64_t prune_ns; /* not before, monotonic */
@@ -257,6 +259,7 @@ static void writer_sync(struct journal_writer *w, uint64_t asked)
 	pthread_mutex_lock(&w->lock);
 	w->sync_done = asked;
 	w->sync_result = r;
+	w->sync_hangs = false;
 	pthread_cond_broadcast(&w->synced);
 	pthread_mutex_unlock(&w->lock);
 }
@@ -396,20 +399,33 @@ int journal_writer_start(const char *state_dir, struct shared *s, int wake_fd,
 	return 0;
 }
 
-/* wait_synced - looks now and then whether the database works at all. */
-static int wait_synced_locked(struct journal_writer *w, uint64_t ticket)
+/* wait_synced - looks now and then whether the database works at all; and, for
+ * who is impatient, whether it answers. */
+static int wait_synced_locked(struct journal_writer *w, uint64_t ticket,
+			      bool impatient)
 {
-	int64_t since;
+	int64_t since, end = clock_mono_ns() + SYNC_PATIENCE_NS;
 	while (w->sync_done < ticket) {
-		struct timespec until;
+		int64_t now = clock_mono_ns();
 		int r = shared_journal(w->s, &since);
 		if (r < 0)
 			return r;
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec++;
+		w->sync_hangs |= impatient && now >= end;
+		if (impatient && w->sync_hangs)
+			return -ETIMEDOUT;
+		struct timespec until = clock_timespec(now + NS_PER_S);
 		pthread_cond_timedwait(&w->synced, &w->lock, &until);
 	}
 	return w->sync_result;
+}
+
+static int wait_synced(struct journal_writer *w, uint64_t ticket,
+		       bool impatient)
+{
+	pthread_mutex_lock(&w->lock);
+	int r = wait_synced_locked(w, ticket, impatient);
+	pthread_mutex_unlock(&w->lock);
+	return r;
 }
 
 uint64_t journal_writer_sync_begin(struct journal_writer *w)
@@ -424,15 +440,12 @@ uint64_t journal_writer_sync_begin(struct journal_writer *w)
 
 int journal_writer_sync_end(struct journal_writer *w, uint64_t ticket)
 {
-	pthread_mutex_lock(&w->lock);
-	int r = wait_synced_locked(w, ticket);
-	pthread_mutex_unlock(&w->lock);
-	return r;
+	return wait_synced(w, ticket, true);
 }
 
 int journal_writer_sync(struct journal_writer *w)
 {
-	return journal_writer_sync_end(w, journal_writer_sync_begin(w));
+	return wait_synced(w, journal_writer_sync_begin(w), false);
 }
 
 uint64_t journal_writer_last(const struct journal_writer *w)
