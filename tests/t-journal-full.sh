@@ -4,6 +4,7 @@
 # required changes are refused meanwhile, and nothing else is.
 . "$(dirname "$0")/functions.sh"
 expect_log "journal|No space left|database or disk is full|r1: |connection"
+expect_log "fs worker died|lines are missing here"
 expect_races
 
 mkdir "$T/state"
@@ -17,6 +18,12 @@ failing() {
 fill() {
 	cat /dev/zero >"$T/state/filler" 2>"$T/err"
 	check "it is full" grep -q "No space" "$T/err"
+}
+# little_room - the next page of the log is begun with its next line
+little_room() {
+	local size
+	size=$(stat -c %s "$T/state/mirrorfs.log")
+	printf '%*s\n' $((4096 - size % 4096 + 4096 - 30)) "" >>"$T/state/mirrorfs.log"
 }
 # change until the writer notices; more is refused then, if anything is
 more() {
@@ -35,6 +42,7 @@ check "mount" mount_tree "${REPLICAS[@]}"
 echo one >"$T/tree/one"
 check "wait" synced
 check "works" journal_works
+little_room
 fill
 check "noticed" until_failing "No space left.*make room for .*users go on"
 refuse "a write was refused" test -s "$T/refused"
@@ -53,6 +61,9 @@ equal "$("$MIRRORFS" status "$T/tree" --json | jq -r .journal.state)" failing \
 mv "$T/replica1" "$T/away"
 check "the session ends" wait_for 60 kill_children "$(status_pid sync_pid)"
 sleep 1
+worker=$(status_pid worker_pid)
+kill -9 "$worker"
+check "another worker" wait_for 60 worker_after "$worker"
 rm "$T/state/filler"
 check "it mends itself" wait_for 60 journal_works
 away() {
@@ -62,6 +73,10 @@ check "that it is away" wait_for 60 away
 mv "$T/away" "$T/replica1"
 "$MIRRORFS" retry "$T/tree" >"$T/out" || fail "retry"
 check "wait after" synced
+missing() { grep -q "lines are missing here" "$T/state/mirrorfs.log"; }
+check "the log tells what it has not" wait_for 60 missing
+refuse "half a line" grep -Eqv "^ *$|^[-0-9]+ [0-9:.]+ [a-z]+ [a-z-]+\[" \
+	"$T/state/mirrorfs.log"
 check "equal" same "$T/replica1"
 check "umount" umount_tree
 

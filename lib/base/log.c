@@ -7,7 +7,8 @@
  * the lines (log_start). Who logs waits until its own is written, to be found
  * though the process is killed right after; but not for longer than
  * PATIENCE_NS, and not at all while the thread is known to be stuck. For what
- * there is no room is left out, and counted.
+ * there is no room, in memory or on the disk, is left out, and counted: before
+ * the next line that can be written there is one that says so.
  *
  *	waiting[filled]      what comes is put behind it
  *	waiting[!filled]     is being written, or empty
@@ -22,12 +23,14 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -52,7 +55,8 @@ static struct lines {
 } waiting[2];			      /* LOCK_log */
 static unsigned filled;		      /* LOCK_log */
 static uint64_t n_put, n_written;     /* LOCK_log: lines */
-static unsigned long long n_left_out; /* LOCK_log: not told yet */
+static unsigned n_left_out; /* LOCK_log: they come behind waiting[filled] */
+static atomic_uint n_missing; /* … behind what was written last */
 
 /* ---- where to ---- */
 
@@ -93,10 +97,21 @@ void log_set_level(enum log_level level)
 	log_level = level;
 }
 
-static void write_out(const char *text, size_t n)
+/* take_back - half a line, if nobody has written behind it. */
+static void take_back(ssize_t n)
+{
+	struct stat st;
+	if (fstat(log_fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    lseek(log_fd, 0, SEEK_CUR) == st.st_size)
+		(void)!ftruncate(log_fd, st.st_size - n);
+}
+
+static bool write_out(const char *text, size_t n)
 {
 	ssize_t done = write(log_fd, text, n);
-	(void)done; /* nowhere left to complain */
+	if (done > 0 && (size_t)done < n)
+		take_back(done);
+	return done == (ssize_t)n;
 }
 
 /* ---- lines ---- */
@@ -118,6 +133,27 @@ static size_t line_make(char line[LINE_BYTES], enum log_level level,
 	return len;
 }
 
+/* tell_missing - false: that could not be written, either. */
+static bool tell_missing(void)
+{
+	char text[80], line[LINE_BYTES];
+	unsigned n = atomic_exchange(&n_missing, 0);
+	if (!n)
+		return true;
+	snprintf(text, sizeof(text),
+		 "the log could not be written: %u lines are missing here", n);
+	if (write_out(line, line_make(line, LL_WARNING, text)))
+		return true;
+	n_missing += n;
+	return false;
+}
+
+static void write_line(const char *line, size_t len)
+{
+	if (!tell_missing() || !write_out(line, len))
+		n_missing++;
+}
+
 static bool append_locked(const char *line, size_t len)
 {
 	struct lines *l = &waiting[filled];
@@ -130,22 +166,9 @@ static bool append_locked(const char *line, size_t len)
 	return true;
 }
 
-static void tell_left_out_locked(void)
-{
-	char text[80], line[LINE_BYTES];
-	if (!n_left_out)
-		return;
-	snprintf(text, sizeof(text),
-		 "the log could not be written: %llu lines are missing here",
-		 n_left_out);
-	if (append_locked(line, line_make(line, LL_WARNING, text)))
-		n_left_out = 0;
-}
-
 /* False: it is left out. */
 static bool put_locked(const char *line, size_t len)
 {
-	tell_left_out_locked();
 	if (n_left_out || !append_locked(line, len)) {
 		n_left_out++;
 		return false;
@@ -171,7 +194,7 @@ static void write_lines(const struct lines *l)
 	const char *at = l->text, *end = l->text + l->n;
 	while (at < end) {
 		const char *next = memchr(at, '\n', (size_t)(end - at));
-		write_out(at, (size_t)(next - at) + 1);
+		write_line(at, (size_t)(next - at) + 1);
 		at = next + 1;
 	}
 }
@@ -183,18 +206,21 @@ static void *writer_main(void *arg)
 	for (;;) {
 		struct lines *l = &waiting[filled];
 		uint64_t upto = n_put;
+		unsigned left_out = n_left_out;
 		if (l->n == 0) {
 			pthread_cond_wait(&come, &lock);
 			continue;
 		}
 		filled = !filled;
+		n_left_out = 0;
 		pthread_mutex_unlock(&lock);
 		write_lines(l);
+		n_missing += left_out;
+		tell_missing();
 		pthread_mutex_lock(&lock);
 		l->n = 0;
 		n_written = upto;
 		stuck = false;
-		tell_left_out_locked();
 		pthread_cond_broadcast(&gone);
 	}
 	return NULL;
@@ -225,7 +251,7 @@ static void after_fork_child(void)
 {
 	runs = stuck = false;
 	waiting[0].n = waiting[1].n = 0;
-	n_put = n_written = n_left_out = 0;
+	n_put = n_written = n_left_out = n_missing = 0;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -272,7 +298,7 @@ static void line_put(const char *line, size_t len)
 		wait_written_locked(n_put, PATIENCE_NS);
 	pthread_mutex_unlock(&lock);
 	if (!later)
-		write_out(line, len);
+		write_line(line, len);
 }
 
 void log_write(enum log_level level, const char *fmt, ...)

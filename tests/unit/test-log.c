@@ -1,18 +1,21 @@
 /*
  * A log that takes nothing holds up nobody: who logs goes on, also when there is
  * no room left. When it takes lines again they come in their order, and where
- * some are missing it says how many. A child of fork(2) writes its own.
+ * some are missing it says how many. A child of fork(2) writes its own. What a
+ * full disk does not take is counted, too, and there is no half line of it.
  */
 #include "confdefs.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -99,8 +102,66 @@ static void test_stuck(void **state)
 	log_flush();
 }
 
+/* leave_room - no file gets larger than that. */
+static void leave_room(rlim_t size)
+{
+	struct rlimit limit;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = size;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* log_full - in a child: the first line that it does not take begins in it. */
+static void log_full(const char *path)
+{
+	struct stat st;
+	signal(SIGXFSZ, SIG_IGN);
+	if (log_open("test", path) < 0)
+		_exit(1);
+	for (unsigned i = 0; i < 2; i++) {
+		log_info("before");
+		log_flush();
+		if (stat(path, &st) < 0)
+			_exit(2);
+		leave_room((rlim_t)st.st_size + 20);
+		log_info("left out");
+		log_info("left out");
+		log_info("left out");
+		log_flush();
+		leave_room(RLIM_INFINITY);
+		log_info("after");
+		log_start(); /* the same once more */
+	}
+	log_flush();
+	_exit(0);
+}
+
+static void test_full(void **state)
+{
+	static const char *const texts[] = {
+		"before",
+		"the log could not be written: 3 lines are missing here",
+		"after"};
+	char path[] = "/tmp/test-log.XXXXXX";
+	FILE *pipe_end = far_end;
+	int status, fd = mkostemp(path, O_CLOEXEC);
+	assert_true(fd >= 0);
+	pid_t pid = fork();
+	if (pid == 0)
+		log_full(path);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	far_end = fdopen(fd, "r");
+	for (unsigned i = 0; i < 6; i++)
+		assert_string_equal(next_line(), texts[i % 3]);
+	fclose(far_end);
+	far_end = pipe_end;
+	unlink(path);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_stuck)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_full),
+					   cmocka_unit_test(test_stuck)};
 	return cmocka_run_group_tests(tests, begin, NULL);
 }
