@@ -439,7 +439,7 @@ void supervisor_put_stop(struct supervisor *s)
 	bool left = worker_left(s);
 	if (left)
 		note_left(s);
-	int r = supervisor_drain(s, NULL);
+	int r = supervisor_drain(s, true, NULL);
 	bool lost = has_lost(s);
 	if (r < 0 || !supervisor_bare_noted(s)) {
 		if (!s->bare_owed && syncfs(s->lower_fd) == 0)
@@ -463,7 +463,7 @@ void supervisor_put_stop(struct supervisor *s)
 	owed_clear(s->lower_fd); /* it changes what is stamped */
 	stamp(s);
 	supervisor_event(s, OP_STOP);
-	if (supervisor_drain(s, NULL) >= 0)
+	if (supervisor_drain(s, true, NULL) >= 0)
 		(void)activity_set_synced(s->cfg->state_dir,
 					  shared_last_seq(s->shared));
 }

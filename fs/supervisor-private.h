@@ -241,8 +241,9 @@ int supervisor_note_names(struct supervisor *s);
  * the journal; and what intents of a dead worker leave to be looked at.
  * *ret_since, if it is not NULL: contents that may have been written to without
  * a record have no older ctime; 0: that is not known.
- * Returns a negative errno when it does not: the log says so. */
-int supervisor_drain(struct supervisor *s, int64_t *ret_since);
+ * Returns a negative errno when it does not: the log says so. `last`: then it
+ * is lost, as nobody tries it again. */
+int supervisor_drain(struct supervisor *s, bool last, int64_t *ret_since);
 /* supervisor_common - the arguments of both children. */
 void supervisor_common(struct supervisor *s, struct spawn *sp,
 		       const char *command);

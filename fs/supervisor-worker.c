@@ -321,7 +321,7 @@ static void out_of_service(struct supervisor *s)
 	s->failed = true;
 	s->stopping |= s->cfg->ready_fd < 0;
 	upgrade_failed(s);
-	supervisor_drain(s, NULL);
+	supervisor_drain(s, false, NULL);
 }
 
 /* Nothing of the old connection is of use to the new one. */
@@ -365,7 +365,7 @@ static void mount_anew(struct supervisor *s, const char *why)
 		r = supervisor_cover(s, dead_fd);
 	/* callers were told by that: the journal's disk may hang */
 	int64_t since_ns;
-	supervisor_drain(s, &since_ns);
+	supervisor_drain(s, false, &since_ns);
 	supervisor_gap(s, since_ns);
 	if (r < 0) {
 		CLEANUP_FREE char *over = mount_covered_by(s->cfg->root);

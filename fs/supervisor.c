@@ -186,7 +186,7 @@ failed:
 /* ---- ending ---- */
 
 /* In between the journal is closed, so that a damaged one can be replaced. */
-int supervisor_drain(struct supervisor *s, int64_t *ret_since)
+int supervisor_drain(struct supervisor *s, bool last, int64_t *ret_since)
 {
 	int r = s->late ? s->late
 			: journal_open(s->cfg->state_dir, JOURNAL_WRITE,
@@ -197,9 +197,13 @@ int supervisor_drain(struct supervisor *s, int64_t *ret_since)
 		*ret_since = 0;
 	if (r >= 0 && ret_since)
 		r = journal_dirty_since(s->journal, ret_since);
-	if (r < 0)
+	if (r < 0 && last)
 		log_error("records of the last moments were lost: %s",
 			  strerror(-r));
+	else if (r < 0)
+		log_warning("the journal cannot be written: %s; records of the "
+			    "last moments wait in memory",
+			    strerror(-r));
 	journal_close(s->journal);
 	s->journal = NULL;
 	return r;

@@ -48,6 +48,20 @@ said() {
 	tail -n +"$((line + 1))" "$state/mirrorfs.log" | grep -q "$1"
 }
 
+logged() { # TEXT - what it says while it cannot say it in the state folder
+	grep -q "$1" "/run/mirrorfs/$name/log"
+}
+again() {
+	timeout 10 cat "$T/tree/cold/file" >"$T/out" 2>/dev/null
+}
+# another_worker - and mount, as there are no file handles: nothing is lost by that
+another_worker() {
+	kill -9 "$(status_pid worker_pid)"
+	check "it serves again" wait_for 60 again
+	check "records wait" wait_for 60 logged "moments wait in memory"
+	refuse "lost" logged "moments were lost"
+}
+
 late() { # TEXT OPTION...
 	check "mount" mount_it "${@:2}"
 	check "wait" synced
@@ -55,6 +69,7 @@ late() { # TEXT OPTION...
 	read_only
 	check "mount, read-only, $1" mount_it "${@:2}"
 	change cold/file "$1"
+	[ "$1" != pin ] || another_worker
 	mark
 	writable
 	mends "$1"
@@ -121,9 +136,6 @@ check "mount, read-only" mount_it
 supervisor=$(status_pid supervisor_pid)
 cd "$T/tree" || exit 1
 check "lazily" umount -l "$T/tree"
-logged() { # TEXT - what it says while it cannot say it in the state folder
-	grep -q "$1" "/run/mirrorfs/$name/log"
-}
 ended() {
 	! kill -0 "$supervisor" 2>/dev/null
 }
