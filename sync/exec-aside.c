@@ -20,7 +20,16 @@
 #include "sync/exec.h"
 
 #define ASIDE_NS  (30 * NS_PER_MS)
+#define ASIDE_AT  (16u << 20) /* bytes, which take longer than that anyway */
 #define ASIDE_MAX 256
+
+/* is_slow - it takes a while, or has taken one. */
+static bool is_slow(const struct step *s)
+{
+	return s->exec->cfg.aside_above == 0 ||
+	       (!s->ranges && s->st.st_size >= ASIDE_AT) ||
+	       clock_mono_ns() > s->begun_ns + ASIDE_NS;
+}
 
 bool aside_leave(struct step *s)
 {
@@ -30,8 +39,7 @@ bool aside_leave(struct step *s)
 		return false;
 	bool waits = s->phase == PHASE_WAITING ||
 		     (s->phase == PHASE_PREPARING && !s->all_sent &&
-		      (x->cfg.aside_above == 0 ||
-		       clock_mono_ns() > s->begun_ns + ASIDE_NS));
+		      is_slow(s));
 
 	if (!waits || x->n_aside >= ASIDE_MAX || s->result != STEP_DONE ||
 	    (uint64_t)s->st.st_size < x->cfg.aside_above || s->st.st_nlink != 1)
