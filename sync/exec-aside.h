@@ -55,6 +55,10 @@ bool second_waits(const struct step *s);
 
 /* exec-uploads.c: begin and feed uploads */
 void exec_uploads(struct exec *x);
+/* uploads_anew - the head is sent again, as something with its hash was written to
+ * (busy.c). While many files are, it is not the only one, and one after the other
+ * would take two round trips each: those behind it are, too, at once. */
+void uploads_anew(struct exec *x);
 /* exec_pump - a turn of who waits for requests of its own: what is under way goes
  * on over the second connection, which is joined when it is there. Nothing is
  * begun. -ENOTCONN, or 0. */

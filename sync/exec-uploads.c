@@ -76,9 +76,7 @@ static void look_ahead(struct exec *x, struct step *s)
 	attr_look_dirtimes(s);
 }
 
-/* Begin uploads in order, as many as may be under way, and feed them: the
- * small ones first. */
-void exec_uploads(struct exec *x)
+static unsigned uploads_max(const struct exec *x)
 {
 	uint32_t handles = remote_caps(x->cfg.remote)->handles;
 	unsigned max = exec_is_far(x) ? EXEC_UPLOADS : EXEC_UPLOADS_NEAR;
@@ -88,8 +86,23 @@ void exec_uploads(struct exec *x)
 	if (handles > 3 * EXEC_SPARES)
 		handles -= EXEC_SPARES + 2;
 	handles /= 2;
-	if (handles && handles < max)
-		max = handles;
+	return handles && handles < max ? handles : max;
+}
+
+void uploads_anew(struct exec *x)
+{
+	unsigned max = uploads_max(x);
+
+	for (struct step *s = x->head->next; s && x->n_active < max;
+	     s = s->next)
+		upload_early(s);
+}
+
+/* Begin uploads in order, as many as may be under way, and feed them: the
+ * small ones first. */
+void exec_uploads(struct exec *x)
+{
+	unsigned max = uploads_max(x);
 
 	aside_reap(x);
 	begin_waiting(x, max);

@@ -427,9 +427,13 @@ static bool run_head(struct exec *x)
 			moved = true;
 			continue;
 		}
-		if (s->kind == STEP_PUT &&
-		    (s->phase != PHASE_READY || !upload_settled(s)))
+		if (s->kind == STEP_PUT && s->phase != PHASE_READY)
 			break;
+		if (s->kind == STEP_PUT && !upload_settled(s)) {
+			if (s->phase == PHASE_NEW)
+				uploads_anew(x);
+			break;
+		}
 		take_head(x);
 		step_send(s);
 		moved = true;

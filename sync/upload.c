@@ -458,6 +458,13 @@ static bool comes_later(struct step *s)
 	       journal_settled(cfg->journal, &s->obj, s->as_of, &seq, &size) > 0;
 }
 
+static void anew(struct step *s)
+{
+	s->retries++;
+	upload_drop_stage(s);
+	s->phase = PHASE_NEW;
+}
+
 bool upload_settled(struct step *s)
 {
 	bool busy;
@@ -505,10 +512,22 @@ bool upload_settled(struct step *s)
 	if (s->in_place && !s->base_size)
 		s->base_size = s->source_size;
 	s->in_place = false;
-	s->retries++;
-	upload_drop_stage(s);
-	s->phase = PHASE_NEW;
+	anew(s);
 	return false;
+}
+
+void upload_early(struct step *s)
+{
+	bool busy;
+
+	if (s->kind == STEP_PUT && s->phase == PHASE_READY &&
+	    s->result == STEP_DONE && !s->retries && !s->since &&
+	    !s->in_place && !s->frozen && !upload_is_large(s) &&
+	    shared_busy_mark(s->exec->cfg.shared, &s->obj, &busy) != s->mark &&
+	    !busy) {
+		anew(s);
+		upload_begin(s);
+	}
 }
 
 void upload_publish(struct step *s)

@@ -21,6 +21,8 @@ void upload_refresh(struct step *s);
 bool upload_is_large(const struct step *s);
 /* upload_settled - may it be published? false: it has started over or ended */
 bool upload_settled(struct step *s);
+/* upload_early - send a small one again, if that would come of it in its turn. */
+void upload_early(struct step *s);
 void upload_publish(struct step *s);
 
 /* moment_begin - what is `busy`, being written, is to be sent as it was when it
