@@ -158,9 +158,11 @@ static void copied(void)
 
 static void describe(const struct record *r, char *out, size_t size)
 {
+	/* its last name may be gone when a close is told */
+	uint32_t late = r->op == OP_SETTLE ? RF_LAST : 0;
 	int n = snprintf(out, size, "%s %s %s %o %x", record_op_word(r->op),
 			 r->path, r->path2 ? r->path2 : "-", r->mode & 07777,
-			 r->flags);
+			 r->flags & ~late);
 	for (uint32_t i = 0; i < r->n_ranges; i++)
 		n += snprintf(out + n, size - (size_t)n, " %llu+%llu",
 			      (unsigned long long)r->ranges[i].off,
