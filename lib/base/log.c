@@ -251,7 +251,8 @@ static void after_fork_child(void)
 {
 	runs = stuck = false;
 	waiting[0].n = waiting[1].n = 0;
-	n_put = n_written = n_left_out = n_missing = 0;
+	n_put = n_written = n_left_out = 0;
+	n_missing = 0;
 	pthread_mutex_unlock(&lock);
 }
 
