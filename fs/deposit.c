@@ -114,9 +114,13 @@ static void *life_main(void *arg)
 
 void deposit_open(int sock)
 {
-	pthread_t id;
 	supervisor = sock;
-	if (sock >= 0 && pthread_create(&id, NULL, life_main, NULL) == 0)
+}
+
+void deposit_live(void)
+{
+	pthread_t id;
+	if (supervisor >= 0 && pthread_create(&id, NULL, life_main, NULL) == 0)
 		pthread_detach(id);
 }
 

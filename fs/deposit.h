@@ -23,6 +23,9 @@
 /* deposit_open - `sock` (borrowed) is the supervisor's; -1: there is none, and
  * nothing below does anything. */
 void deposit_open(int sock);
+/* deposit_live - the supervisor hears at once when the process dies. Starts a
+ * thread: once the privileges have been dropped, which is done by each for itself. */
+void deposit_live(void);
 /* deposit_fetch - call `fn` with all that was left by earlier workers; it
  * takes the descriptors over. Returns 0, or a negative errno. */
 int deposit_fetch(void (*fn)(uint64_t id, int fd));

@@ -347,6 +347,8 @@ static int start(struct worker *w)
 	if (r == 0)
 		r = caller_process_start();
 	if (r == 0)
+		deposit_live();
+	if (r == 0)
 		r = take_over(w, &root);
 	if (r == 0) {
 		pages_start(w->session);

@@ -23,22 +23,21 @@ has_only() {
 # linux_immutable mknod lease setfcap; with hidepid sys_ptrace
 WORKER=982802df
 grep -q ' /proc proc .*hidepid=' /proc/mounts || WORKER=980002df
+ADMIN=$(printf '%x' $((16#$WORKER | 1 << 21))) # sys_admin
 has_only "$W" CapEff "$WORKER"
-has_only "$W" CapPrm "$(printf '%x' $((16#$WORKER | 1 << 21)))" # sys_admin
-has_only "$W" CapBnd "$(printf '%x' $((16#$WORKER | 1 << 21)))"
+has_only "$W" CapBnd "$ADMIN"
 has_only "$S" CapEff 6 # dac_override dac_read_search
-has_only "$S" CapPrm 1f
 has_only "$S" CapBnd 1f
 # sys_admin setpcap sys_resource sys_ptrace
-has_only "$M" CapPrm 992803df
 has_only "$M" CapBnd 992803df
+declare -A permitted=([$W]=$ADMIN [$S]=1f [$M]=992803df)
 for pid in "$W" "$S" "$M"; do
 	has_only "$pid" CapInh 0
 	has_only "$pid" CapAmb 0
 	check "no new privileges of $pid" \
 		grep -q '^NoNewPrivs:.1' "/proc/$pid/status"
 	for thread in /proc/"$pid"/task/*; do
-		has_only "$pid/task/${thread##*/}" CapPrm 992803df
+		has_only "$pid/task/${thread##*/}" CapPrm "${permitted[$pid]}"
 	done
 done
 for name in supervisor fs sync; do
