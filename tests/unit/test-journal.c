@@ -318,7 +318,7 @@ static void kill_round(unsigned round)
 		struct journal_writer *w;
 		if (journal_writer_start(f.dir, f.s, f.wake_fd, 0, &w) < 0)
 			_exit(1);
-		for (unsigned i = 0;; i++) {
+		for (;;) {
 			fx_put(&f, OP_UNLINK, 0, 0, "p", NULL);
 			if (write(pipes[1], "x", 1) != 1)
 				_exit(1);
