@@ -186,9 +186,21 @@ static void keep_init(const struct fuse_in_header *in, size_t bytes)
 	k->request_len = (uint32_t)bytes;
 }
 
+/* read_request - a request that is just being read when the mount goes away fails as
+ * if the connection had been cut (fuse_dev_do_read, where fpq->connected is not set
+ * any more; Linux 6.18). Which of the two it was the next read tells. */
+static ssize_t read_request(int fd, struct flight *f)
+{
+	ssize_t n = read(fd, f->request, sizeof(f->request));
+	if (n >= 0 || errno != ECONNABORTED)
+		return n;
+	usleep(1000); /* the kernel has said it everywhere by then */
+	return read(fd, f->request, sizeof(f->request));
+}
+
 int device_read(struct fuse_session *se, struct flight *f)
 {
-	ssize_t n = read(fuse_session_fd(se), f->request, sizeof(f->request));
+	ssize_t n = read_request(fuse_session_fd(se), f);
 #ifdef TELL_ORDER
 	(void)atomic_load(&replies);
 #endif
