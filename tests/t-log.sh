@@ -125,9 +125,10 @@ echo late >"$T/tree/late"
 equal "$(wc -c <"$T/out")" 0 "what is not there"
 equal "$(cut -d: -f 1-2 "$T/err")" "mirrorfs: warning" "told"
 end_process "$COPROC_PID"
-until "${L[@]}" "$T/tree/late" >"$T/out" 2>"$T/err" && [ ! -s "$T/err" ]; do
-	sleep 0.1
-done
+complete() {
+	"${L[@]}" "$T/tree/late" >"$T/out" 2>"$T/err" && [ ! -s "$T/err" ]
+}
+check "no warning" wait_for 60 complete
 check "it is there" grep -q "create .*late" "$T/out"
 
 check "umount" umount_tree
