@@ -364,7 +364,6 @@ uint64_t exec_catch_up(struct step *s)
 	struct exec *x = s->exec;
 	uint64_t want = shared_last_seq(x->cfg.shared), have = 0;
 	int64_t end = clock_mono_ns() + CATCH_UP_NS;
-
 	int r;
 
 	while ((r = journal_last_seq(x->cfg.journal, &have)) == 0 &&

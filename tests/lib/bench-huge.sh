@@ -13,10 +13,11 @@ huge_tiny() {
 	local DIRS=100 FILES=$((1000 / SCALE)) N SIZE=100 text
 	N=$((DIRS * FILES))
 	text="first copy of $N files of $SIZE bytes in $DIRS folders"
+	bench_tiny
+	far tiny
+}
+bench_tiny() {
 	compare "$text" first_copy rsync
-	line_start --delay 10
-	FAR="20 ms round trip: " compare "$text" first_copy rsync
-	line_stop
 }
 
 # Tree and replica on the disk, as they are more than the memory. Without the

@@ -27,11 +27,6 @@ reach() {
 	sed "s/]:$SSHD_PORT /]:$PORT /" "$SSHD_KNOWN_HOSTS" >>"$S/hosts"
 }
 
-# url PATH - of a replica there
-url() {
-	echo "sftp://root@127.0.0.1:$PORT$1"
-}
-
 bench_end() {
 	trap '' INT TERM HUP
 	mirrorfs_stop
@@ -52,7 +47,7 @@ fresh() {
 mirrorfs_start() {
 	"$MIRRORFS" mount "$L" --state-dir "$S/state" \
 		--identity "$SSHD_KEY" --known-hosts "$S/hosts" \
-		--replica "r=$(url "$R")" "$@"
+		--replica "r=$(sshd_url "$R" "$PORT")" "$@"
 }
 
 mirrorfs_quiet() {

@@ -135,7 +135,7 @@ bench_farm() {
 	"$TOOL" files "$L" 200 $files 512
 	for ((i = 1; i < 20; i++)); do
 		mkdir "$W/replica$i"
-		options+=(--replica "r$i=$(url "$W/replica$i")")
+		options+=(--replica "r$i=$(sshd_url "$W/replica$i" "$PORT")")
 	done
 	line_start # of the first one
 	mirrorfs_start "${options[@]}" && mirrorfs_quiet

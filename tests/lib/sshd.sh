@@ -114,7 +114,7 @@ sshd_stop() {
 	return 0
 }
 
-# sshd_url PATH - the replica's address.
+# sshd_url PATH [PORT] - the replica's address, at its own port or another one.
 sshd_url() {
-	printf 'sftp://root@127.0.0.1:%s%s\n' "$SSHD_PORT" "$1"
+	printf 'sftp://root@127.0.0.1:%s%s\n' "${2:-$SSHD_PORT}" "$1"
 }
